@@ -1,0 +1,73 @@
+//! The one error that reaches the user: what went wrong, where, and the way out.
+
+use std::fmt;
+
+/// Bad flags, rules or settings: found before the child starts.
+pub const USAGE: u8 = 2;
+/// effllm itself failed before the child ran.
+pub const FAILED: u8 = 125;
+/// The command was found but could not be executed.
+pub const NOT_EXECUTABLE: u8 = 126;
+/// The command was not found.
+pub const NOT_FOUND: u8 = 127;
+
+/// A failure that ends effllm, with the exit status that it ends with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    pub exit: u8,
+    /// One line: what was being done to what, and what happened.
+    pub what: String,
+    /// The place, shown as it is below the line (a quoted pattern with a caret, for example).
+    pub place: Option<String>,
+    /// The way out, one line.
+    pub way_out: Option<String>,
+}
+
+impl Error {
+    pub fn usage(what: impl Into<String>) -> Self {
+        Self::new(USAGE, what)
+    }
+
+    pub fn failed(what: impl Into<String>) -> Self {
+        Self::new(FAILED, what)
+    }
+
+    pub fn new(exit: u8, what: impl Into<String>) -> Self {
+        Self { exit, what: what.into(), place: None, way_out: None }
+    }
+
+    pub fn at(mut self, place: impl Into<String>) -> Self {
+        self.place = Some(place.into());
+        self
+    }
+
+    pub fn hint(mut self, way_out: impl Into<String>) -> Self {
+        self.way_out = Some(way_out.into());
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "effllm: error: {}", self.what)?;
+        for line in self.place.iter().flat_map(|place| place.lines()) {
+            write!(f, "\n    {line}")?;
+        }
+        if let Some(way_out) = &self.way_out {
+            write!(f, "\n  {way_out}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The known name nearest to a misspelt one, if any is near enough to be meant.
+pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 1.max(candidate.len().max(name.len()) / 3))
+        .min()
+        .map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,27 @@
+//! effllm starts a training or inference command, leaves it exactly as it would run alone, samples
+//! its GPUs through NVML, reads its progress from its log lines, and ends with a report of the
+//! EfficientLLM metrics.
+//!
+//! The house, from the ground up. Each module imports only from those above it in this list:
+//!
+//! - [`model`]: what everything speaks: events, the report, units. Data only.
+//! - [`metrics`]: the arithmetic: integrals over time, latencies, rates. No I/O and no clock.
+//! - [`log`], [`gpu`], [`host`], [`child`]: the sources. They do not know each other.
+//! - [`recorder`]: folds the sources' events into a report.
+//! - [`render`]: a report as text. [`view`]: the terminal while a command runs.
+//! - [`settings`]: defaults, files, environment and flags become one `Settings`.
+//! - [`run`]: the main job. [`cli`]: one file a subcommand.
+
+pub mod child;
+pub mod cli;
+pub mod error;
+pub mod gpu;
+pub mod host;
+pub mod log;
+pub mod metrics;
+pub mod model;
+pub mod recorder;
+pub mod render;
+pub mod run;
+pub mod settings;
+pub mod view;

@@ -1,0 +1,170 @@
+//! What the sources tell the recorder.
+//!
+//! Every `at` is seconds on the monotonic clock since the run's origin, the moment effllm began.
+
+use std::collections::BTreeMap;
+
+/// One thing that a source saw.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// A log line, or several that belong together, told of progress.
+    Progress(Box<Progress>),
+    /// The log stated facts about the job: everything known so far, newest last.
+    Facts(Box<Facts>),
+    /// The log shows that the time since the last progress record went to something other than
+    /// training (evaluation, a checkpoint), so arrival times across it measure no iteration.
+    Pause,
+    /// Training began again from an earlier iteration (a resumed or restarted job).
+    Restart {
+        at: Option<f64>,
+    },
+    Gpu(Vec<GpuSample>),
+    Host(HostSample),
+}
+
+/// What a rate in a log line speaks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// The whole job.
+    Global,
+    /// One GPU of the job.
+    PerGpu,
+}
+
+/// One progress record: those of its fields that the log stated, in SI units.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Progress {
+    /// When the last byte of the record's line arrived; `None` for a log that lies in a file.
+    pub at: Option<f64>,
+    /// Seconds on the log's own clock (a bar's elapsed time, a line's timestamp), from any origin.
+    pub clock: Option<f64>,
+    /// A progress bar at `0/N`: the moment at which counting begins, and no progress yet.
+    pub baseline: bool,
+    /// `step_time` is a progress bar's smoothed rate: shown, never counted as measured.
+    pub smoothed: bool,
+    /// The record's mean counts the first record's iterations again (a window that was not reset).
+    pub overlaps_first: bool,
+    pub iteration: Option<u64>,
+    pub total_iterations: Option<u64>,
+    /// Seconds per iteration, a mean over the iterations since the record before.
+    pub step_time: Option<f64>,
+    pub loss: Option<f64>,
+    pub learning_rate: Option<f64>,
+    pub grad_norm: Option<f64>,
+    pub global_batch_size: Option<f64>,
+    /// Samples since the job's first iteration.
+    pub consumed_samples: Option<f64>,
+    /// Tokens since the job's first iteration.
+    pub consumed_tokens: Option<f64>,
+    /// Samples since the record before.
+    pub samples: Option<f64>,
+    /// Tokens since the record before.
+    pub tokens: Option<f64>,
+    pub samples_per_s: Option<(f64, Scope)>,
+    pub tokens_per_s: Option<(f64, Scope)>,
+    /// TFLOP/s.
+    pub tflops_per_gpu: Option<f64>,
+    /// 0 to 1.
+    pub mfu: Option<f64>,
+    pub prompt_tokens: Option<f64>,
+    /// Tokens generated since the record before.
+    pub generated_tokens: Option<f64>,
+    pub prompt_tokens_per_s: Option<f64>,
+    pub generation_tokens_per_s: Option<f64>,
+    pub requests_running: Option<f64>,
+}
+
+/// A value that the log stated, and how finely.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stated {
+    pub value: f64,
+    /// Half a unit in the last printed place: `0.49` billions is 490e6 ± 5e6. 0 for whole numbers.
+    pub half_unit: f64,
+}
+
+/// Facts that a log states once: sizes of the model, the batch and the job.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Facts {
+    /// Parameters of the whole model.
+    pub parameters: Option<Stated>,
+    /// Trainable parameters; fewer than `parameters` where a base model is frozen.
+    pub trainable_parameters: Option<Stated>,
+    /// Parameters that each model-parallel rank said it holds, by the rank's printed name.
+    pub parameters_by_rank: BTreeMap<String, f64>,
+    pub sequence_length: Option<f64>,
+    pub global_batch_size: Option<f64>,
+    pub micro_batch_size: Option<f64>,
+    /// Tokens that one iteration takes over the whole job.
+    pub tokens_per_iteration: Option<f64>,
+    /// Processes of the whole job, one for each GPU.
+    pub world_size: Option<f64>,
+    pub nodes: Option<f64>,
+    pub processes_per_node: Option<f64>,
+    /// Tensor × pipeline model-parallel ranks, where stated.
+    pub tensor_parallel_size: Option<f64>,
+    pub pipeline_parallel_size: Option<f64>,
+    pub total_iterations: Option<u64>,
+    /// Iterations between two progress lines.
+    pub log_interval: Option<u64>,
+    /// The iteration that training resumed from.
+    pub resume_iteration: Option<u64>,
+}
+
+impl Facts {
+    /// Whether the log stated nothing yet.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Processes of the whole job: stated, or nodes × processes on each.
+    pub fn job_world_size(&self) -> Option<f64> {
+        self.world_size.or_else(|| Some(self.nodes.unwrap_or(1.0) * self.processes_per_node?))
+    }
+}
+
+/// What a GPU is, read once.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GpuIdentity {
+    /// NVML's index.
+    pub index: u32,
+    pub uuid: Option<String>,
+    pub name: Option<String>,
+    pub memory_total_bytes: Option<u64>,
+    pub power_limit_watts: Option<f64>,
+    /// Why this GPU is measured: the flag or variable that named it.
+    pub selected_because: String,
+    /// Reasons for what could not be read, by quantity.
+    pub unavailable: BTreeMap<&'static str, String>,
+}
+
+/// One reading of one GPU. A quantity that could not be read is `None`, and `unavailable` says why.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GpuSample {
+    /// Middle of the time that the reading took.
+    pub at: f64,
+    /// NVML's index.
+    pub index: u32,
+    pub memory_used_bytes: Option<f64>,
+    /// 0 to 1: the share of NVML's last sample period in which some kernel ran.
+    pub utilization_ratio: Option<f64>,
+    pub power_watts: Option<f64>,
+    /// Total energy since the driver was loaded; may reset.
+    pub energy_joules: Option<f64>,
+    pub temperature_celsius: Option<f64>,
+    pub sm_clock_mhz: Option<f64>,
+    /// Reasons for what could not be read, by quantity.
+    pub unavailable: Vec<(&'static str, String)>,
+}
+
+/// One reading of the child's process tree.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct HostSample {
+    pub at: f64,
+    /// Processes in the tree.
+    pub processes: u32,
+    /// Sum of the resident set sizes; shared pages count once for each process that maps them.
+    pub resident_bytes: u64,
+    /// User and system time of the living tree and of its reaped children.
+    pub cpu_seconds: f64,
+}

@@ -1,0 +1,9 @@
+//! What every other module speaks: events in, one report out, and the units of both. Data only.
+
+pub mod event;
+pub mod metric;
+pub mod report;
+pub mod units;
+
+pub use event::{Event, Facts, GpuIdentity, GpuSample, HostSample, Progress, Scope, Stated};
+pub use report::Report;

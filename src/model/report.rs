@@ -1,0 +1,263 @@
+//! The report: everything that effllm says of a run, and the type behind its JSON Schema.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use super::metric::Metrics;
+
+/// The version of the document's form.
+pub const SCHEMA: &str = "effllm.report/1";
+
+/// What effllm says of a run. A value that is unknown is null; `unavailable` says why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// The form of this document: `effllm.report/1`.
+    pub schema: String,
+    /// The version of effllm that wrote it.
+    pub effllm_version: String,
+    pub status: Status,
+    pub command: Command,
+    pub job: Job,
+    pub model: Model,
+    /// The measured GPUs of this node.
+    pub gpus: Vec<Gpu>,
+    pub host: Host,
+    pub log: Log,
+    pub iterations: Iterations,
+    /// What `metrics` is taken over.
+    pub window: Window,
+    pub metrics: Metrics,
+    /// The same metrics from the start of the command to its end.
+    pub metrics_whole_run: Metrics,
+    /// Where each value came from, by the metric's name.
+    pub provenance: BTreeMap<String, String>,
+    /// Why a value is null, by the metric's name.
+    pub unavailable: BTreeMap<String, String>,
+    /// What the reader should know before trusting a number.
+    pub warnings: Vec<String>,
+    pub series: Series,
+}
+
+/// How far the command had come when the report was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// The command was still running; a later report replaces this one.
+    Running,
+    /// The command ended by itself.
+    Completed,
+    /// The command was ended by a signal.
+    Interrupted,
+}
+
+/// The wrapped command.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Command {
+    /// The command and its arguments; bytes that are not UTF-8 are replaced.
+    pub argv: Vec<String>,
+    pub cwd: Option<String>,
+    /// RFC 3339, UTC.
+    pub started_at: Option<String>,
+    /// From just before the start of the command to its end, or to now.
+    pub wall_seconds: f64,
+    /// Null while it runs.
+    pub exit: Option<Exit>,
+    /// User and system time of the command and the children that it waited for.
+    pub cpu_seconds: Option<f64>,
+    /// The largest resident set of any single process of the tree.
+    pub max_rss_bytes: Option<u64>,
+    /// Whether effllm set PYTHONUNBUFFERED=1 for the command.
+    pub python_unbuffered_set: bool,
+}
+
+/// How the command ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    /// It exited with this status.
+    Code(i32),
+    /// It died by this signal, by name.
+    Signal(String),
+}
+
+/// The job that the command is a part of.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Job {
+    pub host: Option<String>,
+    /// Processes of the whole job, one a GPU, as the log states it.
+    pub world_size: Option<u64>,
+    pub nodes: Option<u64>,
+    /// This process's rank, from RANK or SLURM_PROCID.
+    pub rank: Option<u64>,
+    /// The scheduler's identifiers, by the name of their environment variable.
+    pub scheduler: BTreeMap<String, String>,
+}
+
+/// The sizes that the per-parameter and per-token metrics rest on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Model {
+    pub parameters: Sourced,
+    /// Tokens a sample.
+    pub sequence_length: Sourced,
+    /// Samples an iteration, over the whole job.
+    pub global_batch_size: Sourced,
+}
+
+/// A value and where it came from; both null where it is unknown.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Sourced {
+    pub value: Option<f64>,
+    pub source: Option<String>,
+}
+
+/// Where a GPU's energy was read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EnergySource {
+    /// NVML's total energy counter: end minus start.
+    Counter,
+    /// The integral of sampled power.
+    Power,
+}
+
+/// One GPU over the whole run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Gpu {
+    /// NVML's index.
+    pub index: u32,
+    pub uuid: Option<String>,
+    pub name: Option<String>,
+    pub memory_total_bytes: Option<u64>,
+    pub power_limit_watts: Option<f64>,
+    pub selected_because: String,
+    pub energy_source: Option<EnergySource>,
+    /// Readings in which at least one quantity was known.
+    pub samples: u64,
+    /// The share of the run's time that the readings cover.
+    pub coverage_ratio: Option<f64>,
+    pub memory_used_bytes: MeanMax,
+    pub utilization_ratio: MeanMax,
+    pub power_watts: MeanMax,
+    pub temperature_celsius: MeanMax,
+    pub sm_clock_mhz: MeanMax,
+    /// Over the whole run.
+    pub energy_joules: Option<f64>,
+    /// The last reading of each quantity.
+    pub now: GpuNow,
+    /// Why a quantity is null, by its name.
+    pub unavailable: BTreeMap<String, String>,
+}
+
+/// A quantity's time average and its highest reading.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MeanMax {
+    pub mean: Option<f64>,
+    pub max: Option<f64>,
+}
+
+/// The last reading of a GPU.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GpuNow {
+    pub memory_used_bytes: Option<f64>,
+    pub utilization_ratio: Option<f64>,
+    pub power_watts: Option<f64>,
+    pub temperature_celsius: Option<f64>,
+    pub sm_clock_mhz: Option<f64>,
+}
+
+/// The command's process tree, sampled from /proc.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Host {
+    /// Sum over the tree; shared pages count once for each process.
+    pub resident_bytes: Option<MeanMax>,
+    /// The last sample.
+    pub resident_bytes_now: Option<u64>,
+    pub processes_max: Option<u32>,
+}
+
+/// What was read from the command's output.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Log {
+    /// The rules in use.
+    pub profile: Option<String>,
+    /// Why these rules: a flag, or the line by which they were detected.
+    pub profile_source: Option<String>,
+    /// Lines read, a carriage return ending one too.
+    pub lines: u64,
+    /// Bytes read from the command's output.
+    pub bytes: u64,
+    /// Progress records recognised.
+    pub records: u64,
+}
+
+/// The iterations of the headline window.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Iterations {
+    /// Counted iterations: those that the run made, less the warm-up.
+    pub count: u64,
+    /// Iterations left out as warm-up.
+    pub warmup: u64,
+    /// The first counted iteration's number.
+    pub first: Option<u64>,
+    /// The last iteration's number.
+    pub last: Option<u64>,
+    /// The number of the last iteration that the job will make.
+    pub total: Option<u64>,
+    pub tokens: Option<f64>,
+    pub samples: Option<f64>,
+    /// Sum of the iteration times.
+    pub seconds: Option<f64>,
+    pub latency_seconds: Latency,
+    pub loss_last: Option<f64>,
+}
+
+/// The distribution of iteration times.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Latency {
+    pub mean: Option<f64>,
+    pub p50: Option<f64>,
+    pub p95: Option<f64>,
+    pub p99: Option<f64>,
+    pub max: Option<f64>,
+}
+
+/// What the headline metrics are taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Window {
+    /// From the start of the first counted iteration to the end of the last.
+    Train,
+    /// The whole run: no iterations were counted.
+    Run,
+}
+
+/// Readings over time for plots. Bounded by the history size: as a run grows, neighbours are
+/// merged, and what is merged keeps its peak.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Series {
+    pub gpus: Vec<GpuSeries>,
+    pub iterations: IterationSeries,
+}
+
+/// One GPU's readings. The lists are of equal length.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GpuSeries {
+    pub index: u32,
+    /// Seconds since the start of the run.
+    pub seconds: Vec<f64>,
+    pub memory_used_bytes: Vec<Option<f64>>,
+    pub utilization_ratio: Vec<Option<f64>>,
+    pub power_watts: Vec<Option<f64>>,
+}
+
+/// Progress records. The lists are of equal length.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IterationSeries {
+    pub iteration: Vec<Option<f64>>,
+    /// Seconds since the start of the run, at the record's arrival; null for a log read from a file.
+    pub seconds: Vec<Option<f64>>,
+    pub latency_seconds: Vec<Option<f64>>,
+    pub loss: Vec<Option<f64>>,
+}

@@ -1,0 +1,196 @@
+//! Numbers as people and programs write them: `7.6B`, `1,048,576`, `9.9e-07`, `1h 22m 38s`.
+
+/// Reads a count with thousands separators and an optional suffix: `7.6B`, `494M`, `7,615,616,512`.
+///
+/// K, M, B or G, T and P stand for 10³ to 10¹⁵. `None` for anything else, infinities included.
+pub fn parse_count(text: &str) -> Option<f64> {
+    let text = text.trim();
+    let (number, scale) = match text.chars().last()? {
+        'k' | 'K' => (&text[..text.len() - 1], 1e3),
+        'm' | 'M' => (&text[..text.len() - 1], 1e6),
+        'b' | 'B' | 'g' | 'G' => (&text[..text.len() - 1], 1e9),
+        't' | 'T' => (&text[..text.len() - 1], 1e12),
+        'p' | 'P' => (&text[..text.len() - 1], 1e15),
+        _ => (text, 1.0),
+    };
+    Some(parse_number(number.trim_end())? * scale)
+}
+
+/// Reads a finite decimal number, with thousands separators or a decimal comma.
+///
+/// A comma followed by exactly three digits up to the next separator or the end separates
+/// thousands; any other single comma is a decimal comma.
+pub fn parse_number(text: &str) -> Option<f64> {
+    let text = text.trim();
+    if !text
+        .bytes()
+        .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b',' | b'+' | b'-' | b'e' | b'E' | b'_'))
+    {
+        return None; // keeps `inf`, `nan` and `infinity` out, which f64 would read
+    }
+    let value = if let Some(grouped) = without_thousands(text) {
+        grouped.parse::<f64>().ok()?
+    } else if text.matches(',').count() == 1 && !text.contains('.') {
+        text.replacen(',', ".", 1).parse::<f64>().ok()?
+    } else {
+        return None;
+    };
+    value.is_finite().then_some(value)
+}
+
+/// The text without its thousands separators, if every comma or underscore in it is one.
+fn without_thousands(text: &str) -> Option<String> {
+    let (whole, rest) = text.split_at(text.find(['.', 'e', 'E']).unwrap_or(text.len()));
+    if rest.contains([',', '_']) {
+        return None;
+    }
+    let mut groups = whole.split([',', '_']);
+    let first = groups.next()?;
+    let grouped = groups.clone().next().is_some();
+    let first_digits = first.trim_start_matches(['+', '-']).len();
+    if grouped && (first_digits == 0 || first_digits > 3 || groups.any(|group| group.len() != 3)) {
+        return None;
+    }
+    Some(whole.replace([',', '_'], "") + rest)
+}
+
+/// Reads a duration in seconds: `58.76`, `58.76s`, `820 ms`, `1h 22m 38s`, `15:19`, `1:02:03`,
+/// `2 days, 1:02:03`.
+pub fn parse_duration(text: &str) -> Option<f64> {
+    let text = text.trim();
+    if text.contains(':') {
+        return parse_clock(text);
+    }
+    if let Some(seconds) = parse_number(text) {
+        return Some(seconds);
+    }
+    let mut total = 0.0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let number_end = rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | ',')))?;
+        let number = parse_number(&rest[..number_end])?;
+        rest = rest[number_end..].trim_start();
+        let unit_end = rest.find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len());
+        total += number * unit_in_seconds(&rest[..unit_end])?;
+        rest = rest[unit_end..].trim_start_matches([' ', ',']);
+    }
+    total.is_finite().then_some(total)
+}
+
+/// Reads `m:s`, `h:m:s` or `N days, h:m:s`.
+fn parse_clock(text: &str) -> Option<f64> {
+    let (days, clock) = match text.split_once("day") {
+        Some((days, rest)) => (parse_number(days)?, rest.trim_start_matches(['s', ',', ' '])),
+        None => (0.0, text),
+    };
+    let mut seconds = 0.0;
+    for part in clock.split(':') {
+        seconds = seconds * 60.0 + parse_number(part)?;
+    }
+    Some(days * 86400.0 + seconds)
+}
+
+fn unit_in_seconds(unit: &str) -> Option<f64> {
+    Some(match unit {
+        "ns" => 1e-9,
+        "us" | "µs" | "μs" => 1e-6,
+        "ms" => 1e-3,
+        "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
+        "h" | "hr" | "hour" | "hours" => 3600.0,
+        "d" | "day" | "days" => 86400.0,
+        _ => return None,
+    })
+}
+
+/// Half a unit in the last printed place of a number: 0.005 for `0.49`, 0 for `1,048,576`.
+pub fn half_unit(text: &str) -> f64 {
+    let number: &str = text.trim().trim_end_matches(|c: char| c.is_alphabetic());
+    match number.split_once('.') {
+        Some((_, decimals)) if decimals.bytes().all(|b| b.is_ascii_digit()) => {
+            0.5 * 10f64.powi(-i32::try_from(decimals.len()).unwrap_or(i32::MAX))
+        }
+        _ => 0.0,
+    }
+}
+
+/// A number for people: four significant digits, an exponent where plain digits would be long.
+pub fn show(value: f64) -> String {
+    let magnitude = value.abs();
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    if !(1e-3..1e7).contains(&magnitude) {
+        return format!("{value:.2e}");
+    }
+    let decimals = (3 - magnitude.log10().floor() as i32).clamp(0, 4) as usize;
+    format!("{value:.decimals$}")
+}
+
+/// Seconds for people: `850 ms`, `12.3 s`, `3m 12s`, `17h 02m`.
+pub fn show_duration(seconds: f64) -> String {
+    let whole = seconds.max(0.0).round() as u64;
+    match seconds {
+        s if s < 1.0 => format!("{:.0} ms", s.max(0.0) * 1e3),
+        s if s < 60.0 => format!("{s:.1} s"),
+        s if s < 3600.0 => format!("{}m {:02}s", whole / 60, whole % 60),
+        s if s < 86400.0 => format!("{}h {:02}m", whole / 3600, whole / 60 % 60),
+        _ => format!("{}d {:02}h", whole / 86400, whole / 3600 % 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_read_with_suffixes_and_separators() {
+        for (text, value) in [
+            ("7.6B", 7.6e9),
+            ("494M", 494e6),
+            ("7615616512", 7_615_616_512.0),
+            ("7,615,616,512", 7_615_616_512.0),
+            ("634K", 634e3),
+            ("85.8G", 85.8e9),
+            ("1.258 B", 1.258e9),
+        ] {
+            assert_eq!(parse_count(text), Some(value), "{text}");
+        }
+        for text in ["", "B", "inf", "nan", "1e999", "7.6X", "seven", "-"] {
+            assert_eq!(parse_count(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_comma_separates_thousands_or_decimals() {
+        assert_eq!(parse_number("1,048,576"), Some(1_048_576.0));
+        assert_eq!(parse_number("31,40"), Some(31.4));
+        assert_eq!(parse_number("1,024.5"), Some(1024.5));
+        assert_eq!(parse_number("9.9e-07"), Some(9.9e-7));
+        assert_eq!(parse_number("1,2,3"), None);
+    }
+
+    #[test]
+    fn durations_are_read_in_every_common_form() {
+        for (text, seconds) in [
+            ("58.76", 58.76),
+            ("58.76s", 58.76),
+            ("820 ms", 0.82),
+            ("1h 22m 38s", 4958.0),
+            ("15:19", 919.0),
+            ("1:02:03", 3723.0),
+            ("2 days, 1:02:03", 176_523.0),
+        ] {
+            let read = parse_duration(text).unwrap_or(f64::NAN);
+            assert!((read - seconds).abs() < 1e-9, "{text}: {read}");
+        }
+        assert_eq!(parse_duration("?"), None);
+    }
+
+    #[test]
+    fn printed_precision_is_known() {
+        assert_eq!(half_unit("0.49"), 0.005);
+        assert_eq!(half_unit("8.0305"), 0.00005);
+        assert_eq!(half_unit("494,032,768"), 0.0);
+    }
+}
