@@ -1,1 +1,14 @@
-//! Under construction.
+//! The arithmetic: integrals over time, iteration times, rates. No I/O and no clock.
+//!
+//! Everything here keeps running sums, so an average is over all that happened, however long the
+//! run and however little of it is kept for plots.
+
+pub mod curve;
+pub mod integral;
+pub mod latency;
+pub mod rate;
+
+pub use curve::Area;
+pub use integral::{EnergyCounter, Integral};
+pub use latency::Latencies;
+pub use rate::Rate;

@@ -1,0 +1,152 @@
+//! A quantity that only accumulates, remembered well enough to be read at moments that have passed.
+//!
+//! The headline window begins where the first counted iteration began, which is known only when
+//! that iteration's log line arrives, perhaps many minutes later. So each integral keeps its past:
+//! the newest readings as they are, older ones thinned by halves, all of it bounded.
+
+use std::collections::VecDeque;
+
+/// Readings kept as they are.
+const RECENT: usize = 256;
+/// Older readings kept; beyond it every second one is dropped.
+const OLD: usize = 1024;
+
+/// An integral over the time that was measured, and how long that time is.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Area {
+    /// The quantity times seconds.
+    pub area: f64,
+    /// The measured part of the elapsed time, in seconds.
+    pub seconds: f64,
+}
+
+impl Area {
+    /// The time average; `None` where no time was measured.
+    pub fn mean(self) -> Option<f64> {
+        (self.seconds > 0.0).then(|| self.area / self.seconds)
+    }
+}
+
+impl std::ops::Sub for Area {
+    type Output = Self;
+    fn sub(self, earlier: Self) -> Self {
+        Self { area: self.area - earlier.area, seconds: self.seconds - earlier.seconds }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Knot {
+    at: f64,
+    total: Area,
+}
+
+/// The running total of an integral, readable at past moments.
+#[derive(Debug, Clone, Default)]
+pub struct Curve {
+    old: Vec<Knot>,
+    recent: VecDeque<Knot>,
+    /// How many knots leave `recent` for each that is kept in `old`.
+    stride: usize,
+    leaving: usize,
+}
+
+impl Curve {
+    /// Adds the total as it stands at a moment. Moments that do not move forward are ignored.
+    pub fn push(&mut self, at: f64, total: Area) {
+        if self.recent.back().is_some_and(|last| at <= last.at) || !at.is_finite() {
+            return;
+        }
+        self.recent.push_back(Knot { at, total });
+        if self.recent.len() > RECENT
+            && let Some(knot) = self.recent.pop_front()
+        {
+            self.retire(knot);
+        }
+    }
+
+    /// The newest total.
+    pub fn total(&self) -> Area {
+        self.recent.back().map(|knot| knot.total).unwrap_or_default()
+    }
+
+    /// The total at a moment, interpolated between the readings around it; before the first
+    /// reading nothing, after the last the newest.
+    pub fn at(&self, at: f64) -> Area {
+        let after = self.old.partition_point(|knot| knot.at < at);
+        if let Some(next) = self.old.get(after) {
+            return between(after.checked_sub(1).and_then(|i| self.old.get(i)), next, at);
+        }
+        let after = self.recent.partition_point(|knot| knot.at < at);
+        let previous = after.checked_sub(1).and_then(|i| self.recent.get(i)).or(self.old.last());
+        match self.recent.get(after) {
+            Some(next) => between(previous, next, at),
+            None => self.total(),
+        }
+    }
+
+    /// The integral between two moments.
+    pub fn between(&self, from: f64, to: f64) -> Area {
+        self.at(to) - self.at(from)
+    }
+
+    fn retire(&mut self, knot: Knot) {
+        self.stride = self.stride.max(1);
+        if self.leaving.is_multiple_of(self.stride) {
+            self.old.push(knot);
+        }
+        self.leaving += 1;
+        if self.old.len() >= OLD {
+            let mut index = 0;
+            self.old.retain(|_| {
+                index += 1;
+                index % 2 == 1
+            });
+            self.stride *= 2;
+            self.leaving = 0;
+        }
+    }
+}
+
+fn between(previous: Option<&Knot>, next: &Knot, at: f64) -> Area {
+    let Some(previous) = previous else {
+        return if at < next.at { Area::default() } else { next.total };
+    };
+    let share = ((at - previous.at) / (next.at - previous.at)).clamp(0.0, 1.0);
+    let step = next.total - previous.total;
+    Area {
+        area: previous.total.area + share * step.area,
+        seconds: previous.total.seconds + share * step.seconds,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(seconds: usize) -> Curve {
+        let mut curve = Curve::default();
+        for i in 0..=seconds {
+            let at = i as f64;
+            curve.push(at, Area { area: 3.0 * at, seconds: at });
+        }
+        curve
+    }
+
+    #[test]
+    fn the_past_can_be_read_between_readings() {
+        let curve = line(100);
+        assert_eq!(curve.at(40.5), Area { area: 121.5, seconds: 40.5 });
+        assert_eq!(curve.between(10.0, 20.0).mean(), Some(3.0));
+        assert_eq!(curve.at(-1.0), Area::default());
+        assert_eq!(curve.at(1e9), curve.total());
+    }
+
+    #[test]
+    fn a_long_past_is_thinned_and_stays_bounded_and_right() {
+        let curve = line(1_000_000);
+        assert!(curve.old.len() <= OLD && curve.recent.len() <= RECENT);
+        for at in [0.5, 1234.5, 500_000.25, 999_999.5] {
+            assert!((curve.at(at).area - 3.0 * at).abs() < 1e-6, "{at}");
+        }
+    }
+}
