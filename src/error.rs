@@ -36,6 +36,16 @@ impl Error {
         Self { exit, what: what.into(), place: None, way_out: None }
     }
 
+    /// A usage error at a byte offset of a file's text, as `rules.toml:12:14: …`, with the line shown.
+    pub fn in_file(file: &str, text: &str, offset: usize, what: &str) -> Self {
+        let before = text.get(..offset).unwrap_or(text);
+        let line = before.matches('\n').count();
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
+        let shown = text.lines().nth(line).unwrap_or_default();
+        Self::usage(format!("{file}:{}:{}: {what}", line + 1, column + 1))
+            .at(format!("{shown}\n{}^", " ".repeat(column)))
+    }
+
     pub fn at(mut self, place: impl Into<String>) -> Self {
         self.place = Some(place.into());
         self

@@ -1,4 +1,38 @@
-//! Under construction.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+//! The command line: one file a subcommand.
+
+mod parse;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Error;
+
+/// Wraps a training command, leaves it as it is, and reports the EfficientLLM metrics of the run
+#[derive(Debug, Parser)]
+#[command(name = "effllm", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Parse(parse::Parse),
+}
+
+/// Reads the arguments, does what they say, and answers with the exit status.
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Parse(parse) => parse.run(),
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => fail(&error),
+    }
+}
+
+fn fail(error: &Error) -> ExitCode {
+    eprintln!("{error}");
+    ExitCode::from(error.exit)
 }

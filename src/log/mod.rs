@@ -1,1 +1,19 @@
-//! Under construction.
+//! What the command's output says of its progress.
+//!
+//! Bytes become lines ([`lines`], [`clean`]), lines are matched against rules ([`rules`],
+//! [`field`]), matches become records ([`parser`]), and where no profile was named the first one
+//! that recognises a record is chosen ([`detect`]). Frameworks are data: the built-in profiles lie
+//! in `profiles/`, written in the language that users write ([`profiles`]).
+
+pub mod clean;
+pub mod detect;
+pub mod field;
+pub mod lines;
+pub mod parser;
+pub mod profiles;
+pub mod reader;
+pub mod rules;
+pub mod timestamp;
+
+pub use reader::{LogReader, Source};
+pub use rules::Rules;

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 
+use super::facts::Facts;
+
 /// One thing that a source saw.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -17,6 +19,16 @@ pub enum Event {
     /// Training began again from an earlier iteration (a resumed or restarted job).
     Restart {
         at: Option<f64>,
+    },
+    /// How much of the command's output has been read.
+    LogRead {
+        lines: u64,
+        bytes: u64,
+    },
+    /// The rules in use, and why.
+    Profile {
+        name: String,
+        because: String,
     },
     Gpu(Vec<GpuSample>),
     Host(HostSample),
@@ -73,54 +85,6 @@ pub struct Progress {
     pub prompt_tokens_per_s: Option<f64>,
     pub generation_tokens_per_s: Option<f64>,
     pub requests_running: Option<f64>,
-}
-
-/// A value that the log stated, and how finely.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Stated {
-    pub value: f64,
-    /// Half a unit in the last printed place: `0.49` billions is 490e6 ± 5e6. 0 for whole numbers.
-    pub half_unit: f64,
-}
-
-/// Facts that a log states once: sizes of the model, the batch and the job.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Facts {
-    /// Parameters of the whole model.
-    pub parameters: Option<Stated>,
-    /// Trainable parameters; fewer than `parameters` where a base model is frozen.
-    pub trainable_parameters: Option<Stated>,
-    /// Parameters that each model-parallel rank said it holds, by the rank's printed name.
-    pub parameters_by_rank: BTreeMap<String, f64>,
-    pub sequence_length: Option<f64>,
-    pub global_batch_size: Option<f64>,
-    pub micro_batch_size: Option<f64>,
-    /// Tokens that one iteration takes over the whole job.
-    pub tokens_per_iteration: Option<f64>,
-    /// Processes of the whole job, one for each GPU.
-    pub world_size: Option<f64>,
-    pub nodes: Option<f64>,
-    pub processes_per_node: Option<f64>,
-    /// Tensor × pipeline model-parallel ranks, where stated.
-    pub tensor_parallel_size: Option<f64>,
-    pub pipeline_parallel_size: Option<f64>,
-    pub total_iterations: Option<u64>,
-    /// Iterations between two progress lines.
-    pub log_interval: Option<u64>,
-    /// The iteration that training resumed from.
-    pub resume_iteration: Option<u64>,
-}
-
-impl Facts {
-    /// Whether the log stated nothing yet.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// Processes of the whole job: stated, or nodes × processes on each.
-    pub fn job_world_size(&self) -> Option<f64> {
-        self.world_size.or_else(|| Some(self.nodes.unwrap_or(1.0) * self.processes_per_node?))
-    }
 }
 
 /// What a GPU is, read once.

@@ -1,0 +1,127 @@
+//! The whole way from a log's bytes to events.
+
+use crate::model::Event;
+
+use super::clean::{without_escapes, without_prefix};
+use super::detect::Detector;
+use super::lines::LineSplitter;
+use super::parser::Parser;
+use super::rules::Rules;
+
+/// Which stream bytes came from: each has its own unfinished line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    Stdout,
+    Stderr,
+}
+
+#[derive(Debug)]
+enum Profile {
+    Chosen(Box<Parser>),
+    Undecided(Detector),
+}
+
+/// Reads a command's output, or a log that it wrote, for progress.
+#[derive(Debug)]
+pub struct LogReader {
+    splitters: [LineSplitter; 2],
+    lines: Lines,
+}
+
+#[derive(Debug)]
+struct Lines {
+    profile: Profile,
+    /// Lines read.
+    count: u64,
+    /// Why the profile is in use.
+    because: String,
+    /// Whether arrival times mean anything.
+    live: bool,
+}
+
+impl LogReader {
+    /// Reads by one set of rules; `because` says who chose them.
+    pub fn with_rules(rules: Rules, because: &str) -> Self {
+        Self::new(Profile::Chosen(Box::new(Parser::new(rules))), because)
+    }
+
+    /// Reads by the first of these profiles that is sure of the log.
+    pub fn detecting(profiles: Vec<Rules>) -> Self {
+        Self::new(Profile::Undecided(Detector::new(profiles)), "")
+    }
+
+    /// Arrival times are not those of the lines' writing: they say nothing of iteration times.
+    pub fn of_a_file(mut self) -> Self {
+        self.lines.live = false;
+        self
+    }
+
+    fn new(profile: Profile, because: &str) -> Self {
+        let lines = Lines { profile, count: 0, because: because.to_owned(), live: true };
+        Self { splitters: Default::default(), lines }
+    }
+
+    /// Takes bytes that arrived at a moment.
+    pub fn push(&mut self, source: Source, bytes: &[u8], at: f64, out: &mut Vec<Event>) {
+        let Self { splitters: [stdout, stderr], lines } = self;
+        let splitter = if source == Source::Stdout { stdout } else { stderr };
+        splitter.push(bytes, at, |line, at| lines.take(line, at, out));
+    }
+
+    /// Nothing has come for a while: hands on the record that was kept for lines to join it.
+    pub fn pause(&mut self, out: &mut Vec<Event>) {
+        if let Profile::Chosen(parser) = &mut self.lines.profile {
+            parser.flush(out);
+        }
+    }
+
+    /// The streams have ended.
+    pub fn finish(&mut self, out: &mut Vec<Event>) {
+        let Self { splitters, lines } = self;
+        for splitter in splitters {
+            splitter.finish(|line, at| lines.take(line, at, out));
+        }
+        if let Profile::Undecided(detector) = &mut lines.profile
+            && let Some(chosen) = detector.finish()
+        {
+            lines.choose(chosen, "the facts that the log states", out);
+        }
+        self.pause(out);
+    }
+
+    /// Lines read so far.
+    pub fn lines(&self) -> u64 {
+        self.lines.count
+    }
+
+    /// The profile in use and why, once one is.
+    pub fn profile(&self) -> Option<(&str, &str)> {
+        match &self.lines.profile {
+            Profile::Chosen(parser) => Some((&parser.rules().name, &self.lines.because)),
+            Profile::Undecided(_) => None,
+        }
+    }
+}
+
+impl Lines {
+    fn take(&mut self, line: &[u8], at: f64, out: &mut Vec<Event>) {
+        self.count += 1;
+        let line = without_escapes(line);
+        let line = without_prefix(&line);
+        let at = self.live.then_some(at);
+        match &mut self.profile {
+            Profile::Chosen(parser) => parser.line(line, at, out),
+            Profile::Undecided(detector) => {
+                if let Some(chosen) = detector.line(line, at) {
+                    self.choose(chosen, &format!("detected by line {}", self.count), out);
+                }
+            }
+        }
+    }
+
+    fn choose(&mut self, (parser, backlog): (Parser, Vec<Event>), because: &str, out: &mut Vec<Event>) {
+        out.extend(backlog);
+        because.clone_into(&mut self.because);
+        self.profile = Profile::Chosen(Box::new(parser));
+    }
+}
