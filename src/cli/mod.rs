@@ -1,6 +1,8 @@
 //! The command line: one file a subcommand.
 
 mod parse;
+mod profiles;
+mod run;
 
 use std::process::ExitCode;
 
@@ -18,13 +20,17 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Run),
     Parse(parse::Parse),
+    Profiles(profiles::Profiles),
 }
 
 /// Reads the arguments, does what they say, and answers with the exit status.
 pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Run(run) => run.run(),
         Command::Parse(parse) => parse.run(),
+        Command::Profiles(profiles) => profiles.run(),
     };
     match done {
         Ok(code) => code,

@@ -1,95 +1,233 @@
 //! `effllm parse`: the log half of the main job, on a log that exists.
 
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use serde_json::{Map, Value, json};
 
 use crate::error::Error;
-use crate::log::{LogReader, Source, profiles};
-use crate::model::{Event, Facts, Progress, Scope};
+use crate::log::{LogReader, Source};
+use crate::model::report::{Command, Job, Status};
+use crate::model::{Event, Facts};
+use crate::recorder::{Options, Recorder};
+use crate::render;
+use crate::settings::{Layer, Settings};
+
+const EXAMPLES: &str = "\
+Examples:
+  effllm parse train.log                      what the log says, as a table
+  effllm parse --json train.log | jq .metrics the report
+  effllm parse --events - < train.log         one JSON object for each progress record";
 
 /// Read a log that exists, and report what it says
 #[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
 pub struct Parse {
     /// The log; standard input if it is left out or `-`
     file: Option<PathBuf>,
-    /// Print what was recognised, as JSON Lines: facts first, then one object a record
+
+    /// Print the report as JSON
+    #[arg(long, conflicts_with = "events")]
+    json: bool,
+
+    /// Print what was recognised as JSON Lines: what the log states once, then an object a record
     #[arg(long)]
     events: bool,
+
+    #[command(flatten)]
+    flags: ParseFlags,
+}
+
+/// Those options of a run that concern its log.
+#[derive(Debug, Args)]
+struct ParseFlags {
+    /// Read the log by a built-in profile; `auto` takes the first that recognises it [default: auto]
+    #[arg(long, value_name = "NAME", conflicts_with = "rules")]
+    profile: Option<String>,
+
+    /// Read the log by the rules in FILE; see effllm-rules(5)
+    #[arg(long, value_name = "FILE")]
+    rules: Option<PathBuf>,
+
+    /// Read progress from lines that match REGEX; its named groups are fields
+    #[arg(long, value_name = "REGEX")]
+    pattern: Option<String>,
+
+    /// Parameters of the model, as in `7.6B` [default: from the log]
+    #[arg(long, value_name = "N")]
+    params: Option<crate::settings::Count>,
+
+    /// Tokens a sample [default: from the log]
+    #[arg(long, value_name = "N")]
+    seq_len: Option<crate::settings::Count>,
+
+    /// Samples an iteration, over the whole job [default: from the log]
+    #[arg(long, value_name = "N")]
+    global_batch_size: Option<crate::settings::Count>,
+
+    /// Leave the first N iterations out of the headline metrics [default: 0]
+    #[arg(long, value_name = "N")]
+    warmup: Option<u64>,
 }
 
 impl Parse {
     pub fn run(self) -> Result<ExitCode, Error> {
-        let mut reader = LogReader::detecting(profiles::load_all()?).of_a_file();
-        let mut events = Vec::new();
-        let mut facts = Facts::default();
-        let mut records = Vec::new();
-        let mut input = open(self.file.as_deref())?;
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            let n = input.read(&mut buffer).map_err(|e| Error::failed(e.to_string()))?;
-            if n == 0 {
-                break;
-            }
-            reader.push(Source::Stdout, &buffer[..n], 0.0, &mut events);
-        }
-        reader.finish(&mut events);
-        for event in events {
-            match event {
-                Event::Facts(f) => facts = *f,
-                Event::Progress(p) if !p.baseline => records.push(p),
-                _ => {}
-            }
-        }
+        let flags = self.flags;
+        let settings = Settings::resolve(Layer {
+            profile: flags.profile,
+            rules: flags.rules,
+            pattern: flags.pattern,
+            params: flags.params,
+            seq_len: flags.seq_len,
+            global_batch_size: flags.global_batch_size,
+            warmup: flags.warmup,
+            ..Layer::default()
+        })?;
+        let file = self.file.filter(|file| file != Path::new("-"));
         let mut out = BufWriter::new(io::stdout().lock());
-        let profile = reader.profile().map(|p| p.0.to_owned());
-        let _ = writeln!(out, "{}", json!({"context": context(&facts), "profile": profile}));
-        for r in records {
-            let _ = writeln!(out, "{}", progress(&r, profile.as_deref()));
+        let printed = if self.events {
+            print_events(file.as_deref(), settings, &mut out)
+        } else {
+            let report = report(file.as_deref(), settings)?;
+            let text = if self.json { render::json(&report) } else { render::summary(&report, None, false) };
+            out.write_all(text.as_bytes()).map_err(Failure::Output)
+        };
+        match printed.and_then(|()| out.flush().map_err(Failure::Output)) {
+            Ok(()) => Ok(ExitCode::SUCCESS),
+            Err(Failure::Input(error)) => Err(error),
+            // Whoever reads has had enough (`| head`).
+            Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+            Err(Failure::Output(error)) => Err(Error::failed(format!("cannot write to stdout: {error}"))),
         }
-        Ok(ExitCode::SUCCESS)
     }
 }
 
-fn open(path: Option<&Path>) -> Result<Box<dyn Read>, Error> {
-    match path {
-        Some(path) => Ok(Box::new(File::open(path).map_err(|e| Error::usage(format!("{}: {e}", path.display())))?)),
-        None => Ok(Box::new(io::stdin().lock())),
+enum Failure {
+    Input(Error),
+    Output(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
     }
 }
 
-fn context(facts: &Facts) -> Value {
-    let mut map = Map::new();
-    let mut put = |name: &str, value: Option<f64>| {
-        if let Some(v) = value {
-            map.insert(name.into(), number(v));
-        }
+fn report(file: Option<&Path>, settings: Settings) -> Result<crate::model::Report, Error> {
+    let options = Options {
+        parameters: settings.parameters,
+        sequence_length: settings.sequence_length,
+        global_batch_size: settings.global_batch_size,
+        warmup: settings.warmup,
+        history_size: settings.history_size,
+        interval: settings.interval.as_secs_f64(),
     };
-    put("parameters", facts.model_parameters().map(|p| p.0));
-    put("sequence_length", facts.sequence_length);
-    put("global_batch_size", facts.global_batch_size);
-    put("micro_batch_size", facts.micro_batch_size);
-    put("world_size", facts.job_world_size());
-    put("total_iterations", facts.total_iterations.map(|n| n as f64));
-    Value::Object(map)
+    let command = Command::of_a_log(file.map_or("-".into(), Path::to_string_lossy).into_owned());
+    let mut recorder = Recorder::new(options, command, Job::default(), 0.0);
+    recorder.fold(Event::GpusUnavailable("a log has no GPU figures".to_owned()));
+    let mut reader = settings.log.reader().of_a_file();
+    let mut bytes = 0;
+    let read = read_all(file, &mut reader, |reader, events, n| {
+        bytes += n;
+        recorder.fold(Event::LogRead { lines: reader.lines(), bytes });
+        events.drain(..).for_each(|event| recorder.fold(event));
+        Ok(())
+    });
+    match read {
+        Ok(()) | Err(Failure::Output(_)) => {}
+        Err(Failure::Input(error)) => return Err(error),
+    }
+    if let Some((name, because)) = reader.profile() {
+        recorder.fold(Event::Profile { name: name.to_owned(), because: because.to_owned() });
+    }
+    recorder.ended(0.0, Status::Completed, |_| {});
+    Ok(recorder.report(0.0))
 }
 
-fn number(v: f64) -> Value {
-    if v.fract() == 0.0 && v.abs() < 9e15 { json!(v as i64) } else { json!(v) }
+/// Prints the facts first. Those of a file are gathered in a first reading, since a log may state
+/// some of them late; of standard input, each newly stated fact is followed by all of them again.
+fn print_events(file: Option<&Path>, settings: Settings, out: &mut impl Write) -> Result<(), Failure> {
+    let mut reader = settings.log.reader().of_a_file();
+    let mut printer = EventPrinter { out, facts: Facts::default(), printed: None };
+    if file.is_some() {
+        let mut first = reader.clone();
+        read_all(file, &mut first, |_, events, _| {
+            for event in events.drain(..) {
+                if let Event::Facts(facts) = event {
+                    printer.facts = *facts;
+                }
+            }
+            Ok(())
+        })?;
+        printer.print_facts(first.profile().map(|profile| profile.0))?;
+    }
+    read_all(file, &mut reader, |reader, events, _| {
+        let profile = reader.profile().map(|profile| profile.0);
+        events.drain(..).try_for_each(|event| printer.print(event, profile, file.is_none()))
+    })?;
+    printer.print_facts(reader.profile().map(|profile| profile.0))?;
+    Ok(())
 }
 
-fn progress(p: &Progress, profile: Option<&str>) -> Value {
-    let mut map = Map::new();
-    map.insert("profile".into(), json!(profile));
-    macro_rules! put { ($($f:ident => $n:literal),+) => { $( if let Some(v) = p.$f { map.insert($n.into(), number(v as f64)); } )+ } }
-    put!(iteration => "iteration", total_iterations => "total_iterations", step_time => "step_time_s", loss => "loss", consumed_samples => "consumed_samples", consumed_tokens => "consumed_tokens", global_batch_size => "global_batch_size");
-    if let Some((v, _)) = p.samples_per_s { map.insert("samples_per_s".into(), number(v)); }
-    if let Some((v, s)) = p.tokens_per_s { map.insert("tokens_per_s".into(), number(v)); map.insert("tokens_per_s_scope".into(), json!(s)); }
-    put!(tflops_per_gpu => "tflops_per_gpu", mfu => "mfu", grad_norm => "grad_norm", learning_rate => "learning_rate", prompt_tokens => "prompt_tokens", generated_tokens => "generated_tokens", prompt_tokens_per_s => "prompt_tokens_per_s", generation_tokens_per_s => "generation_tokens_per_s", requests_running => "requests_running");
-    let _ = Scope::Global;
-    Value::Object(map)
+struct EventPrinter<'a, W: Write> {
+    out: &'a mut W,
+    facts: Facts,
+    /// The facts as they were printed last.
+    printed: Option<String>,
+}
+
+impl<W: Write> EventPrinter<'_, W> {
+    fn print(&mut self, event: Event, profile: Option<&str>, with_facts: bool) -> Result<(), Failure> {
+        match event {
+            Event::Facts(facts) if with_facts => self.facts = *facts,
+            Event::Progress(record) if !record.baseline => {
+                self.print_facts(profile)?;
+                writeln!(self.out, "{}", render::events::progress(&record, profile))?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn print_facts(&mut self, profile: Option<&str>) -> Result<(), Failure> {
+        let Some(context) = render::events::context(&self.facts, profile) else { return Ok(()) };
+        if self.printed.as_ref() != Some(&context) {
+            writeln!(self.out, "{context}")?;
+            self.printed = Some(context);
+        }
+        Ok(())
+    }
+}
+
+/// Reads the log through; `take` is handed the events and how many bytes they came from.
+fn read_all(
+    file: Option<&Path>,
+    reader: &mut LogReader,
+    mut take: impl FnMut(&LogReader, &mut Vec<Event>, u64) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let name = file.map_or("standard input".to_owned(), |file| file.display().to_string());
+    let cannot_read = |error: io::Error| Failure::Input(Error::usage(format!("cannot read {name}: {error}")));
+    let mut input: Box<dyn Read> = match file {
+        Some(file) => Box::new(File::open(file).map_err(cannot_read)?),
+        None => Box::new(io::stdin().lock()),
+    };
+    let mut buffer = vec![0; 1 << 16];
+    let mut events = Vec::new();
+    loop {
+        let n = match input.read(&mut buffer) {
+            Ok(n) => n,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(cannot_read(error)),
+        };
+        match buffer.get(..n) {
+            None | Some([]) => reader.finish(&mut events),
+            Some(bytes) => reader.push(Source::Stdout, bytes, 0.0, &mut events),
+        }
+        take(reader, &mut events, n as u64)?;
+        if n == 0 {
+            return Ok(());
+        }
+    }
 }

@@ -9,7 +9,7 @@ use super::rules::Rules;
 const LONGEST_BACKLOG: usize = 10_000;
 
 /// Tries profiles side by side until one is sure.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Detector {
     candidates: Vec<(Parser, Vec<Event>)>,
 }

@@ -7,7 +7,7 @@ pub const LONGEST_LINE: usize = 64 * 1024;
 ///
 /// A line carries the arrival time of its last byte, not that of its end: a progress bar is ended
 /// only by the carriage return that begins the next one.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct LineSplitter {
     pending: Vec<u8>,
     /// When the last byte of `pending` arrived.

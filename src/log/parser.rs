@@ -6,7 +6,7 @@ use super::field;
 use super::rules::{Pattern, RecordRule, Rules};
 
 /// Applies one set of rules to the lines of one log.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Parser {
     rules: Rules,
     facts: Facts,

@@ -15,20 +15,20 @@ pub enum Source {
     Stderr,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Profile {
     Chosen(Box<Parser>),
     Undecided(Detector),
 }
 
 /// Reads a command's output, or a log that it wrote, for progress.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct LogReader {
     splitters: [LineSplitter; 2],
     lines: Lines,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Lines {
     profile: Profile,
     /// Lines read.

@@ -34,29 +34,38 @@ impl std::ops::Sub for Area {
     }
 }
 
+/// The integral as it stood at a moment, and the highest reading since the knot before.
 #[derive(Debug, Clone, Copy)]
 struct Knot {
     at: f64,
     total: Area,
+    peak: Option<f64>,
 }
 
 /// The running total of an integral, readable at past moments.
 #[derive(Debug, Clone, Default)]
 pub struct Curve {
+    /// The very first knot, which no thinning takes away.
+    first: Option<Knot>,
     old: Vec<Knot>,
     recent: VecDeque<Knot>,
-    /// How many knots leave `recent` for each that is kept in `old`.
-    stride: usize,
-    leaving: usize,
+    /// Of so many knots that leave `recent`, the last is kept in `old`: 2 to the power of this.
+    halvings: u32,
+    leaving: u64,
+    /// The highest reading among the knots that left since the last one that was kept.
+    carried: Option<f64>,
 }
 
 impl Curve {
-    /// Adds the total as it stands at a moment. Moments that do not move forward are ignored.
-    pub fn push(&mut self, at: f64, total: Area) {
+    /// Adds the total as it stands at a moment, and the reading there. Moments that do not move
+    /// forward are ignored.
+    pub fn push(&mut self, at: f64, total: Area, reading: Option<f64>) {
         if self.recent.back().is_some_and(|last| at <= last.at) || !at.is_finite() {
             return;
         }
-        self.recent.push_back(Knot { at, total });
+        let knot = Knot { at, total, peak: reading };
+        self.first.get_or_insert(knot);
+        self.recent.push_back(knot);
         if self.recent.len() > RECENT
             && let Some(knot) = self.recent.pop_front()
         {
@@ -72,14 +81,17 @@ impl Curve {
     /// The total at a moment, interpolated between the readings around it; before the first
     /// reading nothing, after the last the newest.
     pub fn at(&self, at: f64) -> Area {
-        let after = self.old.partition_point(|knot| knot.at < at);
+        let is_before = |knot: &Knot| knot.at < at;
+        let after = self.old.partition_point(is_before);
         if let Some(next) = self.old.get(after) {
-            return between(after.checked_sub(1).and_then(|i| self.old.get(i)), next, at);
+            let previous = after.checked_sub(1).and_then(|i| self.old.get(i)).or(self.first.as_ref());
+            return interpolate(previous, next, at);
         }
-        let after = self.recent.partition_point(|knot| knot.at < at);
-        let previous = after.checked_sub(1).and_then(|i| self.recent.get(i)).or(self.old.last());
+        let after = self.recent.partition_point(is_before);
+        let before = || self.old.last().or(self.first.as_ref());
+        let previous = after.checked_sub(1).and_then(|i| self.recent.get(i)).or_else(before);
         match self.recent.get(after) {
-            Some(next) => between(previous, next, at),
+            Some(next) => interpolate(previous, next, at),
             None => self.total(),
         }
     }
@@ -89,26 +101,38 @@ impl Curve {
         self.at(to) - self.at(from)
     }
 
+    /// The highest reading between two moments, of those that are told apart.
+    pub fn peak_between(&self, from: f64, to: f64) -> Option<f64> {
+        let inside = |knot: &&Knot| knot.at >= from && knot.at <= to;
+        self.old.iter().chain(&self.recent).filter(inside).filter_map(|knot| knot.peak).reduce(f64::max)
+    }
+
     fn retire(&mut self, knot: Knot) {
-        self.stride = self.stride.max(1);
-        if self.leaving.is_multiple_of(self.stride) {
-            self.old.push(knot);
-        }
+        self.carried = higher(self.carried, knot.peak);
         self.leaving += 1;
+        if self.leaving.is_multiple_of(1 << self.halvings) {
+            self.old.push(Knot { peak: self.carried.take(), ..knot });
+        }
         if self.old.len() >= OLD {
-            let mut index = 0;
-            self.old.retain(|_| {
-                index += 1;
-                index % 2 == 1
-            });
-            self.stride *= 2;
+            self.old = self.old.chunks(2).filter_map(merge).collect();
+            self.halvings += 1;
             self.leaving = 0;
         }
     }
 }
 
-fn between(previous: Option<&Knot>, next: &Knot, at: f64) -> Area {
-    let Some(previous) = previous else {
+/// The later of two neighbours, with the peak of both.
+fn merge(pair: &[Knot]) -> Option<Knot> {
+    let last = pair.last()?;
+    Some(Knot { peak: pair.iter().map(|knot| knot.peak).fold(None, higher), ..*last })
+}
+
+fn higher(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    [a, b].into_iter().flatten().reduce(f64::max)
+}
+
+fn interpolate(previous: Option<&Knot>, next: &Knot, at: f64) -> Area {
+    let Some(previous) = previous.filter(|previous| previous.at < next.at) else {
         return if at < next.at { Area::default() } else { next.total };
     };
     let share = ((at - previous.at) / (next.at - previous.at)).clamp(0.0, 1.0);
@@ -127,7 +151,7 @@ mod tests {
         let mut curve = Curve::default();
         for i in 0..=seconds {
             let at = i as f64;
-            curve.push(at, Area { area: 3.0 * at, seconds: at });
+            curve.push(at, Area { area: 3.0 * at, seconds: at }, Some(at));
         }
         curve
     }
@@ -137,6 +161,7 @@ mod tests {
         let curve = line(100);
         assert_eq!(curve.at(40.5), Area { area: 121.5, seconds: 40.5 });
         assert_eq!(curve.between(10.0, 20.0).mean(), Some(3.0));
+        assert_eq!(curve.peak_between(10.0, 20.0), Some(20.0));
         assert_eq!(curve.at(-1.0), Area::default());
         assert_eq!(curve.at(1e9), curve.total());
     }
@@ -148,5 +173,7 @@ mod tests {
         for at in [0.5, 1234.5, 500_000.25, 999_999.5] {
             assert!((curve.at(at).area - 3.0 * at).abs() < 1e-6, "{at}");
         }
+        let peak = curve.peak_between(0.0, 500_000.0).unwrap_or(0.0);
+        assert!((498_000.0..=500_000.0).contains(&peak), "{peak}");
     }
 }

@@ -12,13 +12,12 @@ pub struct Integral {
     last: Option<(f64, f64)>,
     running: Area,
     curve: Curve,
-    max: Option<f64>,
 }
 
 impl Integral {
     /// An integral in which readings more than `largest_gap` seconds apart are not joined.
     pub fn new(largest_gap: f64) -> Self {
-        Self { largest_gap, last: None, running: Area::default(), curve: Curve::default(), max: None }
+        Self { largest_gap, last: None, running: Area::default(), curve: Curve::default() }
     }
 
     /// Adds a reading at a moment in seconds; `None` is a reading that failed.
@@ -31,9 +30,8 @@ impl Integral {
                 self.running.seconds += elapsed;
             }
         }
-        self.curve.push(at, self.running);
+        self.curve.push(at, self.running, value);
         self.last = value.map(|value| (at, value));
-        self.max = [self.max, value].into_iter().flatten().reduce(f64::max);
     }
 
     /// The integral between two moments.
@@ -46,9 +44,9 @@ impl Integral {
         self.running
     }
 
-    /// The highest reading.
-    pub fn max(&self) -> Option<f64> {
-        self.max
+    /// The highest reading between two moments.
+    pub fn peak_between(&self, from: f64, to: f64) -> Option<f64> {
+        self.curve.peak_between(from, to)
     }
 }
 
@@ -88,7 +86,7 @@ impl EnergyCounter {
         }
         // A failed reading loses nothing: the next one still holds all the energy since the last.
         if joules.is_some() {
-            self.curve.push(at, self.running);
+            self.curve.push(at, self.running, None);
             self.last = joules.map(|joules| (at, joules));
         }
     }
@@ -124,7 +122,7 @@ mod tests {
         }
         assert!((constant.between(0.0, 10.0).mean().unwrap_or(0.0) - 42.0).abs() < 1e-9);
         assert!((ramp.between(0.0, 10.0).area - 50.0).abs() < 1e-9);
-        assert_eq!(constant.max(), Some(42.0));
+        assert_eq!(constant.peak_between(0.0, 10.0), Some(42.0));
     }
 
     #[test]

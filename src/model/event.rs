@@ -30,6 +30,10 @@ pub enum Event {
         name: String,
         because: String,
     },
+    /// The GPUs that will be measured; comes before their first sample.
+    GpusFound(Vec<GpuIdentity>),
+    /// No GPU can be measured, and why.
+    GpusUnavailable(String),
     Gpu(Vec<GpuSample>),
     Host(HostSample),
 }

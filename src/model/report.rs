@@ -60,8 +60,9 @@ pub struct Command {
     pub cwd: Option<String>,
     /// RFC 3339, UTC.
     pub started_at: Option<String>,
-    /// From just before the start of the command to its end, or to now.
-    pub wall_seconds: f64,
+    /// From just before the start of the command to its end, or to now; null for a log that was
+    /// read from a file.
+    pub wall_seconds: Option<f64>,
     /// Null while it runs.
     pub exit: Option<Exit>,
     /// User and system time of the command and the children that it waited for.
@@ -70,6 +71,22 @@ pub struct Command {
     pub max_rss_bytes: Option<u64>,
     /// Whether effllm set PYTHONUNBUFFERED=1 for the command.
     pub python_unbuffered_set: bool,
+}
+
+impl Command {
+    /// No command: a log that was read from a file.
+    pub fn of_a_log(name: String) -> Self {
+        Self {
+            argv: vec![name],
+            cwd: None,
+            started_at: None,
+            wall_seconds: None,
+            exit: None,
+            cpu_seconds: None,
+            max_rss_bytes: None,
+            python_unbuffered_set: false,
+        }
+    }
 }
 
 /// How the command ended.

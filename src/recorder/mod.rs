@@ -1,1 +1,152 @@
-//! Under construction.
+//! Folds the sources' events into a report.
+//!
+//! [`progression`] counts iterations and their time, [`meter`] tokens and samples, [`gpu`] and
+//! [`host`] integrate readings, [`thin`] keeps what plots need, and [`report`] draws the sums up.
+
+mod gpu;
+mod headline;
+mod host;
+mod meter;
+mod progression;
+mod report;
+mod thin;
+
+use crate::model::report::{Command, Job, Log, Status};
+use crate::model::{Event, Facts};
+
+use gpu::GpuTrack;
+use host::HostTrack;
+use progression::Progression;
+
+/// What the user said of the run, where the log does not or need not.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    pub parameters: Option<f64>,
+    pub sequence_length: Option<f64>,
+    pub global_batch_size: Option<f64>,
+    /// Iterations left out of the headline window.
+    pub warmup: u64,
+    /// Points kept for each plot.
+    pub history_size: usize,
+    /// Seconds between two samples.
+    pub interval: f64,
+}
+
+/// Everything that is known of a run, in constant memory.
+#[derive(Debug)]
+pub struct Recorder {
+    options: Options,
+    command: Command,
+    job: Job,
+    status: Status,
+    /// The run's start and, once it is over, its end.
+    started: f64,
+    ended: Option<f64>,
+    facts: Facts,
+    log: Log,
+    progression: Progression,
+    gpus: Vec<GpuTrack>,
+    gpus_unavailable: Option<String>,
+    host: HostTrack,
+    warnings: Vec<String>,
+}
+
+/// Warnings kept; a fault that recurs is told once by whoever tells it.
+const MOST_WARNINGS: usize = 100;
+
+impl Recorder {
+    /// Begins a run at a moment.
+    pub fn new(options: Options, command: Command, job: Job, started: f64) -> Self {
+        Self {
+            progression: Progression::new(options.warmup, options.history_size),
+            host: HostTrack::new(largest_gap(options.interval)),
+            options,
+            command,
+            job,
+            status: Status::Running,
+            started,
+            ended: None,
+            facts: Facts::default(),
+            log: Log::default(),
+            gpus: Vec::new(),
+            gpus_unavailable: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Takes in one event.
+    pub fn fold(&mut self, event: Event) {
+        match event {
+            Event::Progress(record) => {
+                self.log.records += u64::from(!record.baseline);
+                self.progression.record(&record, &self.sizes());
+            }
+            Event::Facts(facts) => self.facts = *facts,
+            Event::Pause => self.progression.interrupt(),
+            Event::Restart { at } => {
+                self.progression.restart(at);
+                self.warn("training began again from an earlier iteration; its iterations are counted on");
+            }
+            Event::LogRead { lines, bytes } => (self.log.lines, self.log.bytes) = (lines, bytes),
+            Event::Profile { name, because } => {
+                self.log.profile = Some(name);
+                self.log.profile_source = Some(because);
+            }
+            Event::GpusFound(found) => {
+                let track =
+                    |gpu| GpuTrack::new(gpu, largest_gap(self.options.interval), self.options.history_size);
+                self.gpus = found.into_iter().map(track).collect();
+                self.gpus_unavailable = None;
+            }
+            Event::GpusUnavailable(reason) => self.gpus_unavailable = Some(reason),
+            Event::Gpu(samples) => {
+                for sample in samples {
+                    if let Some(track) = self.gpus.iter_mut().find(|track| track.index() == sample.index) {
+                        track.push(sample);
+                    }
+                }
+            }
+            Event::Host(sample) => self.host.push(sample),
+        }
+    }
+
+    /// The command has started: what was sampled before counts in no average.
+    pub fn started(&mut self, at: f64) {
+        self.started = at;
+    }
+
+    /// The command has ended.
+    pub fn ended(&mut self, at: f64, status: Status, finish: impl FnOnce(&mut Command)) {
+        self.ended = Some(at);
+        self.status = status;
+        finish(&mut self.command);
+    }
+
+    /// Something that the reader should know before trusting a number; told once.
+    pub fn warn(&mut self, warning: impl Into<String>) {
+        let warning = warning.into();
+        if self.warnings.len() < MOST_WARNINGS && !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
+    /// The last iteration that was recognised.
+    pub fn last_iteration(&self) -> Option<u64> {
+        self.progression.last_iteration()
+    }
+
+    fn sizes(&self) -> progression::Sizes {
+        progression::Sizes {
+            global_batch_size: self.options.global_batch_size.or(self.facts.global_batch_size),
+            tokens_per_iteration: self.facts.tokens_per_iteration,
+            world_size: self.facts.job_world_size(),
+            log_interval: self.facts.log_interval,
+            resume_iteration: self.facts.resume_iteration,
+        }
+    }
+}
+
+/// Readings further apart than this are not joined: something kept them from being taken.
+fn largest_gap(interval: f64) -> f64 {
+    (3.0 * interval).max(1.0)
+}

@@ -1,1 +1,108 @@
-//! Under construction.
+//! Defaults, configuration files, environment and flags become one [`Settings`].
+//!
+//! Each later one overrides those before it: the built-in default, the user's
+//! `$XDG_CONFIG_HOME/effllm/config.toml`, the project's `effllm.toml` (or `--config FILE`), the
+//! environment, the flag. All four are the same [`Layer`]; raw arguments go no further than this.
+
+mod environment;
+mod file;
+mod layer;
+mod values;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use environment::metrics_enabled;
+pub use layer::Layer;
+pub use values::{Count, Interval, ReportTarget};
+
+use crate::error::Error;
+use crate::gpu::GpuChoice;
+use crate::log::{LogReader, Rules, profiles};
+use crate::view::LiveMode;
+
+/// What a run is to do.
+#[derive(Debug)]
+pub struct Settings {
+    pub report: ReportTarget,
+    /// Between two samples.
+    pub interval: Duration,
+    /// Points kept for each plot; never changes an average.
+    pub history_size: usize,
+    /// Iterations between two console reports.
+    pub log_interval: u64,
+    pub log: LogRules,
+    pub parameters: Option<f64>,
+    pub sequence_length: Option<f64>,
+    pub global_batch_size: Option<f64>,
+    pub gpus: GpuChoice,
+    pub nvml_library: Option<PathBuf>,
+    pub live: LiveMode,
+    /// Iterations left out of the headline window.
+    pub warmup: u64,
+    /// Set PYTHONUNBUFFERED for the command.
+    pub unbuffer: bool,
+    /// Nothing of effllm's own on stderr but errors.
+    pub quiet: bool,
+}
+
+/// By which rules the log is read.
+#[derive(Debug)]
+pub enum LogRules {
+    /// The built-in profile that recognises the log.
+    Auto(Vec<Rules>),
+    /// These, and who chose them.
+    These(Box<Rules>, String),
+}
+
+impl LogRules {
+    /// A reader by these rules.
+    pub fn reader(self) -> LogReader {
+        match self {
+            Self::Auto(profiles) => LogReader::detecting(profiles),
+            Self::These(rules, because) => LogReader::with_rules(*rules, &because),
+        }
+    }
+
+    fn load(layer: &Layer) -> Result<Self, Error> {
+        let base = match (&layer.rules, layer.profile.as_deref().filter(|name| *name != "auto")) {
+            (Some(file), _) => Some((file::read_rules(file)?, format!("--rules {}", file.display()))),
+            (None, Some(name)) => Some((profiles::load(name)?, format!("--profile {name}"))),
+            (None, None) => None,
+        };
+        let pattern = layer.pattern.as_deref().map(Rules::from_pattern).transpose()?;
+        Ok(match (base, pattern) {
+            (Some((mut rules, because)), Some(pattern)) => {
+                rules.records.extend(pattern.records);
+                Self::These(Box::new(rules), format!("{because} and --pattern"))
+            }
+            (Some((rules, because)), None) => Self::These(Box::new(rules), because),
+            (None, Some(pattern)) => Self::These(Box::new(pattern), "--pattern".to_owned()),
+            (None, None) => Self::Auto(profiles::load_all()?),
+        })
+    }
+}
+
+impl Settings {
+    /// Settles flags, environment and files; every bad value is an error here, before anything runs.
+    pub fn resolve(flags: Layer) -> Result<Self, Error> {
+        let files = file::layers(flags.config.as_deref())?;
+        let layer = flags.or(environment::layer()?).or(files);
+        Ok(Self {
+            report: layer.report.clone().unwrap_or_else(ReportTarget::default_file),
+            interval: layer.interval.unwrap_or_default().0,
+            history_size: layer.history_size.map_or(1000, usize::from),
+            log_interval: layer.log_interval.map_or(10, u64::from),
+            log: LogRules::load(&layer)?,
+            parameters: layer.params.map(Count::value),
+            sequence_length: layer.seq_len.map(Count::value),
+            global_batch_size: layer.global_batch_size.map(Count::value),
+            gpus: layer.gpus.unwrap_or_default(),
+            nvml_library: layer.nvml_lib,
+            live: layer.live.unwrap_or_default(),
+            warmup: layer.warmup.unwrap_or(0),
+            unbuffer: !layer.no_unbuffer.unwrap_or(false),
+            quiet: layer.quiet.unwrap_or(false),
+        })
+    }
+}

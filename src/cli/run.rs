@@ -1,0 +1,42 @@
+//! `effllm run -- CMD`: the main job.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use crate::child;
+use crate::error::Error;
+use crate::run;
+use crate::settings::{Layer, Settings, metrics_enabled};
+
+const EXAMPLES: &str = "\
+Examples:
+  effllm run -- bash run_mcore_qwen.sh dsw 7B 4 32 …    wrap a launch script as it is
+  effllm run -o - -- ./train.sh | jq .metrics           the report on stdout, the log on stderr
+  effllm run --pattern 'step (?P<iteration>\\d+)' -- CMD  read a log of one's own
+
+Exit status: the command's own, and death by its signal; 127 no such command, 126 it cannot be
+executed, 125 effllm failed before it ran, 2 bad flags, rules or settings.";
+
+/// Run a command as it is, and report the metrics of its run
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Run {
+    #[command(flatten)]
+    flags: Layer,
+
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+impl Run {
+    pub fn run(self) -> Result<ExitCode, Error> {
+        if !metrics_enabled()? {
+            return Err(child::exec(&self.command));
+        }
+        let settings = Settings::resolve(self.flags)?;
+        run::run(settings, &self.command)?.imitate()
+    }
+}

@@ -1,0 +1,223 @@
+//! The metrics over one window, each with where it came from or why it is null.
+
+use std::collections::BTreeMap;
+
+use crate::metrics::{Area, Rate};
+use crate::model::metric::Metrics;
+
+use super::gpu::GpuTrack;
+use super::meter::Amount;
+use super::progression::Sums;
+
+/// What the metrics of one window are made from.
+pub struct Window<'a> {
+    pub from: f64,
+    pub to: f64,
+    pub gpus: &'a [GpuTrack],
+    /// Why there are no GPU figures, where there are none.
+    pub no_gpus: &'a str,
+    pub sums: &'a Sums,
+    /// The tokens, or why they are not known; likewise the samples and the parameters.
+    pub tokens: Result<Amount, String>,
+    pub samples: Result<Amount, String>,
+    pub parameters: Result<f64, String>,
+    /// GPUs of the whole job, as far as the log says.
+    pub world_size: Option<f64>,
+    /// The wall time of the run, in seconds.
+    pub wall: Option<f64>,
+    /// Why there are no iterations, where there are none.
+    pub no_iterations: &'a str,
+    /// In words: where times, tokens, samples and parameters come from.
+    pub timing_source: &'a str,
+    pub tokens_source: String,
+    pub samples_source: String,
+    pub parameters_source: String,
+}
+
+/// The metrics of a window with what is to be said of each.
+#[derive(Debug, Default)]
+pub struct Headline {
+    pub metrics: Metrics,
+    pub provenance: BTreeMap<String, String>,
+    pub unavailable: BTreeMap<String, String>,
+}
+
+impl Headline {
+    pub fn new(window: &Window<'_>) -> Self {
+        let mut headline = Self::default();
+        headline.utilization(window);
+        headline.latency(window);
+        headline.throughput(window);
+        headline.energy(window);
+        headline
+    }
+
+    fn put(&mut self, name: &str, value: Result<f64, String>, source: &str) {
+        let value = value.and_then(|value| {
+            if value.is_finite() { Ok(value) } else { Err("the division has no finite result".to_owned()) }
+        });
+        match value {
+            Ok(value) => {
+                if let Some((_, slot)) = self.metrics.each_mut().find(|(metric, _)| metric.name == name) {
+                    *slot = Some(value);
+                }
+                self.provenance.insert(name.to_owned(), source.to_owned());
+            }
+            Err(why) => {
+                self.unavailable.insert(name.to_owned(), why);
+            }
+        }
+    }
+
+    fn utilization(&mut self, window: &Window<'_>) {
+        let samples: u64 = window.gpus.iter().map(GpuTrack::samples).sum();
+        let from = |what: &str| format!("{what}, {}, {samples} samples", count(window.gpus.len(), "GPU"));
+        let memory = window.means("memory_used_bytes", |gpu| gpu.memory.between(window.from, window.to));
+        let source = from("NVML memory");
+        self.put("amu_gb", mean(&memory).map(|bytes| bytes / 1e9), &source);
+        self.put("amu_gib", mean(&memory).map(|bytes| bytes / f64::from(1 << 30)), &source);
+        let busy = window.means("utilization_ratio", |gpu| gpu.utilization.between(window.from, window.to));
+        self.put("pcu_ratio", mean(&busy), &from("NVML utilisation"));
+        let power = window.means("power_watts", |gpu| gpu.energy(window.from, window.to));
+        let by_counter = window
+            .gpus
+            .iter()
+            .all(|gpu| gpu.energy_source() == Some(crate::model::report::EnergySource::Counter));
+        let source = from(if by_counter { "NVML energy counter" } else { "NVML power" });
+        self.put("aec_watts", mean(&power), &source);
+        self.put(
+            "aec_total_watts",
+            power.as_ref().map(|watts| watts.iter().sum()).map_err(Clone::clone),
+            &source,
+        );
+        let peak_memory =
+            window.peak("memory_used_bytes", |gpu| gpu.memory.peak_between(window.from, window.to));
+        self.put("peak_memory_gb", peak_memory.map(|bytes| bytes / 1e9), &from("NVML memory"));
+        let peak_power = window.peak("power_watts", |gpu| gpu.power.peak_between(window.from, window.to));
+        self.put("peak_power_watts", peak_power, &from("NVML power"));
+        for name in ["mfu_ratio", "sm_activity_ratio", "tensor_activity_ratio"] {
+            self.put(name, Err("this version of effllm does not measure it".to_owned()), "");
+        }
+    }
+
+    fn latency(&mut self, window: &Window<'_>) {
+        let latencies = &window.sums.latencies;
+        let known = |value: Option<f64>| value.ok_or_else(|| window.why_no_time());
+        self.put("al_seconds", known(latencies.mean()), window.timing_source);
+        for (name, share) in [("al_p50_seconds", 0.5), ("al_p95_seconds", 0.95), ("al_p99_seconds", 0.99)] {
+            self.put(name, known(latencies.quantile(share)), window.timing_source);
+        }
+        let goodput = match window.wall {
+            Some(wall) if wall > 0.0 => known(latencies.mean()).map(|_| latencies.seconds / wall),
+            _ => Err("the wall time of the run is not known".to_owned()),
+        };
+        // Iteration times that a log states may be longer than the run that printed it.
+        let goodput = goodput.and_then(|ratio| {
+            if ratio <= 1.0 + 1e-3 {
+                Ok(ratio.min(1.0))
+            } else {
+                Err("the iteration times add up to more than the wall time of the run".to_owned())
+            }
+        });
+        self.put("goodput_ratio", goodput, &format!("{}, over wall time", window.timing_source));
+    }
+
+    fn throughput(&mut self, window: &Window<'_>) {
+        let rate = |amount: &Result<Amount, String>| {
+            let rate: Rate = amount.as_ref().map_err(Clone::clone)?.rate;
+            rate.per_second().ok_or_else(|| window.why_no_time())
+        };
+        let per_parameter = |rate: Result<f64, String>| Ok::<_, String>(rate? / window.parameters.clone()?);
+        let (tokens, samples) = (rate(&window.tokens), rate(&window.samples));
+        self.put("tokens_per_sec", tokens.clone(), &window.tokens_source);
+        self.put("samples_per_sec", samples.clone(), &window.samples_source);
+        let with_parameters = |source: &str| format!("{source}, {}", window.parameters_source);
+        self.put(
+            "tt_tokens_per_param_per_sec",
+            per_parameter(tokens),
+            &with_parameters(&window.tokens_source),
+        );
+        self.put(
+            "st_samples_per_param_per_sec",
+            per_parameter(samples),
+            &with_parameters(&window.samples_source),
+        );
+        let generated = window.sums.generated.per_second();
+        self.put(
+            "it_tokens_per_sec",
+            generated.ok_or("no generated tokens in this log".to_owned()),
+            "log, generated tokens",
+        );
+    }
+
+    fn energy(&mut self, window: &Window<'_>) {
+        let joules = window.joules();
+        let source = "sum over the measured GPUs";
+        self.put("energy_joules", joules.clone(), source);
+        let iterations = window.sums.iterations as f64;
+        let tokens = window.tokens.as_ref().map(|tokens| tokens.total).map_err(Clone::clone);
+        let iterations = if iterations > 0.0 { Ok(iterations) } else { Err(window.no_iterations.to_owned()) };
+        let both = |amount: Result<f64, String>| Ok::<_, String>((joules.clone()?, amount?));
+        self.put("joules_per_iteration", both(iterations).map(|(joules, n)| joules / n), source);
+        self.put("joules_per_token", both(tokens.clone()).map(|(joules, n)| joules / n), source);
+        self.put("tokens_per_joule", both(tokens).map(|(joules, n)| n / joules), source);
+    }
+}
+
+impl Window<'_> {
+    /// The time average of a quantity for each GPU; an error if one of them has none.
+    fn means(&self, quantity: &str, area: impl Fn(&GpuTrack) -> Area) -> Result<Vec<f64>, String> {
+        self.each(quantity, |gpu| area(gpu).mean())
+    }
+
+    fn peak(&self, quantity: &str, peak: impl Fn(&GpuTrack) -> Option<f64>) -> Result<f64, String> {
+        let peaks = self.each(quantity, peak)?;
+        peaks.into_iter().reduce(f64::max).ok_or_else(|| self.no_gpus.to_owned())
+    }
+
+    fn each(&self, quantity: &str, value: impl Fn(&GpuTrack) -> Option<f64>) -> Result<Vec<f64>, String> {
+        if self.gpus.is_empty() {
+            return Err(self.no_gpus.to_owned());
+        }
+        let why = |gpu: &GpuTrack| {
+            let why = gpu.why_unavailable(quantity).unwrap_or("too few readings in this window");
+            format!("GPU {}: {why}", gpu.index())
+        };
+        self.gpus.iter().map(|gpu| value(gpu).ok_or_else(|| why(gpu))).collect()
+    }
+
+    /// Energy of the window; an error where the log speaks for more GPUs than were measured, since
+    /// one node's joules are not to be divided by the whole job's tokens.
+    fn joules(&self) -> Result<f64, String> {
+        let joules = self.each("power_watts", |gpu| {
+            let energy = gpu.energy(self.from, self.to);
+            (energy.seconds > 0.0).then_some(energy.area)
+        })?;
+        match self.world_size {
+            Some(world) if world > joules.len() as f64 => Err(format!(
+                "the log speaks for {world} GPUs, {} were measured; gpus[] has the energy of each",
+                joules.len()
+            )),
+            _ => Ok(joules.iter().sum()),
+        }
+    }
+
+    fn why_no_time(&self) -> String {
+        if self.sums.iterations == 0 {
+            self.no_iterations.to_owned()
+        } else {
+            "no time of an iteration is known: the log states none, and one record alone has no duration"
+                .to_owned()
+        }
+    }
+}
+
+fn mean(values: &Result<Vec<f64>, String>) -> Result<f64, String> {
+    let values = values.as_ref().map_err(Clone::clone)?;
+    Ok(values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// `1 GPU`, `8 GPUs`.
+fn count(n: usize, what: &str) -> String {
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
+}

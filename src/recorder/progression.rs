@@ -1,0 +1,344 @@
+//! Iterations: how many each record speaks of, and how long they took.
+
+use crate::metrics::{Latencies, Rate};
+use crate::model::report::IterationSeries;
+use crate::model::{Progress, Scope};
+
+use super::meter::{Meter, Span};
+use super::thin::{Merge, Thinned};
+
+/// What must be known besides the records to read them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sizes {
+    pub global_batch_size: Option<f64>,
+    pub tokens_per_iteration: Option<f64>,
+    pub world_size: Option<f64>,
+    pub log_interval: Option<u64>,
+    pub resume_iteration: Option<u64>,
+}
+
+/// How the time of iterations is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timing {
+    Stated,
+    Arrival,
+    LogClock,
+}
+
+/// The sums over one window.
+#[derive(Debug, Clone, Default)]
+pub struct Sums {
+    /// Iterations, timed or not.
+    pub iterations: u64,
+    pub latencies: Latencies,
+    pub generated: Rate,
+}
+
+/// All that the records said, in running sums.
+#[derive(Debug, Clone)]
+pub struct Progression {
+    warmup: u64,
+    pub run: Sums,
+    pub train: Sums,
+    pub samples: Meter,
+    pub tokens: Meter,
+    pub timing: Option<Timing>,
+    /// The first counted iteration's number.
+    pub first: Option<u64>,
+    pub total_iterations: Option<u64>,
+    pub loss: Option<f64>,
+    pub global_batch_size: Option<f64>,
+    /// Arrival times between which the counted iterations lie.
+    window: Option<(f64, f64)>,
+    /// Where the last record left off.
+    mark: Option<Mark>,
+    /// The first record, as long as no second one tells how many iterations it speaks of.
+    opening: Option<(Progress, Sizes)>,
+    /// Something other than training happened since the last record.
+    interrupted: bool,
+    stride: Option<u64>,
+    history: Thinned<Point>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Mark {
+    iteration: Option<u64>,
+    at: Option<f64>,
+    clock: Option<f64>,
+    /// Iterations that were counted since `at` and `clock`, which did not move meanwhile.
+    untimed: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Point {
+    iteration: Option<u64>,
+    at: Option<f64>,
+    latency: Option<f64>,
+    loss: Option<f64>,
+}
+
+impl Merge for Point {
+    fn merge(&mut self, later: Self) {
+        let latency = [self.latency, later.latency].into_iter().flatten().reduce(f64::max);
+        *self = Self { latency, loss: later.loss.or(self.loss), ..later };
+    }
+}
+
+/// A step longer than this, and than a hundred of those before, is a line that lies.
+const LARGEST_JUMP: u64 = 1000;
+
+impl Progression {
+    pub fn new(warmup: u64, history_size: usize) -> Self {
+        Self {
+            warmup,
+            run: Sums::default(),
+            train: Sums::default(),
+            samples: Meter::new(),
+            tokens: Meter::new(),
+            timing: None,
+            first: None,
+            total_iterations: None,
+            loss: None,
+            global_batch_size: None,
+            window: None,
+            mark: None,
+            opening: None,
+            interrupted: false,
+            stride: None,
+            history: Thinned::new(history_size),
+        }
+    }
+
+    /// Takes in a record.
+    pub fn record(&mut self, record: &Progress, sizes: &Sizes) {
+        self.loss = record.loss.or(self.loss);
+        self.total_iterations = record.total_iterations.or(self.total_iterations);
+        self.global_batch_size = record.global_batch_size.or(self.global_batch_size);
+        if record.baseline {
+            let iteration = record.iteration.max(sizes.resume_iteration);
+            self.mark = Some(Mark { iteration, at: record.at, clock: record.clock, untimed: 0 });
+            self.interrupted = false;
+        } else if record.iteration.is_none() && record.step_time.is_none() {
+            self.read_rates(record, sizes);
+        } else if self.mark.is_none() && self.opening.is_none() && record.iteration.is_some() {
+            self.opening = Some((record.clone(), *sizes));
+        } else {
+            self.next(record, sizes);
+        }
+    }
+
+    /// What lies between the last record and the next is no iteration's time.
+    pub fn interrupt(&mut self) {
+        self.interrupted = true;
+    }
+
+    /// The next record continues from an earlier iteration.
+    pub fn restart(&mut self, at: Option<f64>) {
+        *self = self.settled();
+        self.opening = None;
+        self.mark = Some(Mark { iteration: None, at, ..Mark::default() });
+        self.samples.restart();
+        self.tokens.restart();
+    }
+
+    /// The sums with the first record in them, even if nothing followed it.
+    pub fn settled(&self) -> Self {
+        let mut settled = self.clone();
+        if let Some((opening, sizes)) = settled.opening.take() {
+            settled.open(&opening, &sizes, None);
+        }
+        settled
+    }
+
+    /// The last record's iteration.
+    pub fn last_iteration(&self) -> Option<u64> {
+        let opening = self.opening.as_ref().and_then(|(record, _)| record.iteration);
+        opening.or(self.mark.and_then(|mark| mark.iteration))
+    }
+
+    /// Arrival times between which the counted iterations lie.
+    pub fn window(&self) -> Option<(f64, f64)> {
+        self.window
+    }
+
+    /// The kept records, in seconds since `origin`.
+    pub fn series(&self, origin: f64) -> IterationSeries {
+        let points = || self.history.points();
+        IterationSeries {
+            iteration: points().map(|point| point.iteration.map(|iteration| iteration as f64)).collect(),
+            seconds: points().map(|point| point.at.map(|at| at - origin)).collect(),
+            latency_seconds: points().map(|point| point.latency).collect(),
+            loss: points().map(|point| point.loss).collect(),
+        }
+    }
+
+    fn next(&mut self, record: &Progress, sizes: &Sizes) {
+        let mut recounted = 0;
+        if let Some((opening, opening_sizes)) = self.opening.take() {
+            if record.overlaps_first {
+                // The second record's mean is over the first one's iteration too.
+                recounted = 1;
+                self.mark = Some(Mark { iteration: opening.iteration, ..Mark::default() });
+            } else {
+                let step =
+                    record.iteration.zip(opening.iteration).and_then(|(now, first)| now.checked_sub(first));
+                self.open(&opening, &opening_sizes, step);
+            }
+        }
+        let iterations = self.step(record, sizes) + recounted;
+        self.count(record, sizes, iterations);
+    }
+
+    /// Counts the first record; `step` is the distance to the second one.
+    fn open(&mut self, record: &Progress, sizes: &Sizes, step: Option<u64>) {
+        let iteration = record.iteration.unwrap_or(1);
+        let since_resume = sizes.resume_iteration.and_then(|resumed| iteration.checked_sub(resumed));
+        let unreset = record.overlaps_first.then_some(1);
+        let iterations = unreset
+            .or(since_resume.filter(|since| (1..=LARGEST_JUMP).contains(since)))
+            .or(sizes.log_interval)
+            .or(step)
+            .unwrap_or(1)
+            .clamp(1, iteration.max(1));
+        self.count(record, sizes, iterations);
+    }
+
+    /// How many iterations a record speaks of.
+    fn step(&mut self, record: &Progress, sizes: &Sizes) -> u64 {
+        let Some(now) = record.iteration else { return 1 };
+        let usual = self.stride.or(sizes.log_interval).unwrap_or(1);
+        let largest = LARGEST_JUMP.max(usual.saturating_mul(100));
+        match (self.mark.and_then(|mark| mark.iteration), sizes.resume_iteration) {
+            (Some(before), _) => match now.checked_sub(before) {
+                Some(step) if (1..=largest).contains(&step) => {
+                    self.stride = Some(step);
+                    step
+                }
+                _ => usual,
+            },
+            (None, Some(resumed)) => {
+                now.checked_sub(resumed).filter(|step| *step > 0).map_or(usual, |step| step.min(usual))
+            }
+            (None, None) => usual,
+        }
+    }
+
+    fn count(&mut self, record: &Progress, sizes: &Sizes, iterations: u64) {
+        let seconds = self.time(record, iterations);
+        let counted = self.run.iterations >= self.warmup;
+        self.run.iterations += iterations;
+        if counted {
+            self.train.iterations += iterations;
+            self.first = self.first.or(record.iteration.map(|now| (now + 1).saturating_sub(iterations)));
+            if let Some(at) = record.at {
+                let start = self.window.map_or(at - seconds.unwrap_or(0.0), |window| window.0);
+                self.window = Some((start, at));
+            }
+        }
+        let from_zero =
+            record.iteration.is_some_and(|now| now == self.run.iterations || now + 1 == self.run.iterations);
+        self.meter(record, sizes, iterations, Span { seconds, counted }, from_zero);
+        let latency = seconds.filter(|_| iterations > 0).map(|seconds| seconds / iterations as f64);
+        self.history.push(Point { iteration: record.iteration, at: record.at, latency, loss: record.loss });
+        self.interrupted = false;
+    }
+
+    /// The time of a record's iterations in seconds, added to the sums; `None` if it is not known.
+    fn time(&mut self, record: &Progress, iterations: u64) -> Option<f64> {
+        let mark = self.mark.unwrap_or_default();
+        let mut new = Mark { iteration: record.iteration, at: record.at, clock: record.clock, untimed: 0 };
+        let between = |now: Option<f64>, before: Option<f64>| Some(now? - before?);
+        let stated = record.step_time.filter(|_| !record.smoothed).map(|step| step * iterations as f64);
+        let (seconds, timed, timing) = if let Some(seconds) = stated {
+            (Some(seconds), iterations, Timing::Stated)
+        } else {
+            let timing = if record.at.is_some() { Timing::Arrival } else { Timing::LogClock };
+            let elapsed = match timing {
+                Timing::Arrival => between(record.at, mark.at),
+                _ => between(record.clock, mark.clock),
+            };
+            match elapsed.filter(|_| !self.interrupted) {
+                // Two records that the clock cannot tell apart are timed together with the next.
+                Some(elapsed) if elapsed <= 0.0 => {
+                    new = Mark { at: mark.at, clock: mark.clock, untimed: mark.untimed + iterations, ..new };
+                    (Some(0.0), 0, timing)
+                }
+                Some(elapsed) => (Some(elapsed), iterations + mark.untimed, timing),
+                None => (None, 0, timing),
+            }
+        };
+        self.mark = Some(new);
+        if timed > 0
+            && let Some(seconds) = seconds
+        {
+            self.timing = Some(timing);
+            let mean = seconds / timed as f64;
+            let counted = self.run.iterations >= self.warmup;
+            self.run.latencies.add(timed, mean);
+            if counted {
+                self.train.latencies.add(timed, mean);
+            }
+        }
+        seconds
+    }
+
+    fn meter(&mut self, record: &Progress, sizes: &Sizes, iterations: u64, span: Span, from_zero: bool) {
+        let iterations = iterations as f64;
+        let world = |scope| if scope == Scope::Global { Some(1.0) } else { sizes.world_size };
+        let over_time = |rate: Option<(f64, Scope)>| {
+            let (rate, scope) = rate?;
+            Some(rate * world(scope)? * span.seconds?)
+        };
+        let batch = record.global_batch_size.or(sizes.global_batch_size);
+        let samples = record.samples.map(|samples| (samples, "samples in the log"));
+        let samples = samples
+            .or(batch.map(|batch| (batch * iterations, "global batch size × iterations")))
+            .or(over_time(record.samples_per_s).map(|samples| (samples, "samples per second × time")));
+        self.samples.read(span, record.consumed_samples, samples, from_zero);
+        let tokens = record.tokens.map(|tokens| (tokens, "tokens in the log"));
+        let tokens = tokens
+            .or(sizes
+                .tokens_per_iteration
+                .map(|tokens| (tokens * iterations, "tokens per iteration × iterations")))
+            .or(over_time(record.tokens_per_s).map(|tokens| (tokens, "tokens per second × time")));
+        self.tokens.read(span, record.consumed_tokens, tokens, from_zero);
+        self.generate(record, span);
+    }
+
+    /// A record that belongs to no iteration: rates, counters, a loss.
+    fn read_rates(&mut self, record: &Progress, sizes: &Sizes) {
+        let nothing = Span { seconds: Some(0.0), counted: self.run.iterations > self.warmup };
+        let from_zero = self.last_iteration() == Some(self.run.iterations);
+        if self.run.iterations > 0 {
+            self.meter(
+                record,
+                &Sizes { global_batch_size: None, tokens_per_iteration: None, ..*sizes },
+                0,
+                nothing,
+                from_zero,
+            );
+        } else {
+            let elapsed =
+                self.mark.and_then(|mark| Some(record.at.or(record.clock)? - mark.at.or(mark.clock)?));
+            self.generate(record, Span { seconds: elapsed, counted: true });
+            self.mark = Some(Mark { at: record.at, clock: record.clock, ..Mark::default() });
+        }
+    }
+
+    fn generate(&mut self, record: &Progress, span: Span) {
+        let by_rate =
+            |tokens: f64| record.generation_tokens_per_s.filter(|rate| *rate > 0.0).map(|rate| tokens / rate);
+        let (amount, seconds) = match (record.generated_tokens, record.generation_tokens_per_s, span.seconds)
+        {
+            (Some(tokens), _, seconds) => (Some(tokens), by_rate(tokens).or(seconds)),
+            (None, Some(rate), Some(seconds)) => (Some(rate * seconds), Some(seconds)),
+            _ => (None, None),
+        };
+        if let (Some(amount), Some(seconds)) = (amount, seconds) {
+            self.run.generated.add(amount, seconds);
+            if span.counted {
+                self.train.generated.add(amount, seconds);
+            }
+        }
+    }
+}

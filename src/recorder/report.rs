@@ -1,0 +1,229 @@
+//! Draws the sums up into a report.
+
+use crate::metrics::{Latencies, Rate};
+use crate::model::Report;
+use crate::model::report::{Iterations, Latency, Model, SCHEMA, Series, Sourced, Window as WindowName};
+use crate::model::units::show;
+
+use super::Recorder;
+use super::headline::{Headline, Window};
+use super::meter::{Amount, Meter};
+use super::progression::{Progression, Timing};
+
+impl Recorder {
+    /// The report as things stand at a moment.
+    pub fn report(&self, now: f64) -> Report {
+        let end = self.ended.unwrap_or(now);
+        let progression = self.progression.settled();
+        let model = self.model(&progression);
+        let live = self.command.started_at.is_some();
+        let wall = live.then_some((end - self.started).max(0.0));
+        let train = progression.window().map(|(from, to)| (from.max(self.started), to.min(end)));
+        let has_iterations = progression.train.iterations > 0;
+        let (window, (from, to)) = match train {
+            Some(train) => (WindowName::Train, train),
+            None if has_iterations => (WindowName::Train, (self.started, end)),
+            None => (WindowName::Run, (self.started, end)),
+        };
+        let source = Source { recorder: self, progression: &progression, model: &model, wall };
+        let headline = source.headline(from, to, window);
+        let whole_run = source.headline(self.started, end, WindowName::Run);
+        let mut command = self.command.clone();
+        command.wall_seconds = wall;
+        command.cpu_seconds = command.cpu_seconds.or(self.host.cpu_seconds());
+        let mut job = self.job.clone();
+        job.world_size = self.facts.job_world_size().map(|world| world as u64);
+        job.nodes = self.facts.nodes.map(|nodes| nodes as u64);
+        Report {
+            schema: SCHEMA.to_owned(),
+            effllm_version: env!("CARGO_PKG_VERSION").to_owned(),
+            status: self.status,
+            command,
+            job,
+            gpus: self.gpus.iter().map(|gpu| gpu.report(self.started, end)).collect(),
+            host: self.host.report(self.started, end),
+            log: self.log.clone(),
+            iterations: self.iterations(&progression, source.amounts(true)),
+            window,
+            metrics: headline.metrics,
+            metrics_whole_run: whole_run.metrics,
+            provenance: headline.provenance,
+            unavailable: headline.unavailable,
+            warnings: self.all_warnings(from, to, &model),
+            series: Series {
+                gpus: self.gpus.iter().map(|gpu| gpu.series(self.started)).collect(),
+                iterations: progression.series(self.started),
+            },
+            model,
+        }
+    }
+
+    fn model(&self, progression: &Progression) -> Model {
+        let from_log = |value: Option<f64>, source: &str| value.map(|value| (value, source.to_owned()));
+        let choose = |flag: &str, given: Option<f64>, log: Option<(f64, String)>| {
+            let (value, source) = given.map(|given| (given, flag.to_owned())).or(log).unzip();
+            Sourced { value, source }
+        };
+        let parameters = self.facts.model_parameters();
+        let batch = progression.global_batch_size.or(self.facts.global_batch_size);
+        Model {
+            parameters: choose(
+                "--params",
+                self.options.parameters,
+                parameters.map(|(n, source)| (n, source.to_owned())),
+            ),
+            sequence_length: choose(
+                "--seq-len",
+                self.options.sequence_length,
+                from_log(self.facts.sequence_length, "log"),
+            ),
+            global_batch_size: choose(
+                "--global-batch-size",
+                self.options.global_batch_size,
+                from_log(batch, "log"),
+            ),
+        }
+    }
+
+    fn iterations(&self, progression: &Progression, amounts: Amounts) -> Iterations {
+        let train = &progression.train;
+        let seconds = (train.latencies.count > 0).then_some(train.latencies.seconds);
+        Iterations {
+            count: train.iterations,
+            warmup: progression.run.iterations - train.iterations,
+            first: progression.first,
+            last: progression.last_iteration(),
+            total: progression.total_iterations.or(self.facts.total_iterations),
+            tokens: amounts.tokens.ok().map(|tokens| tokens.total),
+            samples: amounts.samples.ok().map(|samples| samples.total),
+            seconds,
+            latency_seconds: latency(&train.latencies),
+            loss_last: progression.loss,
+        }
+    }
+
+    fn all_warnings(&self, from: f64, to: f64, model: &Model) -> Vec<String> {
+        let mut warnings = self.warnings.clone();
+        warnings.extend(self.gpus.iter().flat_map(|gpu| gpu.warnings(from, to)));
+        for gpu in &self.gpus {
+            if let Some(coverage) =
+                gpu.coverage(from, to).filter(|coverage| *coverage < 0.95 && to - from > 5.0)
+            {
+                let percent = 100.0 * coverage;
+                warnings.push(format!("GPU {}: readings cover only {percent:.0} % of the time", gpu.index()));
+            }
+        }
+        if model.parameters.source.as_deref() == Some("log, trainable parameters") {
+            warnings.push(
+                "the log names only the trainable parameters; if a base model is frozen, give --params"
+                    .into(),
+            );
+        }
+        warnings
+    }
+}
+
+fn latency(latencies: &Latencies) -> Latency {
+    Latency {
+        mean: latencies.mean(),
+        p50: latencies.quantile(0.5),
+        p95: latencies.quantile(0.95),
+        p99: latencies.quantile(0.99),
+        max: latencies.max,
+    }
+}
+
+/// Tokens and samples of a window, or why they are not known.
+struct Amounts {
+    tokens: Result<Amount, String>,
+    tokens_source: String,
+    samples: Result<Amount, String>,
+    samples_source: String,
+}
+
+/// What the headline of any window is made from.
+struct Source<'a> {
+    recorder: &'a Recorder,
+    progression: &'a Progression,
+    model: &'a Model,
+    wall: Option<f64>,
+}
+
+impl Source<'_> {
+    fn headline(&self, from: f64, to: f64, window: WindowName) -> Headline {
+        let train = window == WindowName::Train;
+        let amounts = self.amounts(train);
+        let parameters = &self.model.parameters;
+        let parameters_source = match (parameters.value, &parameters.source) {
+            (Some(value), Some(source)) => format!("{} parameters ({source})", show(value)),
+            _ => String::new(),
+        };
+        Headline::new(&Window {
+            from,
+            to,
+            gpus: &self.recorder.gpus,
+            no_gpus: self.recorder.gpus_unavailable.as_deref().unwrap_or("no GPU was measured"),
+            sums: if train { &self.progression.train } else { &self.progression.run },
+            tokens: amounts.tokens,
+            samples: amounts.samples,
+            parameters: parameters
+                .value
+                .ok_or_else(|| "the number of parameters is not known; --params N gives it".to_owned()),
+            world_size: self.recorder.facts.job_world_size(),
+            wall: self.wall,
+            no_iterations: self.no_iterations(),
+            timing_source: match self.progression.timing {
+                Some(Timing::Stated) => "log, stated iteration time",
+                Some(Timing::Arrival) => "arrival of the log's lines",
+                Some(Timing::LogClock) => "the log's own clock",
+                None => "",
+            },
+            tokens_source: amounts.tokens_source,
+            samples_source: amounts.samples_source,
+            parameters_source,
+        })
+    }
+
+    fn amounts(&self, train: bool) -> Amounts {
+        let of = |meter: &Meter| if train { meter.train } else { meter.run };
+        let nothing = || self.no_iterations().to_owned();
+        let has_iterations = self.progression.run.iterations > 0;
+        let samples = of(&self.progression.samples).ok_or_else(|| {
+            let unknown = "neither samples nor a batch size are known; --global-batch-size N gives it";
+            if has_iterations { unknown.to_owned() } else { nothing() }
+        });
+        let samples_source = self.progression.samples.source.to_owned();
+        let (tokens, tokens_source) = match of(&self.progression.tokens) {
+            Some(tokens) => (Ok(tokens), self.progression.tokens.source.to_owned()),
+            None => self.tokens_of_samples(&samples, &samples_source),
+        };
+        Amounts { tokens, tokens_source, samples, samples_source }
+    }
+
+    /// Tokens that the log does not state: samples times their length.
+    fn tokens_of_samples(
+        &self,
+        samples: &Result<Amount, String>,
+        source: &str,
+    ) -> (Result<Amount, String>, String) {
+        let Some(length) = self.model.sequence_length.value else {
+            let unknown = "tokens are not stated and the sequence length is not known; --seq-len N gives it";
+            let why = samples.as_ref().err().cloned().unwrap_or_else(|| unknown.to_owned());
+            return (Err(why), String::new());
+        };
+        let times_length = |samples: &Amount| Amount {
+            total: samples.total * length,
+            rate: Rate { amount: samples.rate.amount * length, seconds: samples.rate.seconds },
+        };
+        let tokens = samples.as_ref().map(times_length).map_err(Clone::clone);
+        (tokens, format!("{source} × sequence length {length}"))
+    }
+
+    fn no_iterations(&self) -> &'static str {
+        if self.progression.run.iterations > 0 {
+            "no iterations were counted: the warm-up took them all"
+        } else {
+            "no iterations were recognised in the log"
+        }
+    }
+}

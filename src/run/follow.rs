@@ -1,0 +1,123 @@
+//! The thread that reads the copied output for progress.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+use super::Shared;
+use crate::log::{LogReader, Source};
+use crate::model::Event;
+
+/// Bytes of one stream, as they arrived at a moment.
+pub struct Chunk {
+    pub source: Source,
+    pub at: f64,
+    pub bytes: Vec<u8>,
+}
+
+/// Chunks that may wait to be read, of 64 KiB each.
+const QUEUE: usize = 16;
+/// How long the command's output may wait for a reader that does not come on.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// After so long without output, a record that later lines might have added to is taken as it is.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Where the pumps put their copies.
+#[derive(Clone)]
+pub struct LogFeed {
+    chunks: Sender<Chunk>,
+    given_up: Arc<AtomicBool>,
+}
+
+impl LogFeed {
+    /// Hands a chunk to the reader. If the reader hangs, it is given up: the output is not.
+    pub fn send(&self, chunk: Chunk) {
+        if !self.given_up.load(Ordering::Relaxed) && self.chunks.send_timeout(chunk, PATIENCE).is_err() {
+            self.given_up.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The reader's thread.
+pub struct Follower {
+    thread: Option<JoinHandle<()>>,
+    given_up: Arc<AtomicBool>,
+}
+
+impl Follower {
+    /// Waits until all that was sent has been read. Returns false if the reader hangs or has
+    /// panicked: then the log's figures are not complete.
+    pub fn finish(self, feed: LogFeed) -> bool {
+        drop(feed);
+        let Some(thread) = self.thread else { return false };
+        let patience = 20;
+        for _ in 0..patience {
+            if thread.is_finished() {
+                return thread.join().is_ok() && !self.given_up.load(Ordering::Relaxed);
+            }
+            thread::sleep(PATIENCE / patience);
+        }
+        false
+    }
+}
+
+/// Starts the reader. `after` is called when progress was recorded, with the lock released.
+pub fn follow(
+    reader: LogReader,
+    recorder: Shared,
+    after: impl FnMut() + Send + 'static,
+) -> (LogFeed, Follower) {
+    let (chunks, queue) = bounded(QUEUE);
+    let given_up = Arc::new(AtomicBool::new(false));
+    let read = move || read_all(reader, &recorder, &queue, after);
+    let thread = thread::Builder::new().name("log".to_owned()).spawn(read).ok();
+    (LogFeed { chunks, given_up: given_up.clone() }, Follower { thread, given_up })
+}
+
+fn read_all(mut reader: LogReader, recorder: &Shared, queue: &Receiver<Chunk>, mut after: impl FnMut()) {
+    let mut bytes = 0;
+    let mut events = Vec::new();
+    loop {
+        let ended = match queue.recv_timeout(PAUSE) {
+            Ok(chunk) => {
+                bytes += chunk.bytes.len() as u64;
+                reader.push(chunk.source, &chunk.bytes, chunk.at, &mut events);
+                false
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                reader.pause(&mut events);
+                false
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                reader.finish(&mut events);
+                true
+            }
+        };
+        record(&reader, recorder, bytes, &mut events, &mut after);
+        if ended {
+            return;
+        }
+    }
+}
+
+fn record(
+    reader: &LogReader,
+    recorder: &Shared,
+    bytes: u64,
+    events: &mut Vec<Event>,
+    after: &mut impl FnMut(),
+) {
+    let mut recorder_now = recorder.lock();
+    if let Some((name, because)) = reader.profile() {
+        recorder_now.fold(Event::Profile { name: name.to_owned(), because: because.to_owned() });
+    }
+    recorder_now.fold(Event::LogRead { lines: reader.lines(), bytes });
+    for event in events.drain(..) {
+        recorder_now.fold(event);
+    }
+    drop(recorder_now);
+    after();
+}

@@ -1,0 +1,114 @@
+//! The report on disk: whole at every moment, and never more than half a minute old.
+
+use std::fs::Permissions;
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+use tempfile::NamedTempFile;
+
+use crate::error::Error;
+use crate::model::Report;
+use crate::render;
+use crate::settings::ReportTarget;
+
+/// How often the report of a running command is replaced: a SIGKILL of effllm loses no more.
+const REPLACED_EVERY: Duration = Duration::from_secs(30);
+
+/// Where the report is written to.
+#[derive(Debug, Clone)]
+pub struct ReportFile {
+    target: ReportTarget,
+}
+
+impl ReportFile {
+    /// Makes sure, before the command starts, that the report can be written.
+    ///
+    /// # Errors
+    /// If the folder is not there or not to be written to, or if the target is a folder itself.
+    pub fn prepare(target: &ReportTarget) -> Result<Self, Error> {
+        if let ReportTarget::File(path) = target {
+            let usage = |why: String| {
+                Error::usage(format!("the report cannot be written to {}: {why}", path.display()))
+                    .hint("-o FILE names another place, -o - prints it on stdout")
+            };
+            if path.is_dir() {
+                return Err(usage("it is a folder".to_owned()));
+            }
+            // The error names the temporary file behind what happened; that name helps nobody.
+            let why = |error: io::Error| {
+                usage(error.to_string().split(" at path").next().unwrap_or_default().to_owned())
+            };
+            temporary_beside(path).map_err(why)?;
+        }
+        Ok(Self { target: target.clone() })
+    }
+
+    /// Writes the report: to its file by way of a temporary one, or to stdout. If that fails it is
+    /// printed on stderr, so that nothing is lost.
+    pub fn write(&self, report: &Report) {
+        let json = render::json(report);
+        match &self.target {
+            ReportTarget::Stdout => {
+                let mut stdout = io::stdout().lock();
+                let _ = stdout.write_all(json.as_bytes()).and_then(|()| stdout.flush());
+            }
+            ReportTarget::File(path) => {
+                if let Err(error) = replace(path, json.as_bytes()) {
+                    eprintln!(
+                        "effllm: error: the report cannot be written to {}: {error}\n{json}",
+                        path.display()
+                    );
+                }
+            }
+        }
+    }
+
+    /// The path, unless the report goes to stdout.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.target {
+            ReportTarget::File(path) => Some(path),
+            ReportTarget::Stdout => None,
+        }
+    }
+
+    /// Replaces the file every half minute by what `report` says, until the handle is dropped.
+    pub fn keep_current(&self, report: impl Fn() -> Report + Send + 'static) -> Option<KeptCurrent> {
+        let path: PathBuf = self.path()?.to_owned();
+        let (handle, dropped) = bounded::<()>(0);
+        let keep = move || {
+            while dropped.recv_timeout(REPLACED_EVERY) == Err(RecvTimeoutError::Timeout) {
+                // A disk that is full now may not be at the end, and then the loss is told.
+                let _ = replace(&path, render::json(&report()).as_bytes());
+            }
+        };
+        thread::Builder::new().name("report".to_owned()).spawn(keep).ok()?;
+        Some(KeptCurrent { _handle: handle })
+    }
+}
+
+/// The file is kept current as long as this lives.
+pub struct KeptCurrent {
+    _handle: Sender<()>,
+}
+
+/// Puts bytes in the place of a file so that at every moment either the old or the new is there.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut temporary = temporary_beside(path)?;
+    temporary.write_all(bytes)?;
+    temporary.as_file().sync_all()?;
+    temporary.persist(path)?;
+    Ok(())
+}
+
+/// A new file in the folder of another one, with the permissions that the umask leaves.
+fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    tempfile::Builder::new()
+        .prefix(".effllm-report.")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+}

@@ -1,0 +1,127 @@
+//! One layer of settings: a configuration file, the environment or the flags. What a layer leaves
+//! out, the one below it says.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::values::{Bounded, Count, Interval, ReportTarget, text_or_number};
+use crate::gpu::GpuChoice;
+use crate::view::LiveMode;
+
+/// The options of a run. A configuration file spells the same names as keys.
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Layer {
+    /// Write the JSON report to FILE; `-` prints it on stdout and sends the command's stdout to
+    /// stderr [default: effllm-report.json]
+    #[arg(short = 'o', long, value_name = "FILE")]
+    #[serde(default, deserialize_with = "text_or_number")]
+    pub report: Option<ReportTarget>,
+
+    /// Seconds between two samples [default: 1.0] [env: EFFICIENTLLM_COLLECTION_INTERVAL]
+    #[arg(long, value_name = "SECONDS")]
+    #[serde(default, deserialize_with = "text_or_number")]
+    pub interval: Option<Interval>,
+
+    /// Which GPUs to measure: `auto` (those of CUDA_VISIBLE_DEVICES, else all), `all`, `none`, or
+    /// indices and UUIDs, as in `0,1` [default: auto]
+    #[arg(long, value_name = "WHICH")]
+    #[serde(default, deserialize_with = "text_or_number")]
+    pub gpus: Option<GpuChoice>,
+
+    /// Load NVML from this library [default: libnvidia-ml.so.1] [env: EFFLLM_NVML_LIB]
+    #[arg(long, value_name = "PATH")]
+    pub nvml_lib: Option<PathBuf>,
+
+    /// Parameters of the model, as in `7.6B`, `494M` or `7615616512` [default: from the log]
+    #[arg(long, value_name = "N")]
+    #[serde(default, deserialize_with = "text_or_number")]
+    pub params: Option<Count>,
+
+    /// Tokens a sample [default: from the log]
+    #[arg(long, value_name = "N")]
+    #[serde(default, deserialize_with = "text_or_number")]
+    pub seq_len: Option<Count>,
+
+    /// Samples an iteration, over the whole job [default: from the log]
+    #[arg(long, value_name = "N")]
+    #[serde(default, deserialize_with = "text_or_number")]
+    pub global_batch_size: Option<Count>,
+
+    /// Leave the first N iterations out of the headline metrics [default: 0]
+    #[arg(long, value_name = "N")]
+    pub warmup: Option<u64>,
+
+    /// Read the log by a built-in profile; `auto` takes the first that recognises it [default: auto]
+    #[arg(long, value_name = "NAME", conflicts_with = "rules")]
+    pub profile: Option<String>,
+
+    /// Read the log by the rules in FILE; see effllm-rules(5)
+    #[arg(long, value_name = "FILE")]
+    pub rules: Option<PathBuf>,
+
+    /// Read progress from lines that match REGEX; its named groups are fields, as in
+    /// `step (?P<iteration>\d+) took (?P<step_time_ms>[\d.]+)`
+    #[arg(long, value_name = "REGEX")]
+    pub pattern: Option<String>,
+
+    /// What to show while the command runs: `table` under the log, `log` lines every log interval,
+    /// `auto` (the table on a terminal, else log lines), or `off` [default: auto]
+    #[arg(long, value_name = "HOW")]
+    #[serde(default, deserialize_with = "text_or_number")]
+    pub live: Option<LiveMode>,
+
+    /// Iterations between two log lines of `--live log` [default: 10] [env: EFFICIENTLLM_LOG_INTERVAL]
+    #[arg(long, value_name = "N")]
+    #[serde(default, deserialize_with = "text_or_number")]
+    pub log_interval: Option<Bounded>,
+
+    /// Points kept for plots; never changes an average [default: 1000] [env: EFFICIENTLLM_HISTORY_SIZE]
+    #[arg(long, value_name = "N")]
+    #[serde(default, deserialize_with = "text_or_number")]
+    pub history_size: Option<Bounded>,
+
+    /// Do not set PYTHONUNBUFFERED=1 for the command
+    #[arg(long, num_args = 0, default_missing_value = "true")]
+    pub no_unbuffer: Option<bool>,
+
+    /// Print nothing of effllm's own on stderr but errors
+    #[arg(short, long, num_args = 0, default_missing_value = "true")]
+    pub quiet: Option<bool>,
+
+    /// Read this file instead of the project's effllm.toml
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+}
+
+impl Layer {
+    /// This layer over another one.
+    pub fn or(self, below: Self) -> Self {
+        // One choice of rules: a layer's own choice hides the other kinds of the layers below.
+        let chooses_rules = self.profile.is_some() || self.rules.is_some();
+        let (profile, rules) =
+            if chooses_rules { (self.profile, self.rules) } else { (below.profile, below.rules) };
+        Self {
+            report: self.report.or(below.report),
+            interval: self.interval.or(below.interval),
+            gpus: self.gpus.or(below.gpus),
+            nvml_lib: self.nvml_lib.or(below.nvml_lib),
+            params: self.params.or(below.params),
+            seq_len: self.seq_len.or(below.seq_len),
+            global_batch_size: self.global_batch_size.or(below.global_batch_size),
+            warmup: self.warmup.or(below.warmup),
+            profile,
+            rules,
+            pattern: self.pattern.or(below.pattern),
+            live: self.live.or(below.live),
+            log_interval: self.log_interval.or(below.log_interval),
+            history_size: self.history_size.or(below.history_size),
+            no_unbuffer: self.no_unbuffer.or(below.no_unbuffer),
+            quiet: self.quiet.or(below.quiet),
+            config: self.config.or(below.config),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The values of settings, each read in one way from a flag, a variable or a file, and checked there.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::de::{Deserializer, Error, Visitor};
+
+use crate::model::units::{parse_count, parse_duration};
+
+/// Where the report goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReportTarget {
+    File(PathBuf),
+    /// `-`: the command's stdout goes to stderr instead.
+    Stdout,
+}
+
+impl ReportTarget {
+    pub fn default_file() -> Self {
+        Self::File(PathBuf::from("effllm-report.json"))
+    }
+}
+
+impl FromStr for ReportTarget {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "" => Err("an empty name is no file; `-` is stdout".to_owned()),
+            "-" => Ok(Self::Stdout),
+            file => Ok(Self::File(PathBuf::from(file))),
+        }
+    }
+}
+
+/// The time between two samples: 10 ms to an hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Interval(pub Duration);
+
+impl Default for Interval {
+    fn default() -> Self {
+        Self(Duration::from_secs(1))
+    }
+}
+
+impl FromStr for Interval {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match parse_duration(text) {
+            Some(seconds) if (0.01..=3600.0).contains(&seconds) => Ok(Self(Duration::from_secs_f64(seconds))),
+            Some(_) => Err("must be between 0.01 and 3600 seconds".to_owned()),
+            None => Err("is no number of seconds, as in 1.0 or 500ms".to_owned()),
+        }
+    }
+}
+
+/// A number above zero with an optional suffix: 7.6B, 494M, 2048.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Count(f64);
+
+impl Count {
+    pub fn value(self) -> f64 {
+        self.0
+    }
+}
+
+impl FromStr for Count {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match parse_count(text) {
+            Some(count) if (1.0..=1e18).contains(&count) => Ok(Self(count)),
+            Some(_) => Err("must be between 1 and 1e18".to_owned()),
+            None => Err("is no number, as in 7.6B, 494M or 2048".to_owned()),
+        }
+    }
+}
+
+/// A whole number between 1 and 10 million.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounded(u32);
+
+impl FromStr for Bounded {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse::<u32>() {
+            Ok(number) if (1..=10_000_000).contains(&number) => Ok(Self(number)),
+            _ => Err("must be a whole number between 1 and 10000000".to_owned()),
+        }
+    }
+}
+
+impl From<Bounded> for u64 {
+    fn from(bounded: Bounded) -> Self {
+        Self::from(bounded.0)
+    }
+}
+
+impl From<Bounded> for usize {
+    fn from(bounded: Bounded) -> Self {
+        Self::try_from(bounded.0).unwrap_or(Self::MAX)
+    }
+}
+
+/// Reads a value from a file as it is read from a flag, whether it is written as text or as a number.
+pub fn text_or_number<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err = String>,
+{
+    deserializer.deserialize_any(TextOrNumber(PhantomData)).map(Some)
+}
+
+struct TextOrNumber<T>(PhantomData<T>);
+
+impl<T: FromStr<Err = String>> Visitor<'_> for TextOrNumber<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or a number")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(|why| E::custom(format!("'{text}': {why}")))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<T, E> {
+        self.visit_str(&number.to_string())
+    }
+}
+
+/// Reads `true`, `1`, `yes`, `on` and their opposites.
+pub fn parse_bool(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err("is neither true nor false".to_owned()),
+    }
+}
