@@ -18,6 +18,9 @@ pub enum Event {
     Restart {
         at: Option<f64>,
     },
+    /// The GPUs to be measured: once, before the first of their samples.
+    GpusFound(Vec<GpuIdentity>),
+    /// One reading of each of them.
     Gpu(Vec<GpuSample>),
     Host(HostSample),
 }

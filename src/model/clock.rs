@@ -1,0 +1,29 @@
+//! The run's own time.
+
+use std::time::Instant;
+
+/// The monotonic clock that every `at` of an [`Event`](super::Event) is read from.
+///
+/// It stands still while the machine is suspended, so that time counts for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Clock {
+    origin: Instant,
+}
+
+impl Clock {
+    /// A clock that begins now.
+    #[expect(clippy::new_without_default, reason = "no moment is a default one")]
+    pub fn new() -> Self {
+        Self { origin: Instant::now() }
+    }
+
+    /// Seconds since the origin.
+    pub fn now(&self) -> f64 {
+        self.at(Instant::now())
+    }
+
+    /// The seconds from the origin to an instant; 0 for one before the origin.
+    pub fn at(&self, instant: Instant) -> f64 {
+        instant.saturating_duration_since(self.origin).as_secs_f64()
+    }
+}
