@@ -6,6 +6,7 @@
 //!
 //! - [`model`]: what everything speaks: events, the report, units. Data only.
 //! - [`metrics`]: the arithmetic: integrals over time, latencies, rates. No I/O and no clock.
+//! - [`periodic`]: threads that measure at a steady rate and are never waited for too long.
 //! - [`log`], [`gpu`], [`host`], [`child`]: the sources. They do not know each other.
 //! - [`recorder`]: folds the sources' events into a report.
 //! - [`render`]: a report as text. [`view`]: the terminal while a command runs.
@@ -20,6 +21,7 @@ pub mod host;
 pub mod log;
 pub mod metrics;
 pub mod model;
+pub mod periodic;
 pub mod recorder;
 pub mod render;
 pub mod run;

@@ -125,8 +125,8 @@ fn report(file: Option<&Path>, settings: Settings) -> Result<crate::model::Repor
         interval: settings.interval.as_secs_f64(),
     };
     let command = Command::of_a_log(file.map_or("-".into(), Path::to_string_lossy).into_owned());
-    let mut recorder = Recorder::new(options, command, Job::default(), 0.0);
-    recorder.fold(Event::GpusUnavailable("a log has no GPU figures".to_owned()));
+    let mut recorder = Recorder::new(options, command, Job::default());
+    recorder.no_gpus("a log has no GPU figures".to_owned());
     let mut reader = settings.log.reader().of_a_file();
     let mut bytes = 0;
     let read = read_all(file, &mut reader, |reader, events, n| {

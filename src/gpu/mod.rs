@@ -1,18 +1,14 @@
-//! Under construction.
-/// Which.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum GpuChoice {
-    #[default]
-    Auto,
-    None,
-}
-impl std::str::FromStr for GpuChoice {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        Ok(match text {
-            "auto" => Self::Auto,
-            "none" => Self::None,
-            _ => return Err("?".into()),
-        })
-    }
-}
+//! What the GPUs do while the command runs, read from NVML.
+//!
+//! NVML is a library of the driver: it may be absent, old, slow, or hang for ever in any call. So
+//! one thread of its own makes every call, [`Sampler::start`] and [`Sampler::finish`] wait for it
+//! only for a while, and a quantity that it cannot read is `None` with a reason.
+
+mod nvml;
+mod sampler;
+mod select;
+mod survey;
+
+pub use sampler::{Options, Sampler, Start};
+pub use select::{GpuChoice, GpuName};
+pub use survey::{Survey, Surveyed, survey};

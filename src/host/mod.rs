@@ -1,1 +1,6 @@
-//! Under construction.
+//! The command's process tree, read from /proc.
+
+mod sampler;
+mod tree;
+
+pub use sampler::HostSampler;

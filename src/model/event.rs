@@ -32,8 +32,6 @@ pub enum Event {
     },
     /// The GPUs that will be measured; comes before their first sample.
     GpusFound(Vec<GpuIdentity>),
-    /// No GPU can be measured, and why.
-    GpusUnavailable(String),
     Gpu(Vec<GpuSample>),
     Host(HostSample),
 }

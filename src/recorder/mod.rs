@@ -55,8 +55,8 @@ pub struct Recorder {
 const MOST_WARNINGS: usize = 100;
 
 impl Recorder {
-    /// Begins a run at a moment.
-    pub fn new(options: Options, command: Command, job: Job, started: f64) -> Self {
+    /// A run that begins with its clock.
+    pub fn new(options: Options, command: Command, job: Job) -> Self {
         Self {
             progression: Progression::new(options.warmup, options.history_size),
             host: HostTrack::new(largest_gap(options.interval)),
@@ -64,7 +64,7 @@ impl Recorder {
             command,
             job,
             status: Status::Running,
-            started,
+            started: 0.0,
             ended: None,
             facts: Facts::default(),
             log: Log::default(),
@@ -98,7 +98,6 @@ impl Recorder {
                 self.gpus = found.into_iter().map(track).collect();
                 self.gpus_unavailable = None;
             }
-            Event::GpusUnavailable(reason) => self.gpus_unavailable = Some(reason),
             Event::Gpu(samples) => {
                 for sample in samples {
                     if let Some(track) = self.gpus.iter_mut().find(|track| track.index() == sample.index) {
@@ -107,6 +106,13 @@ impl Recorder {
                 }
             }
             Event::Host(sample) => self.host.push(sample),
+        }
+    }
+
+    /// No GPU is measured, or none yet, and why.
+    pub fn no_gpus(&mut self, reason: String) {
+        if self.gpus.is_empty() {
+            self.gpus_unavailable = Some(reason);
         }
     }
 

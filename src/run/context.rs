@@ -41,9 +41,8 @@ pub fn command(argv: &[OsString], python_unbuffered_set: bool) -> Command {
 
 /// The job that the command is a part of, as the environment tells it.
 pub fn job() -> Job {
-    let variable = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
-    let rank = ["RANK", "SLURM_PROCID"].into_iter().find_map(|name| variable(name)?.parse().ok());
-    let scheduler = SCHEDULER_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), variable(name)?)));
+    let rank = ["RANK", "SLURM_PROCID"].into_iter().find_map(|name| set(name)?.parse().ok());
+    let scheduler = SCHEDULER_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), set(name)?)));
     Job {
         host: nix::unistd::gethostname().ok().map(|host| host.to_string_lossy().into_owned()),
         world_size: None,
@@ -51,6 +50,15 @@ pub fn job() -> Job {
         rank,
         scheduler: scheduler.collect(),
     }
+}
+
+/// A variable of the command's environment; one that is set to nothing still says something.
+pub fn variable(name: &str) -> Option<String> {
+    env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+fn set(name: &str) -> Option<String> {
+    variable(name).filter(|value| !value.is_empty())
 }
 
 /// What the recorder is told of the settings.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -10,6 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use super::Shared;
 use crate::log::{LogReader, Source};
 use crate::model::Event;
+use crate::periodic::{Periodic, Stop};
 
 /// Bytes of one stream, as they arrived at a moment.
 pub struct Chunk {
@@ -43,38 +43,36 @@ impl LogFeed {
 
 /// The reader's thread.
 pub struct Follower {
-    thread: Option<JoinHandle<()>>,
+    thread: Option<Periodic>,
     given_up: Arc<AtomicBool>,
+    read_to_end: Arc<AtomicBool>,
 }
 
 impl Follower {
-    /// Waits until all that was sent has been read. Returns false if the reader hangs or has
-    /// panicked: then the log's figures are not complete.
-    pub fn finish(self, feed: LogFeed) -> bool {
-        drop(feed);
-        let Some(thread) = self.thread else { return false };
-        let patience = 20;
-        for _ in 0..patience {
-            if thread.is_finished() {
-                return thread.join().is_ok() && !self.given_up.load(Ordering::Relaxed);
-            }
-            thread::sleep(PATIENCE / patience);
-        }
-        false
+    /// Waits until all that was sent has been read; every feed must be gone. Returns false if the
+    /// reader hangs or has panicked: then the log's figures are not complete.
+    pub fn finish(self) -> bool {
+        self.thread.is_some_and(|thread| thread.finish(PATIENCE))
+            && self.read_to_end.load(Ordering::Relaxed)
+            && !self.given_up.load(Ordering::Relaxed)
     }
 }
 
-/// Starts the reader. `after` is called when progress was recorded, with the lock released.
+/// Starts the reader. `after` is called when output was read, with the lock released.
 pub fn follow(
     reader: LogReader,
     recorder: Shared,
     after: impl FnMut() + Send + 'static,
 ) -> (LogFeed, Follower) {
     let (chunks, queue) = bounded(QUEUE);
-    let given_up = Arc::new(AtomicBool::new(false));
-    let read = move || read_all(reader, &recorder, &queue, after);
-    let thread = thread::Builder::new().name("log".to_owned()).spawn(read).ok();
-    (LogFeed { chunks, given_up: given_up.clone() }, Follower { thread, given_up })
+    let (given_up, read_to_end) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let done = read_to_end.clone();
+    let read = move |_: Stop| {
+        read_all(reader, &recorder, &queue, after);
+        done.store(true, Ordering::Relaxed);
+    };
+    let thread = Periodic::spawn("effllm-log", read).ok();
+    (LogFeed { chunks, given_up: given_up.clone() }, Follower { thread, given_up, read_to_end })
 }
 
 fn read_all(mut reader: LogReader, recorder: &Shared, queue: &Receiver<Chunk>, mut after: impl FnMut()) {

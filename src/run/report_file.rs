@@ -3,15 +3,14 @@
 use std::fs::Permissions;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use tempfile::NamedTempFile;
 
 use crate::error::Error;
 use crate::model::Report;
+use crate::periodic::{Periodic, Stop};
 use crate::render;
 use crate::settings::ReportTarget;
 
@@ -76,23 +75,16 @@ impl ReportFile {
     }
 
     /// Replaces the file every half minute by what `report` says, until the handle is dropped.
-    pub fn keep_current(&self, report: impl Fn() -> Report + Send + 'static) -> Option<KeptCurrent> {
-        let path: PathBuf = self.path()?.to_owned();
-        let (handle, dropped) = bounded::<()>(0);
-        let keep = move || {
-            while dropped.recv_timeout(REPLACED_EVERY) == Err(RecvTimeoutError::Timeout) {
+    pub fn keep_current(&self, report: impl Fn() -> Report + Send + 'static) -> Option<Periodic> {
+        let path = self.path()?.to_owned();
+        let keep = move |stop: Stop| {
+            while stop.wait_until(Instant::now() + REPLACED_EVERY) {
                 // A disk that is full now may not be at the end, and then the loss is told.
                 let _ = replace(&path, render::json(&report()).as_bytes());
             }
         };
-        thread::Builder::new().name("report".to_owned()).spawn(keep).ok()?;
-        Some(KeptCurrent { _handle: handle })
+        Periodic::spawn("effllm-report", keep).ok()
     }
-}
-
-/// The file is kept current as long as this lives.
-pub struct KeptCurrent {
-    _handle: Sender<()>,
 }
 
 /// Puts bytes in the place of a file so that at every moment either the old or the new is there.

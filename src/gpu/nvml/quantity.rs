@@ -1,0 +1,142 @@
+//! What is read from a GPU, each by one function of NVML, and how it can fail.
+
+use std::mem::MaybeUninit;
+
+use nvml_wrapper::Device;
+use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
+use nvml_wrapper::error::{NvmlError, nvml_sym, nvml_try};
+use nvml_wrapper::structs::device::FieldId;
+use nvml_wrapper::sys_exports::field_id::NVML_FI_DEV_POWER_INSTANT;
+
+pub type Quantity = (&'static str, fn(&Device) -> Result<f64, Failure>);
+
+/// The quantities of a sample, in the order in which they are read.
+pub const QUANTITIES: [Quantity; 6] = [
+    ("memory_used_bytes", memory_used),
+    ("utilization_ratio", utilization),
+    ("power_watts", power),
+    ("energy_joules", energy),
+    ("temperature_celsius", temperature),
+    ("sm_clock_mhz", sm_clock),
+];
+
+/// Why something could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub reason: String,
+    /// The GPU or the library will never answer, so it is not asked again.
+    pub lasting: bool,
+}
+
+/// Bytes of a GPU's memory.
+pub struct Memory {
+    pub used: u64,
+    pub total: u64,
+}
+
+/// Since driver 510, nvmlDeviceGetMemoryInfo_v2 counts what the driver keeps for itself apart from
+/// what is used. The first version, which counts both as used, is for libraries without the second.
+pub fn memory(device: &Device) -> Result<Memory, Failure> {
+    match device.memory_info().map_err(failure("nvmlDeviceGetMemoryInfo_v2")) {
+        Ok(memory) => Ok(Memory { used: memory.used, total: memory.total }),
+        Err(Failure { lasting: true, .. }) => memory_v1(device).map_err(failure("nvmlDeviceGetMemoryInfo")),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// nvml_wrapper has no method for the first version.
+fn memory_v1(device: &Device) -> Result<Memory, NvmlError> {
+    let call = nvml_sym(device.nvml().lib().nvmlDeviceGetMemoryInfo.as_ref())?;
+    let mut memory = MaybeUninit::zeroed();
+    // SAFETY: the handle comes from the library that is called, and the call fills an nvmlMemory_t,
+    // three integers, for which all zeroes are a value too.
+    let memory = unsafe {
+        nvml_try(call(device.handle(), memory.as_mut_ptr()))?;
+        memory.assume_init()
+    };
+    Ok(Memory { used: memory.used, total: memory.total })
+}
+
+fn memory_used(device: &Device) -> Result<f64, Failure> {
+    let Memory { used, total } = memory(device)?;
+    if used > total {
+        return Err(implausible(format!("{used} of {total} bytes")));
+    }
+    Ok(used as f64)
+}
+
+fn utilization(device: &Device) -> Result<f64, Failure> {
+    let percent = device.utilization_rates().map_err(failure("nvmlDeviceGetUtilizationRates"))?.gpu;
+    Ok(up_to(100.0, percent.into(), "%")? / 100.0)
+}
+
+fn power(device: &Device) -> Result<f64, Failure> {
+    let milliwatts = device.power_usage().map_err(failure("nvmlDeviceGetPowerUsage"))?;
+    up_to(10_000.0, f64::from(milliwatts) / 1e3, "W")
+}
+
+fn energy(device: &Device) -> Result<f64, Failure> {
+    let millijoules = device.total_energy_consumption();
+    Ok(millijoules.map_err(failure("nvmlDeviceGetTotalEnergyConsumption"))? as f64 / 1e3)
+}
+
+fn temperature(device: &Device) -> Result<f64, Failure> {
+    let celsius = device.temperature(TemperatureSensor::Gpu).map_err(failure("nvmlDeviceGetTemperature"))?;
+    up_to(200.0, celsius.into(), "°C")
+}
+
+fn sm_clock(device: &Device) -> Result<f64, Failure> {
+    let megahertz = device.clock_info(Clock::SM).map_err(failure("nvmlDeviceGetClockInfo"))?;
+    up_to(10_000.0, megahertz.into(), "MHz")
+}
+
+pub fn instant_power(device: &Device) -> Result<(), Failure> {
+    let mut values = device.field_values_for(&[FieldId(NVML_FI_DEV_POWER_INSTANT)]).into_iter().flatten();
+    let value = values.next().unwrap_or(Err(NvmlError::NoData)).and_then(|sample| sample.value);
+    value.map(|_| ()).map_err(failure("nvmlDeviceGetFieldValues, field 186"))
+}
+
+pub fn compute_processes(device: &Device) -> Result<(), Failure> {
+    let count = device.running_compute_processes_count();
+    count.map(|_| ()).map_err(failure("nvmlDeviceGetComputeRunningProcesses_v3"))
+}
+
+pub fn gpm(device: &Device) -> Result<(), Failure> {
+    match device.gpm_support() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(NvmlError::NotSupported),
+        Err(error) => Err(error),
+    }
+    .map_err(failure("nvmlGpmQueryDeviceSupport"))
+}
+
+/// The value, unless it is more than a GPU can have.
+fn up_to(limit: f64, value: f64, unit: &str) -> Result<f64, Failure> {
+    if value > limit { Err(implausible(format!("{value} {unit}"))) } else { Ok(value) }
+}
+
+fn implausible(what: String) -> Failure {
+    Failure { reason: format!("NVML reported {what}"), lasting: false }
+}
+
+/// How a call failed, in words.
+pub fn failure(call: &str) -> impl Fn(NvmlError) -> Failure {
+    /// NVML_ERROR_ARGUMENT_VERSION_MISMATCH: the library knows another version of the struct.
+    const VERSION_MISMATCH: u32 = 25;
+    move |error| {
+        let (lasting, words) = match error {
+            NvmlError::NotSupported => (true, "not supported".to_owned()),
+            NvmlError::FailedToLoadSymbol(_) | NvmlError::FunctionNotFound => {
+                (true, "not in this version of the library".to_owned())
+            }
+            NvmlError::UnexpectedVariant(VERSION_MISMATCH) => (true, "of another version".to_owned()),
+            NvmlError::UnexpectedVariant(code) => (false, format!("error {code}")),
+            NvmlError::LibRmVersionMismatch => {
+                (false, "the loaded driver and this library are of different versions".to_owned())
+            }
+            NvmlError::GpuLost => (false, "the GPU is lost".to_owned()),
+            error => (false, error.to_string()),
+        };
+        Failure { reason: format!("NVML: {words} ({call})"), lasting }
+    }
+}

@@ -1,0 +1,143 @@
+//! The thread that reads the command's process tree at a steady rate.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use nix::unistd::{SysconfVar, sysconf};
+
+use super::tree::{Process, tree};
+use crate::model::{Clock, Event, HostSample};
+use crate::periodic::{Grid, Periodic};
+
+/// A tree of thousands of threads takes tens of milliseconds to read. After a reading come times of
+/// the grid that are left out until this many times its length has passed, so that measuring takes
+/// no more than a fiftieth of a processor from the command.
+const REST: u32 = 49;
+/// A reading that took longer was held up by something else, and says nothing of the tree.
+const LONGEST_READING: Duration = Duration::from_millis(100);
+
+/// A running sampler. Dropped, it ends by itself.
+#[derive(Debug)]
+pub struct HostSampler(Periodic);
+
+impl HostSampler {
+    /// Samples the tree under process `pid` now and then every interval, for as long as it lives; more
+    /// seldom where the tree takes long to read.
+    ///
+    /// `on_event` is called from the sampler's thread with an [`Event::Host`] for each reading.
+    ///
+    /// # Errors
+    /// The system has no thread to give, or does not tell its units.
+    pub fn start(
+        pid: u32,
+        interval: Duration,
+        clock: Clock,
+        on_event: impl Fn(Event) + Send + 'static,
+    ) -> io::Result<Self> {
+        let units = Units::of_this_machine()?;
+        let thread = Periodic::spawn("effllm-host", move |stop| {
+            let grid = Grid::new(Instant::now(), interval);
+            let mut root_began = None;
+            loop {
+                let begun = Instant::now();
+                let tree = tree(pid);
+                let at = clock.at(begun + begun.elapsed() / 2);
+                // A process that began at another time is another one with the same id.
+                if let Some(root) = tree.first()
+                    && root.start_ticks == *root_began.get_or_insert(root.start_ticks)
+                    && let Some(sample) = units.sample(at, &tree)
+                {
+                    on_event(Event::Host(sample));
+                }
+                let rest = begun.elapsed().min(LONGEST_READING) * REST;
+                if !stop.wait_until(grid.next_after(Instant::now() + rest)) {
+                    break;
+                }
+            }
+        })?;
+        Ok(Self(thread))
+    }
+
+    /// Ends sampling, and waits for that no longer than `patience`. False where /proc hangs; the
+    /// thread is then left behind.
+    pub fn finish(self, patience: Duration) -> bool {
+        self.0.finish(patience)
+    }
+}
+
+/// What /proc counts in.
+#[derive(Debug, Clone, Copy)]
+struct Units {
+    page_bytes: u64,
+    ticks_per_second: f64,
+}
+
+impl Units {
+    fn of_this_machine() -> io::Result<Self> {
+        let value = |name: SysconfVar| {
+            let value = sysconf(name)?.and_then(|value| u32::try_from(value).ok());
+            value.ok_or_else(|| io::Error::other(format!("the system does not tell its {name:?}")))
+        };
+        Ok(Self {
+            page_bytes: value(SysconfVar::PAGE_SIZE)?.into(),
+            ticks_per_second: value(SysconfVar::CLK_TCK)?.into(),
+        })
+    }
+
+    /// Sums over the tree; `None` where nothing in it lives.
+    ///
+    /// A process that has ended uses no memory, and its time counts until it is in its parent's.
+    fn sample(self, at: f64, tree: &[Process]) -> Option<HostSample> {
+        let living = tree.iter().filter(|process| !process.zombie).count();
+        let pages: u64 = tree.iter().map(|process| process.resident_pages).sum();
+        let ticks: u64 = tree.iter().map(|process| process.cpu_ticks).sum();
+        (living > 0).then(|| HostSample {
+            at,
+            processes: u32::try_from(living).unwrap_or(u32::MAX),
+            resident_bytes: pages * self.page_bytes,
+            cpu_seconds: ticks as f64 / self.ticks_per_second,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::unbounded;
+
+    use super::*;
+
+    #[test]
+    fn a_tree_is_summed_in_bytes_and_seconds() {
+        let units = Units { page_bytes: 65536, ticks_per_second: 100.0 };
+        let process = |zombie, cpu_ticks, resident_pages| Process {
+            pid: 1,
+            parent: 0,
+            zombie,
+            cpu_ticks,
+            start_ticks: 9,
+            resident_pages,
+        };
+        let tree = [process(false, 150, 10), process(true, 25, 0), process(false, 0, 6)];
+        let sample = HostSample { at: 2.5, processes: 2, resident_bytes: 1 << 20, cpu_seconds: 1.75 };
+        assert_eq!(units.sample(2.5, &tree), Some(sample));
+        assert_eq!(units.sample(2.5, &[process(true, 25, 0)]), None);
+        assert_eq!(units.sample(2.5, &[]), None);
+    }
+
+    #[test]
+    fn a_living_tree_is_sampled_until_told_to_end() {
+        let (send, events) = unbounded();
+        let us = std::process::id();
+        let sampler = HostSampler::start(us, Duration::from_millis(5), Clock::new(), move |event| {
+            let _ = send.send(event);
+        });
+        let mut last_at = 0.0;
+        for event in events.iter().take(3) {
+            let Event::Host(sample) = event else { panic!("{event:?}") };
+            assert!(sample.processes > 0 && sample.resident_bytes > 0 && sample.at > last_at, "{sample:?}");
+            last_at = sample.at;
+        }
+        assert!(sampler.unwrap().finish(Duration::from_secs(60)));
+        assert!(events.iter().all(|event| matches!(event, Event::Host(_)))); // and then no more
+    }
+}

@@ -1,0 +1,195 @@
+//! The processes that descend from the command.
+//!
+//! Descent is by parent, not by session or process group: torchrun puts its workers in sessions of
+//! their own. A process whose parent has died is given to init, or to the nearest ancestor that is a
+//! child subreaper, and is then found only if that one belongs to the tree.
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io::ErrorKind;
+
+/// What /proc/PID/stat says of one process (proc_pid_stat(5)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process {
+    pub pid: u32,
+    pub parent: u32,
+    /// It has ended, and its parent has not asked for its status yet.
+    pub zombie: bool,
+    /// User and system time, with that of the children that it waited for, in clock ticks.
+    pub cpu_ticks: u64,
+    /// Clock ticks from the machine's start to the process's.
+    pub start_ticks: u64,
+    /// The kernel's quick count, which may lag by some pages for each processor.
+    pub resident_pages: u64,
+}
+
+/// The process and all its descendants that can be read; empty where there is no such process.
+pub fn tree(root: u32) -> Vec<Process> {
+    let mut tree = Vec::from_iter(process(root));
+    let mut known = HashSet::from([root]); // one that changes its parent meanwhile is met twice
+    let mut everyone = None;
+    let mut next = 0;
+    while let Some(parent) = tree.get(next).map(|process| process.pid) {
+        next += 1;
+        let found = match children(parent) {
+            Some(pids) => pids.into_iter().filter_map(process).collect(),
+            None => everyone.get_or_insert_with(by_parent).remove(&parent).unwrap_or_default(),
+        };
+        tree.extend(found.into_iter().filter(|process| known.insert(process.pid)));
+    }
+    tree
+}
+
+/// The children of all threads of a process (/proc/PID/task/TID/children); `None` for a kernel
+/// without CONFIG_PROC_CHILDREN. Costs a read for each thread of the tree, not for each process of
+/// the machine.
+fn children(pid: u32) -> Option<Vec<u32>> {
+    let mut pids = Vec::new();
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Some(pids); // the process ended
+    };
+    for thread in threads.flatten() {
+        match fs::read_to_string(thread.path().join("children")) {
+            Ok(list) => pids.extend(list.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok())),
+            Err(error) if error.kind() == ErrorKind::NotFound && thread.path().join("stat").exists() => {
+                return None;
+            }
+            Err(_) => {} // the thread ended
+        }
+    }
+    Some(pids)
+}
+
+/// Every process of the machine, by its parent.
+fn by_parent() -> HashMap<u32, Vec<Process>> {
+    let mut children: HashMap<u32, Vec<Process>> = HashMap::new();
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
+        if let Some(process) = pid.and_then(process) {
+            children.entry(process.parent).or_default().push(process);
+        }
+    }
+    children
+}
+
+/// One process; `None` for one that has ended.
+fn process(pid: u32) -> Option<Process> {
+    parse_stat(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The name, the second field, is in parentheses and may hold anything, parentheses and bytes that
+/// are no UTF-8 included: what follows it begins after the last one.
+fn parse_stat(pid: u32, stat: &[u8]) -> Option<Process> {
+    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
+    let after_name = str::from_utf8(stat.get(name_end + 1..)?).ok()?;
+    let fields: Vec<&str> = after_name.split_ascii_whitespace().collect();
+    // Fields by their number in proc_pid_stat(5), where the first after the name is the third.
+    let field = |number: usize| fields.get(number - 3).copied();
+    let count = |number| field(number)?.parse::<u64>().ok();
+    Some(Process {
+        pid,
+        parent: field(4)?.parse().ok()?,
+        zombie: matches!(field(3)?, "Z" | "X"),
+        cpu_ticks: [14, 15, 16, 17].into_iter().map(count).sum::<Option<u64>>()?,
+        start_ticks: count(22)?,
+        resident_pages: count(24)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command};
+    use std::thread::sleep;
+    use std::time::{Duration, Instant};
+
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+
+    use super::*;
+
+    #[test]
+    fn a_stat_line_is_read_whatever_the_name_holds() {
+        let rest =
+            b"S 41 42 42 0 -1 4194560 329 23 0 6 63 30 5 2 20 0 13 0 250 43364352 3185 18446744073709551615";
+        let read = Process {
+            pid: 42,
+            parent: 41,
+            zombie: false,
+            cpu_ticks: 63 + 30 + 5 + 2,
+            start_ticks: 250,
+            resident_pages: 3185,
+        };
+        for name in [&b"python"[..], b"tmux: server", b"a) S 1 (b", b")", b"", b"\xff\xfe", b"new\nline"] {
+            let line = [b"42 (", name, b") ", rest].concat();
+            assert_eq!(parse_stat(42, &line), Some(read), "{}", String::from_utf8_lossy(name));
+        }
+        for line in [&b""[..], b"42 (x", b"42 (x)", b"42 (x) S 41", b"42 (x) S -1 x", b"\xff) \xff"] {
+            assert_eq!(parse_stat(42, line), None);
+        }
+    }
+
+    #[test]
+    fn descendants_are_found_in_sessions_of_their_own_and_from_every_thread() {
+        let family = Family::of("sleep 600 & setsid sh -c 'sleep 600 & wait' & wait", 4);
+        assert_eq!(family.tree()[0].pid, family.root());
+        assert!(family.tree().iter().all(|process| !process.zombie));
+        // A test runs in a thread of its own, so the shell is not a child of the main thread.
+        let ours: HashSet<u32> = tree(std::process::id()).iter().map(|process| process.pid).collect();
+        assert!(family.tree().iter().all(|process| ours.contains(&process.pid)));
+    }
+
+    #[test]
+    fn the_scan_of_every_process_finds_the_same_children() {
+        let family = Family::of("sleep 600 & sleep 600 & wait", 3);
+        let mut listed = children(family.root()).unwrap_or_default();
+        let scanned = by_parent().remove(&family.root()).unwrap_or_default();
+        let mut scanned: Vec<u32> = scanned.iter().map(|process| process.pid).collect();
+        listed.sort_unstable();
+        scanned.sort_unstable();
+        assert_eq!(listed, scanned);
+    }
+
+    #[test]
+    fn a_process_that_is_gone_has_no_tree() {
+        let mut child = Command::new("true").spawn().unwrap();
+        wait_until(|| tree(child.id()).iter().all(|process| process.zombie));
+        child.wait().unwrap();
+        assert_eq!(tree(child.id()), []);
+    }
+
+    /// A shell and what it started.
+    struct Family(Child);
+
+    impl Family {
+        fn of(script: &str, processes: usize) -> Self {
+            let family = Self(Command::new("sh").args(["-c", script]).spawn().unwrap());
+            wait_until(|| family.tree().len() == processes);
+            family
+        }
+
+        fn root(&self) -> u32 {
+            self.0.id()
+        }
+
+        fn tree(&self) -> Vec<Process> {
+            tree(self.root())
+        }
+    }
+
+    impl Drop for Family {
+        fn drop(&mut self) {
+            for process in self.tree() {
+                let _ = kill(Pid::from_raw(process.pid.cast_signed()), Signal::SIGKILL);
+            }
+            let _ = self.0.wait();
+        }
+    }
+
+    fn wait_until(condition: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !condition() {
+            assert!(Instant::now() < deadline, "it never came");
+            sleep(Duration::from_millis(5));
+        }
+    }
+}

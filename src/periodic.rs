@@ -1,0 +1,129 @@
+//! Threads that measure at a steady rate.
+//!
+//! What they read can block for ever (a driver that hangs, a file system that is gone), so nobody
+//! joins them: whoever waits for one waits with patience and then leaves it behind, and the end of
+//! the process takes it along.
+
+use std::convert::Infallible;
+use std::io;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+/// A running thread, told to end by [`finish`](Self::finish) or by being dropped.
+#[derive(Debug)]
+pub struct Periodic {
+    stop: Sender<Infallible>,
+    ended: Receiver<Infallible>,
+}
+
+impl Periodic {
+    /// Starts a thread whose work ends soon after its [`Stop`] says so.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub fn spawn(name: &str, work: impl FnOnce(Stop) + Send + 'static) -> io::Result<Self> {
+        let (stop, stopped) = bounded(0);
+        let (ending, ended) = bounded(0);
+        thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let _dropped_last = ending; // closes `ended` after the work, a panic in it included
+            work(Stop(stopped));
+        })?;
+        Ok(Self { stop, ended })
+    }
+
+    /// Tells the thread to end and waits for that, no longer than `patience`.
+    ///
+    /// False where it did not end: it is stuck, and left behind.
+    pub fn finish(self, patience: Duration) -> bool {
+        drop(self.stop);
+        self.ended.recv_timeout(patience) != Err(RecvTimeoutError::Timeout)
+    }
+}
+
+/// How a thread learns that it is to end.
+#[derive(Debug)]
+pub struct Stop(Receiver<Infallible>);
+
+impl Stop {
+    /// Waits until `due`, or false as soon as the thread is to end.
+    pub fn wait_until(&self, due: Instant) -> bool {
+        self.0.recv_deadline(due) == Err(RecvTimeoutError::Timeout)
+    }
+}
+
+/// Times that lie whole intervals after a start, so that a reading that took long shifts none of
+/// those after it.
+#[derive(Debug, Clone, Copy)]
+pub struct Grid {
+    start: Instant,
+    interval: Duration,
+}
+
+impl Grid {
+    /// An interval below a millisecond or above a year counts as that.
+    pub fn new(start: Instant, interval: Duration) -> Self {
+        let year = Duration::from_secs(365 * 86400);
+        Self { start, interval: interval.clamp(Duration::from_millis(1), year) }
+    }
+
+    /// The first time of the grid after `now`. Times missed before it are not made up for.
+    pub fn next_after(&self, now: Instant) -> Instant {
+        let interval = self.interval.as_nanos();
+        let elapsed = now.saturating_duration_since(self.start).as_nanos();
+        let to_go = interval - elapsed % interval;
+        now.max(self.start) + Duration::from_nanos(u64::try_from(to_go).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn due_times_are_whole_intervals_after_the_start() {
+        let ms = Duration::from_millis;
+        let start = Instant::now();
+        for (interval, elapsed, due) in [
+            (100, 0, 100),
+            (100, 1, 100),
+            (100, 99, 100),
+            (100, 100, 200),   // a time that has come is past
+            (100, 350, 400),   // after a stall the grid goes on, without a burst
+            (1000, 999, 1000), // a reading that took almost the whole interval
+            (300, 86_400_001, 86_400_300),
+            (0, 5, 6), // an interval of nothing is a millisecond
+        ] {
+            let next = Grid::new(start, ms(interval)).next_after(start + ms(elapsed));
+            assert_eq!(next, start + ms(due), "interval {interval}, elapsed {elapsed}");
+        }
+    }
+
+    #[test]
+    fn the_longest_interval_is_a_year() {
+        let start = Instant::now();
+        let due = Grid::new(start, Duration::MAX).next_after(start);
+        assert_eq!(due - start, Duration::from_secs(365 * 86400));
+    }
+
+    #[test]
+    fn a_waiting_thread_ends_at_once() {
+        let far = Instant::now() + Duration::from_secs(3600);
+        let waiting = Periodic::spawn("waiting", move |stop| assert!(!stop.wait_until(far))).unwrap();
+        assert!(waiting.finish(Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn a_stuck_thread_is_left_behind() {
+        let (_held, never) = bounded::<()>(0);
+        let stuck = Periodic::spawn("stuck", move |_| assert!(never.recv().is_err())).unwrap();
+        assert!(!stuck.finish(Duration::from_millis(10)));
+    }
+
+    #[test]
+    fn a_thread_that_panics_has_ended() {
+        let panics = Periodic::spawn("panics", |_| std::panic::resume_unwind(Box::new(()))).unwrap();
+        assert!(panics.finish(Duration::from_secs(60)));
+    }
+}
