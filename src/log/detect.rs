@@ -2,6 +2,7 @@
 
 use crate::model::Event;
 
+use super::lines::Arrival;
 use super::parser::Parser;
 use super::rules::Rules;
 
@@ -20,7 +21,7 @@ impl Detector {
     }
 
     /// Takes a line; the first profile that is sure is returned with all that it has recognised.
-    pub fn line(&mut self, line: &[u8], at: Option<f64>) -> Option<(Parser, Vec<Event>)> {
+    pub fn line(&mut self, line: &[u8], at: Option<Arrival>) -> Option<(Parser, Vec<Event>)> {
         for (parser, backlog) in &mut self.candidates {
             parser.line(line, at, backlog);
             if backlog.len() > LONGEST_BACKLOG {

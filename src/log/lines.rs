@@ -3,27 +3,34 @@
 /// The most that is kept of one line; the rest of a longer one is skipped.
 pub const LONGEST_LINE: usize = 64 * 1024;
 
+/// When a line arrived. Its end does not count: a progress bar is ended only by the carriage return
+/// that begins the next one.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Arrival {
+    /// The first byte: when a bar was drawn, whatever was printed behind it later.
+    pub first: f64,
+    /// The last byte: when a line was complete, however long its beginning had stood there.
+    pub last: f64,
+}
+
 /// Cuts a stream of bytes into lines, in bounded memory.
-///
-/// A line carries the arrival time of its last byte, not that of its end: a progress bar is ended
-/// only by the carriage return that begins the next one.
 #[derive(Debug, Clone, Default)]
 pub struct LineSplitter {
     pending: Vec<u8>,
-    /// When the last byte of `pending` arrived.
-    at: f64,
+    /// When the bytes of `pending` arrived.
+    arrival: Arrival,
 }
 
 impl LineSplitter {
     /// Takes the bytes that arrived at a moment, and hands on each line that they end.
-    pub fn push(&mut self, mut bytes: &[u8], at: f64, mut line: impl FnMut(&[u8], f64)) {
+    pub fn push(&mut self, mut bytes: &[u8], at: f64, mut line: impl FnMut(&[u8], Arrival)) {
         while let Some(end) = memchr::memchr2(b'\n', b'\r', bytes) {
             let (head, rest) = bytes.split_at(end);
             if self.pending.is_empty() {
-                emit(&head[..end.min(LONGEST_LINE)], at, &mut line);
+                emit(&head[..end.min(LONGEST_LINE)], Arrival { first: at, last: at }, &mut line);
             } else {
                 self.keep(head, at);
-                emit(&self.pending, self.at, &mut line);
+                emit(&self.pending, self.arrival, &mut line);
                 self.pending.clear();
             }
             bytes = rest.get(1..).unwrap_or_default();
@@ -32,23 +39,26 @@ impl LineSplitter {
     }
 
     /// Hands on what no line end followed: at the end of the stream, or when it has paused.
-    pub fn finish(&mut self, mut line: impl FnMut(&[u8], f64)) {
-        emit(&self.pending, self.at, &mut line);
+    pub fn finish(&mut self, mut line: impl FnMut(&[u8], Arrival)) {
+        emit(&self.pending, self.arrival, &mut line);
         self.pending.clear();
     }
 
     fn keep(&mut self, bytes: &[u8], at: f64) {
         if !bytes.is_empty() {
+            if self.pending.is_empty() {
+                self.arrival.first = at;
+            }
+            self.arrival.last = at;
             let room = LONGEST_LINE.saturating_sub(self.pending.len());
             self.pending.extend_from_slice(&bytes[..room.min(bytes.len())]);
-            self.at = at;
         }
     }
 }
 
-fn emit(line: &[u8], at: f64, to: &mut impl FnMut(&[u8], f64)) {
+fn emit(line: &[u8], arrival: Arrival, to: &mut impl FnMut(&[u8], Arrival)) {
     if !line.is_empty() {
-        to(line, at);
+        to(line, arrival);
     }
 }
 
@@ -57,7 +67,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn split(chunks: &[&[u8]]) -> Vec<(Vec<u8>, f64)> {
+    fn split(chunks: &[&[u8]]) -> Vec<(Vec<u8>, Arrival)> {
         let mut splitter = LineSplitter::default();
         let mut lines = Vec::new();
         for (i, chunk) in chunks.iter().enumerate() {
@@ -69,9 +79,11 @@ mod tests {
 
     #[test]
     fn a_bar_carries_the_time_at_which_it_was_drawn() {
-        let lines = split(&[b"\r1/3", b"\r2/3", b"\r3/3\n", b"done"]);
-        let expected: Vec<(&[u8], f64)> = vec![(b"1/3", 0.0), (b"2/3", 1.0), (b"3/3", 2.0), (b"done", 3.0)];
-        assert_eq!(lines, expected.iter().map(|(l, t)| (l.to_vec(), *t)).collect::<Vec<_>>());
+        let lines = split(&[b"\r1/3", b"\r2/3", b" warning", b"\r3/3\n", b"done"]);
+        let expected: [(&[u8], f64, f64); 4] =
+            [(b"1/3", 0.0, 0.0), (b"2/3 warning", 1.0, 2.0), (b"3/3", 3.0, 3.0), (b"done", 4.0, 4.0)];
+        let expected = expected.map(|(line, first, last)| (line.to_vec(), Arrival { first, last }));
+        assert_eq!(lines, expected);
     }
 
     #[test]

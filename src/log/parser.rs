@@ -3,6 +3,7 @@
 use crate::model::{Event, Facts, Progress};
 
 use super::field;
+use super::lines::Arrival;
 use super::rules::{Pattern, RecordRule, Rules};
 
 /// Applies one set of rules to the lines of one log.
@@ -54,8 +55,8 @@ impl Parser {
         &self.facts
     }
 
-    /// Takes a line, and the time at which it arrived if that is known.
-    pub fn line(&mut self, line: &[u8], at: Option<f64>, out: &mut Vec<Event>) {
+    /// Takes a line, and when it arrived if that is known.
+    pub fn line(&mut self, line: &[u8], at: Option<Arrival>, out: &mut Vec<Event>) {
         if matches_any(&self.rules.ignore, line) {
             return;
         }
@@ -63,13 +64,13 @@ impl Parser {
         if self.last_iteration.is_some() && matches_any(&self.rules.restart, line) {
             self.flush(out);
             self.restart_announced = true;
-            out.push(Event::Restart { at });
+            out.push(Event::Restart { at: at.map(|at| at.last) });
         }
         if matches_any(&self.rules.pause, line) {
             out.push(Event::Pause);
         }
         for (rule, mut record) in self.match_records(line) {
-            record.at = at;
+            record.at = at.map(|at| if rule.bar { at.first } else { at.last });
             self.record(rule, record, out);
         }
     }

@@ -4,7 +4,7 @@ use crate::model::Event;
 
 use super::clean::{without_escapes, without_prefix};
 use super::detect::Detector;
-use super::lines::LineSplitter;
+use super::lines::{Arrival, LineSplitter};
 use super::parser::Parser;
 use super::rules::Rules;
 
@@ -104,7 +104,7 @@ impl LogReader {
 }
 
 impl Lines {
-    fn take(&mut self, line: &[u8], at: f64, out: &mut Vec<Event>) {
+    fn take(&mut self, line: &[u8], at: Arrival, out: &mut Vec<Event>) {
         self.count += 1;
         let line = without_escapes(line);
         let line = without_prefix(&line);
