@@ -1,11 +1,12 @@
 //! `effllm profiles`: the built-in rules, as a starting point for one's own.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
 use crate::error::Error;
-use crate::log::profiles;
+use crate::log::{Rules, profiles};
 
 /// List the built-in log profiles, or print one as a starting point
 #[derive(Debug, Args)]
@@ -24,14 +25,15 @@ enum What {
 
 impl Profiles {
     pub fn run(self) -> Result<ExitCode, Error> {
-        match self.what.unwrap_or(What::List) {
+        let text = match self.what.unwrap_or(What::List) {
             What::List => {
-                for profile in profiles::load_all()? {
-                    println!("{:<14}{}", profile.name, profile.description);
-                }
+                let line = |profile: Rules| format!("{:<14}{}\n", profile.name, profile.description);
+                profiles::load_all()?.into_iter().map(line).collect()
             }
-            What::Show { name } => print!("{}", profiles::text(&name)?),
-        }
+            What::Show { name } => profiles::text(&name)?.to_owned(),
+        };
+        // Whoever reads may have had enough (`| head`): that is no failure.
+        let _ = io::stdout().write_all(text.as_bytes());
         Ok(ExitCode::SUCCESS)
     }
 }

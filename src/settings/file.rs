@@ -43,13 +43,24 @@ fn read(file: &Path) -> Result<Layer, Error> {
     let text = text(file)?;
     toml::from_str(&text).map_err(|error| {
         let offset = error.span().map_or(0, |span| span.start);
-        let found = Error::in_file(&file.display().to_string(), &text, offset, &one_line(error.message()));
+        let what = match key_at(&text, offset) {
+            Some(key) => format!("{key}: {}", one_line(error.message())),
+            None => one_line(error.message()),
+        };
+        let found = Error::in_file(&file.display().to_string(), &text, offset, &what);
         match misspelt(error.message()) {
             Some(key) => found
                 .hint(format!("did you mean '{key}'? the keys are the long flags of 'effllm run --help'")),
             None => found.hint("the keys are the long flags of 'effllm run --help'"),
         }
     })
+}
+
+/// The key whose value begins at an offset.
+fn key_at(text: &str, offset: usize) -> Option<&str> {
+    let line = text.get(..offset)?.rsplit('\n').next()?;
+    let (key, _) = line.split_once('=')?;
+    Some(key.trim())
 }
 
 /// The key that an unknown one was meant to be.

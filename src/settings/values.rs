@@ -122,7 +122,7 @@ impl<T: FromStr<Err = String>> Visitor<'_> for TextOrNumber<T> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
-        text.parse().map_err(|why| E::custom(format!("'{text}': {why}")))
+        text.parse().map_err(|why| E::custom(format!("'{text}' {why}")))
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
