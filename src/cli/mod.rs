@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod gpus;
 mod parse;
 mod profiles;
 mod run;
@@ -22,6 +23,7 @@ pub struct Cli {
 enum Command {
     Run(run::Run),
     Parse(parse::Parse),
+    Gpus(gpus::Gpus),
     Profiles(profiles::Profiles),
 }
 
@@ -30,6 +32,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(run) => run.run(),
         Command::Parse(parse) => parse.run(),
+        Command::Gpus(gpus) => gpus.run(),
         Command::Profiles(profiles) => profiles.run(),
     };
     match done {
