@@ -19,6 +19,9 @@ _effllm() {
             effllm,completions)
                 cmd="effllm__subcmd__completions"
                 ;;
+            effllm,gpus)
+                cmd="effllm__subcmd__gpus"
+                ;;
             effllm,help)
                 cmd="effllm__subcmd__help"
                 ;;
@@ -39,6 +42,9 @@ _effllm() {
                 ;;
             effllm__subcmd__help,completions)
                 cmd="effllm__subcmd__help__subcmd__completions"
+                ;;
+            effllm__subcmd__help,gpus)
+                cmd="effllm__subcmd__help__subcmd__gpus"
                 ;;
             effllm__subcmd__help,help)
                 cmd="effllm__subcmd__help__subcmd__help"
@@ -89,7 +95,7 @@ _effllm() {
 
     case "${cmd}" in
         effllm)
-            opts="-h -V --help --version run parse profiles completions man schema help"
+            opts="-h -V --help --version run parse gpus profiles completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -116,8 +122,26 @@ _effllm() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        effllm__subcmd__gpus)
+            opts="-h --nvml-lib --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --nvml-lib)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         effllm__subcmd__help)
-            opts="run parse profiles completions man schema help"
+            opts="run parse gpus profiles completions man schema help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -131,6 +155,20 @@ _effllm() {
             return 0
             ;;
         effllm__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        effllm__subcmd__help__subcmd__gpus)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

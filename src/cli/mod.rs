@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod generate;
+mod gpus;
 mod parse;
 mod profiles;
 mod run;
@@ -36,6 +37,7 @@ pub struct Cli {
 enum Command {
     Run(run::Run),
     Parse(parse::Parse),
+    Gpus(gpus::Gpus),
     Profiles(profiles::Profiles),
     Completions(generate::Completions),
     Man(generate::Man),
@@ -51,6 +53,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(run) => run.run(),
         Command::Parse(parse) => parse.run(),
+        Command::Gpus(gpus) => gpus.run(),
         Command::Profiles(profiles) => profiles.run(),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),

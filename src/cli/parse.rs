@@ -10,10 +10,10 @@ use clap::Args;
 use crate::error::Error;
 use crate::log::{LogReader, Source};
 use crate::model::report::{Command, Job, Status};
-use crate::model::{Event, Facts};
-use crate::recorder::{Options, Recorder};
+use crate::model::{Event, Facts, Report};
+use crate::recorder::Recorder;
 use crate::render;
-use crate::settings::{Layer, Settings};
+use crate::settings::{Count, Layer, Settings};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -58,15 +58,15 @@ struct ParseFlags {
 
     /// Parameters of the model, as in `7.6B`, `494M` or `7615616512` [default: from the log]
     #[arg(long, value_name = "N", help_heading = "Metrics")]
-    params: Option<crate::settings::Count>,
+    params: Option<Count>,
 
     /// Tokens a sample [default: from the log]
     #[arg(long, value_name = "N", help_heading = "Metrics")]
-    seq_len: Option<crate::settings::Count>,
+    seq_len: Option<Count>,
 
     /// Samples an iteration, over the whole job [default: from the log]
     #[arg(long, value_name = "N", help_heading = "Metrics")]
-    global_batch_size: Option<crate::settings::Count>,
+    global_batch_size: Option<Count>,
 
     /// Leave the first N iterations out of the headline metrics [default: 0]
     #[arg(long, value_name = "N", help_heading = "Metrics")]
@@ -116,17 +116,9 @@ impl From<io::Error> for Failure {
     }
 }
 
-fn report(file: Option<&Path>, settings: Settings) -> Result<crate::model::Report, Error> {
-    let options = Options {
-        parameters: settings.parameters,
-        sequence_length: settings.sequence_length,
-        global_batch_size: settings.global_batch_size,
-        warmup: settings.warmup,
-        history_size: settings.history_size,
-        interval: settings.interval.as_secs_f64(),
-    };
+fn report(file: Option<&Path>, settings: Settings) -> Result<Report, Error> {
     let command = Command::of_a_log(file.map_or("-".into(), Path::to_string_lossy).into_owned());
-    let mut recorder = Recorder::new(options, command, Job::default());
+    let mut recorder = Recorder::new(settings.recorder_options(), command, Job::default());
     recorder.no_gpus("a log has no GPU figures".to_owned());
     let mut reader = settings.log.reader().of_a_file();
     let mut bytes = 0;

@@ -60,6 +60,14 @@ pub struct Progression {
     history: Thinned<Point>,
 }
 
+/// Whether a first record is of the very first iteration alone, printed out of turn and without a
+/// reset of the timer, so that the second record's mean is over that iteration too.
+fn is_extra(first: &Progress, sizes: &Sizes) -> bool {
+    let Some(iteration) = first.iteration else { return false };
+    let out_of_turn = sizes.log_interval.is_some_and(|interval| !iteration.is_multiple_of(interval));
+    out_of_turn || iteration == sizes.resume_iteration.unwrap_or(0) + 1
+}
+
 #[derive(Debug, Clone, Copy, Default)]
 struct Mark {
     iteration: Option<u64>,
@@ -175,8 +183,7 @@ impl Progression {
     fn next(&mut self, record: &Progress, sizes: &Sizes) {
         let mut recounted = 0;
         if let Some((opening, opening_sizes)) = self.opening.take() {
-            if record.overlaps_first {
-                // The second record's mean is over the first one's iteration too.
+            if record.overlaps_first && is_extra(&opening, &opening_sizes) {
                 recounted = 1;
                 self.mark = Some(Mark { iteration: opening.iteration, ..Mark::default() });
             } else {
@@ -193,8 +200,8 @@ impl Progression {
     fn open(&mut self, record: &Progress, sizes: &Sizes, step: Option<u64>) {
         let iteration = record.iteration.unwrap_or(1);
         let since_resume = sizes.resume_iteration.and_then(|resumed| iteration.checked_sub(resumed));
-        let unreset = record.overlaps_first.then_some(1);
-        let iterations = unreset
+        let extra = (record.overlaps_first && is_extra(record, sizes)).then_some(1);
+        let iterations = extra
             .or(since_resume.filter(|since| (1..=LARGEST_JUMP).contains(since)))
             .or(sizes.log_interval)
             .or(step)

@@ -9,8 +9,6 @@ use nix::sys::time::TimeValLike;
 
 use crate::child::spawn::UNBUFFERED;
 use crate::model::report::{Command, Job};
-use crate::recorder::Options;
-use crate::settings::Settings;
 
 /// Variables by which schedulers tell a job who it is.
 const SCHEDULER_VARIABLES: &[&str] = &[
@@ -59,18 +57,6 @@ pub fn variable(name: &str) -> Option<String> {
 
 fn set(name: &str) -> Option<String> {
     variable(name).filter(|value| !value.is_empty())
-}
-
-/// What the recorder is told of the settings.
-pub fn options(settings: &Settings) -> Options {
-    Options {
-        parameters: settings.parameters,
-        sequence_length: settings.sequence_length,
-        global_batch_size: settings.global_batch_size,
-        warmup: settings.warmup,
-        history_size: settings.history_size,
-        interval: settings.interval.as_secs_f64(),
-    }
 }
 
 /// Whether the caller left the choice of Python's buffering to us.

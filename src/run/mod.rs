@@ -56,7 +56,7 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let clock = Clock::new();
     let unbuffer = settings.unbuffer && context::python_unbuffered_is_unset();
     let recorder =
-        Recorder::new(context::options(&settings), context::command(argv, unbuffer), context::job());
+        Recorder::new(settings.recorder_options(), context::command(argv, unbuffer), context::job());
     let recorder = Shared(Arc::new(Mutex::new(recorder)));
     let gpus = sample_gpus(&settings, clock, &recorder)?;
 

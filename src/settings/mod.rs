@@ -19,6 +19,7 @@ pub use values::{Count, Interval, ReportTarget};
 use crate::error::Error;
 use crate::gpu::GpuChoice;
 use crate::log::{LogReader, Rules, profiles};
+use crate::recorder;
 use crate::view::LiveMode;
 
 /// What a run is to do.
@@ -84,6 +85,18 @@ impl LogRules {
 }
 
 impl Settings {
+    /// What the recorder is to know of them.
+    pub fn recorder_options(&self) -> recorder::Options {
+        recorder::Options {
+            parameters: self.parameters,
+            sequence_length: self.sequence_length,
+            global_batch_size: self.global_batch_size,
+            warmup: self.warmup,
+            history_size: self.history_size,
+            interval: self.interval.as_secs_f64(),
+        }
+    }
+
     /// Settles flags, environment and files; every bad value is an error here, before anything runs.
     pub fn resolve(flags: Layer) -> Result<Self, Error> {
         let files = file::layers(flags.config.as_deref())?;

@@ -16,6 +16,7 @@ pub struct Page {
 const PROSE: &[(&str, &str)] = &[
     ("effllm", include_str!("pages/effllm.txt")),
     ("effllm-run", include_str!("pages/run.txt")),
+    ("effllm-gpus", include_str!("pages/gpus.txt")),
     ("effllm-parse", include_str!("pages/parse.txt")),
 ];
 const RULES: &str = include_str!("pages/rules.txt");
