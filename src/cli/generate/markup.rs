@@ -42,7 +42,7 @@ pub fn render(roff: &mut Roff, text: &str) {
 }
 
 /// Adds lines that are neither filled nor marked up.
-pub fn as_it_is<'a>(roff: &mut Roff, lines: &mut dyn Iterator<Item = &'a str>) {
+pub fn as_it_is(roff: &mut Roff, lines: &mut dyn Iterator<Item = &str>) {
     roff.control("PP", []).control("RS", ["4"]).control("nf", []);
     for line in lines {
         roff.text([roman(line)]);
