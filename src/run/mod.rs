@@ -11,9 +11,7 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use nix::unistd::Pid;
-
-use crate::child::{self, Ending, Signals};
+use crate::child::{self, Ending, Policy, Signals};
 use crate::error::Error;
 use crate::gpu;
 use crate::host::HostSampler;
@@ -64,7 +62,7 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let child = child::spawn(argv, signals.original_mask(), unbuffer)?;
     recorder.lock().started(started);
     let pid = child.pid;
-    let host = sample_host(pid, settings.interval, clock, &recorder);
+    let host = HostSampler::start(std::process::id(), settings.interval, clock, recorder.sink());
     let kept_current = report_file.keep_current({
         let recorder = recorder.clone();
         move || recorder.lock().report(clock.now())
@@ -72,7 +70,7 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let (feed, follower) = follow::follow(settings.log.reader(), recorder.clone(), || {});
     let pumps = pump::start(child, sinks(&settings.report), clock, &feed);
 
-    let ending = supervise::supervise(&signals, pid);
+    let ending = supervise::supervise(&signals, pid, Policy::default(), None, |_| {});
     let ended = clock.now();
     if !gpus.finish(NVML_PATIENCE) {
         recorder.lock().warn("NVML did not answer at the end: the last sample may be missing");
@@ -118,10 +116,6 @@ fn sample_gpus(settings: &Settings, clock: Clock, recorder: &Shared) -> Result<g
         }
     }
     Ok(sampler)
-}
-
-fn sample_host(pid: Pid, interval: Duration, clock: Clock, recorder: &Shared) -> io::Result<HostSampler> {
-    HostSampler::start(pid.as_raw().unsigned_abs(), interval, clock, recorder.sink())
 }
 
 /// Where the command's stdout and stderr go.
