@@ -66,6 +66,11 @@ pub fn stderr_can_draw() -> bool {
     io::stderr().is_terminal() && env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
+/// The columns of standard error, if it is a terminal.
+pub fn stderr_width() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stderr()).map(|(columns, _)| usize::from(columns.0))
+}
+
 impl FromStr for LiveMode {
     type Err = String;
 
@@ -75,7 +80,7 @@ impl FromStr for LiveMode {
             "table" => Ok(Self::Table),
             "log" => Ok(Self::Log),
             "off" => Ok(Self::Off),
-            _ => Err(format!("'{text}' is none of auto, table, log and off")),
+            _ => Err("is none of auto, table, log and off".to_owned()),
         }
     }
 }

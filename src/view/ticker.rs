@@ -2,12 +2,11 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
-use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Terminal;
 use crate::model::Report;
+use crate::periodic::Periodic;
 
 /// Five times a second: quick enough to follow, and little to send over a slow line.
 const PERIOD: Duration = Duration::from_millis(200);
@@ -16,7 +15,7 @@ const PERIOD: Duration = Duration::from_millis(200);
 /// that takes nothing, and [`Terminal::finish`] keeps it from drawing again.
 #[derive(Debug)]
 pub struct Ticker {
-    _stop: SyncSender<()>,
+    _thread: Periodic,
 }
 
 impl Ticker {
@@ -26,14 +25,10 @@ impl Ticker {
         terminal: Arc<Terminal>,
         snapshot: impl Fn() -> Report + Send + 'static,
     ) -> io::Result<Self> {
-        let (stop, stopped) = sync_channel(0);
-        thread::Builder::new().name("ticker".to_owned()).spawn(move || {
-            while stopped.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
-                if terminal.tick(&snapshot()).is_err() {
-                    return; // the terminal is gone, and the pumps will say so
-                }
-            }
+        let _thread = Periodic::spawn("effllm-table", move |stop| {
+            // A terminal that is gone is told of by the pumps.
+            while stop.wait_until(Instant::now() + PERIOD) && terminal.tick(&snapshot()).is_ok() {}
         })?;
-        Ok(Self { _stop: stop })
+        Ok(Self { _thread })
     }
 }
