@@ -16,7 +16,7 @@
 //! - [`run`]: the main job. [`cli`]: one file a subcommand.
 
 pub mod child;
-//pub mod ci;
+pub mod ci;
 pub mod cli;
 pub mod error;
 pub mod gate;

@@ -1,5 +1,7 @@
 //! The command line: one file a subcommand.
 
+mod compare;
+mod gate;
 mod generate;
 mod gpus;
 mod parse;
@@ -37,6 +39,8 @@ pub struct Cli {
 enum Command {
     Run(run::Run),
     Parse(parse::Parse),
+    Gate(gate::Gate),
+    Compare(compare::Compare),
     Gpus(gpus::Gpus),
     Profiles(profiles::Profiles),
     Completions(generate::Completions),
@@ -53,6 +57,8 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(run) => run.run(),
         Command::Parse(parse) => parse.run(),
+        Command::Gate(gate) => gate.run(),
+        Command::Compare(compare) => compare.run(),
         Command::Gpus(gpus) => gpus.run(),
         Command::Profiles(profiles) => profiles.run(),
         Command::Completions(completions) => completions.run(),

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::rank_test::{RankTest, mann_whitney_u};
+use super::rank_test::{RankTest, mann_whitney_u_of_series};
 use crate::model::Report;
 use crate::model::metric::{Better, METRICS, Metric};
-use crate::model::report::Window;
+use crate::model::report::{Model, Sourced, Window};
 use crate::model::units::show;
 
 /// Several reports, each compared with the first.
@@ -50,7 +50,8 @@ pub enum Direction {
     Better,
     Worse,
     Same,
-    /// There is a change, but the iterations differ among themselves so much that it may be chance.
+    /// There is a change, but it may be chance: the iterations differ among themselves too much, or
+    /// it is smaller than runs of the same job differ by.
     Undecided,
 }
 
@@ -63,9 +64,12 @@ pub struct IterationTest {
     pub counts: [usize; 2],
 }
 
-/// Below this probability a difference is not put down to chance. Neighbouring iterations resemble
-/// each other, so that tests see more in them than there is: hence not 0.05.
+/// Below this probability a difference is not put down to chance. A comparison is of many metrics and
+/// often of many runs: at 0.05 one of twenty would mislead.
 const SIGNIFICANT: f64 = 0.01;
+
+/// A change smaller than this, of a metric that no test speaks for, is not told from chance.
+const NEGLIGIBLE: f64 = 0.01;
 
 /// Compares each report with the first.
 pub fn compare(reports: &[(String, Report)]) -> Comparison {
@@ -97,7 +101,10 @@ pub fn compare(reports: &[(String, Report)]) -> Comparison {
 
 fn change(metric: &Metric, before: f64, after: f64, rank_test: Option<IterationTest>) -> Change {
     let ratio = (after - before) / before.abs();
-    let by_chance = rank_test.is_some_and(|test| test.test.p >= SIGNIFICANT);
+    let by_chance = match rank_test {
+        Some(test) => test.test.p >= SIGNIFICANT,
+        None => ratio.abs() < NEGLIGIBLE,
+    };
     let direction = match () {
         () if after == before => Direction::Same,
         () if by_chance => Direction::Undecided,
@@ -116,11 +123,13 @@ fn follows_from_iteration_time(metric: &Metric, a: &Report, b: &Report) -> bool 
         | "samples_per_sec"
         | "tt_tokens_per_param_per_sec"
         | "st_samples_per_param_per_sec" => {
-            let work = |report: &Report| {
-                let model = &report.model;
-                [&model.parameters, &model.sequence_length, &model.global_batch_size].map(|size| size.value)
+            let alike = |size: fn(&Model) -> &Sourced| match (size(&a.model).value, size(&b.model).value) {
+                (Some(a), Some(b)) => a == b,
+                _ => true,
             };
-            work(a) == work(b)
+            alike(|model| &model.parameters)
+                && alike(|model| &model.sequence_length)
+                && alike(|model| &model.global_batch_size)
         }
         _ => false,
     }
@@ -132,7 +141,7 @@ fn iteration_test(a: &Report, b: &Report) -> Option<IterationTest> {
     a.thin(coarser);
     b.thin(coarser);
     let counts = [a.seconds.len(), b.seconds.len()];
-    Some(IterationTest { test: mann_whitney_u(&a.seconds, &b.seconds)?, counts })
+    Some(IterationTest { test: mann_whitney_u_of_series(&a.seconds, &b.seconds)?, counts })
 }
 
 /// The times of a run's counted iterations, as far as its history kept them.
@@ -254,9 +263,10 @@ pub mod tests {
 
     #[test]
     fn a_change_within_the_noise_is_undecided() {
-        let (a, mut b) = (run(&noisy(1.2, 0.1, 500)), run(&noisy(1.201, 0.1, 490)));
+        let (mut a, mut b) = (run(&noisy(1.2, 0.1, 500)), run(&noisy(1.201, 0.1, 490)));
         assert_eq!(change_of(&compared(&a, &b), "al_seconds").direction, Direction::Undecided);
         assert_eq!(change_of(&compared(&a, &b), "tokens_per_sec").direction, Direction::Undecided);
+        a.model.global_batch_size.value = Some(32.0);
         // With another batch tokens do not follow from the time, and a test of it says nothing.
         b.model.global_batch_size.value = Some(64.0);
         assert_eq!(change_of(&compared(&a, &b), "tokens_per_sec").rank_test, None);

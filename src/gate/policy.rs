@@ -61,22 +61,23 @@ impl Policy {
         Ok(policy)
     }
 
-    /// Whether nothing is required or warned of.
-    pub fn is_empty(&self) -> bool {
-        self.requirements.is_empty()
-    }
-
     pub fn requirements(&self) -> &[Requirement] {
         &self.requirements
     }
 
     /// In what the run differs from those that it is compared with.
-    pub fn not_alike(&self, report: &Report) -> Vec<String> {
+    fn not_alike(&self, report: &Report) -> Vec<String> {
         if self.requirements.iter().any(|requirement| requirement.expression.limit.needs_baseline()) {
             self.baselines.not_alike(report)
         } else {
             Vec::new()
         }
+    }
+
+    /// Judges a report, and writes into it what came of that.
+    pub fn apply(&self, report: &mut Report) {
+        report.warnings.extend(self.not_alike(report));
+        report.gate = Some(self.judge(report));
     }
 
     /// Judges a report.

@@ -1,14 +1,25 @@
 //! A report as text: one file a format, all known here.
 
+mod columns;
+mod compare;
 pub mod events;
+mod gate;
+mod github;
+mod gitlab;
 mod headline;
 mod json;
+mod junit;
 #[cfg(test)]
 pub mod samples;
 mod table;
 mod text;
 
+pub use compare::{comparison_json, comparison_markdown, comparison_table};
+pub use gate::{gate_table, metrics_table};
+pub use github::{github_annotations, github_summary};
+pub use gitlab::gitlab_metrics;
 pub use headline::{AEC, AL, AL_P95, AMU, Headline, IT, JOULES, MFU, PCU, ST, TOKENS, TT};
 pub use json::json;
+pub use junit::junit;
 pub use table::summary;
 pub use text::{clip, plain};

@@ -2,6 +2,7 @@
 
 mod announce;
 mod context;
+mod fail_fast;
 mod follow;
 mod pump;
 mod report_file;
@@ -10,16 +11,19 @@ mod supervise;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use nix::sys::prctl::set_child_subreaper;
 
 use crate::child::{self, Ending, Policy, Signals};
-use crate::error::Error;
+use crate::ci;
+use crate::error::{Error, GATE};
+use crate::gate::FailFast;
 use crate::gpu;
 use crate::host::HostSampler;
+use crate::model::gate::Verdict;
 use crate::model::{Clock, Event, Report};
 use crate::recorder::Recorder;
 use crate::render;
@@ -40,6 +44,7 @@ const HOST_PATIENCE: Duration = Duration::from_millis(50);
 /// # Errors
 /// Only before the command has started; what fails later costs measurements and is a warning.
 pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
+    let (policy, files) = (settings.gate.policy()?, settings.gate.files()?);
     let report_file = ReportFile::prepare(&settings.report)?;
     // Before the first thread: those that come later leave the signals alone.
     let signals = Signals::take()?;
@@ -64,6 +69,12 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let snapshot = recorder.snapshot(clock);
     let host = HostSampler::start(std::process::id(), settings.interval, clock, recorder.sink());
     let kept_current = report_file.keep_current(snapshot.clone());
+    let hopeless = Arc::new(OnceLock::new());
+    let fail_fast = policy.clone().zip(settings.gate.fail_fast).and_then(|(policy, patience)| {
+        let judge = FailFast::new(policy, patience);
+        let tell = end_early(hopeless.clone(), recorder.clone(), terminal.clone());
+        fail_fast::watch(judge, clock, snapshot.clone(), tell)
+    });
     let ticker = (live == Live::Table).then(|| Ticker::start(terminal.clone(), snapshot));
     let mut announcer =
         Announcer::new(terminal.clone(), recorder.clone(), clock, live, settings.log_interval);
@@ -82,6 +93,9 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
         }
     });
 
+    drop(fail_fast);
+    let ended_early = hopeless.get().is_some();
+    let gated = policy.is_some();
     let finish = || {
         let ended = clock.now();
         if !gpus.finish(NVML_PATIENCE) {
@@ -104,17 +118,53 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
             command.exit = ending.exit();
             (command.cpu_seconds, command.max_rss_bytes) = context::usage_of_children();
         });
-        let report = recorder.lock().report(ended);
+        let mut report = recorder.lock().report(ended);
+        if let Some(policy) = &policy {
+            policy.apply(&mut report);
+        }
+        if let Some(gate) = report.gate.as_mut().filter(|_| ended_early) {
+            gate.verdict = Verdict::Fail;
+        }
+        let passed = report.gate.as_ref().is_none_or(|gate| gate.verdict == Verdict::Pass);
         drop(ticker);
         let _ = terminal.finish();
         report_file.finish(&report);
         if !settings.quiet {
             let _ = terminal.print(&closing(&report, &report_file));
         }
+        let ending = gated_ending(ending, passed, ended_early);
+        if let Some(gate) = report.gate.as_ref().filter(|_| !(settings.quiet && passed)) {
+            let _ = terminal.print(&ci::told(gate, ending.shell_status(), console::colors_enabled_stderr()));
+        }
+        for error in files.write(&report, ending.shell_status()) {
+            let _ = terminal.print(&format!("{error}\n"));
+        }
+        ending
     };
-    // Whatever happens there, the command's ending is kept.
-    let _ = panic::catch_unwind(AssertUnwindSafe(finish));
-    Ok(ending)
+    // Whatever happens there, the command's ending is kept; a gate that was not judged is not passed.
+    let finished = panic::catch_unwind(AssertUnwindSafe(finish));
+    Ok(finished.unwrap_or_else(|_| gated_ending(ending, !gated, ended_early)))
+}
+
+/// How effllm ends: as the command did, or with the gate's status where the command succeeded, or
+/// ended because it could not pass the gate any more.
+fn gated_ending(command: Ending, passed: bool, ended_early: bool) -> Ending {
+    let only_the_gate_failed = !passed && command == Ending::Exited(0);
+    if only_the_gate_failed || ended_early { Ending::Exited(i32::from(GATE)) } else { command }
+}
+
+/// Tells, once, why the run is ended early.
+fn end_early(
+    hopeless: Arc<OnceLock<()>>,
+    recorder: Shared,
+    terminal: Arc<Terminal>,
+) -> impl FnOnce(&str) + Send + 'static {
+    move |why| {
+        let warning = format!("ended early by --fail-fast (SIGTERM): {why}");
+        let _ = hopeless.set(());
+        recorder.lock().warn(warning.as_str());
+        let _ = terminal.print(&format!("effllm: {warning}\n"));
+    }
 }
 
 /// The recorder, as the sources' threads share it.

@@ -2,12 +2,16 @@
 
 use std::env;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+
+use serde_json::Value;
 
 use super::layer::Layer;
 use crate::error::{self, Error};
 use crate::log::Rules;
+use crate::model::Report;
+use crate::model::report::SCHEMA;
 
 /// The project's file, over the user's. `chosen` takes the place of the project's `effllm.toml`.
 pub fn layers(chosen: Option<&Path>) -> Result<Layer, Error> {
@@ -24,6 +28,31 @@ pub fn read_rules(file: &Path) -> Result<Rules, Error> {
     let text = text(file)?;
     let name = file.file_stem().map_or_else(|| "custom".into(), |stem| stem.to_string_lossy());
     Rules::parse(&text, &file.display().to_string(), &name)
+}
+
+/// A report that an earlier run has written; `-` is standard input.
+///
+/// # Errors
+/// It cannot be read, or is no report of a form that this version knows.
+pub fn read_report(file: &Path) -> Result<Report, Error> {
+    let name = file.display();
+    let bytes = if file == Path::new("-") {
+        let mut bytes = Vec::new();
+        io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        fs::read(file)
+    };
+    let bytes = bytes.map_err(|error| Error::usage(format!("cannot read the report {name}: {error}")))?;
+    let no_report = |why: String| {
+        Error::usage(format!("{name} is no report of effllm: {why}"))
+            .hint("'effllm run' and 'effllm parse --json' write reports")
+    };
+    let document: Value = serde_json::from_slice(&bytes).map_err(|error| no_report(error.to_string()))?;
+    match document.get("schema").and_then(Value::as_str) {
+        Some(SCHEMA) => serde_json::from_value(document).map_err(|error| no_report(error.to_string())),
+        Some(other) => Err(no_report(format!("its schema is '{other}', and this version reads '{SCHEMA}'"))),
+        None => Err(no_report("it names no schema".to_owned())),
+    }
 }
 
 fn user_file() -> Option<PathBuf> {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use serde::Deserialize;
 
+use super::gate::{FailFastAfter, GateLayer};
 use super::values::{Bounded, Count, Interval, ReportTarget, text_or_number};
 use crate::gpu::GpuChoice;
 use crate::view::LiveMode;
@@ -17,6 +18,7 @@ const METRICS: &str = "Metrics";
 const LOG: &str = "Log";
 const LIVE: &str = "While the command runs";
 const SETTINGS: &str = "Settings";
+pub(super) const GATE: &str = "Gate";
 
 /// The options of a run. A configuration file spells the same names as keys.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -92,6 +94,16 @@ pub struct Layer {
     #[serde(default, deserialize_with = "text_or_number")]
     pub history_size: Option<Bounded>,
 
+    #[command(flatten)]
+    #[serde(default)]
+    pub gate: GateLayer,
+
+    /// End a run that has not met what is required for SECONDS, and will not [default: off; 30]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", help_heading = GATE)]
+    #[serde(skip)]
+    pub fail_fast: Option<FailFastAfter>,
+
     /// Do not set PYTHONUNBUFFERED=1 for the command
     #[arg(long, num_args = 0, default_missing_value = "true", help_heading = SETTINGS)]
     pub no_unbuffer: Option<bool>,
@@ -128,6 +140,8 @@ impl Layer {
             live: self.live.or(below.live),
             log_interval: self.log_interval.or(below.log_interval),
             history_size: self.history_size.or(below.history_size),
+            gate: self.gate.or(below.gate),
+            fail_fast: self.fail_fast.or(below.fail_fast),
             no_unbuffer: self.no_unbuffer.or(below.no_unbuffer),
             quiet: self.quiet.or(below.quiet),
             config: self.config.or(below.config),

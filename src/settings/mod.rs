@@ -6,6 +6,7 @@
 
 mod environment;
 mod file;
+mod gate;
 mod layer;
 mod values;
 
@@ -13,6 +14,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use environment::metrics_enabled;
+pub use file::read_report;
+pub use gate::{GateLayer, GateSettings};
 pub use layer::Layer;
 pub use values::{Count, Interval, ReportTarget};
 
@@ -45,6 +48,7 @@ pub struct Settings {
     pub unbuffer: bool,
     /// Nothing of effllm's own on stderr but errors.
     pub quiet: bool,
+    pub gate: GateSettings,
 }
 
 /// By which rules the log is read.
@@ -101,6 +105,8 @@ impl Settings {
     pub fn resolve(flags: Layer) -> Result<Self, Error> {
         let files = file::layers(flags.config.as_deref())?;
         let layer = flags.or(environment::layer()?).or(files);
+        // Before the rules, whose patterns take a while to compile: a slip of the pen is told at once.
+        let gate = GateSettings::new(layer.gate.clone(), layer.fail_fast)?;
         Ok(Self {
             report: layer.report.clone().unwrap_or_else(ReportTarget::default_file),
             interval: layer.interval.unwrap_or_default().0,
@@ -116,6 +122,7 @@ impl Settings {
             warmup: layer.warmup.unwrap_or(0),
             unbuffer: !layer.no_unbuffer.unwrap_or(false),
             quiet: layer.quiet.unwrap_or(false),
+            gate,
         })
     }
 }

@@ -125,6 +125,10 @@ impl<T: FromStr<Err = String>> Visitor<'_> for TextOrNumber<T> {
         text.parse().map_err(|why| E::custom(format!("'{text}' {why}")))
     }
 
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<T, E> {
+        self.visit_str(if flag { "true" } else { "false" })
+    }
+
     fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
         self.visit_str(&number.to_string())
     }
