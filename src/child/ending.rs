@@ -1,7 +1,5 @@
 //! How the command ended, and how effllm ends in the same way.
 
-use std::io::{self, Write};
-
 use nix::libc;
 use nix::sys::prctl::set_dumpable;
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
@@ -44,7 +42,6 @@ impl Ending {
 
     /// Ends effllm as the command ended: by the same exit status, or by the same signal.
     pub fn imitate(self) -> ! {
-        let _ = io::stdout().flush();
         let code = match self {
             Self::Exited(code) => code,
             Self::Killed(signal) => {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
 
 use super::Shared;
 use crate::log::{LogReader, Source};
@@ -28,14 +28,28 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Where the pumps put their copies.
 #[derive(Clone)]
 pub struct LogFeed {
-    chunks: Sender<Chunk>,
+    /// A chunk, or the end: pumps that something else keeps running hold their feeds on.
+    chunks: Sender<Option<Chunk>>,
     given_up: Arc<AtomicBool>,
 }
 
 impl LogFeed {
     /// Hands a chunk to the reader. If the reader hangs, it is given up: the output is not.
     pub fn send(&self, chunk: Chunk) {
-        if !self.given_up.load(Ordering::Relaxed) && self.chunks.send_timeout(chunk, PATIENCE).is_err() {
+        self.put(Some(chunk));
+    }
+
+    /// Tells the reader that nothing more is of interest.
+    pub fn end(self) {
+        self.put(None);
+    }
+
+    fn put(&self, chunk: Option<Chunk>) {
+        if self.given_up.load(Ordering::Relaxed) {
+            return;
+        }
+        // A reader that has gone took the end, or panicked, which is told elsewhere.
+        if let Err(SendTimeoutError::Timeout(_)) = self.chunks.send_timeout(chunk, PATIENCE) {
             self.given_up.store(true, Ordering::Relaxed);
         }
     }
@@ -49,8 +63,8 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Waits until all that was sent has been read; every feed must be gone. Returns false if the
-    /// reader hangs or has panicked: then the log's figures are not complete.
+    /// Waits until all that was sent before the [end](LogFeed::end) has been read. Returns false if
+    /// the reader hangs or has panicked: then the log's figures are not complete.
     pub fn finish(self) -> bool {
         self.thread.is_some_and(|thread| thread.finish(PATIENCE))
             && self.read_to_end.load(Ordering::Relaxed)
@@ -75,12 +89,17 @@ pub fn follow(
     (LogFeed { chunks, given_up: given_up.clone() }, Follower { thread, given_up, read_to_end })
 }
 
-fn read_all(mut reader: LogReader, recorder: &Shared, queue: &Receiver<Chunk>, mut after: impl FnMut()) {
+fn read_all(
+    mut reader: LogReader,
+    recorder: &Shared,
+    queue: &Receiver<Option<Chunk>>,
+    mut after: impl FnMut(),
+) {
     let mut bytes = 0;
     let mut events = Vec::new();
     loop {
         let ended = match queue.recv_timeout(PAUSE) {
-            Ok(chunk) => {
+            Ok(Some(chunk)) => {
                 bytes += chunk.bytes.len() as u64;
                 reader.push(chunk.source, &chunk.bytes, chunk.at, &mut events);
                 false
@@ -89,7 +108,7 @@ fn read_all(mut reader: LogReader, recorder: &Shared, queue: &Receiver<Chunk>, m
                 reader.pause(&mut events);
                 false
             }
-            Err(RecvTimeoutError::Disconnected) => {
+            Ok(None) | Err(RecvTimeoutError::Disconnected) => {
                 reader.finish(&mut events);
                 true
             }

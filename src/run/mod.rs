@@ -80,13 +80,13 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     if let Ok(host) = host {
         host.finish(HOST_PATIENCE);
     }
-    if !pumps.drain() {
+    if !pumps.drain(|| supervise::interrupted(&signals)) {
         recorder
             .lock()
             .warn("something that the command left behind holds its output open; it was not waited for");
     }
     drop(kept_current);
-    drop(feed);
+    feed.end();
     if !follower.finish() {
         recorder
             .lock()

@@ -28,6 +28,11 @@ pub fn supervise(signals: &Signals, pid: Pid) -> Ending {
     }
 }
 
+/// Once the command has ended: whether effllm was sent a signal that it would have taken.
+pub fn interrupted(signals: &Signals) -> bool {
+    std::iter::from_fn(|| signals.next()).any(|(signal, origin)| action(signal, origin) != Action::Reap)
+}
+
 /// How the command ended, if it has.
 fn reap(pid: Pid) -> Option<Ending> {
     match waitpid(pid, Some(WaitPidFlag::WNOHANG)) {
