@@ -1,9 +1,11 @@
 //! How the command ended, and how effllm ends in the same way.
 
+use std::mem::MaybeUninit;
+use std::ptr;
+
 use nix::libc;
 use nix::sys::prctl::set_dumpable;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
-use nix::sys::wait::WaitStatus;
+use nix::sys::signal::Signal;
 
 use crate::model::report::{Exit, Status};
 
@@ -11,18 +13,21 @@ use crate::model::report::{Exit, Status};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     Exited(i32),
-    Killed(Signal),
+    /// By its number: a realtime signal has no [`Signal`].
+    Killed(i32),
     /// It ended, but who waited for it was not effllm.
     Unknown,
 }
 
 impl Ending {
     /// What a wait status says, if it says that the process is gone.
-    pub fn of(status: WaitStatus) -> Option<Self> {
-        match status {
-            WaitStatus::Exited(_, code) => Some(Self::Exited(code)),
-            WaitStatus::Signaled(_, signal, _) => Some(Self::Killed(signal)),
-            _ => None,
+    pub fn of(status: i32) -> Option<Self> {
+        if libc::WIFEXITED(status) {
+            Some(Self::Exited(libc::WEXITSTATUS(status)))
+        } else if libc::WIFSIGNALED(status) {
+            Some(Self::Killed(libc::WTERMSIG(status)))
+        } else {
+            None
         }
     }
 
@@ -30,7 +35,7 @@ impl Ending {
     pub fn exit(self) -> Option<Exit> {
         match self {
             Self::Exited(code) => Some(Exit::Code(code)),
-            Self::Killed(signal) => Some(Exit::Signal(signal.as_str().to_owned())),
+            Self::Killed(signal) => Some(Exit::Signal(name(signal))),
             Self::Unknown => None,
         }
     }
@@ -46,7 +51,7 @@ impl Ending {
             Self::Exited(code) => code,
             Self::Killed(signal) => {
                 die_by(signal);
-                128 + signal as i32
+                128 + signal
             }
             Self::Unknown => i32::from(crate::error::FAILED),
         };
@@ -56,12 +61,25 @@ impl Ending {
     }
 }
 
+/// `SIGTERM`, `SIGRTMIN+1`.
+fn name(signal: i32) -> String {
+    match Signal::try_from(signal) {
+        Ok(signal) => signal.as_str().to_owned(),
+        Err(_) => format!("SIGRTMIN+{}", signal - libc::SIGRTMIN()),
+    }
+}
+
 /// Raises a signal with its default disposition, unblocked, and without a core file of our own.
-fn die_by(signal: Signal) {
+fn die_by(signal: i32) {
     let _ = set_dumpable(false);
-    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-    // SAFETY: the default disposition runs no code of ours.
-    let _ = unsafe { sigaction(signal, &default) };
-    let _ = SigSet::from(signal).thread_unblock();
-    let _ = raise(signal);
+    let mut only_it = MaybeUninit::uninit();
+    // SAFETY: sigemptyset initialises the set that the others read, and the default disposition runs
+    // no code of ours. nix knows no realtime signals, hence by hand.
+    unsafe {
+        libc::signal(signal, libc::SIG_DFL);
+        libc::sigemptyset(only_it.as_mut_ptr());
+        libc::sigaddset(only_it.as_mut_ptr(), signal);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, only_it.as_ptr(), ptr::null_mut());
+        libc::raise(signal);
+    }
 }

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
+use nix::unistd::{getpid, getsid};
 
 use crate::error::Error;
 
@@ -13,6 +14,8 @@ use crate::error::Error;
 pub enum Origin {
     /// A process, by kill(2) or the like: only effllm has got it.
     Process,
+    /// The kernel, for a terminal that hung up: only the leader of its session has got it.
+    HangUp,
     /// The kernel, for a key of the terminal: the whole foreground process group has got it.
     Terminal,
 }
@@ -44,7 +47,7 @@ pub fn action(signal: Signal, origin: Origin) -> Action {
     match (signal, origin) {
         (Signal::SIGCHLD, _) => Action::Reap,
         (_, Origin::Terminal) => Action::Leave,
-        (_, Origin::Process) => Action::Forward,
+        (_, Origin::Process | Origin::HangUp) => Action::Forward,
     }
 }
 
@@ -79,7 +82,11 @@ impl Signals {
     pub fn next(&self) -> Option<(Signal, Origin)> {
         let info: siginfo = self.fd.read_signal().ok().flatten()?;
         let signal = i32::try_from(info.ssi_signo).ok().and_then(|number| Signal::try_from(number).ok())?;
-        let origin = if info.ssi_code == libc::SI_KERNEL { Origin::Terminal } else { Origin::Process };
+        let origin = match info.ssi_code {
+            libc::SI_KERNEL if signal == Signal::SIGHUP && leads_session() => Origin::HangUp,
+            libc::SI_KERNEL => Origin::Terminal,
+            _ => Origin::Process,
+        };
         Some((signal, origin))
     }
 
@@ -87,6 +94,11 @@ impl Signals {
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// Whether effllm stands where the command would lead its session: under `ssh -t` or `docker run -t`.
+fn leads_session() -> bool {
+    getsid(None) == Ok(getpid())
 }
 
 #[cfg(test)]
@@ -97,6 +109,7 @@ mod tests {
     fn a_signal_reaches_the_command_once_whoever_sent_it() {
         for signal in TAKEN.into_iter().filter(|signal| *signal != Signal::SIGCHLD) {
             assert_eq!(action(signal, Origin::Process), Action::Forward, "{signal}");
+            assert_eq!(action(signal, Origin::HangUp), Action::Forward, "{signal}");
             assert_eq!(action(signal, Origin::Terminal), Action::Leave, "{signal}");
         }
         assert_eq!(action(Signal::SIGCHLD, Origin::Process), Action::Reap);

@@ -1,9 +1,9 @@
 //! The loop between the command's start and its end: signals in, signals on.
 
 use nix::errno::Errno;
+use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::kill;
-use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
 
 use crate::child::signals::{Action, action};
@@ -35,9 +35,13 @@ pub fn interrupted(signals: &Signals) -> bool {
 
 /// How the command ended, if it has.
 fn reap(pid: Pid) -> Option<Ending> {
-    match waitpid(pid, Some(WaitPidFlag::WNOHANG)) {
-        Ok(status) => Ending::of(status),
-        Err(Errno::EINTR) => None,
+    let mut status = 0;
+    // SAFETY: waitpid writes nothing but the status. nix's takes a death by a realtime signal for an
+    // error, and the status is gone by then.
+    let reaped = unsafe { libc::waitpid(pid.as_raw(), &raw mut status, libc::WNOHANG) };
+    match Errno::result(reaped) {
+        Ok(0) | Err(Errno::EINTR) => None,
+        Ok(_) => Ending::of(status),
         Err(_) => Some(Ending::Unknown),
     }
 }
