@@ -3,4 +3,5 @@
 
 mod shell;
 
+mod gpu;
 mod wrap;
