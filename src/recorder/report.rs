@@ -3,7 +3,6 @@
 use crate::metrics::{Latencies, Rate};
 use crate::model::Report;
 use crate::model::report::{Iterations, Latency, Model, SCHEMA, Series, Sourced, Window as WindowName};
-use crate::model::units::show;
 
 use super::Recorder;
 use super::headline::{Headline, Window};
@@ -155,7 +154,7 @@ impl Source<'_> {
         let amounts = self.amounts(train);
         let parameters = &self.model.parameters;
         let parameters_source = match (parameters.value, &parameters.source) {
-            (Some(value), Some(source)) => format!("{} parameters ({source})", show(value)),
+            (Some(value), Some(source)) => format!("{value:.2e} parameters ({source})"),
             _ => String::new(),
         };
         Headline::new(&Window {

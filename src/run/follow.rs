@@ -72,7 +72,8 @@ impl Follower {
     }
 }
 
-/// Starts the reader. `after` is called when output was read, with the lock released.
+/// Starts the reader. `after` is called behind each progress record and whenever output
+/// was read, with the lock released.
 pub fn follow(
     reader: LogReader,
     recorder: Shared,
@@ -127,14 +128,15 @@ fn record(
     events: &mut Vec<Event>,
     after: &mut impl FnMut(),
 ) {
-    let mut recorder_now = recorder.lock();
+    let mut status = vec![Event::LogRead { lines: reader.lines(), bytes }];
     if let Some((name, because)) = reader.profile() {
-        recorder_now.fold(Event::Profile { name: name.to_owned(), because: because.to_owned() });
+        status.push(Event::Profile { name: name.to_owned(), because: because.to_owned() });
     }
-    recorder_now.fold(Event::LogRead { lines: reader.lines(), bytes });
-    for event in events.drain(..) {
-        recorder_now.fold(event);
+    for event in status.into_iter().chain(events.drain(..)) {
+        let due = matches!(event, Event::Progress(_) | Event::LogRead { .. });
+        recorder.lock().fold(event);
+        if due {
+            after();
+        }
     }
-    drop(recorder_now);
-    after();
 }

@@ -120,10 +120,11 @@ impl Shell {
         self.command([EFFLLM.into()].into_iter().chain(arguments))
     }
 
-    /// `effllm run OPTIONS -- sh -c SCRIPT`, options separated by spaces.
+    /// `effllm run --quiet OPTIONS -- sh -c SCRIPT`, options separated by spaces. What effllm itself
+    /// shows is not asked for: stderr is the command's.
     pub fn run(&self, options: &str, script: &str) -> Call<'_> {
         let options = options.split_whitespace();
-        self.effllm(["run"].into_iter().chain(options).chain(["--", "sh", "-c", script]))
+        self.effllm(["run", "--quiet"].into_iter().chain(options).chain(["--", "sh", "-c", script]))
     }
 
     /// `SCRIPT`, in which `$effllm` is the binary.
