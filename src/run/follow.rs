@@ -28,7 +28,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Where the pumps put their copies.
 #[derive(Clone)]
 pub struct LogFeed {
-    /// A chunk, or the end: pumps that something else keeps running hold their feeds on.
+    /// `None` ends the log, even if a pump that cannot end still holds a feed.
     chunks: Sender<Option<Chunk>>,
     given_up: Arc<AtomicBool>,
 }
@@ -36,20 +36,11 @@ pub struct LogFeed {
 impl LogFeed {
     /// Hands a chunk to the reader. If the reader hangs, it is given up: the output is not.
     pub fn send(&self, chunk: Chunk) {
-        self.put(Some(chunk));
-    }
-
-    /// Tells the reader that nothing more is of interest.
-    pub fn end(self) {
-        self.put(None);
-    }
-
-    fn put(&self, chunk: Option<Chunk>) {
         if self.given_up.load(Ordering::Relaxed) {
             return;
         }
-        // A reader that has gone took the end, or panicked, which is told elsewhere.
-        if let Err(SendTimeoutError::Timeout(_)) = self.chunks.send_timeout(chunk, PATIENCE) {
+        // A reader that is gone has taken the end, or panicked, which is told elsewhere.
+        if let Err(SendTimeoutError::Timeout(_)) = self.chunks.send_timeout(Some(chunk), PATIENCE) {
             self.given_up.store(true, Ordering::Relaxed);
         }
     }
@@ -58,14 +49,16 @@ impl LogFeed {
 /// The reader's thread.
 pub struct Follower {
     thread: Option<Periodic>,
+    end: Sender<Option<Chunk>>,
     given_up: Arc<AtomicBool>,
     read_to_end: Arc<AtomicBool>,
 }
 
 impl Follower {
-    /// Waits until all that was sent before the [end](LogFeed::end) has been read. Returns false if
-    /// the reader hangs or has panicked: then the log's figures are not complete.
+    /// Waits until all that was sent has been read. Returns false if the reader hangs or has
+    /// panicked: then the log's figures are not complete.
     pub fn finish(self) -> bool {
+        let _ = self.end.send_timeout(None, PATIENCE);
         self.thread.is_some_and(|thread| thread.finish(PATIENCE))
             && self.read_to_end.load(Ordering::Relaxed)
             && !self.given_up.load(Ordering::Relaxed)
@@ -87,7 +80,8 @@ pub fn follow(
         done.store(true, Ordering::Relaxed);
     };
     let thread = Periodic::spawn("effllm-log", read).ok();
-    (LogFeed { chunks, given_up: given_up.clone() }, Follower { thread, given_up, read_to_end })
+    let follower = Follower { thread, end: chunks.clone(), given_up: given_up.clone(), read_to_end };
+    (LogFeed { chunks, given_up }, follower)
 }
 
 fn read_all(

@@ -68,7 +68,7 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let mut announcer =
         Announcer::new(terminal.clone(), recorder.clone(), clock, live, settings.log_interval);
     let (feed, follower) = follow::follow(settings.log.reader(), recorder.clone(), move || announcer.look());
-    let pumps = pump::start(child, sinks(&settings.report, &terminal), clock, &feed);
+    let pumps = pump::start(child, sinks(&settings.report, &terminal), clock, feed);
 
     let ending = supervise::supervise(&signals, pid, Policy::default(), None, |moment| match moment {
         Moment::Ending => kept_current.save_now(),
@@ -95,7 +95,6 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
                 .lock()
                 .warn("something that the command left behind holds its output open; it was not waited for");
         }
-        feed.end();
         if !follower.finish() {
             recorder
                 .lock()

@@ -43,7 +43,7 @@ struct Flow {
 }
 
 /// Starts a pump for each stream of the command.
-pub fn start(child: Child, [stdout, stderr]: [Sink; 2], clock: Clock, log: &LogFeed) -> Pumps {
+pub fn start(child: Child, [stdout, stderr]: [Sink; 2], clock: Clock, log: LogFeed) -> Pumps {
     let (alive, running) = bounded(0);
     let streams = [(Source::Stdout, child.stdout, stdout), (Source::Stderr, child.stderr, stderr)];
     let flows = streams.map(|(source, from, to)| {
