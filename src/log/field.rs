@@ -5,7 +5,7 @@
 //! `(?P<tokens_per_s_per_gpu>[\d,]+)`.
 
 use crate::error;
-use crate::model::units::{half_unit, parse_count, parse_duration, parse_number};
+use crate::model::units::{half_unit, parse_count, parse_duration, parse_number, scaled};
 use crate::model::{Facts, Progress, Scope, Stated};
 
 use super::timestamp;
@@ -102,8 +102,8 @@ const ALIASES: &[(&str, &str, Kind, Turn, &str)] = &[
     ("iterations_per_s", "step_time", Kind::Count, Turn::Inverse, "the step time's inverse"),
     ("iteration_before", "iteration", Kind::Ordinal, Turn::Plus(1.0), "iterations done before this one"),
     ("time_per_token", "generation_tokens_per_s", Kind::Duration, Turn::Inverse, "the rate's inverse"),
-    ("flops_per_gpu", "tflops_per_gpu", Kind::Number, Turn::Times(1e-12), "FLOP/s of one GPU"),
-    ("gflops_per_gpu", "tflops_per_gpu", Kind::Number, Turn::Times(1e-3), "GFLOP/s of one GPU"),
+    ("flops_per_gpu", "tflops_per_gpu", Kind::Count, Turn::Times(1e-12), "FLOP/s of one GPU"),
+    ("gflops_per_gpu", "tflops_per_gpu", Kind::Count, Turn::Times(1e-3), "GFLOP/s of one GPU"),
 ];
 
 #[derive(Debug, Clone, Copy)]
@@ -204,9 +204,7 @@ impl Binding {
             Kind::Number | Kind::Ratio => parse_number(text)?,
             Kind::Ordinal | Kind::Count | Kind::Rate => parse_count(text)?,
         };
-        // Divided rather than multiplied where it can be: 989.44 ms are 0.98944 s.
-        let scaled = if self.scale < 1.0 { number / (1.0 / self.scale).round() } else { number * self.scale };
-        let number = scaled + self.shift;
+        let number = scaled(number, self.scale) + self.shift;
         let number = if self.inverse { 1.0 / number } else { number };
         let believable = match self.kind {
             _ if self.inverse => number > 0.0 && number <= LARGEST_INVERSE,
