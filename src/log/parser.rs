@@ -132,8 +132,7 @@ impl Parser {
             out.push(Event::Restart { at: at.map(|at| at.last) });
         }
         if matches_any(&self.rules.pause, line.text) {
-            self.flush(out);
-            out.push(Event::Pause);
+            self.pause(out);
         }
         let records = self.match_records(line);
         if records.is_empty() {
@@ -158,6 +157,12 @@ impl Parser {
         if let Some(record) = self.held.take() {
             out.push(Event::Progress(Box::new(record)));
         }
+    }
+
+    /// Time goes to something other than training from here on: what was held is of before.
+    fn pause(&mut self, out: &mut Vec<Event>) {
+        self.flush(out);
+        out.push(Event::Pause);
     }
 
     fn read_facts(&mut self, line: &[u8], out: &mut Vec<Event>) {
@@ -248,8 +253,7 @@ impl Parser {
             return;
         }
         if bar && self.is_another_bar(&record) {
-            self.flush(out);
-            out.push(Event::Pause);
+            self.pause(out);
             return;
         }
         self.enter_epoch(&record, out);

@@ -319,8 +319,11 @@ fn with_caret(text: &str, offset: usize) -> String {
 /// What TOML or the language's shape found wrong.
 fn no_rules(text: &str, origin: &str, error: &toml::de::Error) -> Error {
     let message = error.message();
-    let what = message.split(", expected one of").next().unwrap_or(message);
-    let what = what.replace("unknown field", "unknown key").replace('\n', " ");
+    // The list of all keys is long; the nearest one is named instead.
+    let what = match message.strip_prefix("unknown field") {
+        Some(rest) => format!("unknown key{}", rest.split(", expected").next().unwrap_or(rest)),
+        None => message.replace('\n', " "),
+    };
     let found = Error::in_file(origin, text, error.span().unwrap_or_default().start, &what);
     let mut quoted = message.split('`').skip(1).step_by(2);
     let misspelt = quoted.next().filter(|_| message.starts_with("unknown field"));

@@ -94,6 +94,10 @@ impl Merge for Point {
     }
 }
 
+/// Sources of amounts that are estimates: a rate is a mean over some other span of time.
+pub const TOKENS_BY_RATE: &str = "tokens per second × time";
+pub const SAMPLES_BY_RATE: &str = "samples per second × time";
+
 /// A step longer than this, and than a hundred of those before, is a line that lies.
 const LARGEST_JUMP: u64 = 1000;
 
@@ -103,8 +107,8 @@ impl Progression {
             warmup,
             run: Sums::default(),
             train: Sums::default(),
-            samples: Meter::new(),
-            tokens: Meter::new(),
+            samples: Meter::new("consumed samples"),
+            tokens: Meter::new("consumed tokens"),
             timing: None,
             first: None,
             total_iterations: None,
@@ -314,14 +318,14 @@ impl Progression {
         let samples = record.samples.map(|samples| (samples, "samples in the log"));
         let samples = samples
             .or(batch.map(|batch| (batch * iterations, "global batch size × iterations")))
-            .or(over_time(record.samples_per_s).map(|samples| (samples, "samples per second × time")));
+            .or(over_time(record.samples_per_s).map(|samples| (samples, SAMPLES_BY_RATE)));
         self.samples.read(span, record.consumed_samples, samples, from_zero);
         let tokens = record.tokens.map(|tokens| (tokens, "tokens in the log"));
         let tokens = tokens
             .or(sizes
                 .tokens_per_iteration
                 .map(|tokens| (tokens * iterations, "tokens per iteration × iterations")))
-            .or(over_time(record.tokens_per_s).map(|tokens| (tokens, "tokens per second × time")));
+            .or(over_time(record.tokens_per_s).map(|tokens| (tokens, TOKENS_BY_RATE)));
         self.tokens.read(span, record.consumed_tokens, tokens, from_zero);
         self.generate(record, span);
     }
