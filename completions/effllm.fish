@@ -28,6 +28,8 @@ complete -c effllm -n "__fish_effllm_needs_command" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_needs_command" -s V -l version -d 'Print version'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "run" -d 'Run a command as it is, and report the metrics of its run'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "parse" -d 'Read a log that exists, and report what it says'
+complete -c effllm -n "__fish_effllm_needs_command" -f -a "gate" -d 'Judge a report by what is required, without running anything again'
+complete -c effllm -n "__fish_effllm_needs_command" -f -a "compare" -d 'Set reports side by side: what changed, whether for the better, and whether by more than chance'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "gpus" -d 'Show what NVML shows here, and what each GPU can measure'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "profiles" -d 'List the built-in log profiles, or print one as a starting point'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "completions" -d 'Print the completions of a shell'
@@ -48,7 +50,16 @@ complete -c effllm -n "__fish_effllm_using_subcommand run" -l pattern -d 'Read p
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l live -d 'What to show while the command runs: `table` under the log, `log` lines every log interval, `auto` (the table on a terminal, else log lines), or `off` [default: auto]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l log-interval -d 'Iterations between two log lines of `--live log` [default: 10] [env: EFFICIENTLLM_LOG_INTERVAL]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l history-size -d 'Points kept for the report\'s plots; never changes an average [default: 1000] [env: EFFICIENTLLM_HISTORY_SIZE]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l require -d 'Fail with exit status 99 unless EXPR holds, as in `al <= 1.3 s` or `tokens_per_sec >= baseline - 5%`; repeatable [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l warn -d 'Tell where EXPR does not hold, and do not fail; repeatable [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l baseline -d 'An earlier run\'s report, for `baseline` in EXPR; the median of several [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l min-iterations -d 'Give no verdict on fewer counted iterations [default: 10]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l min-seconds -d 'Give no verdict on less time in them [default: 0]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l junit -d 'Write the verdicts to FILE as JUnit XML [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l gitlab-metrics -d 'Write the metrics to FILE for GitLab\'s metrics report [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l fail-fast -d 'End a run that has not met what is required for SECONDS, and will not [default: off; 30]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l config -d 'Read FILE in place of the project\'s effllm.toml [default: effllm.toml, if it is there]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l allow-no-data -d 'Pass where a metric that is required is null'
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l no-unbuffer -d 'Do not set PYTHONUNBUFFERED=1 for the command'
 complete -c effllm -n "__fish_effllm_using_subcommand run" -s q -l quiet -d 'Print nothing of effllm\'s own on stderr but errors'
 complete -c effllm -n "__fish_effllm_using_subcommand run" -s h -l help -d 'Print help'
@@ -59,9 +70,33 @@ complete -c effllm -n "__fish_effllm_using_subcommand parse" -l params -d 'Param
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l seq-len -d 'Tokens a sample [default: from the log]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l global-batch-size -d 'Samples an iteration, over the whole job [default: from the log]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l warmup -d 'Leave the first N iterations out of the headline metrics [default: 0]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l require -d 'Fail with exit status 99 unless EXPR holds, as in `al <= 1.3 s` or `tokens_per_sec >= baseline - 5%`; repeatable [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l warn -d 'Tell where EXPR does not hold, and do not fail; repeatable [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l baseline -d 'An earlier run\'s report, for `baseline` in EXPR; the median of several [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l min-iterations -d 'Give no verdict on fewer counted iterations [default: 10]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l min-seconds -d 'Give no verdict on less time in them [default: 0]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l junit -d 'Write the verdicts to FILE as JUnit XML [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l gitlab-metrics -d 'Write the metrics to FILE for GitLab\'s metrics report [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l json -d 'Print the report as JSON'
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l events -d 'Print what was recognised as JSON Lines: what the log states once, then an object a record'
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l allow-no-data -d 'Pass where a metric that is required is null'
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -s h -l help -d 'Print help'
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l require -d 'Fail with exit status 99 unless EXPR holds, as in `al <= 1.3 s` or `tokens_per_sec >= baseline - 5%`; repeatable [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l warn -d 'Tell where EXPR does not hold, and do not fail; repeatable [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l baseline -d 'An earlier run\'s report, for `baseline` in EXPR; the median of several [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l min-iterations -d 'Give no verdict on fewer counted iterations [default: 10]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l min-seconds -d 'Give no verdict on less time in them [default: 0]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l junit -d 'Write the verdicts to FILE as JUnit XML [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l gitlab-metrics -d 'Write the metrics to FILE for GitLab\'s metrics report [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l config -d 'Read FILE in place of the project\'s effllm.toml [default: effllm.toml, if it is there]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l metrics -d 'List what can be required: every metric with its unit and definition'
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l json -d 'Print the verdicts as JSON'
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l allow-no-data -d 'Pass where a metric that is required is null'
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -s h -l help -d 'Print help'
+complete -c effllm -n "__fish_effllm_using_subcommand compare" -l format -d 'How to print them' -r -f -a "table\t''
+markdown\t''
+json\t''"
+complete -c effllm -n "__fish_effllm_using_subcommand compare" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand gpus" -l nvml-lib -d 'Load NVML from this library [default: libnvidia-ml.so.1] [env: EFFLLM_NVML_LIB]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand gpus" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand profiles; and not __fish_seen_subcommand_from list show help" -s h -l help -d 'Print help'
@@ -76,13 +111,15 @@ complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_
 complete -c effllm -n "__fish_effllm_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand man" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand schema" -s h -l help -d 'Print help'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "run" -d 'Run a command as it is, and report the metrics of its run'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "parse" -d 'Read a log that exists, and report what it says'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "gpus" -d 'Show what NVML shows here, and what each GPU can measure'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "profiles" -d 'List the built-in log profiles, or print one as a starting point'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "completions" -d 'Print the completions of a shell'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "man" -d 'Print effllm(1), or write every manual page into a folder'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "schema" -d 'Print the JSON Schema of the report'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare gpus profiles completions man schema help" -f -a "run" -d 'Run a command as it is, and report the metrics of its run'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare gpus profiles completions man schema help" -f -a "parse" -d 'Read a log that exists, and report what it says'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare gpus profiles completions man schema help" -f -a "gate" -d 'Judge a report by what is required, without running anything again'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare gpus profiles completions man schema help" -f -a "compare" -d 'Set reports side by side: what changed, whether for the better, and whether by more than chance'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare gpus profiles completions man schema help" -f -a "gpus" -d 'Show what NVML shows here, and what each GPU can measure'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare gpus profiles completions man schema help" -f -a "profiles" -d 'List the built-in log profiles, or print one as a starting point'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare gpus profiles completions man schema help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare gpus profiles completions man schema help" -f -a "man" -d 'Print effllm(1), or write every manual page into a folder'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare gpus profiles completions man schema help" -f -a "schema" -d 'Print the JSON Schema of the report'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare gpus profiles completions man schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c effllm -n "__fish_effllm_using_subcommand help; and __fish_seen_subcommand_from profiles" -f -a "list" -d 'Name each profile and what it reads'
 complete -c effllm -n "__fish_effllm_using_subcommand help; and __fish_seen_subcommand_from profiles" -f -a "show" -d 'Print the rules of a profile'

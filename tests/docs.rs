@@ -252,7 +252,7 @@ fn the_readme_names_every_metric_and_every_option() {
     }
     let help = stdout(&["run", "--help"]);
     let flags =
-        help.lines().filter_map(|line| line.trim_start().split("--").nth(1)?.split([' ', ',']).next());
+        help.lines().filter_map(|line| line.trim_start().split("--").nth(1)?.split([' ', ',', '[']).next());
     for flag in flags.filter(|flag| flag.len() > 2 && *flag != "help") {
         assert!(readme.contains(&format!("--{flag}")), "README.md does not name --{flag}");
     }

@@ -276,7 +276,6 @@ pub struct GpuSeries {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IterationSeries {
     /// Neighbouring records that are merged into one point, whose latency is the highest of theirs.
-    #[serde(default)]
     pub records_per_point: u64,
     pub iteration: Vec<Option<f64>>,
     /// Seconds since the start of the run, at the record's arrival; null for a log read from a file.

@@ -41,6 +41,7 @@ pub(super) fn summary(gate: &Gate, exit: u8) -> String {
     let [passed, failed, no_data] =
         [Verdict::Pass, Verdict::Fail, Verdict::NoData].map(|verdict| count(Level::Require, verdict));
     let mut text = match gate.verdict {
+        Verdict::Pass if required == 0 => "gate passed: nothing is required".to_owned(),
         Verdict::Pass => format!("gate passed: {passed} of {required}"),
         Verdict::Fail => format!("gate failed: {failed} of {required}"),
         Verdict::NoData => format!("gate failed: no data for {no_data} of {required}"),

@@ -1,5 +1,6 @@
 //! What is required of a run, as flags and files say it.
 
+use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::file::read_report;
 use super::layer::GATE;
-use super::values::text_or_number;
+use super::values::{TextOrNumber, text_or_number};
 use crate::ci::Files;
 use crate::error::Error;
 use crate::gate::{Baselines, Expression, Minimum, Policy, Requirement};
@@ -179,20 +180,24 @@ impl FromStr for FailFastAfter {
 
 /// Expressions of a file, checked where an error can still name their place in it.
 fn expressions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(try_from = "String")]
-    struct Checked(String);
-
-    impl TryFrom<String> for Checked {
-        type Error = String;
-        fn try_from(text: String) -> Result<Self, String> {
-            match Expression::from_str(&text) {
-                Ok(_) => Ok(Self(text)),
-                Err(error) => Err(format!("'{text}': {error}")),
-            }
-        }
-    }
-
     let texts = Vec::<Checked>::deserialize(deserializer)?;
     Ok(texts.into_iter().map(|text| text.0).collect())
+}
+
+struct Checked(String);
+
+impl FromStr for Checked {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match Expression::from_str(text) {
+            Ok(_) => Ok(Self(text.to_owned())),
+            Err(error) => Err(format!("is not understood: {error}")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Checked {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextOrNumber(PhantomData))
+    }
 }

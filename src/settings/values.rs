@@ -112,7 +112,8 @@ where
     deserializer.deserialize_any(TextOrNumber(PhantomData)).map(Some)
 }
 
-struct TextOrNumber<T>(PhantomData<T>);
+/// How it reads them.
+pub struct TextOrNumber<T>(pub PhantomData<T>);
 
 impl<T: FromStr<Err = String>> Visitor<'_> for TextOrNumber<T> {
     type Value = T;
