@@ -22,6 +22,9 @@ pub struct Surface<O> {
     waited: u32,
     /// Lines of ours that wait for the end of the child's line.
     own: String,
+    /// Lines of ours end with a carriage return too: a terminal may be raw, and where it is not that
+    /// makes no difference.
+    pub returns: bool,
 }
 
 /// Whom the screen belongs to.
@@ -66,6 +69,7 @@ impl<O: Output> Surface<O> {
             touched: false,
             waited: 0,
             own: String::new(),
+            returns: false,
         }
     }
 
@@ -221,6 +225,9 @@ impl<O: Output> Surface<O> {
         let mut text = std::mem::take(&mut self.own);
         if self.scanner.line != Line::Fresh {
             text.insert(0, '\n');
+        }
+        if self.returns {
+            text = text.replace('\n', "\r\n");
         }
         self.scanner.scan(text.as_bytes(), u16::MAX);
         self.touched = true;

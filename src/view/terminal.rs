@@ -51,8 +51,11 @@ impl Terminal {
             Live::Log | Live::Off => None,
         };
         let apart = if same_place(&stdout, &stderr) { None } else { Some(stdout.try_clone()?) };
+        let returns = stderr.is_terminal();
         let output = Descriptors { stdout, stderr, deadline: None };
-        Ok(Self { surface: Mutex::new(Surface::new(output)), apart, table, colour })
+        let mut surface = Surface::new(output);
+        surface.returns = returns;
+        Ok(Self { surface: Mutex::new(surface), apart, table, colour })
     }
 
     /// Passes the child's bytes on; returns when all of them are written.
