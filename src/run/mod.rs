@@ -159,7 +159,7 @@ impl Shared {
     }
 
     /// What a source is to do with its events.
-    fn sink(&self) -> impl Fn(Event) + Send + 'static {
+    fn sink(&self) -> impl Fn(Event) + Clone + Send + 'static {
         let shared = self.clone();
         move |event| shared.lock().fold(event)
     }
