@@ -71,6 +71,17 @@ impl Stop {
     }
 }
 
+/// Where a test has this thread panic: in a release there is no such thing.
+///
+/// # Panics
+/// If EFFLLM_PANIC is the name of the thread.
+pub fn rehearse_panic() {
+    #[cfg(debug_assertions)]
+    if let (Some(name), Some(asked)) = (thread::current().name(), std::env::var_os("EFFLLM_PANIC")) {
+        assert!(asked != name, "rehearsed");
+    }
+}
+
 /// Times that lie whole intervals after a start, so that a reading that took long shifts none of
 /// those after it.
 #[derive(Debug, Clone, Copy)]

@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::gpu;
 use crate::host::HostSampler;
 use crate::model::{Clock, Event, Report};
+use crate::periodic::rehearse_panic;
 use crate::recorder::Recorder;
 use crate::render;
 use crate::settings::{ReportTarget, Settings};
@@ -65,11 +66,10 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
 
     // Orphans of the command's tree come to effllm, so that the whole of it is seen and counted.
     let _ = set_child_subreaper(true);
-    let started = clock.now();
     let like = wiring::terminal(&wiring);
+    recorder.lock().started(clock.now());
     let child = child::spawn(argv, wiring, signals.original_mask(), unbuffer)?;
     panic::set_hook(Box::new(mourn));
-    recorder.lock().started(started);
     let (mut keyboard, slave) = match (child.pty, like) {
         (Some(pty), Some(like)) => (Keyboard::new(like, pty.master).ok(), Some(pty.slave)),
         _ => (None, None),
@@ -93,28 +93,34 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
         kill_after: settings.kill_after,
         keyboard: keyboard.as_mut(),
     };
-    let ending = supervised.until_it_ends(|moment| match moment {
-        Moment::Ending => kept_current.save_now(),
-        Moment::Suspending => {
-            let _ = terminal.pause();
-            recorder.lock().suspended(clock.now());
-        }
-        Moment::Resumed => {
-            terminal.resume();
-            recorder.lock().resumed(clock.now());
-        }
+    let ending = supervised.until_it_ends(|moment| {
+        guarded(|| match moment {
+            Moment::Ending => kept_current.save_now(),
+            Moment::Suspending => {
+                let _ = terminal.pause();
+                recorder.lock().suspended(clock.now());
+            }
+            Moment::Resumed => {
+                terminal.resume();
+                recorder.lock().resumed(clock.now());
+            }
+        });
     });
 
-    let finish = || {
-        let ended = clock.now();
-        drop(slave); // the last one: what was written to the command's terminal ends
+    let ended = clock.now();
+    drop(slave); // the last one: what was written to the command's terminal ends
+    guarded(|| {
         if !gpus.finish(NVML_PATIENCE) {
             recorder.lock().warn("NVML did not answer at the end: the last sample may be missing");
         }
         if let Ok(host) = host {
             host.finish(HOST_PATIENCE);
         }
-        if !pumps.drain(|| supervise::interrupted(&signals)) {
+    });
+    let is_drained = pumps.drain(|| supervise::interrupted(&signals));
+    drop(keyboard);
+    guarded(|| {
+        if !is_drained {
             recorder
                 .lock()
                 .warn("something that the command left behind holds its output open; it was not waited for");
@@ -130,16 +136,18 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
         });
         let report = recorder.lock().report(ended);
         drop(ticker);
-        drop(keyboard);
         let is_free = terminal.finish().is_ok();
         report_file.finish(&report);
         if is_free && !settings.quiet {
             let _ = terminal.print(&closing(&report, &report_file));
         }
-    };
-    // Whatever happens there, the command's ending is kept.
-    let _ = panic::catch_unwind(AssertUnwindSafe(finish));
+    });
     Ok(ending)
+}
+
+/// A step of effllm's own beside the command's: whatever happens in it, the rest goes on.
+fn guarded(step: impl FnOnce()) {
+    let _ = panic::catch_unwind(AssertUnwindSafe(step)); // told by the hook
 }
 
 /// The recorder, as the sources' threads share it.
@@ -149,7 +157,9 @@ struct Shared(Arc<Mutex<Recorder>>);
 impl Shared {
     /// A thread that panicked while it held the recorder ends its own measurements, not the others'.
     fn lock(&self) -> MutexGuard<'_, Recorder> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let recorder = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rehearse_panic();
+        recorder
     }
 
     /// The report as it stands whenever it is asked for.
