@@ -647,7 +647,7 @@ _effllm() {
             return 0
             ;;
         effllm__subcmd__run)
-            opts="-o -q -h --report --interval --gpus --nvml-lib --params --seq-len --global-batch-size --warmup --profile --rules --pattern --live --log-interval --history-size --require --warn --baseline --allow-no-data --min-iterations --min-seconds --junit --gitlab-metrics --fail-fast --no-unbuffer --quiet --config --help"
+            opts="-o -q -h --report --interval --gpus --nvml-lib --params --seq-len --global-batch-size --warmup --profile --rules --pattern --live --log-interval --history-size --require --warn --baseline --allow-no-data --min-iterations --min-seconds --junit --gitlab-metrics --fail-fast --no-unbuffer --quiet --stdio --kill-after --no-forward --no-mask --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -797,6 +797,18 @@ _effllm() {
                     return 0
                     ;;
                 --fail-fast)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stdio)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --kill-after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --no-forward)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -50,18 +50,22 @@ complete -c effllm -n "__fish_effllm_using_subcommand run" -l pattern -d 'Read p
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l live -d 'What to show while the command runs: `table` under the log, `log` lines every log interval, `auto` (the table on a terminal, else log lines), or `off` [default: auto]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l log-interval -d 'Iterations between two log lines of `--live log` [default: 10] [env: EFFICIENTLLM_LOG_INTERVAL]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l history-size -d 'Points kept for the report\'s plots; never changes an average [default: 1000] [env: EFFICIENTLLM_HISTORY_SIZE]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand run" -l require -d 'Fail with exit status 99 unless EXPR holds, as in `al <= 1.3 s` or `tokens_per_sec >= baseline - 5%`; repeatable [default: none]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand run" -l warn -d 'Tell where EXPR does not hold, and do not fail; repeatable [default: none]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand run" -l baseline -d 'An earlier run\'s report, for `baseline` in EXPR; the median of several [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l require -d 'Exit 99 unless EXPR (`al <= 1.3 s`) holds; repeatable [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l warn -d 'Tell where EXPR does not hold; repeatable [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l baseline -d '`baseline` in EXPR; the median if it is repeated [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l min-iterations -d 'Give no verdict on fewer counted iterations [default: 10]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l min-seconds -d 'Give no verdict on less time in them [default: 0]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l junit -d 'Write the verdicts to FILE as JUnit XML [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l gitlab-metrics -d 'Write the metrics to FILE for GitLab\'s metrics report [default: none]' -r -F
-complete -c effllm -n "__fish_effllm_using_subcommand run" -l fail-fast -d 'End a run that has not met what is required for SECONDS, and will not [default: off; 30]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l fail-fast -d 'End a run that for SECONDS could not pass any more [default: off; 30]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l stdio -d 'How the command\'s output reaches the screen: `pipe` (as under `| cat`), `pty` (the command has a terminal wherever effllm has one), or `inherit` (past effllm, which then reads no log) [default: pipe]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l kill-after -d 'Kill the command and all that it started this long after a SIGTERM was forwarded to it, as in `30s` [default: never]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l no-forward -d 'Keep this signal from the command when it is sent to effllm; may be given several times' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l config -d 'Read FILE in place of the project\'s effllm.toml [default: effllm.toml, if it is there]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l allow-no-data -d 'Pass where a metric that is required is null'
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l no-unbuffer -d 'Do not set PYTHONUNBUFFERED=1 for the command'
 complete -c effllm -n "__fish_effllm_using_subcommand run" -s q -l quiet -d 'Print nothing of effllm\'s own on stderr but errors'
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l no-mask -d 'Keep values in the report\'s command line that look like secrets'
 complete -c effllm -n "__fish_effllm_using_subcommand run" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l profile -d 'Read the log by a built-in profile; `auto` takes the first that recognises it [default: auto]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l rules -d 'Read the log by the rules in FILE; see effllm-rules(5) [default: none]' -r -F
@@ -70,9 +74,9 @@ complete -c effllm -n "__fish_effllm_using_subcommand parse" -l params -d 'Param
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l seq-len -d 'Tokens a sample [default: from the log]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l global-batch-size -d 'Samples an iteration, over the whole job [default: from the log]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l warmup -d 'Leave the first N iterations out of the headline metrics [default: 0]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand parse" -l require -d 'Fail with exit status 99 unless EXPR holds, as in `al <= 1.3 s` or `tokens_per_sec >= baseline - 5%`; repeatable [default: none]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand parse" -l warn -d 'Tell where EXPR does not hold, and do not fail; repeatable [default: none]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand parse" -l baseline -d 'An earlier run\'s report, for `baseline` in EXPR; the median of several [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l require -d 'Exit 99 unless EXPR (`al <= 1.3 s`) holds; repeatable [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l warn -d 'Tell where EXPR does not hold; repeatable [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l baseline -d '`baseline` in EXPR; the median if it is repeated [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l min-iterations -d 'Give no verdict on fewer counted iterations [default: 10]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l min-seconds -d 'Give no verdict on less time in them [default: 0]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l junit -d 'Write the verdicts to FILE as JUnit XML [default: none]' -r -F
@@ -81,9 +85,9 @@ complete -c effllm -n "__fish_effllm_using_subcommand parse" -l json -d 'Print t
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l events -d 'Print what was recognised as JSON Lines: what the log states once, then an object a record'
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l allow-no-data -d 'Pass where a metric that is required is null'
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -s h -l help -d 'Print help'
-complete -c effllm -n "__fish_effllm_using_subcommand gate" -l require -d 'Fail with exit status 99 unless EXPR holds, as in `al <= 1.3 s` or `tokens_per_sec >= baseline - 5%`; repeatable [default: none]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand gate" -l warn -d 'Tell where EXPR does not hold, and do not fail; repeatable [default: none]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand gate" -l baseline -d 'An earlier run\'s report, for `baseline` in EXPR; the median of several [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l require -d 'Exit 99 unless EXPR (`al <= 1.3 s`) holds; repeatable [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l warn -d 'Tell where EXPR does not hold; repeatable [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l baseline -d '`baseline` in EXPR; the median if it is repeated [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand gate" -l min-iterations -d 'Give no verdict on fewer counted iterations [default: 10]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand gate" -l min-seconds -d 'Give no verdict on less time in them [default: 0]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand gate" -l junit -d 'Write the verdicts to FILE as JUnit XML [default: none]' -r -F

@@ -21,18 +21,17 @@ use crate::model::units::parse_duration;
 #[derive(Debug, Clone, Default, Args, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct GateLayer {
-    /// Fail with exit status 99 unless EXPR holds, as in `al <= 1.3 s` or `tokens_per_sec >= baseline
-    /// - 5%`; repeatable [default: none]
+    /// Exit 99 unless EXPR (`al <= 1.3 s`) holds; repeatable [default: none]
     #[arg(long, value_name = "EXPR", help_heading = GATE)]
     #[serde(default, deserialize_with = "expressions")]
     require: Vec<String>,
 
-    /// Tell where EXPR does not hold, and do not fail; repeatable [default: none]
+    /// Tell where EXPR does not hold; repeatable [default: none]
     #[arg(long, value_name = "EXPR", help_heading = GATE)]
     #[serde(default, deserialize_with = "expressions")]
     warn: Vec<String>,
 
-    /// An earlier run's report, for `baseline` in EXPR; the median of several [default: none]
+    /// `baseline` in EXPR; the median if it is repeated [default: none]
     #[arg(long, value_name = "REPORT", help_heading = GATE, value_hint = ValueHint::FilePath)]
     #[serde(default)]
     baseline: Vec<PathBuf>,

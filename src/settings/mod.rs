@@ -19,6 +19,7 @@ pub use gate::{GateLayer, GateSettings};
 pub use layer::Layer;
 pub use values::{Count, Interval, ReportTarget};
 
+use crate::child::{StdioMode, TakenSignal};
 use crate::error::Error;
 use crate::gpu::GpuChoice;
 use crate::log::{LogReader, Rules, profiles};
@@ -49,6 +50,13 @@ pub struct Settings {
     /// Nothing of effllm's own on stderr but errors.
     pub quiet: bool,
     pub gate: GateSettings,
+    pub stdio: StdioMode,
+    /// How long after a forwarded SIGTERM everything is killed.
+    pub kill_after: Option<Duration>,
+    /// Signals that are kept from the command.
+    pub not_forwarded: Vec<TakenSignal>,
+    /// Mask what looks like a secret in the report.
+    pub mask: bool,
 }
 
 /// By which rules the log is read.
@@ -123,6 +131,10 @@ impl Settings {
             unbuffer: !layer.no_unbuffer.unwrap_or(false),
             quiet: layer.quiet.unwrap_or(false),
             gate,
+            stdio: layer.stdio.unwrap_or_default(),
+            kill_after: layer.kill_after.map(|patience| patience.0),
+            not_forwarded: layer.no_forward.unwrap_or_default(),
+            mask: !layer.no_mask.unwrap_or(false),
         })
     }
 }
