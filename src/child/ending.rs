@@ -4,35 +4,72 @@ use std::io::{self, Write};
 
 use nix::libc;
 use nix::sys::prctl::set_dumpable;
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction};
-use nix::sys::wait::WaitStatus;
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 
 use crate::model::report::{Exit, Status};
 
-/// The command's exit status, or the signal that it died by.
+/// The command's exit status, or the number of the signal that it died by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     Exited(i32),
-    Killed(Signal),
+    Killed(i32),
     /// It ended, but who waited for it was not effllm.
     Unknown,
 }
 
-impl Ending {
-    /// What a wait status says, if it says that the process is gone.
-    pub fn of(status: WaitStatus) -> Option<Self> {
-        match status {
-            WaitStatus::Exited(_, code) => Some(Self::Exited(code)),
-            WaitStatus::Signaled(_, signal, _) => Some(Self::Killed(signal)),
-            _ => None,
-        }
-    }
+/// What has become of a child of effllm's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    Ended(Pid, Ending),
+    /// Stopped by the signal of this number.
+    Stopped(Pid, i32),
+    /// There is no child left to wait for.
+    NoChildren,
+}
 
+/// What has become of effllm's children since this was asked last: the command, and those orphans
+/// of its tree that were given to effllm.
+pub fn changes() -> impl Iterator<Item = Change> {
+    std::iter::from_fn(next_change)
+}
+
+fn next_change() -> Option<Change> {
+    loop {
+        let mut status = 0;
+        // SAFETY: waitpid writes the status. The wrapped call is not used because it knows no
+        // real-time signals, and a child that died by one would be reaped and lost.
+        let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG | libc::WUNTRACED) };
+        return match pid {
+            0 => None,
+            -1 => match io::Error::last_os_error().kind() {
+                io::ErrorKind::Interrupted => continue,
+                _ => Some(Change::NoChildren),
+            },
+            pid => Some(change(Pid::from_raw(pid), status)),
+        };
+    }
+}
+
+fn change(pid: Pid, status: i32) -> Change {
+    if libc::WIFSTOPPED(status) {
+        Change::Stopped(pid, libc::WSTOPSIG(status))
+    } else if libc::WIFSIGNALED(status) {
+        Change::Ended(pid, Ending::Killed(libc::WTERMSIG(status)))
+    } else {
+        Change::Ended(pid, Ending::Exited(libc::WEXITSTATUS(status)))
+    }
+}
+
+impl Ending {
     /// As the report tells it.
     pub fn exit(self) -> Option<Exit> {
         match self {
             Self::Exited(code) => Some(Exit::Code(code)),
-            Self::Killed(signal) => Some(Exit::Signal(signal.as_str().to_owned())),
+            Self::Killed(number) => Some(Exit::Signal(match Signal::try_from(number) {
+                Ok(signal) => signal.as_str().to_owned(),
+                Err(_) => format!("signal {number}"),
+            })),
             Self::Unknown => None,
         }
     }
@@ -47,9 +84,11 @@ impl Ending {
         let _ = io::stdout().flush();
         let code = match self {
             Self::Exited(code) => code,
-            Self::Killed(signal) => {
-                die_by(signal);
-                128 + signal as i32
+            Self::Killed(number) => {
+                // A core file of effllm's would say nothing of the command.
+                let _ = set_dumpable(false);
+                raise_by_default(number);
+                128 + number
             }
             Self::Unknown => i32::from(crate::error::FAILED),
         };
@@ -59,12 +98,27 @@ impl Ending {
     }
 }
 
-/// Raises a signal with its default disposition, unblocked, and without a core file of our own.
-fn die_by(signal: Signal) {
-    let _ = set_dumpable(false);
-    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-    // SAFETY: the default disposition runs no code of ours.
-    let _ = unsafe { sigaction(signal, &default) };
-    let _ = SigSet::from(signal).thread_unblock();
-    let _ = raise(signal);
+/// Stops effllm as the command was stopped, so that a shell sees it; returns when it goes on.
+pub fn stop_like(number: i32) {
+    raise_by_default(number);
+}
+
+/// Raises a signal in this thread with its default disposition and unblocked, and puts both back if
+/// it returns.
+fn raise_by_default(number: i32) {
+    // SAFETY: the sets and actions are initialised by the calls before they are read; the default
+    // disposition runs no code of ours; an unknown number fails each call and changes nothing.
+    unsafe {
+        let (mut set, mut mask): (libc::sigset_t, libc::sigset_t) = (std::mem::zeroed(), std::mem::zeroed());
+        let (mut default, mut before): (libc::sigaction, libc::sigaction) =
+            (std::mem::zeroed(), std::mem::zeroed());
+        default.sa_sigaction = libc::SIG_DFL;
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, number);
+        libc::sigaction(number, &raw const default, &raw mut before);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, &raw mut mask);
+        libc::raise(number);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const mask, std::ptr::null_mut());
+        libc::sigaction(number, &raw const before, std::ptr::null_mut());
+    }
 }

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::unistd::Pid;
 
+use super::inherited;
 use crate::error::{Error, FAILED, NOT_EXECUTABLE, NOT_FOUND};
 
 /// A running command, and our ends of its pipes.
@@ -32,12 +33,12 @@ pub fn spawn(argv: &[OsString], mask: SigSet, unbuffer: bool) -> Result<Child, E
     if unbuffer {
         command.env(UNBUFFERED, "1");
     }
-    // SAFETY: between fork and exec only async-signal-safe calls are allowed; pthread_sigmask is one.
-    unsafe {
-        command.pre_exec(move || {
-            sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None).map_err(io::Error::from)
-        });
-    }
+    let restore = move || {
+        inherited::restore()?;
+        sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None).map_err(io::Error::from)
+    };
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed: these are.
+    unsafe { command.pre_exec(restore) };
     let mut child = command.spawn().map_err(|error| cannot_execute(argv, &error))?;
     let pid = i32::try_from(child.id()).map(Pid::from_raw);
     match (pid, child.stdout.take(), child.stderr.take()) {

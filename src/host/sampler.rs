@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::{SysconfVar, sysconf};
 
-use super::tree::{Process, tree};
+use super::tree::{Process, descendants};
 use crate::model::{Clock, Event, HostSample};
 use crate::periodic::{Grid, Periodic};
 
@@ -21,8 +21,8 @@ const LONGEST_READING: Duration = Duration::from_millis(100);
 pub struct HostSampler(Periodic);
 
 impl HostSampler {
-    /// Samples the tree under process `pid` now and then every interval, for as long as it lives; more
-    /// seldom where the tree takes long to read.
+    /// Samples the processes below process `pid` now and then every interval; more seldom where they
+    /// take long to read.
     ///
     /// `on_event` is called from the sampler's thread with an [`Event::Host`] for each reading.
     ///
@@ -37,16 +37,11 @@ impl HostSampler {
         let units = Units::of_this_machine()?;
         let thread = Periodic::spawn("effllm-host", move |stop| {
             let grid = Grid::new(Instant::now(), interval);
-            let mut root_began = None;
             loop {
                 let begun = Instant::now();
-                let tree = tree(pid);
+                let tree = descendants(pid);
                 let at = clock.at(begun + begun.elapsed() / 2);
-                // A process that began at another time is another one with the same id.
-                if let Some(root) = tree.first()
-                    && root.start_ticks == *root_began.get_or_insert(root.start_ticks)
-                    && let Some(sample) = units.sample(at, &tree)
-                {
+                if let Some(sample) = units.sample(at, &tree) {
                     on_event(Event::Host(sample));
                 }
                 let rest = begun.elapsed().min(LONGEST_READING) * REST;
@@ -114,7 +109,6 @@ mod tests {
             parent: 0,
             zombie,
             cpu_ticks,
-            start_ticks: 9,
             resident_pages,
         };
         let tree = [process(false, 150, 10), process(true, 25, 0), process(false, 0, 6)];
@@ -127,7 +121,7 @@ mod tests {
     #[test]
     fn a_living_tree_is_sampled_until_told_to_end() {
         let (send, events) = unbounded();
-        let us = std::process::id();
+        let us = std::os::unix::process::parent_id();
         let sampler = HostSampler::start(us, Duration::from_millis(5), Clock::new(), move |event| {
             let _ = send.send(event);
         });

@@ -1,8 +1,8 @@
 //! The processes that descend from the command.
 //!
 //! Descent is by parent, not by session or process group: torchrun puts its workers in sessions of
-//! their own. A process whose parent has died is given to init, or to the nearest ancestor that is a
-//! child subreaper, and is then found only if that one belongs to the tree.
+//! their own. A process whose parent has died is given to the nearest ancestor that is a child
+//! subreaper: to effllm, which is one while it runs a command.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -17,14 +17,20 @@ pub struct Process {
     pub zombie: bool,
     /// User and system time, with that of the children that it waited for, in clock ticks.
     pub cpu_ticks: u64,
-    /// Clock ticks from the machine's start to the process's.
-    pub start_ticks: u64,
     /// The kernel's quick count, which may lag by some pages for each processor.
     pub resident_pages: u64,
 }
 
+/// All descendants of a process that can be read; those of effllm itself are the command, what it
+/// started, and the orphans of both where effllm is their subreaper.
+pub fn descendants(root: u32) -> Vec<Process> {
+    let mut tree = tree(root);
+    tree.drain(..1.min(tree.len()));
+    tree
+}
+
 /// The process and all its descendants that can be read; empty where there is no such process.
-pub fn tree(root: u32) -> Vec<Process> {
+fn tree(root: u32) -> Vec<Process> {
     let mut tree = Vec::from_iter(process(root));
     let mut known = HashSet::from([root]); // one that changes its parent meanwhile is met twice
     let mut everyone = None;
@@ -91,7 +97,6 @@ fn parse_stat(pid: u32, stat: &[u8]) -> Option<Process> {
         parent: field(4)?.parse().ok()?,
         zombie: matches!(field(3)?, "Z" | "X"),
         cpu_ticks: [14, 15, 16, 17].into_iter().map(count).sum::<Option<u64>>()?,
-        start_ticks: count(22)?,
         resident_pages: count(24)?,
     })
 }
@@ -111,14 +116,8 @@ mod tests {
     fn a_stat_line_is_read_whatever_the_name_holds() {
         let rest =
             b"S 41 42 42 0 -1 4194560 329 23 0 6 63 30 5 2 20 0 13 0 250 43364352 3185 18446744073709551615";
-        let read = Process {
-            pid: 42,
-            parent: 41,
-            zombie: false,
-            cpu_ticks: 63 + 30 + 5 + 2,
-            start_ticks: 250,
-            resident_pages: 3185,
-        };
+        let read =
+            Process { pid: 42, parent: 41, zombie: false, cpu_ticks: 63 + 30 + 5 + 2, resident_pages: 3185 };
         for name in [&b"python"[..], b"tmux: server", b"a) S 1 (b", b")", b"", b"\xff\xfe", b"new\nline"] {
             let line = [b"42 (", name, b") ", rest].concat();
             assert_eq!(parse_stat(42, &line), Some(read), "{}", String::from_utf8_lossy(name));

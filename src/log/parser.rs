@@ -67,7 +67,7 @@ impl Parser {
             out.push(Event::Restart { at: at.map(|at| at.last) });
         }
         if matches_any(&self.rules.pause, line) {
-            out.push(Event::Pause);
+            self.pause(out);
         }
         for (rule, mut record) in self.match_records(line) {
             record.at = at.map(|at| if rule.bar { at.first } else { at.last });
@@ -80,6 +80,12 @@ impl Parser {
         if let Some(record) = self.held.take() {
             out.push(Event::Progress(Box::new(record)));
         }
+    }
+
+    /// Time goes to something other than training from here on: what was held is of before.
+    fn pause(&mut self, out: &mut Vec<Event>) {
+        self.flush(out);
+        out.push(Event::Pause);
     }
 
     fn read_facts(&mut self, line: &[u8], out: &mut Vec<Event>) {
@@ -129,7 +135,7 @@ impl Parser {
 
     fn record(&mut self, rule: RuleKind, mut record: Progress, out: &mut Vec<Event>) {
         if rule.bar && self.is_another_bar(&record) {
-            out.push(Event::Pause);
+            self.pause(out);
             return;
         }
         if rule.bar && record.iteration == Some(0) {

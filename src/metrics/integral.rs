@@ -34,6 +34,11 @@ impl Integral {
         self.last = value.map(|value| (at, value));
     }
 
+    /// Does not join the next reading to the last one.
+    pub fn interrupt(&mut self) {
+        self.last = None;
+    }
+
     /// The integral between two moments.
     pub fn between(&self, from: f64, to: f64) -> Area {
         self.curve.between(from, to)
@@ -89,6 +94,11 @@ impl EnergyCounter {
             self.curve.push(at, self.running, None);
             self.last = joules.map(|joules| (at, joules));
         }
+    }
+
+    /// Leaves out what the counter counts between the last reading and the next.
+    pub fn interrupt(&mut self) {
+        self.last = None;
     }
 
     /// Whether the counter was ever read twice.

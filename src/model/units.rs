@@ -121,21 +121,40 @@ pub fn show(value: f64) -> String {
         return "0".to_owned();
     }
     if !(1e-3..1e7).contains(&magnitude) {
-        return format!("{value:.2e}");
+        return show_exponent(value, 2);
     }
     let decimals = (3 - magnitude.log10().floor() as i32).clamp(0, 4) as usize;
     format!("{value:.decimals$}")
 }
 
+/// A number with an exponent of at least two digits, as C and Python print it: `9.90e-07`.
+pub fn show_exponent(value: f64, decimals: usize) -> String {
+    let text = format!("{value:.decimals$e}");
+    match text.split_once('e').map(|(mantissa, exponent)| (mantissa, exponent.parse::<i32>())) {
+        Some((mantissa, Ok(exponent))) => format!("{mantissa}e{exponent:+03}"),
+        _ => text, // not finite
+    }
+}
+
 /// Seconds for people: `850 ms`, `12.3 s`, `3m 12s`, `17h 02m`.
 pub fn show_duration(seconds: f64) -> String {
     let whole = seconds.max(0.0).round() as u64;
+    // The bounds are where rounding would carry into the next unit: no `60.0 s`.
     match seconds {
-        s if s < 1.0 => format!("{:.0} ms", s.max(0.0) * 1e3),
-        s if s < 60.0 => format!("{s:.1} s"),
-        s if s < 3600.0 => format!("{}m {:02}s", whole / 60, whole % 60),
-        s if s < 86400.0 => format!("{}h {:02}m", whole / 3600, whole / 60 % 60),
+        s if s < 0.9995 => format!("{:.0} ms", s.max(0.0) * 1e3),
+        s if s < 59.95 => format!("{s:.1} s"),
+        _ if whole < 3600 => format!("{}m {:02}s", whole / 60, whole % 60),
+        _ if whole < 86400 => format!("{}h {:02}m", whole / 3600, whole / 60 % 60),
         _ => format!("{}d {:02}h", whole / 86400, whole / 3600 % 24),
+    }
+}
+
+/// Energy for people: `850 J`, `31.4 Wh`, `3.10 kWh`.
+pub fn show_energy(joules: f64) -> String {
+    match joules / 3600.0 {
+        wh if wh < 1.0 => format!("{joules:.0} J"),
+        wh if wh < 999.95 => format!("{wh:.1} Wh"),
+        wh => format!("{:.2} kWh", wh / 1000.0),
     }
 }
 
@@ -192,5 +211,27 @@ mod tests {
         assert_eq!(half_unit("0.49"), 0.005);
         assert_eq!(half_unit("8.0305"), 0.00005);
         assert_eq!(half_unit("494,032,768"), 0.0);
+    }
+
+    #[test]
+    fn exponents_have_two_digits() {
+        assert_eq!(show_exponent(1.234e-6, 2), "1.23e-06");
+        assert_eq!(show_exponent(-9.96e12, 1), "-1.0e+13");
+        assert_eq!(show_exponent(0.0, 2), "0.00e+00");
+        assert_eq!(show(7e-6), "7.00e-06");
+    }
+
+    #[test]
+    fn a_duration_that_rounds_up_takes_the_next_unit() {
+        for (seconds, text) in [
+            (0.9996, "1.0 s"),
+            (59.94, "59.9 s"),
+            (59.97, "1m 00s"),
+            (3599.6, "1h 00m"),
+            (61_320.0, "17h 02m"),
+            (90_000.0, "1d 01h"),
+        ] {
+            assert_eq!(show_duration(seconds), text);
+        }
     }
 }

@@ -104,6 +104,16 @@ impl GpuTrack {
         });
     }
 
+    /// What lies between the last reading and the next counts in no average.
+    pub fn interrupt(&mut self) {
+        for integral in
+            [&mut self.memory, &mut self.utilization, &mut self.power, &mut self.temperature, &mut self.clock]
+        {
+            integral.interrupt();
+        }
+        self.counter.interrupt();
+    }
+
     /// Readings that brought at least one quantity.
     pub fn samples(&self) -> u64 {
         self.samples

@@ -42,6 +42,9 @@ pub struct Headline {
     pub unavailable: BTreeMap<String, String>,
 }
 
+/// The share of a window that readings must cover for its energy to be divided by its tokens.
+const LEAST_COVERAGE: f64 = 0.95;
+
 impl Headline {
     pub fn new(window: &Window<'_>) -> Self {
         let mut headline = Self::default();
@@ -157,7 +160,11 @@ impl Headline {
         let iterations = window.sums.iterations as f64;
         let tokens = window.tokens.as_ref().map(|tokens| tokens.total).map_err(Clone::clone);
         let iterations = if iterations > 0.0 { Ok(iterations) } else { Err(window.no_iterations.to_owned()) };
-        let both = |amount: Result<f64, String>| Ok::<_, String>((joules.clone()?, amount?));
+        let covered = window.is_covered();
+        let both = |amount: Result<f64, String>| {
+            covered.clone()?;
+            Ok::<_, String>((joules.clone()?, amount?))
+        };
         self.put("joules_per_iteration", both(iterations).map(|(joules, n)| joules / n), source);
         self.put("joules_per_token", both(tokens.clone()).map(|(joules, n)| joules / n), source);
         self.put("tokens_per_joule", both(tokens).map(|(joules, n)| n / joules), source);
@@ -200,6 +207,19 @@ impl Window<'_> {
             )),
             _ => Ok(joules.iter().sum()),
         }
+    }
+
+    /// An error where part of the energy is missing, so that it is not to be divided by all the
+    /// tokens: the command was suspended, or NVML stalled.
+    fn is_covered(&self) -> Result<(), String> {
+        for gpu in self.gpus {
+            let share = gpu.energy(self.from, self.to).seconds / (self.to - self.from);
+            if share < LEAST_COVERAGE {
+                let percent = 100.0 * share;
+                return Err(format!("GPU {}: readings cover only {percent:.0} % of the time", gpu.index()));
+            }
+        }
+        Ok(())
     }
 
     fn why_no_time(&self) -> String {

@@ -26,6 +26,10 @@ impl HostTrack {
         }
     }
 
+    pub fn interrupt(&mut self) {
+        self.resident.interrupt();
+    }
+
     pub fn report(&self, from: f64, to: f64) -> Host {
         let resident = MeanMax {
             mean: self.resident.between(from, to).mean(),

@@ -27,6 +27,8 @@ pub struct Meter {
     pub train: Option<Amount>,
     /// Where the amounts come from.
     pub source: &'static str,
+    /// What the log calls the counter.
+    counter_name: &'static str,
     /// The counter's last reading.
     counter: Option<f64>,
     by_counter: bool,
@@ -37,8 +39,16 @@ pub struct Meter {
 const NOTHING_UNREAD: Span = Span { seconds: Some(0.0), counted: true };
 
 impl Meter {
-    pub fn new() -> Self {
-        Self { run: None, train: None, source: "", counter: None, by_counter: false, unread: NOTHING_UNREAD }
+    pub fn new(counter_name: &'static str) -> Self {
+        Self {
+            run: None,
+            train: None,
+            source: "",
+            counter_name,
+            counter: None,
+            by_counter: false,
+            unread: NOTHING_UNREAD,
+        }
     }
 
     /// Takes in a record: the counter's reading if it states one, else the amount of its own span
@@ -74,7 +84,7 @@ impl Meter {
             // What was derived until now is replaced by what the counter says of the same time.
             (self.run, self.train, self.by_counter) = (None, None, true);
         }
-        self.source = "counter in the log";
+        self.source = self.counter_name;
         let previous = self.counter.or(from_zero.then_some(0.0));
         let risen = previous.map(|previous| reading - previous).filter(|risen| *risen >= 0.0);
         if let Some(amount) = risen.or(own.map(|own| own.0)) {
@@ -106,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_counter_that_is_stated_now_and_then_is_spread_over_the_time_between() {
-        let mut meter = Meter::new();
+        let mut meter = Meter::new("counter");
         for i in 1..=20u32 {
             let reading = (i % 10 == 0).then_some(f64::from(i) * 100.0);
             meter.read(span(0.5), reading, Some((7.0, "derived")), true);
@@ -117,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_counter_that_falls_is_continued_not_subtracted() {
-        let mut meter = Meter::new();
+        let mut meter = Meter::new("counter");
         for reading in [100.0, 200.0, 110.0, 210.0] {
             meter.read(span(1.0), Some(reading), Some((100.0, "derived")), true);
         }
@@ -126,7 +136,7 @@ mod tests {
 
     #[test]
     fn time_that_is_not_known_keeps_its_amount_out_of_the_rate() {
-        let mut meter = Meter::new();
+        let mut meter = Meter::new("counter");
         meter.read(span(1.0), None, Some((10.0, "derived")), false);
         meter.read(Span { seconds: None, counted: true }, None, Some((10.0, "derived")), false);
         let run = meter.run.unwrap_or_default();

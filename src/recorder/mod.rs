@@ -121,6 +121,13 @@ impl Recorder {
         self.started = at;
     }
 
+    /// The command and effllm stop here, or have gone on: what lies between counts in no average.
+    pub fn suspended(&mut self) {
+        self.gpus.iter_mut().for_each(GpuTrack::interrupt);
+        self.host.interrupt();
+        self.progression.interrupt();
+    }
+
     /// The command has ended.
     pub fn ended(&mut self, at: f64, status: Status, finish: impl FnOnce(&mut Command)) {
         self.ended = Some(at);
@@ -139,6 +146,11 @@ impl Recorder {
     /// The last iteration that was recognised.
     pub fn last_iteration(&self) -> Option<u64> {
         self.progression.last_iteration()
+    }
+
+    /// Lines and progress records that were read.
+    pub fn read_so_far(&self) -> (u64, u64) {
+        (self.log.lines, self.log.records)
     }
 
     fn sizes(&self) -> progression::Sizes {

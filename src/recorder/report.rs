@@ -5,7 +5,6 @@ use crate::model::Report;
 use crate::model::report::{
     Iterations, Latency, LatencyBin, Model, Phase, PhaseName, SCHEMA, Series, Sourced, Window as WindowName,
 };
-use crate::model::units::show;
 
 use super::Recorder;
 use super::gpu::GpuTrack;
@@ -195,7 +194,7 @@ impl Source<'_> {
         let amounts = self.amounts(train);
         let parameters = &self.model.parameters;
         let parameters_source = match (parameters.value, &parameters.source) {
-            (Some(value), Some(source)) => format!("{} parameters ({source})", show(value)),
+            (Some(value), Some(source)) => format!("{value:.2e} parameters ({source})"),
             _ => String::new(),
         };
         Headline::new(&Window {

@@ -1,9 +1,14 @@
-//! Under construction.
+//! A report as text: one file a format, all known here.
+
 pub mod events;
-use crate::model::Report;
-pub fn json(report: &Report) -> String {
-    serde_json::to_string_pretty(report).unwrap_or_default() + "\n"
-}
-pub fn summary(report: &Report, _: Option<usize>, _: bool) -> String {
-    json(report)
-}
+mod headline;
+mod json;
+#[cfg(test)]
+pub mod samples;
+mod table;
+mod text;
+
+pub use headline::{AEC, AL, AL_P95, AMU, Headline, IT, JOULES, MFU, PCU, ST, TOKENS, TT};
+pub use json::json;
+pub use table::summary;
+pub use text::{clip, plain};

@@ -28,14 +28,16 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Where the pumps put their copies.
 #[derive(Clone)]
 pub struct LogFeed {
-    chunks: Sender<Chunk>,
+    /// `None` ends the log, even if a pump that cannot end still holds a feed.
+    chunks: Sender<Option<Chunk>>,
     given_up: Arc<AtomicBool>,
 }
 
 impl LogFeed {
     /// Hands a chunk to the reader. If the reader hangs, it is given up: the output is not.
     pub fn send(&self, chunk: Chunk) {
-        if !self.given_up.load(Ordering::Relaxed) && self.chunks.send_timeout(chunk, PATIENCE).is_err() {
+        if !self.given_up.load(Ordering::Relaxed) && self.chunks.send_timeout(Some(chunk), PATIENCE).is_err()
+        {
             self.given_up.store(true, Ordering::Relaxed);
         }
     }
@@ -44,21 +46,24 @@ impl LogFeed {
 /// The reader's thread.
 pub struct Follower {
     thread: Option<Periodic>,
+    end: Sender<Option<Chunk>>,
     given_up: Arc<AtomicBool>,
     read_to_end: Arc<AtomicBool>,
 }
 
 impl Follower {
-    /// Waits until all that was sent has been read; every feed must be gone. Returns false if the
-    /// reader hangs or has panicked: then the log's figures are not complete.
+    /// Waits until all that was sent has been read. Returns false if the reader hangs or has
+    /// panicked: then the log's figures are not complete.
     pub fn finish(self) -> bool {
+        let _ = self.end.send_timeout(None, PATIENCE);
         self.thread.is_some_and(|thread| thread.finish(PATIENCE))
             && self.read_to_end.load(Ordering::Relaxed)
             && !self.given_up.load(Ordering::Relaxed)
     }
 }
 
-/// Starts the reader. `after` is called when output was read, with the lock released.
+/// Starts the reader. `after` is called behind each progress record and whenever output
+/// was read, with the lock released.
 pub fn follow(
     reader: LogReader,
     recorder: Shared,
@@ -72,15 +77,21 @@ pub fn follow(
         done.store(true, Ordering::Relaxed);
     };
     let thread = Periodic::spawn("effllm-log", read).ok();
-    (LogFeed { chunks, given_up: given_up.clone() }, Follower { thread, given_up, read_to_end })
+    let follower = Follower { thread, end: chunks.clone(), given_up: given_up.clone(), read_to_end };
+    (LogFeed { chunks, given_up }, follower)
 }
 
-fn read_all(mut reader: LogReader, recorder: &Shared, queue: &Receiver<Chunk>, mut after: impl FnMut()) {
+fn read_all(
+    mut reader: LogReader,
+    recorder: &Shared,
+    queue: &Receiver<Option<Chunk>>,
+    mut after: impl FnMut(),
+) {
     let mut bytes = 0;
     let mut events = Vec::new();
     loop {
         let ended = match queue.recv_timeout(PAUSE) {
-            Ok(chunk) => {
+            Ok(Some(chunk)) => {
                 bytes += chunk.bytes.len() as u64;
                 reader.push(chunk.source, &chunk.bytes, chunk.at, &mut events);
                 false
@@ -89,7 +100,7 @@ fn read_all(mut reader: LogReader, recorder: &Shared, queue: &Receiver<Chunk>, m
                 reader.pause(&mut events);
                 false
             }
-            Err(RecvTimeoutError::Disconnected) => {
+            Ok(None) | Err(RecvTimeoutError::Disconnected) => {
                 reader.finish(&mut events);
                 true
             }
@@ -108,14 +119,15 @@ fn record(
     events: &mut Vec<Event>,
     after: &mut impl FnMut(),
 ) {
-    let mut recorder_now = recorder.lock();
+    let mut status = vec![Event::LogRead { lines: reader.lines(), bytes }];
     if let Some((name, because)) = reader.profile() {
-        recorder_now.fold(Event::Profile { name: name.to_owned(), because: because.to_owned() });
+        status.push(Event::Profile { name: name.to_owned(), because: because.to_owned() });
     }
-    recorder_now.fold(Event::LogRead { lines: reader.lines(), bytes });
-    for event in events.drain(..) {
-        recorder_now.fold(event);
+    for event in status.into_iter().chain(events.drain(..)) {
+        let due = matches!(event, Event::Progress(_) | Event::LogRead { .. });
+        recorder.lock().fold(event);
+        if due {
+            after();
+        }
     }
-    drop(recorder_now);
-    after();
 }

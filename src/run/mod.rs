@@ -1,5 +1,6 @@
 //! The main job: a command, exactly as it would run alone, and a report of it.
 
+mod announce;
 mod context;
 mod follow;
 mod pump;
@@ -8,37 +9,26 @@ mod supervise;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
-use nix::unistd::Pid;
+use nix::sys::prctl::set_child_subreaper;
 
-use crate::child::{self, Ending, Signals};
+use crate::child::{self, Ending, Policy, Signals};
 use crate::error::Error;
 use crate::gpu;
 use crate::host::HostSampler;
-use crate::model::{Clock, Event};
+use crate::model::{Clock, Event, Report};
 use crate::recorder::Recorder;
+use crate::render;
 use crate::settings::{ReportTarget, Settings};
+use crate::view::{self, Live, Stream, Terminal, Ticker};
 
+use announce::Announcer;
 use report_file::ReportFile;
-
-/// The recorder, as the sources' threads share it.
-#[derive(Clone)]
-pub(crate) struct Shared(Arc<Mutex<Recorder>>);
-
-impl Shared {
-    /// A thread that panicked while it held the recorder ends its own measurements, not the others'.
-    fn lock(&self) -> MutexGuard<'_, Recorder> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What a source is to do with its events.
-    fn sink(&self) -> impl Fn(Event) + Send + 'static {
-        let shared = self.clone();
-        move |event| shared.lock().fold(event)
-    }
-}
+use supervise::Moment;
 
 /// How long the end of a run waits for NVML's last sample.
 const NVML_PATIENCE: Duration = Duration::from_millis(400);
@@ -58,47 +48,96 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let recorder =
         Recorder::new(settings.recorder_options(), context::command(argv, unbuffer), context::job());
     let recorder = Shared(Arc::new(Mutex::new(recorder)));
+    let live = if settings.quiet { Live::Off } else { settings.live.resolve(view::stderr_can_draw()) };
+    let terminal =
+        Terminal::standard(live).map_err(|error| Error::failed(format!("cannot use stderr: {error}")))?;
+    let terminal = Arc::new(terminal);
     let gpus = sample_gpus(&settings, clock, &recorder)?;
 
+    // Orphans of the command's tree come to effllm, so that the whole of it is seen and counted.
+    let _ = set_child_subreaper(true);
     let started = clock.now();
     let child = child::spawn(argv, signals.original_mask(), unbuffer)?;
+    panic::set_hook(Box::new(mourn));
     recorder.lock().started(started);
     let pid = child.pid;
-    let host = sample_host(pid, settings.interval, clock, &recorder);
-    let kept_current = report_file.keep_current({
-        let recorder = recorder.clone();
-        move || recorder.lock().report(clock.now())
-    });
-    let (feed, follower) = follow::follow(settings.log.reader(), recorder.clone(), || {});
-    let pumps = pump::start(child, sinks(&settings.report), clock, &feed);
+    let snapshot = recorder.snapshot(clock);
+    let host = HostSampler::start(std::process::id(), settings.interval, clock, recorder.sink());
+    let kept_current = report_file.keep_current(snapshot.clone());
+    let ticker = (live == Live::Table).then(|| Ticker::start(terminal.clone(), snapshot));
+    let mut announcer =
+        Announcer::new(terminal.clone(), recorder.clone(), clock, live, settings.log_interval);
+    let (feed, follower) = follow::follow(settings.log.reader(), recorder.clone(), move || announcer.look());
+    let pumps = pump::start(child, sinks(&settings.report, &terminal), clock, feed);
 
-    let ending = supervise::supervise(&signals, pid);
-    let ended = clock.now();
-    if !gpus.finish(NVML_PATIENCE) {
-        recorder.lock().warn("NVML did not answer at the end: the last sample may be missing");
-    }
-    if let Ok(host) = host {
-        host.finish(HOST_PATIENCE);
-    }
-    if !pumps.drain() {
-        recorder
-            .lock()
-            .warn("something that the command left behind holds its output open; it was not waited for");
-    }
-    drop(kept_current);
-    drop(feed);
-    if !follower.finish() {
-        recorder
-            .lock()
-            .warn("reading the log hung or failed: iterations, tokens and samples are not complete");
-    }
-    recorder.lock().ended(ended, ending.status(), |command| {
-        command.exit = ending.exit();
-        (command.cpu_seconds, command.max_rss_bytes) = context::usage_of_children();
+    let ending = supervise::supervise(&signals, pid, Policy::default(), None, |moment| match moment {
+        Moment::Ending => kept_current.save_now(),
+        Moment::Suspending => {
+            let _ = terminal.pause();
+            recorder.lock().suspended();
+        }
+        Moment::Resumed => {
+            terminal.resume();
+            recorder.lock().suspended();
+        }
     });
-    let report = recorder.lock().report(ended);
-    report_file.write(&report);
+
+    let finish = || {
+        let ended = clock.now();
+        if !gpus.finish(NVML_PATIENCE) {
+            recorder.lock().warn("NVML did not answer at the end: the last sample may be missing");
+        }
+        if let Ok(host) = host {
+            host.finish(HOST_PATIENCE);
+        }
+        if !pumps.drain() {
+            recorder
+                .lock()
+                .warn("something that the command left behind holds its output open; it was not waited for");
+        }
+        if !follower.finish() {
+            recorder
+                .lock()
+                .warn("reading the log hung or failed: iterations, tokens and samples are not complete");
+        }
+        recorder.lock().ended(ended, ending.status(), |command| {
+            command.exit = ending.exit();
+            (command.cpu_seconds, command.max_rss_bytes) = context::usage_of_children();
+        });
+        let report = recorder.lock().report(ended);
+        drop(ticker);
+        let _ = terminal.finish();
+        report_file.finish(&report);
+        if !settings.quiet {
+            let _ = terminal.print(&closing(&report, &report_file));
+        }
+    };
+    // Whatever happens there, the command's ending is kept.
+    let _ = panic::catch_unwind(AssertUnwindSafe(finish));
     Ok(ending)
+}
+
+/// The recorder, as the sources' threads share it.
+#[derive(Clone)]
+struct Shared(Arc<Mutex<Recorder>>);
+
+impl Shared {
+    /// A thread that panicked while it held the recorder ends its own measurements, not the others'.
+    fn lock(&self) -> MutexGuard<'_, Recorder> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The report as it stands whenever it is asked for.
+    fn snapshot(&self, clock: Clock) -> impl Fn() -> Report + Clone + Send + 'static {
+        let shared = self.clone();
+        move || shared.lock().report(clock.now())
+    }
+
+    /// What a source is to do with its events.
+    fn sink(&self) -> impl Fn(Event) + Send + 'static {
+        let shared = self.clone();
+        move |event| shared.lock().fold(event)
+    }
 }
 
 /// Starts the GPU sampler; its first sample is taken when this returns.
@@ -113,26 +152,38 @@ fn sample_gpus(settings: &Settings, clock: Clock, recorder: &Shared) -> Result<g
     let (sampler, start) = gpu::Sampler::start(options, clock, recorder.sink())?;
     match start {
         gpu::Start::Measuring { .. } => {}
-        gpu::Start::Unavailable { reason } | gpu::Start::Late { reason } => {
-            recorder.lock().no_gpus(reason);
-        }
+        gpu::Start::Unavailable { reason } | gpu::Start::Late { reason } => recorder.lock().no_gpus(reason),
     }
     Ok(sampler)
 }
 
-fn sample_host(pid: Pid, interval: Duration, clock: Clock, recorder: &Shared) -> io::Result<HostSampler> {
-    HostSampler::start(pid.as_raw().unsigned_abs(), interval, clock, recorder.sink())
+/// Where the command's stdout and stderr go: a report on stdout leaves it no room there.
+fn sinks(report: &ReportTarget, terminal: &Arc<Terminal>) -> [pump::Sink; 2] {
+    let to = |stream| -> pump::Sink {
+        let terminal = terminal.clone();
+        Box::new(move |bytes| terminal.write_child(stream, bytes))
+    };
+    match report {
+        ReportTarget::Stdout => [to(Stream::Stderr), to(Stream::Stderr)],
+        ReportTarget::File(_) => [to(Stream::Stdout), to(Stream::Stderr)],
+    }
 }
 
-/// Where the command's stdout and stderr go.
-fn sinks(report: &ReportTarget) -> [pump::Sink; 2] {
-    let to_stdout: pump::Sink = match report {
-        ReportTarget::Stdout => Box::new(|bytes| io::stderr().write_all(bytes)),
-        ReportTarget::File(_) => Box::new(|bytes| {
-            let mut o = io::stdout();
-            o.write_all(bytes)?;
-            o.flush()
-        }),
-    };
-    [to_stdout, Box::new(|bytes| io::stderr().write_all(bytes))]
+/// The summary at the end.
+fn closing(report: &Report, file: &ReportFile) -> String {
+    let mut text = render::summary(report, view::stderr_width(), console::colors_enabled_stderr());
+    if let Some(path) = file.path() {
+        text += &format!("report: {}\n", path.display());
+    }
+    text
+}
+
+/// Tells of a panic: the thread that it ends measured something, and the command goes on.
+fn mourn(panic: &PanicHookInfo<'_>) {
+    let thread = thread::current();
+    let name = thread.name().unwrap_or("unnamed");
+    let _ = writeln!(
+        io::stderr(),
+        "effllm: internal error in thread {name}, whose measurements end here; the command goes on: {panic}"
+    );
 }

@@ -28,7 +28,7 @@ pub struct Pumps {
 }
 
 /// Starts a pump for each stream of the command.
-pub fn start(child: Child, [stdout, stderr]: [Sink; 2], clock: Clock, log: &LogFeed) -> Pumps {
+pub fn start(child: Child, [stdout, stderr]: [Sink; 2], clock: Clock, log: LogFeed) -> Pumps {
     let (alive, running) = bounded(0);
     for (source, from, to) in [(Source::Stdout, child.stdout, stdout), (Source::Stderr, child.stderr, stderr)]
     {

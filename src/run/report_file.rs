@@ -4,13 +4,15 @@ use std::fs::Permissions;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use tempfile::NamedTempFile;
 
 use crate::error::Error;
 use crate::model::Report;
-use crate::periodic::{Periodic, Stop};
 use crate::render;
 use crate::settings::ReportTarget;
 
@@ -21,6 +23,9 @@ const REPLACED_EVERY: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub struct ReportFile {
     target: ReportTarget,
+    /// Whether the last report has been written: an earlier one must not replace it. Held while
+    /// writing.
+    closed: Arc<Mutex<bool>>,
 }
 
 impl ReportFile {
@@ -43,13 +48,15 @@ impl ReportFile {
             };
             temporary_beside(path).map_err(why)?;
         }
-        Ok(Self { target: target.clone() })
+        Ok(Self { target: target.clone(), closed: Arc::default() })
     }
 
-    /// Writes the report: to its file by way of a temporary one, or to stdout. If that fails it is
-    /// printed on stderr, so that nothing is lost.
-    pub fn write(&self, report: &Report) {
+    /// Writes the last report: to its file by way of a temporary one, or to stdout. If that fails
+    /// it is printed on stderr, so that nothing is lost.
+    pub fn finish(&self, report: &Report) {
         let json = render::json(report);
+        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        *closed = true;
         match &self.target {
             ReportTarget::Stdout => {
                 let mut stdout = io::stdout().lock();
@@ -74,16 +81,43 @@ impl ReportFile {
         }
     }
 
-    /// Replaces the file every half minute by what `report` says, until the handle is dropped.
-    pub fn keep_current(&self, report: impl Fn() -> Report + Send + 'static) -> Option<Periodic> {
-        let path = self.path()?.to_owned();
-        let keep = move |stop: Stop| {
-            while stop.wait_until(Instant::now() + REPLACED_EVERY) {
-                // A disk that is full now may not be at the end, and then the loss is told.
-                let _ = replace(&path, render::json(&report()).as_bytes());
+    /// Replaces the file by what `report` says, every half minute and whenever it is asked for.
+    pub fn keep_current(&self, report: impl Fn() -> Report + Send + 'static) -> KeptCurrent {
+        let (ask, asked) = bounded(1);
+        let file = self.clone();
+        let keep = move || {
+            while asked.recv_timeout(REPLACED_EVERY) != Err(RecvTimeoutError::Disconnected) {
+                file.replace_by(&report());
             }
         };
-        Periodic::spawn("effllm-report", keep).ok()
+        if self.path().is_some() {
+            // Without a thread there is only the last report.
+            let _ = thread::Builder::new().name("effllm-report".to_owned()).spawn(keep);
+        }
+        KeptCurrent { ask }
+    }
+
+    fn replace_by(&self, report: &Report) {
+        let json = render::json(report);
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (false, Some(path)) = (*closed, self.path()) {
+            // A disk that is full now may not be at the end, and then the loss is told.
+            let _ = replace(path, json.as_bytes());
+        }
+    }
+}
+
+/// The file is kept current as long as this lives.
+#[derive(Debug)]
+pub struct KeptCurrent {
+    ask: Sender<()>,
+}
+
+impl KeptCurrent {
+    /// Has the file replaced now, without waiting for it.
+    pub fn save_now(&self) {
+        // Full: it has been asked for already.
+        let _ = self.ask.try_send(());
     }
 }
 

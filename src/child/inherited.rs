@@ -1,0 +1,45 @@
+//! What effllm was started with, seen before anything changes it.
+//!
+//! Rust's runtime ignores SIGPIPE and opens /dev/null for a closed stdin before `main` begins; the
+//! command is to have both as they were.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::libc;
+
+static SIGPIPE_IGNORED: AtomicBool = AtomicBool::new(false);
+static STDIN_CLOSED: AtomicBool = AtomicBool::new(false);
+
+extern "C" fn look() {
+    // SAFETY: an all-zero sigaction is a valid one to be overwritten, and reading a disposition or a
+    // descriptor's flags changes nothing.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        let read = libc::sigaction(libc::SIGPIPE, std::ptr::null(), &raw mut action);
+        SIGPIPE_IGNORED.store(read == 0 && action.sa_sigaction == libc::SIG_IGN, Ordering::Relaxed);
+        STDIN_CLOSED.store(libc::fcntl(libc::STDIN_FILENO, libc::F_GETFD) == -1, Ordering::Relaxed);
+    }
+}
+
+// SAFETY: the loader calls each function of .init_array once, before the runtime starts; this one
+// only reads and needs none of it.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static LOOK: extern "C" fn() = look;
+
+/// Restores both, in the process that is about to become the command.
+///
+/// # Errors
+/// The system's; async-signal-safe.
+pub fn restore() -> io::Result<()> {
+    if SIGPIPE_IGNORED.load(Ordering::Relaxed) {
+        // SAFETY: ignoring a signal runs no code.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    }
+    if STDIN_CLOSED.load(Ordering::Relaxed) {
+        // SAFETY: descriptor 0 is the runtime's /dev/null, which nothing in this process uses.
+        unsafe { libc::close(libc::STDIN_FILENO) };
+    }
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! Text that came from outside, made fit to be shown.
+
+use console::truncate_str;
+
+use crate::model::report::{Command, Exit};
+use crate::model::units::show_duration;
+
+/// The text on one line, without what a terminal would act on: control characters, and marks that
+/// turn the direction of writing.
+pub fn plain(text: &str) -> String {
+    text.chars()
+        .filter_map(|c| match c {
+            '\n' | '\t' => Some(' '),
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => None,
+            c if c.is_control() => None,
+            c => Some(c),
+        })
+        .collect()
+}
+
+/// The text cut to a number of columns, with `…` where something is cut off.
+pub fn clip(text: &str, columns: usize) -> String {
+    truncate_str(text, columns, "…").into_owned()
+}
+
+/// What was run, how it ended and how long it took, within a number of columns.
+pub fn title(command: &Command, columns: usize) -> String {
+    let exit = match &command.exit {
+        None if command.wall_seconds.is_none() => String::new(), // a log that was read
+        None => " · running".to_owned(),
+        Some(Exit::Code(code)) => format!(" · exit {code}"),
+        Some(Exit::Signal(signal)) => format!(" · killed by {}", plain(signal)),
+    };
+    let wall = command.wall_seconds.map(|wall| format!(" · {}", show_duration(wall)));
+    let end = exit + &wall.unwrap_or_default();
+    let start = format!("effllm · {}", plain(&command.argv.join(" ")));
+    clip(&start, columns.saturating_sub(console::measure_text_width(&end)).max(20)) + &end
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_text_moves_the_cursor() {
+        assert_eq!(plain("a\x1b[2J\r\nb\u{9b}\u{202e}é\x07"), "a[2J bé");
+    }
+}

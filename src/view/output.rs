@@ -1,0 +1,105 @@
+//! Writing to descriptors that others may have set non-blocking, that may be stopped by flow
+//! control, and that signals interrupt.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Instant;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+/// Which of the child's streams bytes belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// Takes bytes for a stream; all of them, or it fails.
+pub trait Output {
+    fn put(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()>;
+}
+
+/// effllm's own standard output and standard error.
+#[derive(Debug)]
+pub struct Descriptors {
+    pub stdout: OwnedFd,
+    pub stderr: OwnedFd,
+    /// When to give up on a descriptor that takes nothing; otherwise it is waited for.
+    pub deadline: Option<Instant>,
+}
+
+impl Output for Descriptors {
+    fn put(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        let descriptor = match stream {
+            Stream::Stdout => &self.stdout,
+            Stream::Stderr => &self.stderr,
+        };
+        write_all(descriptor.as_fd(), bytes, self.deadline)
+    }
+}
+
+/// Writes all of the bytes, waiting where the descriptor takes none, until the deadline if any.
+///
+/// # Errors
+/// The descriptor's own, or `TimedOut`.
+pub fn write_all(descriptor: BorrowedFd, mut bytes: &[u8], deadline: Option<Instant>) -> io::Result<()> {
+    while !bytes.is_empty() {
+        if deadline.is_some() {
+            wait(descriptor, deadline)?;
+        }
+        match nix::unistd::write(descriptor, bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => wait(descriptor, deadline)?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Waits until the descriptor takes bytes, or has an error that the next write will tell.
+fn wait(descriptor: BorrowedFd, deadline: Option<Instant>) -> io::Result<()> {
+    let timeout = deadline.map_or(PollTimeout::NONE, |deadline| {
+        let left = deadline.saturating_duration_since(Instant::now());
+        PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+    });
+    match poll(&mut [PollFd::new(descriptor, PollFlags::POLLOUT)], timeout) {
+        Ok(0) => Err(io::ErrorKind::TimedOut.into()),
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::time::Duration;
+
+    use nix::fcntl::{FcntlArg, OFlag, fcntl};
+
+    use super::*;
+
+    #[test]
+    fn a_full_pipe_that_does_not_block_is_waited_for() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        let bytes = vec![b'x'; 1 << 20];
+        let sent = bytes.clone();
+        let thread = std::thread::spawn(move || write_all(writer.as_fd(), &sent, None));
+        let mut received = Vec::new();
+        reader.read_to_end(&mut received).unwrap();
+        thread.join().unwrap().unwrap();
+        assert!(received == bytes);
+    }
+
+    #[test]
+    fn a_deadline_ends_the_waiting() {
+        let (_reader, writer) = io::pipe().unwrap();
+        let deadline = Instant::now() + Duration::from_millis(20);
+        fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+        let error = write_all(writer.as_fd(), &vec![b'x'; 1 << 20], Some(deadline)).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+}

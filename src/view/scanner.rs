@@ -1,0 +1,272 @@
+//! Follows the child's bytes through the terminal's protocol: whether something may be written
+//! between them now, and what they do to the screen that the table shares with them.
+//!
+//! Only what the table depends on is understood; the bytes themselves pass by untouched.
+
+use memchr::{memchr, memrchr2};
+
+/// What the child did that concerns the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// It entered or left the alternate screen, where full-screen programs draw.
+    AlternateScreen(bool),
+    /// It set the scroll region, and so moved the cursor home; 0 stands for the last row.
+    Region { bottom: u16 },
+    /// It moved the cursor to a row below those that are its own.
+    BelowItsRows,
+    /// A soft reset (DECSTR): the scroll region is the whole screen.
+    SoftReset,
+    /// A full reset (RIS): the screen is empty.
+    Reset,
+}
+
+/// Where on its line the child left the cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line {
+    /// On a new line.
+    Fresh,
+    /// Back at the beginning of a line that has text.
+    Returned,
+    /// Somewhere within a line.
+    Within,
+}
+
+#[derive(Debug)]
+pub struct Scanner {
+    state: State,
+    /// Continuation bytes that the last character still lacks.
+    missing: u8,
+    /// The parameters of the control sequence so far.
+    parameters: Vec<u8>,
+    /// The child saved the cursor and has not restored it: ours would overwrite its position.
+    pub cursor_saved: bool,
+    pub line: Line,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Ground,
+    /// After ESC.
+    Escape,
+    /// After ESC and an intermediate byte, as in a choice of character set.
+    Intermediate,
+    /// A control sequence, ESC [.
+    Control,
+    /// A string that runs to its terminator: OSC (which BEL ends too), DCS, PM, APC, SOS.
+    Text {
+        bell_ends: bool,
+    },
+}
+
+/// No control sequence in use is longer; what is, is not one that concerns the table.
+const LONGEST_PARAMETERS: usize = 64;
+const ESC: u8 = 0x1b;
+const BEL: u8 = 0x07;
+const CAN: u8 = 0x18;
+const SUB: u8 = 0x1a;
+
+impl Scanner {
+    /// A command starts at the beginning of a line, where the shell left the cursor.
+    pub fn new() -> Self {
+        Self {
+            state: State::Ground,
+            missing: 0,
+            parameters: Vec::new(),
+            cursor_saved: false,
+            line: Line::Fresh,
+        }
+    }
+
+    /// Whether the bytes so far end neither within a sequence nor within a character.
+    pub fn is_at_rest(&self) -> bool {
+        self.state == State::Ground && self.missing == 0
+    }
+
+    /// Reads on, up to the end of the bytes or just behind the first act; `rows` are the child's.
+    pub fn scan(&mut self, bytes: &[u8], rows: u16) -> (usize, Option<Act>) {
+        let mut at = 0;
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            if self.state == State::Ground {
+                let text = memchr(ESC, rest).unwrap_or(rest.len());
+                self.text(rest.get(..text).unwrap_or_default());
+                at += text;
+                if text < rest.len() {
+                    (self.state, self.missing) = (State::Escape, 0);
+                    at += 1;
+                }
+            } else if let Some(byte) = rest.first() {
+                at += 1;
+                if let Some(act) = self.step(*byte, rows) {
+                    return (at, Some(act));
+                }
+            }
+        }
+        (at, None)
+    }
+
+    fn text(&mut self, text: &[u8]) {
+        // An incomplete character is at most three bytes long, so older bytes do not matter.
+        if text.len() > 3 {
+            self.missing = 0;
+        }
+        for byte in text.iter().skip(text.len().saturating_sub(3)) {
+            self.missing = match byte {
+                0x80..=0xbf => self.missing.saturating_sub(1),
+                0xc2..=0xdf => 1,
+                0xe0..=0xef => 2,
+                0xf0..=0xf4 => 3,
+                _ => 0,
+            };
+        }
+        match memrchr2(b'\n', b'\r', text) {
+            Some(end) if end + 1 == text.len() => {
+                self.line = if text.ends_with(b"\n") { Line::Fresh } else { Line::Returned };
+            }
+            None if text.is_empty() => {}
+            _ => self.line = Line::Within,
+        }
+    }
+
+    fn step(&mut self, byte: u8, rows: u16) -> Option<Act> {
+        match (self.state, byte) {
+            (_, ESC) => self.state = State::Escape,
+            (_, CAN | SUB) => self.state = State::Ground,
+            (State::Escape, b'[') => {
+                self.parameters.clear();
+                self.state = State::Control;
+            }
+            (State::Escape, b']') => self.state = State::Text { bell_ends: true },
+            (State::Escape, b'P' | b'X' | b'^' | b'_') => self.state = State::Text { bell_ends: false },
+            (State::Escape, 0x20..=0x2f) => self.state = State::Intermediate,
+            (State::Escape, 0x30..) => {
+                self.state = State::Ground;
+                match byte {
+                    b'7' => self.cursor_saved = true,
+                    b'8' => self.cursor_saved = false,
+                    b'c' => {
+                        self.cursor_saved = false;
+                        return Some(Act::Reset);
+                    }
+                    _ => {}
+                }
+            }
+            (State::Intermediate, 0x30..) => self.state = State::Ground,
+            (State::Control, 0x20..=0x3f) if self.parameters.len() < LONGEST_PARAMETERS => {
+                self.parameters.push(byte);
+            }
+            (State::Control, 0x40..=0x7e) => {
+                self.state = State::Ground;
+                return self.control(byte, rows);
+            }
+            (State::Text { bell_ends: true }, BEL) => self.state = State::Ground,
+            _ => {} // the terminal acts on a control character at once and reads on
+        }
+        None
+    }
+
+    /// The end of a control sequence.
+    fn control(&mut self, last: u8, rows: u16) -> Option<Act> {
+        let text = std::str::from_utf8(&self.parameters).ok()?;
+        let (private, text) = text.strip_prefix('?').map_or((false, text), |text| (true, text));
+        if (text, last) == ("!", b'p') {
+            return Some(Act::SoftReset);
+        }
+        if text.bytes().any(|byte| !matches!(byte, b'0'..=b'9' | b';')) {
+            return None;
+        }
+        let mut numbers = text.split(';').map(|number| number.parse::<u16>().unwrap_or(0));
+        match (private, last) {
+            (true, b'h' | b'l') if numbers.any(|mode| matches!(mode, 47 | 1047 | 1049)) => {
+                return Some(Act::AlternateScreen(last == b'h'));
+            }
+            (false, b'r') => return Some(Act::Region { bottom: numbers.nth(1).unwrap_or(0) }),
+            // Programs that save the cursor first only ask how large the screen is.
+            (false, b'H' | b'f' | b'd') if numbers.next() > Some(rows) && !self.cursor_saved => {
+                return Some(Act::BelowItsRows);
+            }
+            (false, b's') if text.is_empty() => self.cursor_saved = true,
+            (false, b'u') if text.is_empty() => self.cursor_saved = false,
+            _ => {}
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn acts(bytes: &[u8]) -> (Scanner, Vec<Act>) {
+        let (mut scanner, mut acts, mut rest) = (Scanner::new(), Vec::new(), bytes);
+        while !rest.is_empty() {
+            let (used, act) = scanner.scan(rest, 20);
+            acts.extend(act);
+            rest = &rest[used..];
+        }
+        (scanner, acts)
+    }
+
+    #[test]
+    fn bytes_are_at_rest_only_between_characters_and_sequences() {
+        let whole =
+            "a é € 𝄞 \x1b[1;31mred\x1b[0m \x1b]0;title\x07\x1b]8;;x\x1b\\ \x1bPq\x07\x1b\\\x1b(B\x1b#8 z"
+                .as_bytes();
+        let mut rest_ends = Vec::new();
+        for end in 0..=whole.len() {
+            let (scanner, _) = acts(&whole[..end]);
+            let mut one_by_one = Scanner::new();
+            for byte in &whole[..end] {
+                one_by_one.scan(&[*byte], 20);
+            }
+            assert_eq!(scanner.is_at_rest(), one_by_one.is_at_rest(), "after {end}");
+            if scanner.is_at_rest() {
+                rest_ends.push(end);
+            }
+        }
+        let spans = |from: usize, to: usize| (from + 1..to).all(|end| !rest_ends.contains(&end));
+        for sequence in
+            ["é", "€", "𝄞", "\x1b[1;31m", "\x1b]0;title\x07", "\x1b]8;;x\x1b\\", "\x1bPq\x07\x1b\\", "\x1b(B"]
+        {
+            let from = whole.windows(sequence.len()).position(|w| w == sequence.as_bytes()).unwrap();
+            assert!(spans(from, from + sequence.len()), "{sequence:?}");
+            assert!(rest_ends.contains(&(from + sequence.len())), "{sequence:?}");
+        }
+    }
+
+    #[test]
+    fn what_concerns_the_table_is_told() {
+        for (bytes, act) in [
+            ("\x1b[?1049h", Some(Act::AlternateScreen(true))),
+            ("\x1b[?25;1049l", Some(Act::AlternateScreen(false))),
+            ("\x1b[?47h", Some(Act::AlternateScreen(true))),
+            ("\x1b[?25l", None),
+            ("\x1b[r", Some(Act::Region { bottom: 0 })),
+            ("\x1b[0;23r", Some(Act::Region { bottom: 23 })),
+            ("\x1b[?1r", None),
+            ("\x1b[H\x1b[2J", None),
+            ("\x1b[20;5H", None),
+            ("\x1b[21;5H", Some(Act::BelowItsRows)),
+            ("\x1b[99d", Some(Act::BelowItsRows)),
+            ("\x1b[s\x1b[999;999H\x1b[6n\x1b[u", None),
+            ("\x1b7\x1b[999;999H\x1b8", None),
+            ("\x1b[!p", Some(Act::SoftReset)),
+            ("\x1bc", Some(Act::Reset)),
+        ] {
+            assert_eq!(acts(bytes.as_bytes()).1, Vec::from_iter(act), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_the_line_is_known() {
+        for (bytes, line) in [
+            ("", Line::Fresh),
+            ("a\n", Line::Fresh),
+            ("a\r\n", Line::Fresh),
+            ("a\n\x1b[0m", Line::Fresh),
+            ("\r 10%", Line::Within),
+            ("a\r", Line::Returned),
+        ] {
+            assert_eq!(acts(bytes.as_bytes()).0.line, line, "{bytes:?}");
+        }
+    }
+}
