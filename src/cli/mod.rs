@@ -3,6 +3,7 @@
 mod gpus;
 mod parse;
 mod profiles;
+mod report;
 mod run;
 
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ enum Command {
     Parse(parse::Parse),
     Gpus(gpus::Gpus),
     Profiles(profiles::Profiles),
+    Report(report::Report),
 }
 
 /// Reads the arguments, does what they say, and answers with the exit status.
@@ -34,6 +36,7 @@ pub fn main() -> ExitCode {
         Command::Parse(parse) => parse.run(),
         Command::Gpus(gpus) => gpus.run(),
         Command::Profiles(profiles) => profiles.run(),
+        Command::Report(report) => report.run(),
     };
     match done {
         Ok(code) => code,
