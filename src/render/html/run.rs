@@ -629,7 +629,7 @@ fn energy_by_phase(report: &Report) -> Markup {
                                 th scope="row" { i.(phase_class(phase.name)) {} (words::phase(phase.name)) }
                                 td.number { (duration(Some(seconds))) }
                                 td.number { (energy(phase.energy_joules)) }
-                                td.number { (percent(Some(joules / whole))) }
+                                td.number { (format!("{:.1} %", 100.0 * joules / whole)) }
                                 td.number { (show(joules / seconds)) " W" }
                             }
                         }
@@ -715,6 +715,7 @@ fn environment(report: &Report) -> Markup {
         ("Started", words::started(report).unwrap_or_else(words::dash)),
         ("Ended", words::ending(report)),
         ("Wall time", duration(command.wall_seconds)),
+        ("Stopped for", duration(command.suspended_seconds)),
         ("CPU time", duration(command.cpu_seconds)),
         ("Largest process", words::bytes(command.max_rss_bytes.map(|bytes| bytes as f64))),
         ("Host", text(&report.job.host)),
