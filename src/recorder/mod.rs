@@ -44,6 +44,7 @@ pub struct Recorder {
     ended: Option<f64>,
     facts: Facts,
     log: Log,
+    last_record_at: Option<f64>,
     progression: Progression,
     gpus: Vec<GpuTrack>,
     gpus_unavailable: Option<String>,
@@ -68,6 +69,7 @@ impl Recorder {
             ended: None,
             facts: Facts::default(),
             log: Log::default(),
+            last_record_at: None,
             gpus: Vec::new(),
             gpus_unavailable: None,
             warnings: Vec::new(),
@@ -79,6 +81,7 @@ impl Recorder {
         match event {
             Event::Progress(record) => {
                 self.log.records += u64::from(!record.baseline);
+                self.last_record_at = record.at;
                 self.progression.record(&record, &self.sizes());
             }
             Event::Facts(facts) => self.facts = *facts,
@@ -146,6 +149,11 @@ impl Recorder {
     /// The last iteration that was recognised.
     pub fn last_iteration(&self) -> Option<u64> {
         self.progression.last_iteration()
+    }
+
+    /// When the last record arrived.
+    pub fn last_record_at(&self) -> Option<f64> {
+        self.last_record_at
     }
 
     /// Lines and progress records that were read.

@@ -2,6 +2,7 @@
 
 use crate::metrics::{Latencies, Rate};
 use crate::model::Report;
+use crate::model::metric::Metrics;
 use crate::model::report::{Iterations, Latency, Model, SCHEMA, Series, Sourced, Window as WindowName};
 
 use super::Recorder;
@@ -15,15 +16,8 @@ impl Recorder {
         let end = self.ended.unwrap_or(now);
         let progression = self.progression.settled();
         let model = self.model(&progression);
-        let live = self.command.started_at.is_some();
-        let wall = live.then_some((end - self.started).max(0.0));
-        let train = progression.window().map(|(from, to)| (from.max(self.started), to.min(end)));
-        let has_iterations = progression.train.iterations > 0;
-        let (window, (from, to)) = match train {
-            Some(train) => (WindowName::Train, train),
-            None if has_iterations => (WindowName::Train, (self.started, end)),
-            None => (WindowName::Run, (self.started, end)),
-        };
+        let wall = self.wall(end);
+        let (window, from, to) = self.window(&progression, end);
         let source = Source { recorder: self, progression: &progression, model: &model, wall };
         let headline = source.headline(from, to, window);
         let whole_run = source.headline(self.started, end, WindowName::Run);
@@ -54,6 +48,31 @@ impl Recorder {
                 iterations: progression.series(self.started),
             },
             model,
+        }
+    }
+
+    /// What `metrics` of the report is at a moment, and no more: for those who ask often.
+    pub fn metrics(&self, now: f64) -> Metrics {
+        let end = self.ended.unwrap_or(now);
+        let progression = self.progression.settled();
+        let model = self.model(&progression);
+        let (window, from, to) = self.window(&progression, end);
+        let source =
+            Source { recorder: self, progression: &progression, model: &model, wall: self.wall(end) };
+        source.headline(from, to, window).metrics
+    }
+
+    /// The wall time of the command until a moment; `None` for a log that lies in a file.
+    fn wall(&self, end: f64) -> Option<f64> {
+        self.command.started_at.is_some().then_some((end - self.started).max(0.0))
+    }
+
+    /// What the headline metrics are taken over.
+    fn window(&self, progression: &Progression, end: f64) -> (WindowName, f64, f64) {
+        match progression.window() {
+            Some((from, to)) => (WindowName::Train, from.max(self.started), to.min(end)),
+            None if progression.train.iterations > 0 => (WindowName::Train, self.started, end),
+            None => (WindowName::Run, self.started, end),
         }
     }
 

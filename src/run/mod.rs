@@ -24,6 +24,8 @@ use crate::model::{Clock, Event, Report};
 use crate::recorder::Recorder;
 use crate::render;
 use crate::settings::{ReportTarget, Settings};
+use crate::sink::queue::Queue;
+use crate::sink::{Sinks, Warn};
 use crate::view::{self, Live, Stream, Terminal, Ticker};
 
 use announce::Announcer;
@@ -47,11 +49,15 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let unbuffer = settings.unbuffer && context::python_unbuffered_is_unset();
     let recorder =
         Recorder::new(settings.recorder_options(), context::command(argv, unbuffer), context::job());
-    let recorder = Shared(Arc::new(Mutex::new(recorder)));
+    let sinks = Sinks::open(&settings.sinks)?;
+    let recorder = Shared { recorder: Arc::new(Mutex::new(recorder)), series: sinks.series() };
     let live = if settings.quiet { Live::Off } else { settings.live.resolve(view::stderr_can_draw()) };
     let terminal =
         Terminal::standard(live).map_err(|error| Error::failed(format!("cannot use stderr: {error}")))?;
     let terminal = Arc::new(terminal);
+    if let Some(url) = sinks.served_at().filter(|_| !settings.quiet) {
+        let _ = terminal.print(&format!("effllm: the metrics are served at {url}\n"));
+    }
     let gpus = sample_gpus(&settings, clock, &recorder)?;
 
     // Orphans of the command's tree come to effllm, so that the whole of it is seen and counted.
@@ -64,11 +70,22 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let snapshot = recorder.snapshot(clock);
     let host = HostSampler::start(std::process::id(), settings.interval, clock, recorder.sink());
     let kept_current = report_file.keep_current(snapshot.clone());
-    let ticker = (live == Live::Table).then(|| Ticker::start(terminal.clone(), snapshot));
+    let ticker = (live == Live::Table).then(|| Ticker::start(terminal.clone(), snapshot.clone()));
     let mut announcer =
         Announcer::new(terminal.clone(), recorder.clone(), clock, live, settings.log_interval);
-    let (feed, follower) = follow::follow(settings.log.reader(), recorder.clone(), move || announcer.look());
-    let pumps = pump::start(child, sinks(&settings.report, &terminal), clock, feed);
+    let mut scalars = sinks.scalars(clock);
+    let sinks = sinks.start(clock, started, snapshot, recorder.warn());
+    let look = {
+        let recorder = recorder.clone();
+        move || {
+            announcer.look();
+            if let Some(scalars) = &mut scalars {
+                scalars.look(&recorder.lock());
+            }
+        }
+    };
+    let (feed, follower) = follow::follow(settings.log.reader(), recorder.clone(), look);
+    let pumps = pump::start(child, outputs(&settings.report, &terminal), clock, feed);
 
     let ending = supervise::supervise(&signals, pid, Policy::default(), None, |moment| match moment {
         Moment::Ending => kept_current.save_now(),
@@ -105,6 +122,9 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
             (command.cpu_seconds, command.max_rss_bytes) = context::usage_of_children();
         });
         let report = recorder.lock().report(ended);
+        sinks.finish(&report, ended);
+        // A sink that failed has said so in the meantime.
+        let report = recorder.lock().report(ended);
         drop(ticker);
         let _ = terminal.finish();
         report_file.finish(&report);
@@ -119,12 +139,16 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
 
 /// The recorder, as the sources' threads share it.
 #[derive(Clone)]
-struct Shared(Arc<Mutex<Recorder>>);
+struct Shared {
+    recorder: Arc<Mutex<Recorder>>,
+    /// Where copies of the events go.
+    series: Option<Queue<Event>>,
+}
 
 impl Shared {
     /// A thread that panicked while it held the recorder ends its own measurements, not the others'.
     fn lock(&self) -> MutexGuard<'_, Recorder> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.recorder.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The report as it stands whenever it is asked for.
@@ -133,10 +157,24 @@ impl Shared {
         move || shared.lock().report(clock.now())
     }
 
+    /// Takes in one event.
+    fn fold(&self, event: Event) {
+        if let Some(series) = &self.series {
+            series.offer(event.clone());
+        }
+        self.lock().fold(event);
+    }
+
     /// What a source is to do with its events.
     fn sink(&self) -> impl Fn(Event) + Send + 'static {
         let shared = self.clone();
-        move |event| shared.lock().fold(event)
+        move |event| shared.fold(event)
+    }
+
+    /// What a sink is to do with its warnings.
+    fn warn(&self) -> Warn {
+        let shared = self.clone();
+        Arc::new(move |warning| shared.lock().warn(warning))
     }
 }
 
@@ -158,7 +196,7 @@ fn sample_gpus(settings: &Settings, clock: Clock, recorder: &Shared) -> Result<g
 }
 
 /// Where the command's stdout and stderr go: a report on stdout leaves it no room there.
-fn sinks(report: &ReportTarget, terminal: &Arc<Terminal>) -> [pump::Sink; 2] {
+fn outputs(report: &ReportTarget, terminal: &Arc<Terminal>) -> [pump::Sink; 2] {
     let to = |stream| -> pump::Sink {
         let terminal = terminal.clone();
         Box::new(move |bytes| terminal.write_child(stream, bytes))

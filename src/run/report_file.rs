@@ -1,19 +1,17 @@
 //! The report on disk: whole at every moment, and never more than half a minute old.
 
-use std::fs::Permissions;
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
-use tempfile::NamedTempFile;
 
 use crate::error::Error;
 use crate::model::Report;
 use crate::render;
+use crate::replace;
 use crate::settings::ReportTarget;
 
 /// How often the report of a running command is replaced: a SIGKILL of effllm loses no more.
@@ -39,14 +37,7 @@ impl ReportFile {
                 Error::usage(format!("the report cannot be written to {}: {why}", path.display()))
                     .hint("-o FILE names another place, -o - prints it on stdout")
             };
-            if path.is_dir() {
-                return Err(usage("it is a folder".to_owned()));
-            }
-            // The error names the temporary file behind what happened; that name helps nobody.
-            let why = |error: io::Error| {
-                usage(error.to_string().split(" at path").next().unwrap_or_default().to_owned())
-            };
-            temporary_beside(path).map_err(why)?;
+            replace::can_replace(path).map_err(usage)?;
         }
         Ok(Self { target: target.clone(), closed: Arc::default() })
     }
@@ -63,7 +54,7 @@ impl ReportFile {
                 let _ = stdout.write_all(json.as_bytes()).and_then(|()| stdout.flush());
             }
             ReportTarget::File(path) => {
-                if let Err(error) = replace(path, json.as_bytes()) {
+                if let Err(error) = replace::replace(path, json.as_bytes()) {
                     eprintln!(
                         "effllm: error: the report cannot be written to {}: {error}\n{json}",
                         path.display()
@@ -102,7 +93,7 @@ impl ReportFile {
         let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
         if let (false, Some(path)) = (*closed, self.path()) {
             // A disk that is full now may not be at the end, and then the loss is told.
-            let _ = replace(path, json.as_bytes());
+            let _ = replace::replace(path, json.as_bytes());
         }
     }
 }
@@ -119,22 +110,4 @@ impl KeptCurrent {
         // Full: it has been asked for already.
         let _ = self.ask.try_send(());
     }
-}
-
-/// Puts bytes in the place of a file so that at every moment either the old or the new is there.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut temporary = temporary_beside(path)?;
-    temporary.write_all(bytes)?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(path)?;
-    Ok(())
-}
-
-/// A new file in the folder of another one, with the permissions that the umask leaves.
-fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    tempfile::Builder::new()
-        .prefix(".effllm-report.")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)
 }
