@@ -1,13 +1,13 @@
 //! Files that are whole at every moment: what is in them is replaced at once, or not at all.
 
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
 
-/// Whether a file can be put at a path, or why not.
+/// Whether something can be put at a path, or why not.
 ///
 /// # Errors
 /// The folder is not there or not to be written to, or the path is a folder itself.
@@ -15,21 +15,40 @@ pub fn can_replace(path: &Path) -> Result<(), String> {
     if path.is_dir() {
         return Err("it is a folder".to_owned());
     }
+    if is_stream(path) {
+        return Ok(());
+    }
     // The error names the temporary file behind what happened; that name helps nobody.
     let why = |error: io::Error| error.to_string().split(" at path").next().unwrap_or_default().to_owned();
-    temporary_beside(path).map(drop).map_err(why)
+    temporary_beside(&target_of(path)).map(drop).map_err(why)
 }
 
 /// Puts bytes in the place of a file so that at every moment either the old or the new is there.
+/// Those for a [stream](is_stream) are written to it.
 ///
 /// # Errors
 /// The new file cannot be written; the old one is still there.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut temporary = temporary_beside(path)?;
+    if is_stream(path) {
+        return File::options().append(true).open(path)?.write_all(bytes);
+    }
+    let path = target_of(path);
+    let mut temporary = temporary_beside(&path)?;
     temporary.write_all(bytes)?;
     temporary.as_file().sync_all()?;
     temporary.persist(path)?;
     Ok(())
+}
+
+/// Whether a path leads to a device, a pipe or a descriptor (`/dev/null`, `/dev/stdout`, `>(jq .)`):
+/// what is there is written to, and never replaced.
+pub fn is_stream(path: &Path) -> bool {
+    path.starts_with("/dev") || path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+/// Where a link leads to: it stays, and the file behind it is replaced.
+fn target_of(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
 }
 
 /// A new file in the folder of another one, with the permissions that the umask leaves.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
+use nix::unistd::{getpid, getsid};
 
 use crate::error::Error;
 
@@ -16,6 +17,8 @@ pub enum Origin {
     Process,
     /// The kernel, for a key of the terminal: the whole foreground process group has got it.
     Terminal,
+    /// The kernel, for a terminal that hung up: only the leader of its session has got it.
+    HangUp,
 }
 
 /// What is to be done about a signal.
@@ -81,8 +84,8 @@ fn action(signal: Signal, origin: Origin, interrupts: usize, not_forwarded: &[Si
         (Signal::SIGCHLD, _) => Action::Look,
         (Signal::SIGINT, Origin::Terminal) if interrupts >= INTERRUPTS => Action::KillTree,
         (_, Origin::Terminal) => Action::Leave,
-        (signal, Origin::Process) if not_forwarded.contains(&signal) => Action::Leave,
-        (_, Origin::Process) => Action::Forward,
+        (signal, _) if not_forwarded.contains(&signal) => Action::Leave,
+        (_, Origin::Process | Origin::HangUp) => Action::Forward,
     }
 }
 
@@ -117,7 +120,11 @@ impl Signals {
     pub fn next(&self) -> Option<(Signal, Origin)> {
         let info: siginfo = self.fd.read_signal().ok().flatten()?;
         let signal = i32::try_from(info.ssi_signo).ok().and_then(|number| Signal::try_from(number).ok())?;
-        let origin = if info.ssi_code == libc::SI_KERNEL { Origin::Terminal } else { Origin::Process };
+        let origin = match info.ssi_code {
+            libc::SI_KERNEL if signal == Signal::SIGHUP && leads_session() => Origin::HangUp,
+            libc::SI_KERNEL => Origin::Terminal,
+            _ => Origin::Process,
+        };
         Some((signal, origin))
     }
 
@@ -127,6 +134,11 @@ impl Signals {
     }
 }
 
+/// Whether effllm stands where the command would lead its session: under `ssh -t` or `docker run -t`.
+fn leads_session() -> bool {
+    getsid(None) == Ok(getpid())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,7 +146,7 @@ mod tests {
     #[test]
     fn what_a_signal_means() {
         use Action::{Forward, KillTree, Leave, Look};
-        use Origin::{Process, Terminal};
+        use Origin::{HangUp, Process, Terminal};
         let kept = [Signal::SIGUSR1];
         #[rustfmt::skip]
         let table = [
@@ -152,6 +164,7 @@ mod tests {
             (Signal::SIGCONT,  Process,  0, Forward),
             (Signal::SIGHUP,   Terminal, 0, Leave),
             (Signal::SIGHUP,   Process,  0, Forward),
+            (Signal::SIGHUP,   HangUp,   0, Forward),
             (Signal::SIGTERM,  Process,  0, Forward),
             (Signal::SIGALRM,  Process,  0, Forward),
             (Signal::SIGUSR2,  Process,  0, Forward),

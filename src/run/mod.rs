@@ -107,7 +107,7 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
         if let Ok(host) = host {
             host.finish(HOST_PATIENCE);
         }
-        if !pumps.drain() {
+        if !pumps.drain(|| supervise::interrupted(&signals)) {
             recorder
                 .lock()
                 .warn("something that the command left behind holds its output open; it was not waited for");
@@ -126,9 +126,9 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
         // A sink that failed has said so in the meantime.
         let report = recorder.lock().report(ended);
         drop(ticker);
-        let _ = terminal.finish();
+        let is_free = terminal.finish().is_ok();
         report_file.finish(&report);
-        if !settings.quiet {
+        if is_free && !settings.quiet {
             let _ = terminal.print(&closing(&report, &report_file));
         }
     };

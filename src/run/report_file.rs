@@ -81,7 +81,7 @@ impl ReportFile {
                 file.replace_by(&report());
             }
         };
-        if self.path().is_some() {
+        if self.path().is_some_and(|path| !replace::is_stream(path)) {
             // Without a thread there is only the last report.
             let _ = thread::Builder::new().name("effllm-report".to_owned()).spawn(keep);
         }

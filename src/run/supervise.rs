@@ -60,6 +60,12 @@ pub fn supervise(
     }
 }
 
+/// Once the command has ended: whether effllm was sent a signal that would have ended it.
+pub fn interrupted(signals: &Signals) -> bool {
+    let ends = |signal| matches!(signal, Signal::SIGINT | Signal::SIGTERM | Signal::SIGHUP | Signal::SIGQUIT);
+    std::iter::from_fn(|| signals.next()).any(|(signal, _)| ends(signal))
+}
+
 /// How the command ended, if it has. Orphans of its tree are reaped on the way.
 fn look(pid: Pid, tell: &impl Fn(Moment)) -> Option<Ending> {
     for change in changes() {
