@@ -19,8 +19,8 @@ impl Recorder {
         let wall = self.wall(end);
         let (window, from, to) = self.window(&progression, end);
         let source = Source { recorder: self, progression: &progression, model: &model, wall };
-        let headline = source.headline(from, to, window);
-        let whole_run = source.headline(self.started, end, WindowName::Run);
+        let headline = Headline::new(&source.over(from, to, window));
+        let whole_run = Headline::new(&source.over(self.started, end, WindowName::Run));
         let mut command = self.command.clone();
         command.wall_seconds = wall;
         command.cpu_seconds = command.cpu_seconds.or(self.host.cpu_seconds());
@@ -51,15 +51,16 @@ impl Recorder {
         }
     }
 
-    /// What `metrics` of the report is at a moment, and no more: for those who ask often.
-    pub fn metrics(&self, now: f64) -> Metrics {
+    /// Of the `metrics` of the report at a moment, those that the original EfficientLLM monitor
+    /// has: for those who ask often.
+    pub fn original_metrics(&self, now: f64) -> Metrics {
         let end = self.ended.unwrap_or(now);
         let progression = self.progression.settled();
         let model = self.model(&progression);
         let (window, from, to) = self.window(&progression, end);
         let source =
             Source { recorder: self, progression: &progression, model: &model, wall: self.wall(end) };
-        source.headline(from, to, window).metrics
+        source.over(from, to, window).originals()
     }
 
     /// The wall time of the command until a moment; `None` for a log that lies in a file.
@@ -168,7 +169,7 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    fn headline(&self, from: f64, to: f64, window: WindowName) -> Headline {
+    fn over(&self, from: f64, to: f64, window: WindowName) -> Window<'_> {
         let train = window == WindowName::Train;
         let amounts = self.amounts(train);
         let parameters = &self.model.parameters;
@@ -176,7 +177,7 @@ impl Source<'_> {
             (Some(value), Some(source)) => format!("{value:.2e} parameters ({source})"),
             _ => String::new(),
         };
-        Headline::new(&Window {
+        Window {
             from,
             to,
             gpus: &self.recorder.gpus,
@@ -199,7 +200,7 @@ impl Source<'_> {
             tokens_source: amounts.tokens_source,
             samples_source: amounts.samples_source,
             parameters_source,
-        })
+        }
     }
 
     fn amounts(&self, train: bool) -> Amounts {

@@ -103,7 +103,7 @@ impl Scalars {
         let before = self.step.replace(step);
         if step > 0 && is_due(before, step, self.log_interval) {
             let at = recorder.last_record_at().unwrap_or(self.clock.now());
-            self.points.offer(Point { step, at, metrics: scalars(&recorder.metrics(at)) });
+            self.points.offer(Point { step, at, metrics: scalars(&recorder.original_metrics(at)) });
         }
     }
 }
