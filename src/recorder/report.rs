@@ -8,7 +8,7 @@ use crate::model::report::{Iterations, Latency, Model, SCHEMA, Series, Sourced, 
 use super::Recorder;
 use super::headline::{Headline, Window};
 use super::meter::{Amount, Meter};
-use super::progression::{Progression, Timing};
+use super::progression::{Progression, SAMPLES_BY_RATE, TOKENS_BY_RATE, Timing};
 
 impl Recorder {
     /// The report as things stand at a moment.
@@ -16,13 +16,16 @@ impl Recorder {
         let end = self.ended.unwrap_or(now);
         let progression = self.progression.settled();
         let model = self.model(&progression);
-        let wall = self.wall(end);
+        let live = self.command.started_at.is_some();
+        let wall = live.then_some((end - self.started).max(0.0));
+        let running = wall.map(|wall| (wall - self.suspended_seconds).max(0.0));
         let (window, from, to) = self.window(&progression, end);
-        let source = Source { recorder: self, progression: &progression, model: &model, wall };
+        let source = Source { recorder: self, progression: &progression, model: &model, wall: running };
         let headline = Headline::new(&source.over(from, to, window));
         let whole_run = Headline::new(&source.over(self.started, end, WindowName::Run));
         let mut command = self.command.clone();
         command.wall_seconds = wall;
+        command.suspended_seconds = live.then_some(self.suspended_seconds);
         command.cpu_seconds = command.cpu_seconds.or(self.host.cpu_seconds());
         let mut job = self.job.clone();
         job.world_size = self.facts.job_world_size().map(|world| world as u64);
@@ -58,14 +61,8 @@ impl Recorder {
         let progression = self.progression.settled();
         let model = self.model(&progression);
         let (window, from, to) = self.window(&progression, end);
-        let source =
-            Source { recorder: self, progression: &progression, model: &model, wall: self.wall(end) };
+        let source = Source { recorder: self, progression: &progression, model: &model, wall: None };
         source.over(from, to, window).originals()
-    }
-
-    /// The wall time of the command until a moment; `None` for a log that lies in a file.
-    fn wall(&self, end: f64) -> Option<f64> {
-        self.command.started_at.is_some().then_some((end - self.started).max(0.0))
     }
 
     /// What the headline metrics are taken over.
@@ -212,10 +209,14 @@ impl Source<'_> {
             if has_iterations { unknown.to_owned() } else { nothing() }
         });
         let samples_source = self.progression.samples.source.to_owned();
-        let (tokens, tokens_source) = match of(&self.progression.tokens) {
-            Some(tokens) => (Ok(tokens), self.progression.tokens.source.to_owned()),
-            None => self.tokens_of_samples(&samples, &samples_source),
-        };
+        // Whole samples are worth more than a rate times a time.
+        let estimated = self.progression.tokens.source == TOKENS_BY_RATE && samples_source != SAMPLES_BY_RATE;
+        let (tokens, tokens_source) =
+            match (of(&self.progression.tokens), self.tokens_of_samples(&samples, &samples_source)) {
+                (Some(_), (Ok(tokens), source)) if estimated => (Ok(tokens), source),
+                (Some(tokens), _) => (Ok(tokens), self.progression.tokens.source.to_owned()),
+                (None, of_samples) => of_samples,
+            };
         Amounts { tokens, tokens_source, samples, samples_source }
     }
 
@@ -239,7 +240,9 @@ impl Source<'_> {
     }
 
     fn no_iterations(&self) -> &'static str {
-        if self.progression.run.iterations > 0 {
+        if let Some(reason) = self.recorder.log_unavailable {
+            reason
+        } else if self.progression.run.iterations > 0 {
             "no iterations were counted: the warm-up took them all"
         } else {
             "no iterations were recognised in the log"

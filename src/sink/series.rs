@@ -6,6 +6,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
+use std::io;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -15,6 +16,7 @@ use serde_json::{Value, json};
 use super::queue::Opened;
 use crate::error::Error;
 use crate::model::{Clock, Event, GpuSample, HostSample, Progress, Scope};
+use crate::replace;
 
 /// A file, and the format that its name asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,10 +50,13 @@ impl SeriesFile {
     /// # Errors
     /// It cannot be written to.
     pub fn open(&self) -> Result<Opened<Event>, Error> {
-        let usage = |error| {
+        let usage = |error: io::Error| {
             Error::usage(format!("the series cannot be written to {}: {error}", self.path.display()))
                 .hint("--series FILE names another place, in a folder that is there")
         };
+        if replace::is_planted(&self.path) {
+            return Err(usage(io::Error::other("another user has put a link there")));
+        }
         let file = File::create(&self.path).map_err(usage)?;
         Ok(Opened::new(file, self.path.clone()))
     }
@@ -142,7 +147,7 @@ struct Row<'a> {
 
 impl Row<'_> {
     /// All columns in their order; null where this line has nothing to say, or no finite number.
-    fn columns(&self) -> [(&'static str, Value); 36] {
+    fn columns(&self) -> [(&'static str, Value); 39] {
         let (unread, unsaid) = (GpuSample::default(), Progress::default());
         let (gpu, log) = (self.gpu.unwrap_or(&unread), self.progress.unwrap_or(&unsaid));
         let host = self.host;
@@ -170,6 +175,9 @@ impl Row<'_> {
             ("resident_bytes", json!(host.map(|host| host.resident_bytes))),
             ("cpu_seconds", json!(host.map(|host| host.cpu_seconds))),
             // What the log states, and nothing that is derived from it.
+            // Which of several servers that write one log.
+            ("engine", json!(log.engine)),
+            ("epoch", json!(log.epoch)),
             ("iteration", json!(log.iteration)),
             ("total_iterations", json!(log.total_iterations)),
             ("step_time_seconds", json!(step_time(false))),
@@ -193,6 +201,8 @@ impl Row<'_> {
             ("generated_tokens", json!(log.generated_tokens)),
             ("prompt_tokens_per_second", json!(log.prompt_tokens_per_s)),
             ("generation_tokens_per_second", json!(log.generation_tokens_per_s)),
+            // The time of these generated tokens.
+            ("generation_seconds", json!(log.generation_time)),
             ("requests_running", json!(log.requests_running)),
         ]
     }
