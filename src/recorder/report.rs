@@ -2,6 +2,7 @@
 
 use crate::metrics::{Latencies, Rate};
 use crate::model::Report;
+use crate::model::metric::Metrics;
 use crate::model::report::{
     Iterations, Latency, LatencyBin, Model, Phase, PhaseName, SCHEMA, Series, Sourced, Window as WindowName,
 };
@@ -20,17 +21,11 @@ impl Recorder {
         let model = self.model(&progression);
         let live = self.command.started_at.is_some();
         let wall = live.then_some((end - self.started).max(0.0));
-        let train = progression.window().map(|(from, to)| (from.max(self.started), to.min(end)));
-        let has_iterations = progression.train.iterations > 0;
-        let (window, (from, to)) = match train {
-            Some(train) => (WindowName::Train, train),
-            None if has_iterations => (WindowName::Train, (self.started, end)),
-            None => (WindowName::Run, (self.started, end)),
-        };
         let running = wall.map(|wall| (wall - self.suspended_seconds).max(0.0));
+        let (window, from, to) = self.window(&progression, end);
         let source = Source { recorder: self, progression: &progression, model: &model, wall: running };
-        let headline = source.headline(from, to, window);
-        let whole_run = source.headline(self.started, end, WindowName::Run);
+        let headline = Headline::new(&source.over(from, to, window));
+        let whole_run = Headline::new(&source.over(self.started, end, WindowName::Run));
         let mut command = self.command.clone();
         command.wall_seconds = wall;
         command.suspended_seconds = live.then_some(self.suspended_seconds);
@@ -60,6 +55,26 @@ impl Recorder {
                 iterations: progression.series(self.started),
             },
             model,
+        }
+    }
+
+    /// Of the `metrics` of the report at a moment, those that the original EfficientLLM monitor
+    /// has: for those who ask often.
+    pub fn original_metrics(&self, now: f64) -> Metrics {
+        let end = self.ended.unwrap_or(now);
+        let progression = self.progression.settled();
+        let model = self.model(&progression);
+        let (window, from, to) = self.window(&progression, end);
+        let source = Source { recorder: self, progression: &progression, model: &model, wall: None };
+        source.over(from, to, window).originals()
+    }
+
+    /// What the headline metrics are taken over.
+    fn window(&self, progression: &Progression, end: f64) -> (WindowName, f64, f64) {
+        match progression.window() {
+            Some((from, to)) => (WindowName::Train, from.max(self.started), to.min(end)),
+            None if progression.train.iterations > 0 => (WindowName::Train, self.started, end),
+            None => (WindowName::Run, self.started, end),
         }
     }
 
@@ -191,7 +206,7 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    fn headline(&self, from: f64, to: f64, window: WindowName) -> Headline {
+    fn over(&self, from: f64, to: f64, window: WindowName) -> Window<'_> {
         let train = window == WindowName::Train;
         let amounts = self.amounts(train);
         let parameters = &self.model.parameters;
@@ -199,7 +214,7 @@ impl Source<'_> {
             (Some(value), Some(source)) => format!("{value:.2e} parameters ({source})"),
             _ => String::new(),
         };
-        Headline::new(&Window {
+        Window {
             from,
             to,
             gpus: &self.recorder.gpus,
@@ -222,7 +237,7 @@ impl Source<'_> {
             tokens_source: amounts.tokens_source,
             samples_source: amounts.samples_source,
             parameters_source,
-        })
+        }
     }
 
     fn amounts(&self, train: bool) -> Amounts {
