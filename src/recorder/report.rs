@@ -25,8 +25,8 @@ impl Recorder {
             None => (WindowName::Run, (self.started, end)),
         };
         let source = Source { recorder: self, progression: &progression, model: &model, wall };
-        let headline = source.headline(from, to, window);
-        let whole_run = source.headline(self.started, end, WindowName::Run);
+        let headline = source.headline(from, to, Which::Counted);
+        let whole_run = source.headline(self.started, end, Which::All);
         let mut command = self.command.clone();
         command.wall_seconds = wall;
         command.cpu_seconds = command.cpu_seconds.or(self.host.cpu_seconds());
@@ -42,7 +42,7 @@ impl Recorder {
             gpus: self.gpus.iter().map(|gpu| gpu.report(self.started, end)).collect(),
             host: self.host.report(self.started, end),
             log: self.log.clone(),
-            iterations: self.iterations(&progression, source.amounts(true)),
+            iterations: self.iterations(&progression, source.amounts(Which::Counted)),
             window,
             metrics: headline.metrics,
             metrics_whole_run: whole_run.metrics,
@@ -140,6 +140,13 @@ struct Amounts {
     samples_source: String,
 }
 
+/// The iterations that metrics speak of: those of the headline window, or the warm-up's too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Counted,
+    All,
+}
+
 /// What the headline of any window is made from.
 struct Source<'a> {
     recorder: &'a Recorder,
@@ -149,9 +156,8 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    fn headline(&self, from: f64, to: f64, window: WindowName) -> Headline {
-        let train = window == WindowName::Train;
-        let amounts = self.amounts(train);
+    fn headline(&self, from: f64, to: f64, which: Which) -> Headline {
+        let amounts = self.amounts(which);
         let parameters = &self.model.parameters;
         let parameters_source = match (parameters.value, &parameters.source) {
             (Some(value), Some(source)) => format!("{value:.2e} parameters ({source})"),
@@ -162,7 +168,7 @@ impl Source<'_> {
             to,
             gpus: &self.recorder.gpus,
             no_gpus: self.recorder.gpus_unavailable.as_deref().unwrap_or("no GPU was measured"),
-            sums: if train { &self.progression.train } else { &self.progression.run },
+            sums: if which == Which::Counted { &self.progression.train } else { &self.progression.run },
             tokens: amounts.tokens,
             samples: amounts.samples,
             parameters: parameters
@@ -183,8 +189,8 @@ impl Source<'_> {
         })
     }
 
-    fn amounts(&self, train: bool) -> Amounts {
-        let of = |meter: &Meter| if train { meter.train } else { meter.run };
+    fn amounts(&self, which: Which) -> Amounts {
+        let of = |meter: &Meter| if which == Which::Counted { meter.train } else { meter.run };
         let nothing = || self.no_iterations().to_owned();
         let has_iterations = self.progression.run.iterations > 0;
         let samples = of(&self.progression.samples).ok_or_else(|| {

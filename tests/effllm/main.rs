@@ -4,4 +4,5 @@
 mod shell;
 
 mod gpu;
+mod metrics;
 mod wrap;
