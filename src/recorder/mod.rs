@@ -1,6 +1,7 @@
 //! Folds the sources' events into a report.
 //!
-//! [`progression`] counts iterations and their time, [`meter`] tokens and samples, [`gpu`] and
+//! [`progression`] counts iterations and their time, [`meter`] tokens and samples,
+//! [`serving`] what inference servers generated, [`gpu`] and
 //! [`host`] integrate readings, [`thin`] keeps what plots need, and [`report`] draws the sums up.
 
 mod gpu;
@@ -9,6 +10,7 @@ mod host;
 mod meter;
 mod progression;
 mod report;
+mod serving;
 mod thin;
 
 use crate::model::report::{Command, Job, Log, Status};

@@ -7,7 +7,7 @@ use crate::model::report::{Iterations, Latency, Model, SCHEMA, Series, Sourced, 
 use super::Recorder;
 use super::headline::{Headline, Window};
 use super::meter::{Amount, Meter};
-use super::progression::{Progression, Timing};
+use super::progression::{Progression, SAMPLES_BY_RATE, TOKENS_BY_RATE, Timing};
 
 impl Recorder {
     /// The report as things stand at a moment.
@@ -198,10 +198,14 @@ impl Source<'_> {
             if has_iterations { unknown.to_owned() } else { nothing() }
         });
         let samples_source = self.progression.samples.source.to_owned();
-        let (tokens, tokens_source) = match of(&self.progression.tokens) {
-            Some(tokens) => (Ok(tokens), self.progression.tokens.source.to_owned()),
-            None => self.tokens_of_samples(&samples, &samples_source),
-        };
+        // Whole samples are worth more than a rate times a time.
+        let estimated = self.progression.tokens.source == TOKENS_BY_RATE && samples_source != SAMPLES_BY_RATE;
+        let (tokens, tokens_source) =
+            match (of(&self.progression.tokens), self.tokens_of_samples(&samples, &samples_source)) {
+                (Some(_), (Ok(tokens), source)) if estimated => (Ok(tokens), source),
+                (Some(tokens), _) => (Ok(tokens), self.progression.tokens.source.to_owned()),
+                (None, of_samples) => of_samples,
+            };
         Amounts { tokens, tokens_source, samples, samples_source }
     }
 

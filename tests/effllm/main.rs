@@ -5,4 +5,5 @@ mod shell;
 
 mod gpu;
 mod metrics;
+mod settings;
 mod wrap;
