@@ -383,7 +383,6 @@ fn a_bar_is_timed_by_its_arrival_and_an_evaluation_is_left_out() {
 }
 
 #[test]
-#[ignore = "open: a pause in a line goes before the records of the line"]
 fn a_checkpoint_that_is_told_behind_a_bar_comes_after_its_iteration() {
     let shell = Shell::new();
     // A bar has no newline, so that what is logged next stands behind it.
@@ -460,7 +459,6 @@ fn a_line_that_lies_poisons_no_metric() {
 }
 
 #[test]
-#[ignore = "open: a record whose iteration cannot be read counts as the next one"]
 fn an_iteration_beyond_all_numbers_is_none() {
     let good = |i: u64| line(i, BATCH * i as f64, 100.0);
     let lie = good(6).replace("iteration        6/", &format!("iteration {}/", "9".repeat(30)));
