@@ -24,11 +24,13 @@ impl Recorder {
             None if has_iterations => (WindowName::Train, (self.started, end)),
             None => (WindowName::Run, (self.started, end)),
         };
-        let source = Source { recorder: self, progression: &progression, model: &model, wall };
+        let running = wall.map(|wall| (wall - self.suspended_seconds).max(0.0));
+        let source = Source { recorder: self, progression: &progression, model: &model, wall: running };
         let headline = source.headline(from, to, Which::Counted);
         let whole_run = source.headline(self.started, end, Which::All);
         let mut command = self.command.clone();
         command.wall_seconds = wall;
+        command.suspended_seconds = live.then_some(self.suspended_seconds);
         command.cpu_seconds = command.cpu_seconds.or(self.host.cpu_seconds());
         let mut job = self.job.clone();
         job.world_size = self.facts.job_world_size().map(|world| world as u64);
@@ -229,7 +231,9 @@ impl Source<'_> {
     }
 
     fn no_iterations(&self) -> &'static str {
-        if self.progression.run.iterations > 0 {
+        if let Some(reason) = self.recorder.log_unavailable {
+            reason
+        } else if self.progression.run.iterations > 0 {
             "no iterations were counted: the warm-up took them all"
         } else {
             "no iterations were recognised in the log"

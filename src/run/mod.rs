@@ -5,7 +5,9 @@ mod context;
 mod follow;
 mod pump;
 mod report_file;
+mod secrets;
 mod supervise;
+mod wiring;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -16,19 +18,20 @@ use std::time::Duration;
 
 use nix::sys::prctl::set_child_subreaper;
 
-use crate::child::{self, Ending, Policy, Signals};
+use crate::child::{self, Ending, Policy, Signals, Wiring};
 use crate::error::Error;
 use crate::gpu;
 use crate::host::HostSampler;
 use crate::model::{Clock, Event, Report};
+use crate::periodic::rehearse_panic;
 use crate::recorder::Recorder;
 use crate::render;
 use crate::settings::{ReportTarget, Settings};
-use crate::view::{self, Live, Stream, Terminal, Ticker};
+use crate::view::{self, Keyboard, Live, Stream, Terminal, Ticker};
 
 use announce::Announcer;
 use report_file::ReportFile;
-use supervise::Moment;
+use supervise::{Moment, Supervised};
 
 /// How long the end of a run waits for NVML's last sample.
 const NVML_PATIENCE: Duration = Duration::from_millis(400);
@@ -44,11 +47,18 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     // Before the first thread: those that come later leave the signals alone.
     let signals = Signals::take()?;
     let clock = Clock::new();
-    let unbuffer = settings.unbuffer && context::python_unbuffered_is_unset();
-    let recorder =
-        Recorder::new(settings.recorder_options(), context::command(argv, unbuffer), context::job());
+    let wiring = wiring::choose(settings.stdio, &settings.report)?;
+    let is_read = !matches!(wiring, Wiring::Inherit { .. });
+    let unbuffer = settings.unbuffer && is_read && context::python_unbuffered_is_unset();
+    let command = context::command(argv, unbuffer, settings.mask);
+    let mut recorder = Recorder::new(settings.recorder_options(), command, context::job());
+    if !is_read {
+        recorder.no_log("the log is not read: with --stdio inherit the output does not pass through effllm");
+    }
     let recorder = Shared(Arc::new(Mutex::new(recorder)));
-    let live = if settings.quiet { Live::Off } else { settings.live.resolve(view::stderr_can_draw()) };
+    // What does not pass through effllm leaves it no place on the screen.
+    let quiet = settings.quiet || !is_read;
+    let live = if quiet { Live::Off } else { settings.live.resolve(view::stderr_can_draw()) };
     let terminal =
         Terminal::standard(live).map_err(|error| Error::failed(format!("cannot use stderr: {error}")))?;
     let terminal = Arc::new(terminal);
@@ -56,11 +66,17 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
 
     // Orphans of the command's tree come to effllm, so that the whole of it is seen and counted.
     let _ = set_child_subreaper(true);
-    let started = clock.now();
-    let child = child::spawn(argv, signals.original_mask(), unbuffer)?;
+    let like = wiring::terminal(&wiring);
+    recorder.lock().started(clock.now());
+    let child = child::spawn(argv, wiring, signals.original_mask(), unbuffer)?;
     panic::set_hook(Box::new(mourn));
-    recorder.lock().started(started);
-    let pid = child.pid;
+    let (mut keyboard, slave) = match (child.pty, like) {
+        (Some(pty), Some(like)) => (Keyboard::new(like, pty.master).ok(), Some(pty.slave)),
+        _ => (None, None),
+    };
+    if let Some(keyboard) = &mut keyboard {
+        keyboard.hold();
+    }
     let snapshot = recorder.snapshot(clock);
     let host = HostSampler::start(std::process::id(), settings.interval, clock, recorder.sink());
     let kept_current = report_file.keep_current(snapshot.clone());
@@ -68,29 +84,43 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let mut announcer =
         Announcer::new(terminal.clone(), recorder.clone(), clock, live, settings.log_interval);
     let (feed, follower) = follow::follow(settings.log.reader(), recorder.clone(), move || announcer.look());
-    let pumps = pump::start(child, sinks(&settings.report, &terminal), clock, feed);
+    let pumps = pump::start(child.outputs, |stream| sink(stream, &settings.report, &terminal), clock, feed);
 
-    let ending = supervise::supervise(&signals, pid, Policy::default(), None, |moment| match moment {
-        Moment::Ending => kept_current.save_now(),
-        Moment::Suspending => {
-            let _ = terminal.pause();
-            recorder.lock().suspended();
-        }
-        Moment::Resumed => {
-            terminal.resume();
-            recorder.lock().suspended();
-        }
+    let supervised = Supervised {
+        signals: &signals,
+        pid: child.pid,
+        policy: Policy::new(settings.not_forwarded, keyboard.is_some()),
+        kill_after: settings.kill_after,
+        keyboard: keyboard.as_mut(),
+    };
+    let ending = supervised.until_it_ends(|moment| {
+        guarded(|| match moment {
+            Moment::Ending => kept_current.save_now(),
+            Moment::Suspending => {
+                let _ = terminal.pause();
+                recorder.lock().suspended(clock.now());
+            }
+            Moment::Resumed => {
+                terminal.resume();
+                recorder.lock().resumed(clock.now());
+            }
+        });
     });
 
-    let finish = || {
-        let ended = clock.now();
+    let ended = clock.now();
+    drop(slave); // the last one: what was written to the command's terminal ends
+    guarded(|| {
         if !gpus.finish(NVML_PATIENCE) {
             recorder.lock().warn("NVML did not answer at the end: the last sample may be missing");
         }
         if let Ok(host) = host {
             host.finish(HOST_PATIENCE);
         }
-        if !pumps.drain(|| supervise::interrupted(&signals)) {
+    });
+    let is_drained = pumps.drain(|| supervise::interrupted(&signals));
+    drop(keyboard);
+    guarded(|| {
+        if !is_drained {
             recorder
                 .lock()
                 .warn("something that the command left behind holds its output open; it was not waited for");
@@ -111,10 +141,13 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
         if is_free && !settings.quiet {
             let _ = terminal.print(&closing(&report, &report_file));
         }
-    };
-    // Whatever happens there, the command's ending is kept.
-    let _ = panic::catch_unwind(AssertUnwindSafe(finish));
+    });
     Ok(ending)
+}
+
+/// A step of effllm's own beside the command's: whatever happens in it, the rest goes on.
+fn guarded(step: impl FnOnce()) {
+    let _ = panic::catch_unwind(AssertUnwindSafe(step)); // told by the hook
 }
 
 /// The recorder, as the sources' threads share it.
@@ -124,7 +157,9 @@ struct Shared(Arc<Mutex<Recorder>>);
 impl Shared {
     /// A thread that panicked while it held the recorder ends its own measurements, not the others'.
     fn lock(&self) -> MutexGuard<'_, Recorder> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let recorder = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rehearse_panic();
+        recorder
     }
 
     /// The report as it stands whenever it is asked for.
@@ -134,7 +169,7 @@ impl Shared {
     }
 
     /// What a source is to do with its events.
-    fn sink(&self) -> impl Fn(Event) + Send + 'static {
+    fn sink(&self) -> impl Fn(Event) + Clone + Send + 'static {
         let shared = self.clone();
         move |event| shared.lock().fold(event)
     }
@@ -157,16 +192,14 @@ fn sample_gpus(settings: &Settings, clock: Clock, recorder: &Shared) -> Result<g
     Ok(sampler)
 }
 
-/// Where the command's stdout and stderr go: a report on stdout leaves it no room there.
-fn sinks(report: &ReportTarget, terminal: &Arc<Terminal>) -> [pump::Sink; 2] {
-    let to = |stream| -> pump::Sink {
-        let terminal = terminal.clone();
-        Box::new(move |bytes| terminal.write_child(stream, bytes))
+/// Where a stream of the command goes: a report on stdout leaves it no room there.
+fn sink(stream: child::Stream, report: &ReportTarget, terminal: &Arc<Terminal>) -> pump::Sink {
+    let stream = match (stream, report) {
+        (child::Stream::Stdout, ReportTarget::File(_)) => Stream::Stdout,
+        _ => Stream::Stderr,
     };
-    match report {
-        ReportTarget::Stdout => [to(Stream::Stderr), to(Stream::Stderr)],
-        ReportTarget::File(_) => [to(Stream::Stdout), to(Stream::Stderr)],
-    }
+    let terminal = terminal.clone();
+    Box::new(move |bytes| terminal.write_child(stream, bytes))
 }
 
 /// The summary at the end.

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use nix::fcntl::{FcntlArg, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::follow::{Chunk, LogFeed};
-use crate::child::Child;
+use crate::child::{Output, Stream};
 use crate::log::Source;
 use crate::model::Clock;
 
@@ -28,7 +29,7 @@ pub type Sink = Box<dyn FnMut(&[u8]) -> io::Result<()> + Send>;
 pub struct Pumps {
     /// Disconnected once every pump has ended.
     running: Receiver<()>,
-    flows: [Arc<Flow>; 2],
+    flows: Vec<Arc<Flow>>,
 }
 
 /// How far a pump has come.
@@ -42,24 +43,27 @@ struct Flow {
     pipe_bytes: u64,
 }
 
-/// Starts a pump for each stream of the command.
-pub fn start(child: Child, [stdout, stderr]: [Sink; 2], clock: Clock, log: LogFeed) -> Pumps {
+/// Starts a pump for each stream of the command; `sink` is where one goes.
+pub fn start(outputs: Vec<Output>, sink: impl Fn(Stream) -> Sink, clock: Clock, log: LogFeed) -> Pumps {
     let (alive, running) = bounded(0);
-    let streams = [(Source::Stdout, child.stdout, stdout), (Source::Stderr, child.stderr, stderr)];
-    let flows = streams.map(|(source, from, to)| {
+    let mut flows = Vec::new();
+    for Output { stream, from } in outputs {
         let pipe_bytes =
             fcntl(from.as_fd(), FcntlArg::F_GETPIPE_SZ).ok().and_then(|size| size.try_into().ok());
         let flow = Arc::new(Flow { pipe_bytes: pipe_bytes.unwrap_or(BUFFER as u64), ..Flow::default() });
-        let (log, alive, told) = (log.clone(), alive.clone(), flow.clone());
-        let name = format!("{source:?}").to_lowercase();
+        let (log, alive, told, to) = (log.clone(), alive.clone(), flow.clone(), sink(stream));
+        let (source, name) = match stream {
+            Stream::Stdout => (Source::Stdout, "stdout"),
+            Stream::Stderr => (Source::Stderr, "stderr"),
+        };
         let pump = move || {
             pump(from, to, source, clock, &told, &log);
             drop::<Sender<()>>(alive);
         };
         // Without a thread the stream is closed, as it would be without effllm's memory.
-        let _ = thread::Builder::new().name(name).spawn(pump);
-        flow
-    });
+        let _ = thread::Builder::new().name(name.to_owned()).spawn(pump);
+        flows.push(flow);
+    }
     Pumps { running, flows }
 }
 
@@ -68,24 +72,24 @@ impl Pumps {
     /// pipes, however slow they are, or until `interrupted` says so. Returns false if something else
     /// holds the pipes open.
     pub fn drain(&self, mut interrupted: impl FnMut() -> bool) -> bool {
-        let carried = || self.flows.each_ref().map(|flow| flow.carried.load(Ordering::Relaxed));
+        let carried = |flow: &Arc<Flow>| flow.carried.load(Ordering::Relaxed);
         // More than the pipes held at the command's end was written by something else.
-        let ended = carried();
-        let mut before = ended;
+        let ended: Vec<u64> = self.flows.iter().map(carried).collect();
+        let mut before = ended.clone();
         loop {
             if self.running.recv_timeout(SILENCE).is_err_and(|error| error.is_disconnected()) {
                 return true;
             }
-            let now = carried();
-            let is_the_commands = |i: usize, flow: &Flow| {
-                let moves = flow.is_writing.load(Ordering::Relaxed) || now[i] > before[i];
-                moves && now[i] - ended[i] <= flow.pipe_bytes
-            };
-            let is_left = self.flows.iter().enumerate().any(|(i, flow)| is_the_commands(i, flow));
+            let mut is_left = false;
+            for ((flow, ended), before) in self.flows.iter().zip(&ended).zip(&mut before) {
+                let now = carried(flow);
+                let moves = flow.is_writing.load(Ordering::Relaxed) || now > *before;
+                is_left |= moves && now - ended <= flow.pipe_bytes;
+                *before = now;
+            }
             if !is_left || interrupted() {
                 return false;
             }
-            before = now;
         }
     }
 }
@@ -98,6 +102,11 @@ fn pump(from: OwnedFd, mut to: Sink, source: Source, clock: Clock, flow: &Flow, 
             Ok(0) => return,
             Ok(n) => buffer.get(..n).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // The command's own terminal, which must not block who writes to it.
+                let _ = poll(&mut [PollFd::new(from.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE);
+                continue;
+            }
             Err(_) => return,
         };
         let at = clock.now();

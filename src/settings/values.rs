@@ -56,6 +56,23 @@ impl FromStr for Interval {
     }
 }
 
+/// A time to wait: up to a year.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience(pub Duration);
+
+impl FromStr for Patience {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match parse_duration(text) {
+            Some(seconds) if (0.0..=365.0 * 86400.0).contains(&seconds) => {
+                Ok(Self(Duration::from_secs_f64(seconds)))
+            }
+            Some(_) => Err("must be between 0 seconds and a year".to_owned()),
+            None => Err("is no duration, as in 30, 90s or 5m".to_owned()),
+        }
+    }
+}
+
 /// A number above zero with an optional suffix: 7.6B, 494M, 2048.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Count(f64);

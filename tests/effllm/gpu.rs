@@ -339,7 +339,8 @@ fn an_nvml_that_hangs_in_mid_run_keeps_what_was_measured() {
     assert_eq!(done.signal(), Some(nix::libc::SIGTERM));
     let report = shell.report();
     assert_near(report.metric("amu_gb"), 25.0, 1e-9);
-    assert!(report.number("gpus.0.coverage_ratio") < 0.7);
+    assert!(report.number("gpus.1.coverage_ratio") < 0.7);
+    assert!(report.number("gpus.0.coverage_ratio") > 0.9, "the other GPU is measured on");
     assert!(report.warnings().iter().any(|warning| warning.contains("NVML did not answer at the end")));
 }
 
@@ -365,8 +366,11 @@ fn init_and_shutdown_are_balanced() {
     let inits = calls.iter().filter(|made| made.call.starts_with("nvmlInit")).count();
     assert_eq!((inits, count(&calls, "nvmlShutdown")), (1, 1));
     assert_eq!(calls.last().map(|made| &*made.call), Some("nvmlShutdown"));
-    let threads: BTreeMap<_, _> = calls.iter().map(|made| (made.thread, ())).collect();
-    assert_eq!(threads.len(), 1, "one thread makes every call");
+    for gpu in 0..2 {
+        let threads: BTreeMap<_, _> =
+            calls.iter().filter(|made| made.gpu == Some(gpu)).map(|made| (made.thread, ())).collect();
+        assert_eq!(threads.len(), 1, "one thread makes every call about a GPU");
+    }
 }
 
 /// The readings that were due on the grid, in intervals of 0.1 s since the first: the last one of all
