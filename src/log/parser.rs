@@ -131,14 +131,17 @@ impl Parser {
             self.restart_announced = true;
             out.push(Event::Restart { at: at.map(|at| at.last) });
         }
-        if matches_any(&self.rules.pause, line.text) {
+        let records = self.match_records(line);
+        // A bar has no newline: what stands behind it was told after it.
+        let pause = self.rules.pause.iter().filter_map(|pattern| pattern.start(line.text)).min();
+        let is_behind = pause.zip(records.first()).is_some_and(|(pause, (record, ..))| pause > *record);
+        if pause.is_some() && !is_behind {
             self.pause(out);
         }
-        let records = self.match_records(line);
         if records.is_empty() {
             self.go_on(line.text, out);
         }
-        for (rule, mut record) in records {
+        for (_, rule, mut record) in records {
             self.close(out);
             let RecordRule { more, end, bar, .. } = &self.rules.records[rule];
             record.at = at.map(|at| if *bar { at.first } else { at.last });
@@ -148,6 +151,9 @@ impl Parser {
             } else {
                 self.record(rule, record, out);
             }
+        }
+        if is_behind {
+            self.pause(out);
         }
     }
 
@@ -180,13 +186,16 @@ impl Parser {
         }
     }
 
-    /// The records in a line, in their order and with their rules' numbers: there may be several,
-    /// glued together.
-    fn match_records(&mut self, line: Line<'_>) -> Vec<(usize, Progress)> {
+    /// The records in a line, in their order, with where they begin and their rules' numbers: there
+    /// may be several, glued together.
+    fn match_records(&mut self, line: Line<'_>) -> Vec<(usize, usize, Progress)> {
         let mut matches: Vec<(usize, usize, usize, Progress)> = Vec::new();
         for (number, rule) in self.rules.records.iter().enumerate() {
             for captures in rule.line.all(line.text) {
                 let Some(whole) = captures.get(0) else { continue };
+                if rule.line.is_unbelievable("iteration", &captures) {
+                    continue;
+                }
                 if matches.iter().any(|(start, end, ..)| whole.start() < *end && *start < whole.end()) {
                     continue;
                 }
@@ -202,7 +211,7 @@ impl Parser {
             matches.iter().skip(1).map(|(start, ..)| *start).chain([line.text.len()]).collect();
         let mut from = 0;
         let mut records = Vec::new();
-        for ((.., number, mut record), to) in matches.into_iter().zip(starts) {
+        for ((start, _, number, mut record), to) in matches.into_iter().zip(starts) {
             let rule = &self.rules.records[number];
             match rule.sign {
                 Sign::Sure => self.signs.sure += 1,
@@ -212,7 +221,7 @@ impl Parser {
             read_fields(&rule.fields, line.text.get(from..to).unwrap_or_default(), &mut record);
             record.smoothed = rule.bar;
             record.engine = rule.by.as_ref().map(|by| by.matched(line.whole));
-            records.push((number, record));
+            records.push((start, number, record));
             from = to;
         }
         records

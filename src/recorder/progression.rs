@@ -130,7 +130,7 @@ impl Progression {
     pub fn record(&mut self, record: &Progress, sizes: &Sizes) {
         self.loss = record.loss.or(self.loss);
         self.total_iterations = record.total_iterations.or(self.total_iterations);
-        self.global_batch_size = record.global_batch_size.or(self.global_batch_size);
+        self.global_batch_size = batch_of(record).or(self.global_batch_size);
         if let Some(engine) = &record.engine {
             let another = self.serving.is_another(engine);
             self.serve(record);
@@ -282,7 +282,9 @@ impl Progression {
                 Timing::Arrival => between(record.at, mark.at),
                 _ => between(record.clock, mark.clock),
             };
-            match elapsed.filter(|_| !self.interrupted) {
+            // Where times are stated, a line without one has none: its neighbours do not share theirs.
+            let is_known = !self.interrupted && self.timing != Some(Timing::Stated);
+            match elapsed.filter(|_| is_known) {
                 // Two records that the clock cannot tell apart are timed together with the next.
                 Some(elapsed) if elapsed <= 0.0 => {
                     new = Mark { at: mark.at, clock: mark.clock, untimed: mark.untimed + iterations, ..new };
@@ -314,7 +316,7 @@ impl Progression {
             let (rate, scope) = rate?;
             Some(rate * world(scope)? * span.seconds?)
         };
-        let batch = record.global_batch_size.or(sizes.global_batch_size);
+        let batch = batch_of(record).or(sizes.global_batch_size);
         let samples = record.samples.map(|samples| (samples, "samples in the log"));
         let samples = samples
             .or(batch.map(|batch| (batch * iterations, "global batch size × iterations")))
@@ -376,4 +378,9 @@ impl Progression {
             }
         }
     }
+}
+
+/// The batch size that a record states; none is of nothing.
+fn batch_of(record: &Progress) -> Option<f64> {
+    record.global_batch_size.filter(|batch| *batch > 0.0)
 }

@@ -24,8 +24,8 @@ impl Recorder {
         let running = wall.map(|wall| (wall - self.suspended_seconds).max(0.0));
         let (window, from, to) = self.window(&progression, end);
         let source = Source { recorder: self, progression: &progression, model: &model, wall: running };
-        let headline = Headline::new(&source.over(from, to, window));
-        let whole_run = Headline::new(&source.over(self.started, end, WindowName::Run));
+        let headline = Headline::new(&source.over(from, to, Which::Counted));
+        let whole_run = Headline::new(&source.over(self.started, end, Which::All));
         let mut command = self.command.clone();
         command.wall_seconds = wall;
         command.suspended_seconds = live.then_some(self.suspended_seconds);
@@ -42,9 +42,13 @@ impl Recorder {
             gpus: self.gpus.iter().map(|gpu| gpu.report(self.started, end)).collect(),
             host: self.host.report(self.started, end),
             log: self.log.clone(),
-            iterations: self.iterations(&progression, source.amounts(true)),
+            iterations: self.iterations(&progression, source.amounts(Which::Counted)),
             window,
-            phases: train.filter(|_| live).map(|train| self.phases(train, end)).unwrap_or_default(),
+            phases: if live && window == WindowName::Train {
+                self.phases((from, to), end)
+            } else {
+                Vec::new()
+            },
             metrics: headline.metrics,
             metrics_whole_run: whole_run.metrics,
             provenance: headline.provenance,
@@ -64,9 +68,9 @@ impl Recorder {
         let end = self.ended.unwrap_or(now);
         let progression = self.progression.settled();
         let model = self.model(&progression);
-        let (window, from, to) = self.window(&progression, end);
+        let (_, from, to) = self.window(&progression, end);
         let source = Source { recorder: self, progression: &progression, model: &model, wall: None };
-        source.over(from, to, window).originals()
+        source.over(from, to, Which::Counted).originals()
     }
 
     /// What the headline metrics are taken over.
@@ -197,6 +201,13 @@ struct Amounts {
     samples_source: String,
 }
 
+/// The iterations that metrics speak of: those of the headline window, or the warm-up's too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Counted,
+    All,
+}
+
 /// What the headline of any window is made from.
 struct Source<'a> {
     recorder: &'a Recorder,
@@ -206,9 +217,8 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    fn over(&self, from: f64, to: f64, window: WindowName) -> Window<'_> {
-        let train = window == WindowName::Train;
-        let amounts = self.amounts(train);
+    fn over(&self, from: f64, to: f64, which: Which) -> Window<'_> {
+        let amounts = self.amounts(which);
         let parameters = &self.model.parameters;
         let parameters_source = match (parameters.value, &parameters.source) {
             (Some(value), Some(source)) => format!("{value:.2e} parameters ({source})"),
@@ -219,7 +229,7 @@ impl Source<'_> {
             to,
             gpus: &self.recorder.gpus,
             no_gpus: self.recorder.gpus_unavailable.as_deref().unwrap_or("no GPU was measured"),
-            sums: if train { &self.progression.train } else { &self.progression.run },
+            sums: if which == Which::Counted { &self.progression.train } else { &self.progression.run },
             tokens: amounts.tokens,
             samples: amounts.samples,
             parameters: parameters
@@ -240,8 +250,8 @@ impl Source<'_> {
         }
     }
 
-    fn amounts(&self, train: bool) -> Amounts {
-        let of = |meter: &Meter| if train { meter.train } else { meter.run };
+    fn amounts(&self, which: Which) -> Amounts {
+        let of = |meter: &Meter| if which == Which::Counted { meter.train } else { meter.run };
         let nothing = || self.no_iterations().to_owned();
         let has_iterations = self.progression.run.iterations > 0;
         let samples = of(&self.progression.samples).ok_or_else(|| {

@@ -4,5 +4,7 @@
 mod shell;
 
 mod gpu;
+mod metrics;
+mod settings;
 mod sink;
 mod wrap;
