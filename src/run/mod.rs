@@ -23,7 +23,7 @@ use crate::error::Error;
 use crate::gpu;
 use crate::host::HostSampler;
 use crate::model::{Clock, Event, Report};
-use crate::periodic::rehearse_panic;
+use crate::periodic::{rehearse_panic, rehearse_panic_of};
 use crate::recorder::Recorder;
 use crate::render;
 use crate::settings::{ReportTarget, Settings};
@@ -62,6 +62,7 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let terminal =
         Terminal::standard(live).map_err(|error| Error::failed(format!("cannot use stderr: {error}")))?;
     let terminal = Arc::new(terminal);
+    panic::set_hook(Box::new(mourn));
     let gpus = sample_gpus(&settings, clock, &recorder)?;
 
     // Orphans of the command's tree come to effllm, so that the whole of it is seen and counted.
@@ -69,7 +70,6 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let like = wiring::terminal(&wiring);
     recorder.lock().started(clock.now());
     let child = child::spawn(argv, wiring, signals.original_mask(), unbuffer)?;
-    panic::set_hook(Box::new(mourn));
     let (mut keyboard, slave) = match (child.pty, like) {
         (Some(pty), Some(like)) => (Keyboard::new(like, pty.master).ok(), Some(pty.slave)),
         _ => (None, None),
@@ -147,7 +147,11 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
 
 /// A step of effllm's own beside the command's: whatever happens in it, the rest goes on.
 fn guarded(step: impl FnOnce()) {
-    let _ = panic::catch_unwind(AssertUnwindSafe(step)); // told by the hook
+    // Told by the hook.
+    let _ = panic::catch_unwind(AssertUnwindSafe(|| {
+        rehearse_panic_of("end");
+        step();
+    }));
 }
 
 /// The recorder, as the sources' threads share it.
