@@ -3,7 +3,10 @@
 
 mod shell;
 
+mod fuzz;
 mod gpu;
 mod metrics;
+mod properties;
+mod seeds;
 mod settings;
 mod wrap;
