@@ -1,5 +1,7 @@
 //! Iterations: how many each record speaks of, and how long they took.
 
+use std::borrow::Cow;
+
 use crate::metrics::{Latencies, Rate};
 use crate::model::report::IterationSeries;
 use crate::model::{Progress, Scope};
@@ -138,7 +140,7 @@ impl Progression {
         }
         if record.baseline {
             if self.opening.is_some() {
-                *self = self.settled();
+                *self = self.settled().into_owned();
             }
             let iteration = record.iteration.max(sizes.resume_iteration);
             self.mark = Some(Mark { iteration, at: record.at, clock: record.clock, untimed: 0 });
@@ -159,20 +161,18 @@ impl Progression {
 
     /// The next record continues from an earlier iteration.
     pub fn restart(&mut self, at: Option<f64>) {
-        *self = self.settled();
-        self.opening = None;
+        *self = self.settled().into_owned();
         self.mark = Some(Mark { iteration: None, at, ..Mark::default() });
         self.samples.restart();
         self.tokens.restart();
     }
 
     /// The sums with the first record in them, even if nothing followed it.
-    pub fn settled(&self) -> Self {
-        let mut settled = self.clone();
-        if let Some((opening, sizes)) = settled.opening.take() {
-            settled.open(&opening, &sizes, None);
-        }
-        settled
+    pub fn settled(&self) -> Cow<'_, Self> {
+        let Some((opening, sizes)) = &self.opening else { return Cow::Borrowed(self) };
+        let mut settled = Self { opening: None, ..self.clone() };
+        settled.open(opening, sizes, None);
+        Cow::Owned(settled)
     }
 
     /// The last record's iteration.

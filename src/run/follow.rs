@@ -139,7 +139,7 @@ fn record(
     }
     for event in status.into_iter().chain(events.drain(..)) {
         let due = matches!(event, Event::Progress(_) | Event::LogRead { .. });
-        recorder.lock().fold(event);
+        recorder.fold(event);
         if due {
             after();
         }

@@ -9,4 +9,5 @@ mod metrics;
 mod properties;
 mod seeds;
 mod settings;
+mod sink;
 mod wrap;
