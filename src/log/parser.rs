@@ -20,6 +20,9 @@ pub struct Line<'l> {
     pub text: &'l [u8],
 }
 
+/// So many records in a row that count upwards behind the last one are no other rank's late lines.
+const LONGEST_RISE: u32 = 3;
+
 /// Applies one set of rules to the lines of one log.
 #[derive(Debug, Clone)]
 pub struct Parser {
@@ -38,6 +41,9 @@ pub struct Parser {
     last_of_engine: BTreeMap<String, u64>,
     /// The smallest step between two records, to tell another rank's late line from a restart.
     stride: u64,
+    /// The last record that lay behind the last one and was left out, and how many in a row have
+    /// counted upwards there.
+    behind: Option<(u64, u32)>,
     epoch: Option<f64>,
     /// What the training's bar counts up to; a bar with another total is another bar.
     bar_total: Option<u64>,
@@ -85,6 +91,7 @@ impl Parser {
             last_iteration: None,
             last_of_engine: BTreeMap::new(),
             stride: u64::MAX,
+            behind: None,
             epoch: None,
             bar_total: None,
             restart_announced: false,
@@ -289,7 +296,7 @@ impl Parser {
                 }
             }
             (Some(now), Some(last)) if now < last => {
-                if self.restarts(bar, last - now) {
+                if self.restarts(bar, now, last) {
                     if !self.restart_announced {
                         self.flush(out);
                         out.push(Event::Restart { at: None });
@@ -301,10 +308,18 @@ impl Parser {
         }
     }
 
-    /// Whether a record that lies `back` iterations behind the last one begins a restarted
-    /// training, rather than being another rank's late line or a bar that is drawn again.
-    fn restarts(&self, bar: bool, back: u64) -> bool {
-        self.restart_announced || !bar && back > self.stride.saturating_mul(2)
+    /// Whether a record that lies behind the last one begins a restarted training, rather than being
+    /// another rank's late line or a bar that is drawn again: it lies far behind, or several in a row
+    /// count upwards there.
+    fn restarts(&mut self, bar: bool, now: u64, last: u64) -> bool {
+        let rising = match self.behind {
+            Some((before, rising)) if now == before => rising,
+            Some((before, rising)) if now > before => rising + 1,
+            _ => 1,
+        };
+        self.behind = Some((now, rising));
+        let is_far = last - now > self.stride.saturating_mul(2);
+        self.restart_announced || !bar && (is_far || rising >= LONGEST_RISE)
     }
 
     /// In a later epoch iterations may be counted from the beginning again; that is no restart.
@@ -351,6 +366,7 @@ impl Parser {
                 self.stride = self.stride.min(step);
             }
             self.last_iteration = Some(now);
+            self.behind = None;
             self.restart_announced = false;
         }
         if self.holds && record.engine.is_none() {

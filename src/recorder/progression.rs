@@ -221,7 +221,7 @@ impl Progression {
         let iterations = extra
             .or(since_resume.filter(|since| (1..=LARGEST_JUMP).contains(since)))
             .or(sizes.log_interval)
-            .or(step)
+            .or(step.filter(|step| *step <= LARGEST_JUMP))
             .unwrap_or(1)
             .clamp(1, iteration.max(1));
         self.count(record, sizes, iterations);
