@@ -1,7 +1,7 @@
 //! A gate's outcome wherever a CI looks for it: on stderr, in files, on GitHub's pages.
 
 use std::env;
-use std::fs::{self, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::model::Report;
 use crate::model::gate::Gate;
 use crate::render;
+use crate::replace::{can_replace, replace};
 
 /// The files that the outcome is written to, besides the report.
 #[derive(Debug, Default)]
@@ -19,18 +20,14 @@ pub struct Files {
 
 impl Files {
     /// # Errors
-    /// A file can never be written: its folder is not there, or it is a folder itself.
+    /// A file can never be written.
     pub fn prepare(junit: Option<PathBuf>, gitlab_metrics: Option<PathBuf>) -> Result<Self, Error> {
         for (option, file) in [("--junit", &junit), ("--gitlab-metrics", &gitlab_metrics)] {
             let Some(file) = file else { continue };
-            let usage = |why| Error::usage(format!("{option}: {} {why}", file.display()));
-            let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-            if file.is_dir() {
-                return Err(usage("is a folder").hint("name a file in it"));
-            }
-            if folder.is_some_and(|folder| !folder.is_dir()) {
-                return Err(usage("lies in a folder that is not there").hint("make the folder first"));
-            }
+            can_replace(file).map_err(|why| {
+                Error::usage(format!("{option}: {} cannot be written: {why}", file.display()))
+                    .hint("name a file in a folder that is there")
+            })?;
         }
         Ok(Self { junit, gitlab_metrics })
     }
@@ -42,12 +39,12 @@ impl Files {
             Error::failed(format!("{} cannot be written: {error}", file.display()))
         };
         let texts = [
-            (&self.junit, render::junit as fn(&Report) -> String),
+            (&self.junit, (|report| render::junit([("effllm gate", report)])) as fn(&Report) -> String),
             (&self.gitlab_metrics, |report| render::gitlab_metrics(&report.metrics)),
         ];
         let written = texts.iter().filter_map(|(file, text)| {
             let file = file.as_ref()?;
-            fs::write(file, text(report)).err().map(|error| cannot(file, error))
+            replace(file, text(report).as_bytes()).err().map(|error| cannot(file, error))
         });
         let mut errors: Vec<Error> = written.collect();
         if let (Some(gate), Some(summary)) = (&report.gate, github_summary()) {

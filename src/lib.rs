@@ -10,7 +10,8 @@
 //! - [`log`], [`gpu`], [`host`], [`child`]: the sources. They do not know each other.
 //! - [`recorder`]: folds the sources' events into a report.
 //! - [`gate`]: what is required of a report, and how reports differ.
-//! - [`render`]: a report as text. [`view`]: the terminal while a command runs.
+//! - [`render`]: a report as text. [`view`]: the terminal while a command runs. [`sink`]: what else
+//!   is written then. [`replace`]: files that are whole at every moment.
 //! - [`ci`]: tells a gate's outcome wherever a CI looks for it.
 //! - [`settings`]: defaults, files, environment and flags become one `Settings`.
 //! - [`run`]: the main job. [`cli`]: one file a subcommand.
@@ -28,6 +29,8 @@ pub mod model;
 pub mod periodic;
 pub mod recorder;
 pub mod render;
+pub mod replace;
 pub mod run;
 pub mod settings;
+pub mod sink;
 pub mod view;

@@ -9,7 +9,7 @@ use super::print;
 use crate::error::Error;
 use crate::gate::compare;
 use crate::render;
-use crate::settings::read_report;
+use crate::settings::read_reports;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -39,8 +39,7 @@ enum Format {
 
 impl Compare {
     pub fn run(self) -> Result<ExitCode, Error> {
-        let read = |file: &PathBuf| Ok((file.display().to_string(), read_report(file)?));
-        let comparison = compare(&self.reports.iter().map(read).collect::<Result<Vec<_>, Error>>()?);
+        let comparison = compare(&read_reports(&self.reports)?);
         print(&match self.format {
             Format::Table => render::comparison_table(&comparison, console::colors_enabled()),
             Format::Markdown => render::comparison_markdown(&comparison),

@@ -6,6 +6,7 @@ mod generate;
 mod gpus;
 mod parse;
 mod profiles;
+mod report;
 mod run;
 
 use std::io::{self, ErrorKind, Write};
@@ -37,12 +38,14 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::Run),
+    // Boxed: it is much larger than the others.
+    Run(Box<run::Run>),
     Parse(parse::Parse),
     Gate(gate::Gate),
     Compare(compare::Compare),
     Gpus(gpus::Gpus),
     Profiles(profiles::Profiles),
+    Report(report::Report),
     Completions(generate::Completions),
     Man(generate::Man),
     Schema(generate::Schema),
@@ -61,6 +64,7 @@ pub fn main() -> ExitCode {
         Command::Compare(compare) => compare.run(),
         Command::Gpus(gpus) => gpus.run(),
         Command::Profiles(profiles) => profiles.run(),
+        Command::Report(report) => report.run(),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
         Command::Schema(schema) => schema.run(),

@@ -8,22 +8,26 @@ use super::gate::told;
 use crate::model::Report;
 use crate::model::gate::{Gate, GateResult, Level, Verdict};
 
+/// A test suite for each report, by its name.
+///
 /// A requirement that failed is a failure, one without data an error, and either is only noted on
 /// the test case where it does not fail the gate: data may be missing there, or the level is `warn`.
-pub fn junit(report: &Report) -> String {
-    let mut suite = TestSuite::new("effllm gate");
+pub fn junit<'a>(reports: impl IntoIterator<Item = (&'a str, &'a Report)>) -> String {
+    let mut document = Document::new("effllm");
+    document.add_test_suites(reports.into_iter().map(|(name, report)| suite(name, report)));
+    // Fails only where writing to memory does.
+    document.to_string().unwrap_or_default()
+}
+
+fn suite(name: &str, report: &Report) -> TestSuite {
+    let mut suite = TestSuite::new(name);
     if let Some(gate) = &report.gate {
         suite.add_test_cases(gate.results.iter().map(|result| test_case(result, gate)));
     }
-    let wall = report.command.wall_seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    let mut document = Document::new("effllm");
-    if let Some(wall) = wall {
+    if let Some(Ok(wall)) = report.command.wall_seconds.map(Duration::try_from_secs_f64) {
         suite.set_time(wall);
-        document.set_time(wall);
     }
-    document.add_test_suite(suite);
-    // Fails only where writing to memory does.
-    document.to_string().unwrap_or_default()
+    suite
 }
 
 fn test_case(result: &GateResult, gate: &Gate) -> TestCase {
@@ -67,11 +71,11 @@ mod tests {
     #[test]
     fn a_document_of_each_outcome() {
         let report = Report { gate: Some(gate()), ..training(1) };
-        insta::assert_snapshot!(junit(&report));
+        insta::assert_snapshot!(junit([("effllm gate", &report)]));
     }
 
     #[test]
     fn without_a_gate_there_are_no_test_cases() {
-        assert!(junit(&training(1)).contains("tests=\"0\""));
+        assert!(junit([("effllm gate", &training(1))]).contains("tests=\"0\""));
     }
 }

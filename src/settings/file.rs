@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde::Deserialize;
 
 use super::layer::Layer;
 use crate::error::{self, Error};
@@ -30,29 +30,42 @@ pub fn read_rules(file: &Path) -> Result<Rules, Error> {
     Rules::parse(&text, &file.display().to_string(), &name)
 }
 
-/// A report that an earlier run has written; `-` is standard input.
+/// A report that effllm wrote: a file, or for `-` standard input.
 ///
 /// # Errors
 /// It cannot be read, or is no report of a form that this version knows.
 pub fn read_report(file: &Path) -> Result<Report, Error> {
-    let name = file.display();
-    let bytes = if file == Path::new("-") {
-        let mut bytes = Vec::new();
-        io::stdin().read_to_end(&mut bytes).map(|_| bytes)
+    #[derive(Deserialize)]
+    struct Form {
+        schema: String,
+    }
+    let (name, text) = if file == Path::new("-") {
+        let mut text = Vec::new();
+        ("standard input".to_owned(), io::stdin().lock().read_to_end(&mut text).map(|_| text))
     } else {
-        fs::read(file)
+        (file.display().to_string(), fs::read(file))
     };
-    let bytes = bytes.map_err(|error| Error::usage(format!("cannot read the report {name}: {error}")))?;
+    let text = text.map_err(|error| Error::usage(format!("cannot read {name}: {error}")))?;
     let no_report = |why: String| {
         Error::usage(format!("{name} is no report of effllm: {why}"))
-            .hint("'effllm run' and 'effllm parse --json' write reports")
+            .hint("'effllm run -o FILE' and 'effllm parse --json LOG' write reports")
     };
-    let document: Value = serde_json::from_slice(&bytes).map_err(|error| no_report(error.to_string()))?;
-    match document.get("schema").and_then(Value::as_str) {
-        Some(SCHEMA) => serde_json::from_value(document).map_err(|error| no_report(error.to_string())),
-        Some(other) => Err(no_report(format!("its schema is '{other}', and this version reads '{SCHEMA}'"))),
-        None => Err(no_report("it names no schema".to_owned())),
+    let form: Form = serde_json::from_slice(&text).map_err(|error| no_report(error.to_string()))?;
+    if form.schema != SCHEMA {
+        return Err(no_report(format!("its schema is '{}', not '{SCHEMA}'", form.schema)));
     }
+    serde_json::from_slice(&text).map_err(|error| no_report(error.to_string()))
+}
+
+/// Reports with the names of their files.
+///
+/// # Errors
+/// One of them cannot be read, or two are to be read from standard input.
+pub fn read_reports(files: &[PathBuf]) -> Result<Vec<(String, Report)>, Error> {
+    if files.iter().filter(|file| *file == Path::new("-")).count() > 1 {
+        return Err(Error::usage("'-' is named twice, but standard input can be read only once"));
+    }
+    files.iter().map(|file| Ok((file.display().to_string(), read_report(file)?))).collect()
 }
 
 fn user_file() -> Option<PathBuf> {

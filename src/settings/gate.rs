@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::{Args, ValueHint};
 use serde::{Deserialize, Deserializer};
 
-use super::file::read_report;
+use super::file::read_reports;
 use super::layer::GATE;
 use super::values::{TextOrNumber, text_or_number};
 use crate::ci::Files;
@@ -114,9 +114,7 @@ impl GateSettings {
     /// none.
     pub fn policy(&self) -> Result<Option<Policy>, Error> {
         let (layer, requirements) = (&self.layer, self.requirements.clone());
-        let baselines =
-            layer.baseline.iter().map(|file| Ok((file.display().to_string(), read_report(file)?)));
-        let baselines = Baselines::new(baselines.collect::<Result<_, Error>>()?);
+        let baselines = Baselines::new(read_reports(&layer.baseline)?);
         if requirements.is_empty() {
             let needs_some = [("--junit", layer.junit.is_some()), ("--fail-fast", self.fail_fast.is_some())];
             return match needs_some.iter().find(|(_, given)| *given) {

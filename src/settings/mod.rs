@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use environment::metrics_enabled;
-pub use file::read_report;
+pub use file::{read_report, read_reports};
 pub use gate::{GateLayer, GateSettings};
 pub use layer::Layer;
 pub use values::{Count, Interval, ReportTarget};
@@ -24,6 +24,7 @@ use crate::error::Error;
 use crate::gpu::GpuChoice;
 use crate::log::{LogReader, Rules, profiles};
 use crate::recorder;
+use crate::sink;
 use crate::view::LiveMode;
 
 /// What a run is to do.
@@ -43,6 +44,7 @@ pub struct Settings {
     pub gpus: GpuChoice,
     pub nvml_library: Option<PathBuf>,
     pub live: LiveMode,
+    pub sinks: sink::Options,
     /// Iterations left out of the headline window.
     pub warmup: u64,
     /// Set PYTHONUNBUFFERED for the command.
@@ -115,11 +117,19 @@ impl Settings {
         let layer = flags.or(environment::layer()?).or(files);
         // Before the rules, whose patterns take a while to compile: a slip of the pen is told at once.
         let gate = GateSettings::new(layer.gate.clone(), layer.fail_fast)?;
+        let log_interval = layer.log_interval.map_or(10, u64::from);
         Ok(Self {
             report: layer.report.clone().unwrap_or_else(ReportTarget::default_file),
             interval: layer.interval.unwrap_or_default().0,
             history_size: layer.history_size.map_or(1000, usize::from),
-            log_interval: layer.log_interval.map_or(10, u64::from),
+            log_interval,
+            sinks: sink::Options {
+                tensorboard: layer.tensorboard.clone(),
+                series: layer.series.clone(),
+                openmetrics: layer.openmetrics.clone(),
+                listen: layer.listen,
+                log_interval,
+            },
             log: LogRules::load(&layer)?,
             parameters: layer.params.map(Count::value),
             sequence_length: layer.seq_len.map(Count::value),
