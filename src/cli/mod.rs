@@ -4,6 +4,7 @@ mod generate;
 mod gpus;
 mod parse;
 mod profiles;
+mod report;
 mod run;
 
 use std::io::{self, ErrorKind, Write};
@@ -40,6 +41,7 @@ enum Command {
     Parse(parse::Parse),
     Gpus(gpus::Gpus),
     Profiles(profiles::Profiles),
+    Report(report::Report),
     Completions(generate::Completions),
     Man(generate::Man),
     Schema(generate::Schema),
@@ -56,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Parse(parse) => parse.run(),
         Command::Gpus(gpus) => gpus.run(),
         Command::Profiles(profiles) => profiles.run(),
+        Command::Report(report) => report.run(),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
         Command::Schema(schema) => schema.run(),

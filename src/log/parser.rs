@@ -239,7 +239,8 @@ impl Parser {
 
     /// Takes the record of several lines that has begun as complete.
     fn close(&mut self, out: &mut Vec<Event>) {
-        if let Some(block) = self.block.take() {
+        // A header that nothing followed is no record.
+        if let Some(block) = self.block.take().filter(|block| states_something(&block.record)) {
             self.record(block.rule, block.record, out);
         }
     }
@@ -390,6 +391,14 @@ macro_rules! for_each_value {
             requests_running
         )
     };
+}
+
+/// Whether a record states anything.
+fn states_something(record: &Progress) -> bool {
+    macro_rules! stated {
+        ($($field:ident),+) => { $(record.$field.is_some())||+ };
+    }
+    record.step_time.is_some() || for_each_value!(stated!)
 }
 
 /// Whether a record states nothing that another one states otherwise.

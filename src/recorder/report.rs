@@ -3,9 +3,12 @@
 use crate::metrics::{Latencies, Rate};
 use crate::model::Report;
 use crate::model::metric::Metrics;
-use crate::model::report::{Iterations, Latency, Model, SCHEMA, Series, Sourced, Window as WindowName};
+use crate::model::report::{
+    Iterations, Latency, LatencyBin, Model, Phase, PhaseName, SCHEMA, Series, Sourced, Window as WindowName,
+};
 
 use super::Recorder;
+use super::gpu::GpuTrack;
 use super::headline::{Headline, Window};
 use super::meter::{Amount, Meter};
 use super::progression::{Progression, SAMPLES_BY_RATE, TOKENS_BY_RATE, Timing};
@@ -41,6 +44,7 @@ impl Recorder {
             log: self.log.clone(),
             iterations: self.iterations(&progression, source.amounts(true)),
             window,
+            phases: train.filter(|_| live).map(|train| self.phases(train, end)).unwrap_or_default(),
             metrics: headline.metrics,
             metrics_whole_run: whole_run.metrics,
             provenance: headline.provenance,
@@ -114,8 +118,32 @@ impl Recorder {
             samples: amounts.samples.ok().map(|samples| samples.total),
             seconds,
             latency_seconds: latency(&train.latencies),
+            latency_histogram: histogram(&train.latencies),
             loss_last: progression.loss,
         }
+    }
+
+    /// What came before, in and after the time between two moments.
+    fn phases(&self, (from, to): (f64, f64), end: f64) -> Vec<Phase> {
+        let energy = |from, to| {
+            let joules = |gpu: &GpuTrack| Some(gpu.energy(from, to)).filter(|energy| energy.seconds > 0.0);
+            let joules = self.gpus.iter().map(|gpu| joules(gpu).map(|energy| energy.area));
+            joules.sum::<Option<f64>>().filter(|_| !self.gpus.is_empty())
+        };
+        let phase = |name, from: f64, to: f64| Phase {
+            name,
+            from_seconds: from - self.started,
+            to_seconds: to - self.started,
+            energy_joules: energy(from, to),
+        };
+        [
+            phase(PhaseName::Startup, self.started, from),
+            phase(PhaseName::Training, from, to),
+            phase(PhaseName::After, to, end),
+        ]
+        .into_iter()
+        .filter(|phase| phase.to_seconds > phase.from_seconds)
+        .collect()
     }
 
     fn all_warnings(&self, from: f64, to: f64, model: &Model) -> Vec<String> {
@@ -147,6 +175,18 @@ fn latency(latencies: &Latencies) -> Latency {
         p99: latencies.quantile(0.99),
         max: latencies.max,
     }
+}
+
+/// Bins of a histogram in a report.
+const MOST_BINS: usize = 256;
+
+fn histogram(latencies: &Latencies) -> Vec<LatencyBin> {
+    let bin = |bin: crate::metrics::latency::Bin| LatencyBin {
+        from_seconds: bin.from_seconds,
+        to_seconds: bin.to_seconds,
+        iterations: bin.iterations,
+    };
+    latencies.bins(MOST_BINS).into_iter().map(bin).collect()
 }
 
 /// Tokens and samples of a window, or why they are not known.
