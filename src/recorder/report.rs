@@ -44,7 +44,11 @@ impl Recorder {
             log: self.log.clone(),
             iterations: self.iterations(&progression, source.amounts(true)),
             window,
-            phases: train.filter(|_| live).map(|train| self.phases(train, end)).unwrap_or_default(),
+            phases: self
+                .train(&progression, end)
+                .filter(|_| live)
+                .map(|train| self.phases(train, end))
+                .unwrap_or_default(),
             metrics: headline.metrics,
             metrics_whole_run: whole_run.metrics,
             provenance: headline.provenance,
@@ -69,10 +73,15 @@ impl Recorder {
         source.over(from, to, window).originals()
     }
 
+    /// The part of the run in which the counted iterations lie.
+    fn train(&self, progression: &Progression, end: f64) -> Option<(f64, f64)> {
+        progression.window().map(|(from, to)| (from.max(self.started), to.min(end)))
+    }
+
     /// What the headline metrics are taken over.
     fn window(&self, progression: &Progression, end: f64) -> (WindowName, f64, f64) {
-        match progression.window() {
-            Some((from, to)) => (WindowName::Train, from.max(self.started), to.min(end)),
+        match self.train(progression, end) {
+            Some((from, to)) => (WindowName::Train, from, to),
             None if progression.train.iterations > 0 => (WindowName::Train, self.started, end),
             None => (WindowName::Run, self.started, end),
         }

@@ -149,6 +149,25 @@ fn the_training_writes_into_the_same_folder() {
 }
 
 #[test]
+fn a_log_without_iterations_is_counted_in_records() {
+    let shell = Shell::new();
+    let pattern = r"(?P<generation_tokens_per_s>\d+) tok/s";
+    let script = "for i in 1 2 3 4 5; do echo 100 tok/s; sleep 0.1; done";
+    let options = ["--tensorboard", "tb", "--log-interval", "2", "--pattern", pattern];
+    let run = ["run", "--quiet"].into_iter().chain(options).chain(["--", "sh", "-c", script]);
+    let report = shell.effllm(run).done().report();
+    let Some(scalars) = read(&["tensorboard", "tb"], &shell) else { return };
+    assert_eq!(
+        scalars.as_object().map(serde_json::Map::len),
+        Some(1),
+        "what is unknown is not drawn: {scalars}"
+    );
+    let points = points(&scalars, "it_tokens_per_sec");
+    assert_eq!(points.iter().map(|point| point.1).collect::<Vec<_>>(), [2, 4, 5]);
+    assert_eq!(points[2].2 as f32, report.metric("it_tokens_per_sec") as f32);
+}
+
+#[test]
 fn a_point_is_there_while_the_command_runs() {
     let shell = shell("gpu = [{}]");
     let session =
