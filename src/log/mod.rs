@@ -10,9 +10,11 @@ pub mod detect;
 pub mod field;
 pub mod lines;
 pub mod parser;
+pub mod pattern;
 pub mod profiles;
 pub mod reader;
 pub mod rules;
+pub mod sieve;
 pub mod timestamp;
 
 pub use reader::{LogReader, Source};

@@ -1,6 +1,7 @@
 //! Folds the sources' events into a report.
 //!
-//! [`progression`] counts iterations and their time, [`meter`] tokens and samples, [`gpu`] and
+//! [`progression`] counts iterations and their time, [`meter`] tokens and samples,
+//! [`serving`] what inference servers generated, [`gpu`] and
 //! [`host`] integrate readings, [`thin`] keeps what plots need, and [`report`] draws the sums up.
 
 mod gpu;
@@ -9,6 +10,7 @@ mod host;
 mod meter;
 mod progression;
 mod report;
+mod serving;
 mod thin;
 
 use crate::model::report::{Command, Job, Log, Status};
@@ -44,6 +46,7 @@ pub struct Recorder {
     ended: Option<f64>,
     facts: Facts,
     log: Log,
+    last_record_at: Option<f64>,
     progression: Progression,
     gpus: Vec<GpuTrack>,
     gpus_unavailable: Option<String>,
@@ -72,6 +75,7 @@ impl Recorder {
             ended: None,
             facts: Facts::default(),
             log: Log::default(),
+            last_record_at: None,
             gpus: Vec::new(),
             gpus_unavailable: None,
             log_unavailable: None,
@@ -86,6 +90,7 @@ impl Recorder {
         match event {
             Event::Progress(record) => {
                 self.log.records += u64::from(!record.baseline);
+                self.last_record_at = record.at;
                 self.progression.record(&record, &self.sizes());
             }
             Event::Facts(facts) => self.facts = *facts,
@@ -169,6 +174,11 @@ impl Recorder {
     /// The last iteration that was recognised.
     pub fn last_iteration(&self) -> Option<u64> {
         self.progression.last_iteration()
+    }
+
+    /// When the last record arrived.
+    pub fn last_record_at(&self) -> Option<f64> {
+        self.last_record_at
     }
 
     /// Lines and progress records that were read.

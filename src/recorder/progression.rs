@@ -1,10 +1,13 @@
 //! Iterations: how many each record speaks of, and how long they took.
 
+use std::borrow::Cow;
+
 use crate::metrics::{Latencies, Rate};
 use crate::model::report::IterationSeries;
 use crate::model::{Progress, Scope};
 
 use super::meter::{Meter, Span};
+use super::serving::Serving;
 use super::thin::{Merge, Thinned};
 
 /// What must be known besides the records to read them.
@@ -57,6 +60,7 @@ pub struct Progression {
     /// Something other than training happened since the last record.
     interrupted: bool,
     stride: Option<u64>,
+    serving: Serving,
     history: Thinned<Point>,
 }
 
@@ -92,6 +96,10 @@ impl Merge for Point {
     }
 }
 
+/// Sources of amounts that are estimates: a rate is a mean over some other span of time.
+pub const TOKENS_BY_RATE: &str = "tokens per second × time";
+pub const SAMPLES_BY_RATE: &str = "samples per second × time";
+
 /// A step longer than this, and than a hundred of those before, is a line that lies.
 const LARGEST_JUMP: u64 = 1000;
 
@@ -113,6 +121,7 @@ impl Progression {
             opening: None,
             interrupted: false,
             stride: None,
+            serving: Serving::default(),
             history: Thinned::new(history_size),
         }
     }
@@ -121,8 +130,18 @@ impl Progression {
     pub fn record(&mut self, record: &Progress, sizes: &Sizes) {
         self.loss = record.loss.or(self.loss);
         self.total_iterations = record.total_iterations.or(self.total_iterations);
-        self.global_batch_size = record.global_batch_size.or(self.global_batch_size);
+        self.global_batch_size = batch_of(record).or(self.global_batch_size);
+        if let Some(engine) = &record.engine {
+            let another = self.serving.is_another(engine);
+            self.serve(record);
+            if another || record.iteration.is_none() {
+                return;
+            }
+        }
         if record.baseline {
+            if self.opening.is_some() {
+                *self = self.settled().into_owned();
+            }
             let iteration = record.iteration.max(sizes.resume_iteration);
             self.mark = Some(Mark { iteration, at: record.at, clock: record.clock, untimed: 0 });
             self.interrupted = false;
@@ -142,20 +161,18 @@ impl Progression {
 
     /// The next record continues from an earlier iteration.
     pub fn restart(&mut self, at: Option<f64>) {
-        *self = self.settled();
-        self.opening = None;
+        *self = self.settled().into_owned();
         self.mark = Some(Mark { iteration: None, at, ..Mark::default() });
         self.samples.restart();
         self.tokens.restart();
     }
 
     /// The sums with the first record in them, even if nothing followed it.
-    pub fn settled(&self) -> Self {
-        let mut settled = self.clone();
-        if let Some((opening, sizes)) = settled.opening.take() {
-            settled.open(&opening, &sizes, None);
-        }
-        settled
+    pub fn settled(&self) -> Cow<'_, Self> {
+        let Some((opening, sizes)) = &self.opening else { return Cow::Borrowed(self) };
+        let mut settled = Self { opening: None, ..self.clone() };
+        settled.open(opening, sizes, None);
+        Cow::Owned(settled)
     }
 
     /// The last record's iteration.
@@ -204,7 +221,7 @@ impl Progression {
         let iterations = extra
             .or(since_resume.filter(|since| (1..=LARGEST_JUMP).contains(since)))
             .or(sizes.log_interval)
-            .or(step)
+            .or(step.filter(|step| *step <= LARGEST_JUMP))
             .unwrap_or(1)
             .clamp(1, iteration.max(1));
         self.count(record, sizes, iterations);
@@ -242,8 +259,8 @@ impl Progression {
                 self.window = Some((start, at));
             }
         }
-        let from_zero =
-            record.iteration.is_some_and(|now| now == self.run.iterations || now + 1 == self.run.iterations);
+        let first = |now| now == self.run.iterations || now + 1 == self.run.iterations;
+        let from_zero = record.iteration.is_some_and(first) && !record.counted_before;
         self.meter(record, sizes, iterations, Span { seconds, counted }, from_zero);
         let latency = seconds.filter(|_| iterations > 0).map(|seconds| seconds / iterations as f64);
         self.history.push(Point { iteration: record.iteration, at: record.at, latency, loss: record.loss });
@@ -255,7 +272,8 @@ impl Progression {
         let mark = self.mark.unwrap_or_default();
         let mut new = Mark { iteration: record.iteration, at: record.at, clock: record.clock, untimed: 0 };
         let between = |now: Option<f64>, before: Option<f64>| Some(now? - before?);
-        let stated = record.step_time.filter(|_| !record.smoothed).map(|step| step * iterations as f64);
+        let untold = record.smoothed || record.spans_pause && self.interrupted;
+        let stated = record.step_time.filter(|_| !untold).map(|step| step * iterations as f64);
         let (seconds, timed, timing) = if let Some(seconds) = stated {
             (Some(seconds), iterations, Timing::Stated)
         } else {
@@ -264,7 +282,9 @@ impl Progression {
                 Timing::Arrival => between(record.at, mark.at),
                 _ => between(record.clock, mark.clock),
             };
-            match elapsed.filter(|_| !self.interrupted) {
+            // Where times are stated, a line without one has none: its neighbours do not share theirs.
+            let is_known = !self.interrupted && self.timing != Some(Timing::Stated);
+            match elapsed.filter(|_| is_known) {
                 // Two records that the clock cannot tell apart are timed together with the next.
                 Some(elapsed) if elapsed <= 0.0 => {
                     new = Mark { at: mark.at, clock: mark.clock, untimed: mark.untimed + iterations, ..new };
@@ -296,18 +316,18 @@ impl Progression {
             let (rate, scope) = rate?;
             Some(rate * world(scope)? * span.seconds?)
         };
-        let batch = record.global_batch_size.or(sizes.global_batch_size);
+        let batch = batch_of(record).or(sizes.global_batch_size);
         let samples = record.samples.map(|samples| (samples, "samples in the log"));
         let samples = samples
             .or(batch.map(|batch| (batch * iterations, "global batch size × iterations")))
-            .or(over_time(record.samples_per_s).map(|samples| (samples, "samples per second × time")));
+            .or(over_time(record.samples_per_s).map(|samples| (samples, SAMPLES_BY_RATE)));
         self.samples.read(span, record.consumed_samples, samples, from_zero);
         let tokens = record.tokens.map(|tokens| (tokens, "tokens in the log"));
         let tokens = tokens
             .or(sizes
                 .tokens_per_iteration
                 .map(|tokens| (tokens * iterations, "tokens per iteration × iterations")))
-            .or(over_time(record.tokens_per_s).map(|tokens| (tokens, "tokens per second × time")));
+            .or(over_time(record.tokens_per_s).map(|tokens| (tokens, TOKENS_BY_RATE)));
         self.tokens.read(span, record.consumed_tokens, tokens, from_zero);
         self.generate(record, span);
     }
@@ -325,19 +345,29 @@ impl Progression {
                 from_zero,
             );
         } else {
-            let elapsed =
-                self.mark.and_then(|mark| Some(record.at.or(record.clock)? - mark.at.or(mark.clock)?));
-            self.generate(record, Span { seconds: elapsed, counted: true });
-            self.mark = Some(Mark { at: record.at, clock: record.clock, ..Mark::default() });
+            self.serve(record);
+        }
+    }
+
+    /// A server's record: tokens that it generated.
+    fn serve(&mut self, record: &Progress) {
+        if let Some(served) = self.serving.record(record) {
+            self.run.generated.add(served.amount, served.seconds);
+            self.train.generated.add(served.amount, served.seconds);
         }
     }
 
     fn generate(&mut self, record: &Progress, span: Span) {
+        if record.engine.is_some() {
+            return; // served already
+        }
         let by_rate =
             |tokens: f64| record.generation_tokens_per_s.filter(|rate| *rate > 0.0).map(|rate| tokens / rate);
         let (amount, seconds) = match (record.generated_tokens, record.generation_tokens_per_s, span.seconds)
         {
-            (Some(tokens), _, seconds) => (Some(tokens), by_rate(tokens).or(seconds)),
+            (Some(tokens), _, seconds) => {
+                (Some(tokens), record.generation_time.or(by_rate(tokens)).or(seconds))
+            }
             (None, Some(rate), Some(seconds)) => (Some(rate * seconds), Some(seconds)),
             _ => (None, None),
         };
@@ -348,4 +378,9 @@ impl Progression {
             }
         }
     }
+}
+
+/// The batch size that a record states; none is of nothing.
+fn batch_of(record: &Progress) -> Option<f64> {
+    record.global_batch_size.filter(|batch| *batch > 0.0)
 }
