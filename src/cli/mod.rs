@@ -36,7 +36,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::Run),
+    // Boxed: it is much larger than the others.
+    Run(Box<run::Run>),
     Parse(parse::Parse),
     Gpus(gpus::Gpus),
     Profiles(profiles::Profiles),

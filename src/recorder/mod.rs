@@ -46,6 +46,7 @@ pub struct Recorder {
     ended: Option<f64>,
     facts: Facts,
     log: Log,
+    last_record_at: Option<f64>,
     progression: Progression,
     gpus: Vec<GpuTrack>,
     gpus_unavailable: Option<String>,
@@ -74,6 +75,7 @@ impl Recorder {
             ended: None,
             facts: Facts::default(),
             log: Log::default(),
+            last_record_at: None,
             gpus: Vec::new(),
             gpus_unavailable: None,
             log_unavailable: None,
@@ -88,6 +90,7 @@ impl Recorder {
         match event {
             Event::Progress(record) => {
                 self.log.records += u64::from(!record.baseline);
+                self.last_record_at = record.at;
                 self.progression.record(&record, &self.sizes());
             }
             Event::Facts(facts) => self.facts = *facts,
@@ -171,6 +174,11 @@ impl Recorder {
     /// The last iteration that was recognised.
     pub fn last_iteration(&self) -> Option<u64> {
         self.progression.last_iteration()
+    }
+
+    /// When the last record arrived.
+    pub fn last_record_at(&self) -> Option<f64> {
+        self.last_record_at
     }
 
     /// Lines and progress records that were read.

@@ -23,10 +23,12 @@ use crate::error::Error;
 use crate::gpu;
 use crate::host::HostSampler;
 use crate::model::{Clock, Event, Report};
-use crate::periodic::rehearse_panic;
+use crate::periodic::{rehearse_panic, rehearse_panic_of};
 use crate::recorder::Recorder;
 use crate::render;
 use crate::settings::{ReportTarget, Settings};
+use crate::sink::queue::Queue;
+use crate::sink::{Sinks, Warn};
 use crate::view::{self, Keyboard, Live, Stream, Terminal, Ticker};
 
 use announce::Announcer;
@@ -55,21 +57,26 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     if !is_read {
         recorder.no_log("the log is not read: with --stdio inherit the output does not pass through effllm");
     }
-    let recorder = Shared(Arc::new(Mutex::new(recorder)));
+    let sinks = Sinks::open(&settings.sinks)?;
+    let recorder = Shared { recorder: Arc::new(Mutex::new(recorder)), series: sinks.series() };
     // What does not pass through effllm leaves it no place on the screen.
     let quiet = settings.quiet || !is_read;
     let live = if quiet { Live::Off } else { settings.live.resolve(view::stderr_can_draw()) };
     let terminal =
         Terminal::standard(live).map_err(|error| Error::failed(format!("cannot use stderr: {error}")))?;
     let terminal = Arc::new(terminal);
+    panic::set_hook(Box::new(mourn));
+    if let Some(url) = sinks.served_at().filter(|_| !settings.quiet) {
+        let _ = terminal.print(&format!("effllm: the metrics are served at {url}\n"));
+    }
     let gpus = sample_gpus(&settings, clock, &recorder)?;
 
     // Orphans of the command's tree come to effllm, so that the whole of it is seen and counted.
     let _ = set_child_subreaper(true);
     let like = wiring::terminal(&wiring);
-    recorder.lock().started(clock.now());
+    let started = clock.now();
+    recorder.lock().started(started);
     let child = child::spawn(argv, wiring, signals.original_mask(), unbuffer)?;
-    panic::set_hook(Box::new(mourn));
     let (mut keyboard, slave) = match (child.pty, like) {
         (Some(pty), Some(like)) => (Keyboard::new(like, pty.master).ok(), Some(pty.slave)),
         _ => (None, None),
@@ -80,10 +87,21 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let snapshot = recorder.snapshot(clock);
     let host = HostSampler::start(std::process::id(), settings.interval, clock, recorder.sink());
     let kept_current = report_file.keep_current(snapshot.clone());
-    let ticker = (live == Live::Table).then(|| Ticker::start(terminal.clone(), snapshot));
+    let ticker = (live == Live::Table).then(|| Ticker::start(terminal.clone(), snapshot.clone()));
     let mut announcer =
         Announcer::new(terminal.clone(), recorder.clone(), clock, live, settings.log_interval);
-    let (feed, follower) = follow::follow(settings.log.reader(), recorder.clone(), move || announcer.look());
+    let mut scalars = sinks.scalars(clock);
+    let sinks = sinks.start(clock, started, snapshot, recorder.warn());
+    let look = {
+        let recorder = recorder.clone();
+        move || {
+            announcer.look();
+            if let Some(scalars) = &mut scalars {
+                scalars.look(&recorder.lock());
+            }
+        }
+    };
+    let (feed, follower) = follow::follow(settings.log.reader(), recorder.clone(), look);
     let pumps = pump::start(child.outputs, |stream| sink(stream, &settings.report, &terminal), clock, feed);
 
     let supervised = Supervised {
@@ -135,6 +153,9 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
             (command.cpu_seconds, command.max_rss_bytes) = context::usage_of_children();
         });
         let report = recorder.lock().report(ended);
+        sinks.finish(&report, ended);
+        // A sink that failed has said so in the meantime.
+        let report = recorder.lock().report(ended);
         drop(ticker);
         let is_free = terminal.finish().is_ok();
         report_file.finish(&report);
@@ -147,17 +168,25 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
 
 /// A step of effllm's own beside the command's: whatever happens in it, the rest goes on.
 fn guarded(step: impl FnOnce()) {
-    let _ = panic::catch_unwind(AssertUnwindSafe(step)); // told by the hook
+    // Told by the hook.
+    let _ = panic::catch_unwind(AssertUnwindSafe(|| {
+        rehearse_panic_of("end");
+        step();
+    }));
 }
 
 /// The recorder, as the sources' threads share it.
 #[derive(Clone)]
-struct Shared(Arc<Mutex<Recorder>>);
+struct Shared {
+    recorder: Arc<Mutex<Recorder>>,
+    /// Where copies of the events go.
+    series: Option<Queue<Event>>,
+}
 
 impl Shared {
     /// A thread that panicked while it held the recorder ends its own measurements, not the others'.
     fn lock(&self) -> MutexGuard<'_, Recorder> {
-        let recorder = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
         rehearse_panic();
         recorder
     }
@@ -168,10 +197,24 @@ impl Shared {
         move || shared.lock().report(clock.now())
     }
 
+    /// Takes in one event.
+    fn fold(&self, event: Event) {
+        if let Some(series) = &self.series {
+            series.offer(event.clone());
+        }
+        self.lock().fold(event);
+    }
+
     /// What a source is to do with its events.
     fn sink(&self) -> impl Fn(Event) + Clone + Send + 'static {
         let shared = self.clone();
-        move |event| shared.lock().fold(event)
+        move |event| shared.fold(event)
+    }
+
+    /// What a sink is to do with its warnings.
+    fn warn(&self) -> Warn {
+        let shared = self.clone();
+        Arc::new(move |warning| shared.lock().warn(warning))
     }
 }
 
