@@ -41,19 +41,19 @@ complete -c effllm -n "__fish_effllm_using_subcommand run" -s o -l report -d 'Wr
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l interval -d 'Seconds between two samples, 0.01 to 3600 [default: 1.0] [env: EFFICIENTLLM_COLLECTION_INTERVAL]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l gpus -d 'Which GPUs to measure: `auto` (those of CUDA_VISIBLE_DEVICES, else all), `all`, `none`, or indices and UUIDs, as in `0,1` [default: auto]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l nvml-lib -d 'Load NVML from this library [default: libnvidia-ml.so.1] [env: EFFLLM_NVML_LIB]' -r -F
-complete -c effllm -n "__fish_effllm_using_subcommand run" -l params -d 'Parameters of the model, as in `7.6B`, `494M` or `7615616512` [default: from the log]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l params -d 'Parameters of the model, as in `7.6B` [default: from the log]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l seq-len -d 'Tokens a sample [default: from the log]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l global-batch-size -d 'Samples an iteration, over the whole job [default: from the log]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l warmup -d 'Leave the first N iterations out of the headline metrics [default: 0]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand run" -l profile -d 'Read the log by a built-in profile; `auto` takes the first that recognises it [default: auto]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l profile -d 'Read the log by a built-in profile; `auto` detects which [default: auto]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l rules -d 'Read the log by the rules in FILE; see effllm-rules(5) [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l pattern -d 'Read progress from lines that match REGEX; its named groups are fields, as in `step (?P<iteration>\\d+) took (?P<step_time_ms>[\\d.]+)` [default: none]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand run" -l live -d 'What to show while the command runs: `table` under the log, `log` lines every log interval, `auto` (the table on a terminal, else log lines), or `off` [default: auto]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l live -d 'What to show: `table` below the output, `log` lines every log interval, `auto` (a table on a terminal, else log lines), or `off` [default: auto]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l log-interval -d 'Iterations between two log lines of `--live log` [default: 10] [env: EFFICIENTLLM_LOG_INTERVAL]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand run" -l tensorboard -d 'Write the metrics to an event file in DIR every log interval, for TensorBoard [default: none]' -r -f -a "(__fish_complete_directories)"
-complete -c effllm -n "__fish_effllm_using_subcommand run" -l series -d 'Write every sample and progress record to FILE, which ends in .csv or .jsonl [default: none]' -r -F
-complete -c effllm -n "__fish_effllm_using_subcommand run" -l openmetrics -d 'Write the metrics to FILE every 15 seconds, for node_exporter\'s textfile collector (.prom) or whoever reads OpenMetrics [default: none]' -r -F
-complete -c effllm -n "__fish_effllm_using_subcommand run" -l listen -d 'Serve the metrics at http://ADDR:PORT/metrics while the command runs; PORT alone is on this machine only [default: not]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l tensorboard -d 'Write TensorBoard scalars to DIR every log interval [default: none]' -r -f -a "(__fish_complete_directories)"
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l series -d 'Write samples and records to FILE, .csv or .jsonl [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l openmetrics -d 'Write the metrics to FILE every 15 s, as OpenMetrics [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l listen -d 'Serve them at /metrics; PORT alone: this machine only [default: not]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l history-size -d 'Points kept for the report\'s plots; never changes an average [default: 1000] [env: EFFICIENTLLM_HISTORY_SIZE]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l require -d 'Exit 99 unless EXPR (`al <= 1.3 s`) holds; repeatable [default: none]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l warn -d 'Tell where EXPR does not hold; repeatable [default: none]' -r
@@ -64,9 +64,9 @@ complete -c effllm -n "__fish_effllm_using_subcommand run" -l junit -d 'Write th
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l gitlab-metrics -d 'Write the metrics to FILE for GitLab\'s metrics report [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l fail-fast -d 'End a run that for SECONDS could not pass any more [default: off; 30]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l stdio -d 'How the command\'s output reaches the screen: `pipe` (as under `| cat`), `pty` (the command has a terminal wherever effllm has one), or `inherit` (past effllm, which then reads no log) [default: pipe]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand run" -l kill-after -d 'Kill the command and all that it started this long after a SIGTERM was forwarded to it, as in `30s` [default: never]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand run" -l no-forward -d 'Keep this signal from the command when it is sent to effllm; may be given several times' -r
-complete -c effllm -n "__fish_effllm_using_subcommand run" -l config -d 'Read FILE in place of the project\'s effllm.toml [default: effllm.toml, if it is there]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l kill-after -d 'Kill what is left so long after a forwarded SIGTERM [default: never]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l no-forward -d 'Keep this signal, sent to effllm, from the command; repeatable' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l config -d 'Read FILE in place of the project\'s effllm.toml [default: effllm.toml]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l allow-no-data -d 'Pass where a metric that is required is null'
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l no-unbuffer -d 'Do not set PYTHONUNBUFFERED=1 for the command'
 complete -c effllm -n "__fish_effllm_using_subcommand run" -s q -l quiet -d 'Print nothing of effllm\'s own on stderr but errors'

@@ -105,6 +105,7 @@ fn violation(root: &Value, schema: &Value, value: &Value) -> Option<String> {
             | "title"
             | "description"
             | "format"
+            | "default"
             | "items"
             | "properties"
             | "additionalProperties" => nested(root, keyword, rule, keywords, value),

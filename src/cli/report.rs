@@ -1,6 +1,5 @@
 //! `effllm report`: reports as documents for people and tables for programs.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,6 +8,7 @@ use clap::{Args, ValueEnum};
 
 use crate::error::Error;
 use crate::render;
+use crate::replace::replace;
 use crate::settings::read_reports;
 
 const EXAMPLES: &str = "\
@@ -70,7 +70,7 @@ impl Report {
         let format = self.format.or_else(|| Format::of_file(output.as_deref()?)).unwrap_or(Format::Table);
         let text = rendered(format, &read_reports(&self.reports)?);
         match output {
-            Some(path) => fs::write(&path, text)
+            Some(path) => replace(&path, text.as_bytes())
                 .map_err(|error| Error::failed(format!("cannot write {}: {error}", path.display())))?,
             None => match io::stdout().lock().write_all(text.as_bytes()) {
                 // Whoever reads may have had enough (`| head`): that is no failure.

@@ -29,7 +29,7 @@ use crate::recorder::Recorder;
 use crate::render;
 use crate::settings::{ReportTarget, Settings};
 use crate::sink::queue::Queue;
-use crate::sink::{Sinks, Warn};
+use crate::sink::{Sinks, Warn, series};
 use crate::view::{self, Keyboard, Live, Stream, Terminal, Ticker};
 
 use announce::Announcer;
@@ -209,7 +209,7 @@ impl Shared {
 
     /// Takes in one event.
     fn fold(&self, event: Event) {
-        if let Some(series) = &self.series {
+        if let Some(series) = self.series.as_ref().filter(|_| series::shows(&event)) {
             series.offer(event.clone());
         }
         self.lock().fold(event);

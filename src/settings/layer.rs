@@ -51,7 +51,7 @@ pub struct Layer {
     #[arg(long, value_name = "PATH", help_heading = GPUS)]
     pub nvml_lib: Option<PathBuf>,
 
-    /// Parameters of the model, as in `7.6B`, `494M` or `7615616512` [default: from the log]
+    /// Parameters of the model, as in `7.6B` [default: from the log]
     #[arg(long, value_name = "N", help_heading = METRICS)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub params: Option<Count>,
@@ -70,7 +70,7 @@ pub struct Layer {
     #[arg(long, value_name = "N", help_heading = METRICS)]
     pub warmup: Option<u64>,
 
-    /// Read the log by a built-in profile; `auto` takes the first that recognises it [default: auto]
+    /// Read the log by a built-in profile; `auto` detects which [default: auto]
     #[arg(long, value_name = "NAME", conflicts_with = "rules", help_heading = LOG)]
     pub profile: Option<String>,
 
@@ -83,8 +83,8 @@ pub struct Layer {
     #[arg(long, value_name = "REGEX", help_heading = LOG)]
     pub pattern: Option<String>,
 
-    /// What to show while the command runs: `table` under the log, `log` lines every log interval,
-    /// `auto` (the table on a terminal, else log lines), or `off` [default: auto]
+    /// What to show: `table` below the output, `log` lines every log interval, `auto` (a table
+    /// on a terminal, else log lines), or `off` [default: auto]
     #[arg(long, value_name = "HOW", help_heading = LIVE)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub live: Option<LiveMode>,
@@ -94,22 +94,20 @@ pub struct Layer {
     #[serde(default, deserialize_with = "text_or_number")]
     pub log_interval: Option<Bounded>,
 
-    /// Write the metrics to an event file in DIR every log interval, for TensorBoard [default: none]
+    /// Write TensorBoard scalars to DIR every log interval [default: none]
     #[arg(long, value_name = "DIR", help_heading = OUTPUT, value_hint = ValueHint::DirPath)]
     pub tensorboard: Option<PathBuf>,
 
-    /// Write every sample and progress record to FILE, which ends in .csv or .jsonl [default: none]
+    /// Write samples and records to FILE, .csv or .jsonl [default: none]
     #[arg(long, value_name = "FILE", help_heading = OUTPUT, value_hint = ValueHint::FilePath)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub series: Option<SeriesFile>,
 
-    /// Write the metrics to FILE every 15 seconds, for node_exporter's textfile collector (.prom) or
-    /// whoever reads OpenMetrics [default: none]
+    /// Write the metrics to FILE every 15 s, as OpenMetrics [default: none]
     #[arg(long, value_name = "FILE", help_heading = OUTPUT, value_hint = ValueHint::FilePath)]
     pub openmetrics: Option<PathBuf>,
 
-    /// Serve the metrics at http://ADDR:PORT/metrics while the command runs; PORT alone is on this
-    /// machine only [default: not]
+    /// Serve them at /metrics; PORT alone: this machine only [default: not]
     #[arg(long, value_name = "[ADDR:]PORT", help_heading = OUTPUT)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub listen: Option<Address>,
@@ -144,13 +142,12 @@ pub struct Layer {
     #[serde(default, deserialize_with = "text_or_number")]
     pub stdio: Option<StdioMode>,
 
-    /// Kill the command and all that it started this long after a SIGTERM was forwarded to it, as in
-    /// `30s` [default: never]
+    /// Kill what is left so long after a forwarded SIGTERM [default: never]
     #[arg(long, value_name = "DURATION", help_heading = COMMAND)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub kill_after: Option<Patience>,
 
-    /// Keep this signal from the command when it is sent to effllm; may be given several times
+    /// Keep this signal, sent to effllm, from the command; repeatable
     #[arg(long, value_name = "SIGNAL", help_heading = COMMAND)]
     pub no_forward: Option<Vec<TakenSignal>>,
 
@@ -158,7 +155,7 @@ pub struct Layer {
     #[arg(long, num_args = 0, default_missing_value = "true", help_heading = REPORT)]
     pub no_mask: Option<bool>,
 
-    /// Read FILE in place of the project's effllm.toml [default: effllm.toml, if it is there]
+    /// Read FILE in place of the project's effllm.toml [default: effllm.toml]
     #[arg(long, value_name = "FILE", help_heading = SETTINGS)]
     #[serde(skip)]
     pub config: Option<PathBuf>,
