@@ -1,9 +1,11 @@
 //! A requirement as it is written: `al <= baseline * 1.02`, `aec < 0.65 kW`.
 //!
-//!     expression = metric ("<" | "<=" | ">" | ">=" | "==") limit
-//!     metric     = an abbreviation (al) or a name in `metrics` (al_seconds)
-//!     limit      = number [unit] | "baseline" [change]
-//!     change     = "*" number | ("+" | "-") number [unit | "%"]
+//! ```text
+//! expression = metric ("<" | "<=" | ">" | ">=" | "==") limit
+//! metric     = an abbreviation (al) or a name in `metrics` (al_seconds)
+//! limit      = number [unit] | "baseline" [change]
+//! change     = "*" number | ("+" | "-") number [unit | "%"]
+//! ```
 //!
 //! `%` behind `baseline` is a share of the baseline, whatever the metric: `baseline - 5 %` is
 //! `baseline * 0.95`. Everything that can be wrong is found here, before a command starts.

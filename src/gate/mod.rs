@@ -2,7 +2,7 @@
 //!
 //! [`expression`] is the language of requirements, [`baseline`] what earlier runs make of the word
 //! `baseline` in it, [`policy`] judges a report, [`fail_fast`] a run that is not over, and
-//! [`compare`] sets reports side by side, with [`rank_test`] to tell a difference from noise.
+//! [`mod@compare`] sets reports side by side, with [`rank_test`] to tell a difference from noise.
 
 pub mod baseline;
 pub mod compare;
