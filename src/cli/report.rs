@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::error::Error;
 use crate::model::report::SCHEMA;
 use crate::render;
+use crate::replace::replace;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -73,7 +74,7 @@ impl Report {
         let reports: Vec<Named> = self.reports.iter().map(read).collect::<Result<_, Error>>()?;
         let text = rendered(format, &reports);
         match output {
-            Some(path) => fs::write(&path, text)
+            Some(path) => replace(&path, text.as_bytes())
                 .map_err(|error| Error::failed(format!("cannot write {}: {error}", path.display())))?,
             None => match io::stdout().lock().write_all(text.as_bytes()) {
                 // Whoever reads may have had enough (`| head`): that is no failure.

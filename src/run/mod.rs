@@ -23,12 +23,12 @@ use crate::error::Error;
 use crate::gpu;
 use crate::host::HostSampler;
 use crate::model::{Clock, Event, Report};
-use crate::periodic::rehearse_panic;
+use crate::periodic::{rehearse_panic, rehearse_panic_of};
 use crate::recorder::Recorder;
 use crate::render;
 use crate::settings::{ReportTarget, Settings};
 use crate::sink::queue::Queue;
-use crate::sink::{Sinks, Warn};
+use crate::sink::{Sinks, Warn, series};
 use crate::view::{self, Keyboard, Live, Stream, Terminal, Ticker};
 
 use announce::Announcer;
@@ -65,6 +65,7 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let terminal =
         Terminal::standard(live).map_err(|error| Error::failed(format!("cannot use stderr: {error}")))?;
     let terminal = Arc::new(terminal);
+    panic::set_hook(Box::new(mourn));
     if let Some(url) = sinks.served_at().filter(|_| !settings.quiet) {
         let _ = terminal.print(&format!("effllm: the metrics are served at {url}\n"));
     }
@@ -76,7 +77,6 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let started = clock.now();
     recorder.lock().started(started);
     let child = child::spawn(argv, wiring, signals.original_mask(), unbuffer)?;
-    panic::set_hook(Box::new(mourn));
     let (mut keyboard, slave) = match (child.pty, like) {
         (Some(pty), Some(like)) => (Keyboard::new(like, pty.master).ok(), Some(pty.slave)),
         _ => (None, None),
@@ -168,7 +168,11 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
 
 /// A step of effllm's own beside the command's: whatever happens in it, the rest goes on.
 fn guarded(step: impl FnOnce()) {
-    let _ = panic::catch_unwind(AssertUnwindSafe(step)); // told by the hook
+    // Told by the hook.
+    let _ = panic::catch_unwind(AssertUnwindSafe(|| {
+        rehearse_panic_of("end");
+        step();
+    }));
 }
 
 /// The recorder, as the sources' threads share it.
@@ -195,7 +199,7 @@ impl Shared {
 
     /// Takes in one event.
     fn fold(&self, event: Event) {
-        if let Some(series) = &self.series {
+        if let Some(series) = self.series.as_ref().filter(|_| series::shows(&event)) {
             series.offer(event.clone());
         }
         self.lock().fold(event);

@@ -48,19 +48,22 @@ impl ReportFile {
         let json = render::json(report);
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
         *closed = true;
-        match &self.target {
+        let (written, place) = match &self.target {
             ReportTarget::Stdout => {
                 let mut stdout = io::stdout().lock();
-                let _ = stdout.write_all(json.as_bytes()).and_then(|()| stdout.flush());
+                let written = stdout.write_all(json.as_bytes()).and_then(|()| stdout.flush());
+                // A reader that has gone away did not want more of it.
+                let is_wanted = |error: &io::Error| error.kind() != io::ErrorKind::BrokenPipe;
+                (
+                    written.or_else(|error| if is_wanted(&error) { Err(error) } else { Ok(()) }),
+                    "stdout".to_owned(),
+                )
             }
-            ReportTarget::File(path) => {
-                if let Err(error) = replace::replace(path, json.as_bytes()) {
-                    eprintln!(
-                        "effllm: error: the report cannot be written to {}: {error}\n{json}",
-                        path.display()
-                    );
-                }
-            }
+            ReportTarget::File(path) => (replace::replace(path, json.as_bytes()), path.display().to_string()),
+        };
+        if let Err(error) = written {
+            let message = format!("effllm: error: the report cannot be written to {place}: {error}\n{json}");
+            let _ = io::stderr().write_all(message.as_bytes()); // there is no other place to tell it
         }
     }
 

@@ -14,7 +14,7 @@ pub mod tensorboard;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::error::Error;
 use crate::model::{Clock, Event, Report};
@@ -28,7 +28,7 @@ use tensorboard::{Point, Scalars};
 /// Tells the reader of the report what was lost.
 pub type Warn = Arc<dyn Fn(String) + Send + Sync>;
 
-/// How long the end of a run waits for all that is still to be written.
+/// How long the end of a run waits for what one sink has still to write.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What was asked for.
@@ -125,15 +125,14 @@ pub struct RunningSinks {
 impl RunningSinks {
     /// Writes what is left, and the last report's metrics with the moment that it ended at.
     pub fn finish(self, report: &Report, ended: f64) {
-        let deadline = Instant::now() + PATIENCE;
         if let Some(tensorboard) = self.tensorboard {
-            tensorboard.finish(Some(Point::last(report, ended)), deadline);
+            tensorboard.finish(Some(Point::last(report, ended)));
         }
         if let Some(series) = self.series {
-            series.finish(None, deadline);
+            series.finish(None);
         }
         if let Some(openmetrics) = self.openmetrics {
-            openmetrics.finish(deadline);
+            openmetrics.finish();
         }
     }
 }

@@ -15,7 +15,7 @@ use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, 
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::Warn;
+use super::{PATIENCE, Warn};
 use crate::error::Error;
 use crate::model::Report;
 use crate::model::report::{Exit, Gpu, Status};
@@ -80,10 +80,9 @@ pub struct Replacing {
 }
 
 impl Replacing {
-    /// Has the file replaced a last time, and waits for that until the deadline.
-    pub fn finish(self, deadline: Instant) {
-        let patience = deadline.saturating_duration_since(Instant::now());
-        if !self.thread.is_some_and(|thread| thread.finish(patience)) {
+    /// Has the file replaced a last time, and waits for that with patience.
+    pub fn finish(self) {
+        if !self.thread.is_some_and(|thread| thread.finish(PATIENCE)) {
             (self.warn)(format!("{} is out of date: writing it hangs", self.path.display()));
         }
     }

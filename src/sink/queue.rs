@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
-use super::Warn;
+use super::{PATIENCE, Warn};
 use crate::periodic::{Periodic, Stop};
 
 /// Items that may wait: a burst of some ten thousand lines, and some megabytes at most.
@@ -117,8 +117,9 @@ pub struct Writing<T> {
 }
 
 impl<T> Writing<T> {
-    /// Has what waits and a last item written, and waits for that until the deadline.
-    pub fn finish(self, last: Option<T>, deadline: Instant) {
+    /// Has what waits and a last item written, and waits for that with patience.
+    pub fn finish(self, last: Option<T>) {
+        let deadline = Instant::now() + PATIENCE;
         // An error: the thread has given up, which it has told, or hangs, which shows below.
         if let Some(last) = last {
             let _ = self.queue.items.send_deadline(Some(last), deadline);

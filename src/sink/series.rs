@@ -67,6 +67,11 @@ impl SeriesFile {
     }
 }
 
+/// Whether a series has lines for an event.
+pub fn shows(event: &Event) -> bool {
+    matches!(event, Event::Gpu(_) | Event::Host(_) | Event::Progress(_))
+}
+
 /// Makes lines of events.
 #[derive(Debug)]
 pub struct Encoder {

@@ -127,6 +127,8 @@ impl Encoder {
 
     /// Appends an event with those metrics that this step has not yet shown so.
     pub fn encode(&mut self, point: Point, to: &mut Vec<u8>) {
+        // The command's end can be known before its last line is read: time does not go back for that.
+        let at = self.last.map_or(point.at, |last| last.at.max(point.at));
         let shown = self.last.filter(|last| last.step == point.step).map(|last| last.metrics);
         let is_new = |scalar: &(&str, Option<f64>)| !shown.is_some_and(|shown| shown.contains(scalar));
         let value = |(tag, value): (&str, Option<f64>)| {
@@ -134,10 +136,10 @@ impl Encoder {
             Some(Value { tag: tag.to_owned(), simple_value: Some(simple_value?) })
         };
         let value: Vec<_> = point.metrics.into_iter().filter(is_new).filter_map(value).collect();
-        self.last = Some(point);
+        self.last = Some(Point { at, ..point });
         if !value.is_empty() {
             let step = i64::try_from(point.step).unwrap_or(i64::MAX);
-            let wall_time = self.clock.unix(point.at);
+            let wall_time = self.clock.unix(at);
             frame(&Event { wall_time, step, summary: Some(Summary { value }), file_version: None }, to);
         }
     }
