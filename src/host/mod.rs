@@ -4,4 +4,4 @@ mod sampler;
 mod tree;
 
 pub use sampler::HostSampler;
-pub use tree::descendants;
+pub use tree::{Tree, descendants};

@@ -21,6 +21,24 @@ pub struct Process {
     pub resident_pages: u64,
 }
 
+/// Which processes are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tree {
+    /// What descends from a process.
+    Below(u32),
+    /// A process and what descends from it.
+    Of(u32),
+}
+
+impl Tree {
+    pub fn processes(self) -> Vec<Process> {
+        match self {
+            Self::Below(root) => descendants(root),
+            Self::Of(root) => tree(root),
+        }
+    }
+}
+
 /// All descendants of a process that can be read; those of effllm itself are the command, what it
 /// started, and the orphans of both where effllm is their subreaper.
 pub fn descendants(root: u32) -> Vec<Process> {

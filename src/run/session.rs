@@ -1,0 +1,212 @@
+//! Everything that measures and shows, whether effllm has started what is measured or found it
+//! running: the recorder and its sources, the terminal, and the report.
+
+use std::io::{self, Write};
+use std::panic::{self, PanicHookInfo};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::announce::Announcer;
+use super::context::Environment;
+use super::follow::{self, Follower, LogFeed};
+use super::report_file::{KeptCurrent, ReportFile};
+use crate::error::Error;
+use crate::gpu;
+use crate::host::{HostSampler, Tree};
+use crate::log::LogReader;
+use crate::model::report::{Command, Status};
+use crate::model::{Clock, Event, Report};
+use crate::recorder::Recorder;
+use crate::render;
+use crate::settings::Settings;
+use crate::view::{self, Live, Terminal, Ticker};
+
+/// How long the end of a session waits for NVML's last sample.
+const NVML_PATIENCE: Duration = Duration::from_millis(400);
+/// How long it waits for the last look at the process tree.
+const HOST_PATIENCE: Duration = Duration::from_millis(50);
+
+/// A run that is measured.
+pub struct Session {
+    pub clock: Clock,
+    pub recorder: Shared,
+    pub terminal: Arc<Terminal>,
+    live: Live,
+    quiet: bool,
+    interval: Duration,
+    log_interval: u64,
+    report_file: ReportFile,
+    gpus: gpu::Sampler,
+    begun: Option<Begun>,
+}
+
+/// What there is only while the run goes on; dropping it ends it.
+struct Begun {
+    host: Option<HostSampler>,
+    kept_current: KeptCurrent,
+    _ticker: Option<Ticker>,
+}
+
+impl Session {
+    /// Makes everything ready and takes the first GPU sample. Starts threads.
+    ///
+    /// # Errors
+    /// The report cannot be written to its place, or `--gpus` names a GPU that is not there.
+    pub fn prepare(settings: &Settings, command: Command, environment: &Environment) -> Result<Self, Error> {
+        let report_file = ReportFile::prepare(&settings.report)?;
+        let clock = Clock::new();
+        let recorder = Recorder::new(settings.recorder_options(), command, environment.job());
+        let recorder = Shared(Arc::new(Mutex::new(recorder)));
+        let live = if settings.quiet { Live::Off } else { settings.live.resolve(view::stderr_can_draw()) };
+        let terminal =
+            Terminal::standard(live).map_err(|error| Error::failed(format!("cannot use stderr: {error}")))?;
+        let gpus = sample_gpus(settings, environment, clock, &recorder)?;
+        Ok(Self {
+            clock,
+            recorder,
+            terminal: Arc::new(terminal),
+            live,
+            quiet: settings.quiet,
+            interval: settings.interval,
+            log_interval: settings.log_interval,
+            report_file,
+            gpus,
+            begun: None,
+        })
+    }
+
+    /// The run has started: samples these processes, shows the table, keeps the report current. From
+    /// here on nothing fails but measurements.
+    pub fn begin(&mut self, started: f64, processes: Option<Tree>) {
+        panic::set_hook(Box::new(mourn));
+        self.recorder.lock().started(started);
+        let snapshot = self.recorder.snapshot(self.clock);
+        let sample = |tree| HostSampler::start(tree, self.interval, self.clock, self.recorder.sink()).ok();
+        self.begun = Some(Begun {
+            host: processes.and_then(sample),
+            kept_current: self.report_file.keep_current(snapshot.clone()),
+            _ticker: (self.live == Live::Table)
+                .then(|| Ticker::start(self.terminal.clone(), snapshot).ok())
+                .flatten(),
+        });
+    }
+
+    /// Starts the thread that reads the log which is put into the feed.
+    pub fn follow(&self, reader: LogReader) -> (LogFeed, Follower) {
+        let (terminal, recorder) = (self.terminal.clone(), self.recorder.clone());
+        let mut announcer =
+            Announcer::new(terminal, recorder.clone(), self.clock, self.live, self.log_interval);
+        follow::follow(reader, recorder, move || announcer.look())
+    }
+
+    /// Says something of effllm's own, unless it is to be quiet.
+    pub fn say(&self, text: &str) {
+        if !self.quiet {
+            // Nobody is left to be told of a stderr that is gone.
+            let _ = self.terminal.print(text);
+        }
+    }
+
+    /// Has the report on disk replaced now, without waiting for it.
+    pub fn save_now(&self) {
+        if let Some(begun) = &self.begun {
+            begun.kept_current.save_now();
+        }
+    }
+
+    /// What is measured has ended, at `ended`: takes the last samples, has `read_to_end` read the log
+    /// to its end and answer whether that was possible, and writes the report.
+    pub fn finish(
+        mut self,
+        ended: f64,
+        status: Status,
+        read_to_end: impl FnOnce(&Shared) -> bool,
+        describe: impl FnOnce(&mut Command),
+    ) {
+        let mut begun = self.begun.take();
+        if !self.gpus.finish(NVML_PATIENCE) {
+            self.recorder.lock().warn("NVML did not answer at the end: the last sample may be missing");
+        }
+        if let Some(host) = begun.as_mut().and_then(|begun| begun.host.take()) {
+            host.finish(HOST_PATIENCE);
+        }
+        if !read_to_end(&self.recorder) {
+            self.recorder
+                .lock()
+                .warn("reading the log hung or failed: iterations, tokens and samples are not complete");
+        }
+        self.recorder.lock().ended(ended, status, describe);
+        let report = self.recorder.lock().report(ended);
+        drop(begun);
+        let _ = self.terminal.finish();
+        self.report_file.finish(&report);
+        if !self.quiet {
+            let _ = self.terminal.print(&closing(&report, &self.report_file));
+        }
+    }
+}
+
+/// The recorder, as the sources' threads share it.
+#[derive(Clone)]
+pub struct Shared(Arc<Mutex<Recorder>>);
+
+impl Shared {
+    /// A thread that panicked while it held the recorder ends its own measurements, not the others'.
+    pub fn lock(&self) -> MutexGuard<'_, Recorder> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The report as it stands whenever it is asked for.
+    fn snapshot(&self, clock: Clock) -> impl Fn() -> Report + Clone + Send + 'static {
+        let shared = self.clone();
+        move || shared.lock().report(clock.now())
+    }
+
+    /// What a source is to do with its events.
+    fn sink(&self) -> impl Fn(Event) + Send + 'static {
+        let shared = self.clone();
+        move |event| shared.lock().fold(event)
+    }
+}
+
+/// Starts the GPU sampler; its first sample is taken when this returns.
+fn sample_gpus(
+    settings: &Settings,
+    environment: &Environment,
+    clock: Clock,
+    recorder: &Shared,
+) -> Result<gpu::Sampler, Error> {
+    let options = gpu::Options {
+        choice: settings.gpus.clone(),
+        interval: settings.interval,
+        library: settings.nvml_library.clone(),
+        visible_devices: environment.variable("CUDA_VISIBLE_DEVICES"),
+        device_order: environment.variable("CUDA_DEVICE_ORDER"),
+    };
+    let (sampler, start) = gpu::Sampler::start(options, clock, recorder.sink())?;
+    match start {
+        gpu::Start::Measuring { .. } => {}
+        gpu::Start::Unavailable { reason } | gpu::Start::Late { reason } => recorder.lock().no_gpus(reason),
+    }
+    Ok(sampler)
+}
+
+/// The summary at the end.
+fn closing(report: &Report, file: &ReportFile) -> String {
+    let mut text = render::summary(report, view::stderr_width(), console::colors_enabled_stderr());
+    if let Some(path) = file.path() {
+        text += &format!("report: {}\n", path.display());
+    }
+    text
+}
+
+/// Tells of a panic: the thread that it ends measured something, and what is measured goes on.
+fn mourn(panic: &PanicHookInfo<'_>) {
+    let thread = thread::current();
+    let name = thread.name().unwrap_or("unnamed");
+    let _ = writeln!(
+        io::stderr(),
+        "effllm: internal error in thread {name}, whose measurements end here; the command goes on: {panic}"
+    );
+}
