@@ -8,11 +8,13 @@
 pub mod clean;
 pub mod detect;
 pub mod field;
+pub mod input;
 pub mod lines;
 pub mod parser;
 pub mod profiles;
 pub mod reader;
 pub mod rules;
+pub mod tail;
 pub mod timestamp;
 
 pub use reader::{LogReader, Source};
