@@ -1,15 +1,29 @@
 //! The command line: one file a subcommand.
 
+mod generate;
 mod gpus;
 mod parse;
 mod profiles;
 mod run;
 
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::error::Error;
+use crate::error::{self, Error};
+
+/// What `effllm` alone answers.
+const WELCOME: &str = "\
+effllm runs a training or inference command exactly as it is, samples its GPUs, reads its progress
+from its log, and ends with a report of the EfficientLLM metrics.
+
+  effllm run -- bash train.sh …   run a command, and write effllm-report.json
+  effllm parse train.log          read a log that exists
+  effllm run --help               the options, with examples
+
+effllm --help lists every command.
+";
 
 /// Wraps a training command, leaves it as it is, and reports the EfficientLLM metrics of the run
 #[derive(Debug, Parser)]
@@ -25,19 +39,40 @@ enum Command {
     Parse(parse::Parse),
     Gpus(gpus::Gpus),
     Profiles(profiles::Profiles),
+    Completions(generate::Completions),
+    Man(generate::Man),
+    Schema(generate::Schema),
 }
 
 /// Reads the arguments, does what they say, and answers with the exit status.
 pub fn main() -> ExitCode {
+    if std::env::args_os().len() < 2 {
+        let _ = io::stderr().write_all(WELCOME.as_bytes());
+        return ExitCode::from(error::USAGE);
+    }
     let done = match Cli::parse().command {
         Command::Run(run) => run.run(),
         Command::Parse(parse) => parse.run(),
         Command::Gpus(gpus) => gpus.run(),
         Command::Profiles(profiles) => profiles.run(),
+        Command::Completions(completions) => completions.run(),
+        Command::Man(man) => man.run(),
+        Command::Schema(schema) => schema.run(),
     };
     match done {
         Ok(code) => code,
         Err(error) => fail(&error),
+    }
+}
+
+/// Prints on stdout. A reader that has gone away has had enough (`| head`).
+fn print(text: &str) -> Result<ExitCode, Error> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Error::failed(format!("cannot write to stdout: {error}")))
+        }
+        _ => Ok(ExitCode::SUCCESS),
     }
 }
 

@@ -17,15 +17,16 @@ use crate::settings::{Count, Layer, Settings};
 
 const EXAMPLES: &str = "\
 Examples:
-  effllm parse train.log                      what the log says, as a table
-  effllm parse --json train.log | jq .metrics the report
-  effllm parse --events - < train.log         one JSON object for each progress record";
+  effllm parse train.log                       what the log says, as a table
+  effllm parse --json train.log | jq .metrics  the report
+  effllm parse --events - < train.log          a JSON object for each progress record";
 
 /// Read a log that exists, and report what it says
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Parse {
     /// The log; standard input if it is left out or `-`
+    #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 
     /// Print the report as JSON
@@ -44,31 +45,31 @@ pub struct Parse {
 #[derive(Debug, Args)]
 struct ParseFlags {
     /// Read the log by a built-in profile; `auto` takes the first that recognises it [default: auto]
-    #[arg(long, value_name = "NAME", conflicts_with = "rules")]
+    #[arg(long, value_name = "NAME", conflicts_with = "rules", help_heading = "Log")]
     profile: Option<String>,
 
-    /// Read the log by the rules in FILE; see effllm-rules(5)
-    #[arg(long, value_name = "FILE")]
+    /// Read the log by the rules in FILE; see effllm-rules(5) [default: none]
+    #[arg(long, value_name = "FILE", help_heading = "Log")]
     rules: Option<PathBuf>,
 
-    /// Read progress from lines that match REGEX; its named groups are fields
-    #[arg(long, value_name = "REGEX")]
+    /// Read progress from lines that match REGEX; its named groups are fields [default: none]
+    #[arg(long, value_name = "REGEX", help_heading = "Log")]
     pattern: Option<String>,
 
-    /// Parameters of the model, as in `7.6B` [default: from the log]
-    #[arg(long, value_name = "N")]
+    /// Parameters of the model, as in `7.6B`, `494M` or `7615616512` [default: from the log]
+    #[arg(long, value_name = "N", help_heading = "Metrics")]
     params: Option<Count>,
 
     /// Tokens a sample [default: from the log]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Metrics")]
     seq_len: Option<Count>,
 
     /// Samples an iteration, over the whole job [default: from the log]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Metrics")]
     global_batch_size: Option<Count>,
 
     /// Leave the first N iterations out of the headline metrics [default: 0]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = "Metrics")]
     warmup: Option<u64>,
 }
 

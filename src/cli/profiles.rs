@@ -19,8 +19,15 @@ pub struct Profiles {
 enum What {
     /// Name each profile and what it reads
     List,
-    /// Print a profile's rules: `effllm profiles show megatron > my.toml`
-    Show { name: String },
+    /// Print the rules of a profile
+    #[command(before_help = "\
+Examples:
+  effllm profiles show megatron > own.toml")]
+    Show {
+        /// The profile's name, as `effllm profiles list` prints it
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
 }
 
 impl Profiles {

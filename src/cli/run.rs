@@ -12,16 +12,17 @@ use crate::settings::{Layer, Settings, metrics_enabled};
 
 const EXAMPLES: &str = "\
 Examples:
-  effllm run -- bash run_mcore_qwen.sh dsw 7B 4 32 …    wrap a launch script as it is
-  effllm run -o - -- ./train.sh | jq .metrics           the report on stdout, the log on stderr
-  effllm run --pattern 'step (?P<iteration>\\d+)' -- CMD  read a log of one's own
+  effllm run -- bash run_mcore_qwen.sh dsw 7B 4 32 …       wrap a launch script as it is
+  effllm run -o - -- ./train.sh | jq .metrics              the report on stdout, the log on stderr
+  effllm run --pattern 'step (?P<iteration>\\d+)' -- ./toy  read a log of one's own";
 
+const EXIT_STATUS: &str = "\
 Exit status: the command's own, and death by its signal; 127 no such command, 126 it cannot be
 executed, 125 effllm failed before it ran, 2 bad flags, rules or settings.";
 
 /// Run a command as it is, and report the metrics of its run
 #[derive(Debug, Args)]
-#[command(before_help = EXAMPLES)]
+#[command(before_help = EXAMPLES, after_help = EXIT_STATUS)]
 pub struct Run {
     #[command(flatten)]
     flags: Layer,

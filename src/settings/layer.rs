@@ -3,96 +3,105 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueHint};
 use serde::Deserialize;
 
 use super::values::{Bounded, Count, Interval, ReportTarget, text_or_number};
 use crate::gpu::GpuChoice;
 use crate::view::LiveMode;
 
+/// The groups in which help and manual page show the options.
+const REPORT: &str = "Report";
+const GPUS: &str = "GPUs";
+const METRICS: &str = "Metrics";
+const LOG: &str = "Log";
+const LIVE: &str = "While the command runs";
+const SETTINGS: &str = "Settings";
+
 /// The options of a run. A configuration file spells the same names as keys.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Layer {
-    /// Write the JSON report to FILE; `-` prints it on stdout and sends the command's stdout to
+    /// Write the JSON report to FILE; `-` prints it on stdout and sends the command's own stdout to
     /// stderr [default: effllm-report.json]
-    #[arg(short = 'o', long, value_name = "FILE")]
+    #[arg(short = 'o', long, value_name = "FILE", help_heading = REPORT, value_hint = ValueHint::FilePath)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub report: Option<ReportTarget>,
 
-    /// Seconds between two samples [default: 1.0] [env: EFFICIENTLLM_COLLECTION_INTERVAL]
-    #[arg(long, value_name = "SECONDS")]
+    /// Seconds between two samples, 0.01 to 3600 [default: 1.0] [env:
+    /// EFFICIENTLLM_COLLECTION_INTERVAL]
+    #[arg(long, value_name = "SECONDS", help_heading = GPUS)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub interval: Option<Interval>,
 
     /// Which GPUs to measure: `auto` (those of CUDA_VISIBLE_DEVICES, else all), `all`, `none`, or
     /// indices and UUIDs, as in `0,1` [default: auto]
-    #[arg(long, value_name = "WHICH")]
+    #[arg(long, value_name = "WHICH", help_heading = GPUS)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub gpus: Option<GpuChoice>,
 
     /// Load NVML from this library [default: libnvidia-ml.so.1] [env: EFFLLM_NVML_LIB]
-    #[arg(long, value_name = "PATH")]
+    #[arg(long, value_name = "PATH", help_heading = GPUS)]
     pub nvml_lib: Option<PathBuf>,
 
     /// Parameters of the model, as in `7.6B`, `494M` or `7615616512` [default: from the log]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = METRICS)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub params: Option<Count>,
 
     /// Tokens a sample [default: from the log]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = METRICS)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub seq_len: Option<Count>,
 
     /// Samples an iteration, over the whole job [default: from the log]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = METRICS)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub global_batch_size: Option<Count>,
 
     /// Leave the first N iterations out of the headline metrics [default: 0]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = METRICS)]
     pub warmup: Option<u64>,
 
     /// Read the log by a built-in profile; `auto` takes the first that recognises it [default: auto]
-    #[arg(long, value_name = "NAME", conflicts_with = "rules")]
+    #[arg(long, value_name = "NAME", conflicts_with = "rules", help_heading = LOG)]
     pub profile: Option<String>,
 
-    /// Read the log by the rules in FILE; see effllm-rules(5)
-    #[arg(long, value_name = "FILE")]
+    /// Read the log by the rules in FILE; see effllm-rules(5) [default: none]
+    #[arg(long, value_name = "FILE", help_heading = LOG)]
     pub rules: Option<PathBuf>,
 
     /// Read progress from lines that match REGEX; its named groups are fields, as in
-    /// `step (?P<iteration>\d+) took (?P<step_time_ms>[\d.]+)`
-    #[arg(long, value_name = "REGEX")]
+    /// `step (?P<iteration>\d+) took (?P<step_time_ms>[\d.]+)` [default: none]
+    #[arg(long, value_name = "REGEX", help_heading = LOG)]
     pub pattern: Option<String>,
 
     /// What to show while the command runs: `table` under the log, `log` lines every log interval,
     /// `auto` (the table on a terminal, else log lines), or `off` [default: auto]
-    #[arg(long, value_name = "HOW")]
+    #[arg(long, value_name = "HOW", help_heading = LIVE)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub live: Option<LiveMode>,
 
     /// Iterations between two log lines of `--live log` [default: 10] [env: EFFICIENTLLM_LOG_INTERVAL]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = LIVE)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub log_interval: Option<Bounded>,
 
-    /// Points kept for plots; never changes an average [default: 1000] [env: EFFICIENTLLM_HISTORY_SIZE]
-    #[arg(long, value_name = "N")]
+    /// Points kept for the report's plots; never changes an average [default: 1000] [env: EFFICIENTLLM_HISTORY_SIZE]
+    #[arg(long, value_name = "N", help_heading = REPORT)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub history_size: Option<Bounded>,
 
     /// Do not set PYTHONUNBUFFERED=1 for the command
-    #[arg(long, num_args = 0, default_missing_value = "true")]
+    #[arg(long, num_args = 0, default_missing_value = "true", help_heading = SETTINGS)]
     pub no_unbuffer: Option<bool>,
 
     /// Print nothing of effllm's own on stderr but errors
-    #[arg(short, long, num_args = 0, default_missing_value = "true")]
+    #[arg(short, long, num_args = 0, default_missing_value = "true", help_heading = LIVE)]
     pub quiet: Option<bool>,
 
-    /// Read this file instead of the project's effllm.toml
-    #[arg(long, value_name = "FILE")]
+    /// Read FILE in place of the project's effllm.toml [default: effllm.toml, if it is there]
+    #[arg(long, value_name = "FILE", help_heading = SETTINGS)]
     #[serde(skip)]
     pub config: Option<PathBuf>,
 }

@@ -1,0 +1,159 @@
+//! The manual: a page for each command, from its definition and some prose, and effllm-rules(5).
+
+use clap::Command;
+use roff::{Roff, bold, roman};
+
+use super::markup;
+use crate::log::field::{bind, fields, is_of_record};
+
+/// A manual page and the name of its file.
+pub struct Page {
+    pub file: String,
+    pub text: String,
+}
+
+/// The prose of a page by the page's name; `{{options}}` stands for the options of its command.
+const PROSE: &[(&str, &str)] = &[
+    ("effllm", include_str!("pages/effllm.txt")),
+    ("effllm-run", include_str!("pages/run.txt")),
+    ("effllm-gpus", include_str!("pages/gpus.txt")),
+    ("effllm-parse", include_str!("pages/parse.txt")),
+];
+const RULES: &str = include_str!("pages/rules.txt");
+
+/// The worked example of effllm-rules(5): rules, a log, and what `parse --events` makes of it.
+const EXAMPLE: &[(&str, &str)] = &[
+    ("{{example.toml}}", include_str!("example/own.toml")),
+    ("{{example.log}}", include_str!("example/own.log")),
+    ("{{example.jsonl}}", include_str!("example/own.jsonl")),
+];
+
+/// Every page, effllm(1) first.
+pub fn pages(program: Command) -> Vec<Page> {
+    let mut program = program.disable_help_subcommand(true);
+    program.build();
+    let mut names = Vec::new();
+    collect(&program, &mut names);
+    let names: Vec<String> = names.iter().map(|command| name(command)).collect();
+    let mut commands = Vec::new();
+    collect(&program, &mut commands);
+    let mut pages: Vec<Page> = commands.iter().map(|command| command_page(command, &names)).collect();
+    pages.push(rules_page());
+    pages
+}
+
+fn collect<'a>(command: &'a Command, into: &mut Vec<&'a Command>) {
+    into.push(command);
+    command.get_subcommands().filter(|sub| !sub.is_hide_set()).for_each(|sub| collect(sub, into));
+}
+
+fn name(command: &Command) -> String {
+    command.get_display_name().unwrap_or_else(|| command.get_name()).to_owned()
+}
+
+fn command_page(command: &Command, names: &[String]) -> Page {
+    let name = name(command);
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    let prose = PROSE.iter().find(|(page, _)| *page == name).map(|(_, prose)| *prose);
+    let plain = format!("# DESCRIPTION\n{about}.\n{{{{options}}}}\n");
+    let (before, after) = prose.unwrap_or(&plain).split_once("{{options}}\n").unwrap_or_default();
+    let mut page = Roff::new();
+    page.control("SH", ["NAME"]).text([roman(format!("{name} - {about}"))]);
+    synopsis(&mut page, command);
+    markup::render(&mut page, before);
+    let mut text = page.render() + &options(command);
+    let mut page = Roff::new();
+    markup::render(&mut page, after);
+    let examples = command.get_before_help().map(ToString::to_string).unwrap_or_default();
+    if let Some(examples) = examples.strip_prefix("Examples:\n") {
+        page.control("SH", ["EXAMPLES"]);
+        markup::as_it_is(&mut page, &mut examples.lines().map(str::trim_start));
+    }
+    see_also(&mut page, &name, names);
+    text += &page.render();
+    Page { text: finish(&name, "1", "User Commands", &text), file: format!("{name}.1") }
+}
+
+fn synopsis(page: &mut Roff, command: &Command) {
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage: ").replace("<CMD>...", "<CMD> [ARG]...");
+    let program = command.get_bin_name().unwrap_or_else(|| command.get_name());
+    let rest = usage.strip_prefix(program).unwrap_or_default();
+    page.control("SH", ["SYNOPSIS"]).text([bold(program), roman(rest)]);
+}
+
+/// The options under the headings of `--help`, and the commands if there are any.
+fn options(command: &Command) -> String {
+    let man = clap_mangen::Man::new(command.clone());
+    let mut section = Vec::new();
+    // What is written into memory cannot fail to be written.
+    let _ = man.render_options_section(&mut section);
+    if command.has_subcommands() {
+        let _ = man.render_subcommands_section(&mut section);
+    }
+    let mut text = String::from_utf8_lossy(&section).replace(".SH SUBCOMMANDS", ".SH COMMANDS");
+    for heading in command.get_arguments().filter_map(|argument| argument.get_help_heading()) {
+        for quote in ["", "\""] {
+            let [from, to] =
+                [heading.to_uppercase().as_str(), heading].map(|h| format!("{quote}{h}{quote}\n"));
+            text = text.replace(&format!(".SH {from}"), &format!(".SS {to}"));
+        }
+    }
+    let as_typed =
+        |(i, part): (usize, &str)| if i % 2 == 1 { format!("\\fB{part}\\fR") } else { part.to_owned() };
+    text.split('`').enumerate().map(as_typed).collect()
+}
+
+fn see_also(page: &mut Roff, name: &str, names: &[String]) {
+    let rules = (name != RULES_PAGE).then_some((RULES_PAGE, "(5)"));
+    let others = names.iter().filter(|other| *other != name).map(|other| (other.as_str(), "(1)"));
+    let mut line = Vec::new();
+    for (other, section) in others.chain(rules) {
+        line.extend([roman(if line.is_empty() { "" } else { ", " }), bold(other), roman(section)]);
+    }
+    page.control("SH", ["SEE ALSO"]).text(line);
+}
+
+const RULES_PAGE: &str = "effllm-rules";
+
+fn rules_page() -> Page {
+    let mut text = RULES.to_owned();
+    for (place, example) in EXAMPLE {
+        text = text.replace(place, example.trim_end());
+    }
+    text = text.replace("{{fields of a record}}\n", &field_table(is_of_record));
+    text = text.replace("{{facts}}\n", &field_table(|field| !is_of_record(field)));
+    let mut page = Roff::new();
+    markup::render(&mut page, &text);
+    see_also(&mut page, RULES_PAGE, &["effllm-run", "effllm-parse", "effllm-profiles"].map(String::from));
+    let text = finish(RULES_PAGE, "5", "File Formats", &page.render());
+    Page { file: format!("{RULES_PAGE}.5"), text }
+}
+
+/// The fields in the markup of a page, each with the kind of text that it reads.
+fn field_table(belongs: impl Fn(&str) -> bool) -> String {
+    let mut table = String::new();
+    for (field, meaning) in fields().filter(|(field, _)| belongs(field)) {
+        let kind = KINDS.iter().find(|(_, unit)| bind(&format!("{field}_{unit}")).is_ok());
+        let kind = kind.map(|(kind, _)| format!(" ({kind})")).unwrap_or_default();
+        table += &format!("@ `{field}`{kind}\n{meaning}\n");
+        if field == "step_time" {
+            table += "@ `iterations_per_s`\nthe same, stated as iterations per second\n";
+        }
+    }
+    table
+}
+
+/// Kinds of fields, told by a unit that only groups of this kind may name.
+const KINDS: &[(&str, &str)] =
+    &[("time", "ms"), ("count", "billions"), ("ratio", "percent"), ("rate", "per_gpu")];
+
+/// The whole page: one preamble, a title, and characters that roff would beautify as they are typed.
+fn finish(name: &str, section: &str, manual: &str, body: &str) -> String {
+    let preamble = Roff::new().render();
+    let version = env!("CARGO_PKG_VERSION");
+    let title = format!(".TH {name} {section} \"\" \"effllm {version}\" \"{manual}\"\n");
+    let body = body.replace(&preamble, "").replace('^', "\\(ha").replace('~', "\\(ti").replace('`', "\\(ga");
+    let lines: String = body.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    preamble + &title + &lines
+}
