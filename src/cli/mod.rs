@@ -2,6 +2,7 @@
 
 mod generate;
 mod gpus;
+mod monitor;
 mod parse;
 mod profiles;
 mod run;
@@ -37,6 +38,7 @@ pub struct Cli {
 enum Command {
     Run(run::Run),
     Parse(parse::Parse),
+    Monitor(monitor::Monitor),
     Gpus(gpus::Gpus),
     Profiles(profiles::Profiles),
     Completions(generate::Completions),
@@ -53,6 +55,7 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(run) => run.run(),
         Command::Parse(parse) => parse.run(),
+        Command::Monitor(monitor) => monitor.run(),
         Command::Gpus(gpus) => gpus.run(),
         Command::Profiles(profiles) => profiles.run(),
         Command::Completions(completions) => completions.run(),

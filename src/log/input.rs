@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     fn text() -> Vec<u8> {
-        (0..50_000).flat_map(|i| format!("iteration {i} of {}\n", i * 7919 % 1013).into_bytes()).collect()
+        (0..5_000).flat_map(|i| format!("iteration {i} of {}\n", i * 7919 % 1013).into_bytes()).collect()
     }
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -1,5 +1,6 @@
 //! What the command's output says of its progress.
 //!
+//! A log that is no command's output comes from a file, compressed or growing ([`input`], [`tail`]).
 //! Bytes become lines ([`lines`], [`clean`]), lines are matched against rules ([`rules`],
 //! [`field`]), matches become records ([`parser`]), and where no profile was named the first one
 //! that recognises a record is chosen ([`detect`]). Frameworks are data: the built-in profiles lie

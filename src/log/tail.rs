@@ -1,9 +1,12 @@
 //! A file that grows, followed by its name: across rotation (it is renamed, and a new one takes its
 //! place) and truncation (it is emptied and written anew).
+//!
+//! A file that was emptied may have grown past the old place by the time that it is looked at again,
+//! so it is told by its bytes: those that were read last must still be where they were.
 
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::input;
@@ -11,7 +14,7 @@ use crate::error::Error;
 
 /// Where reading begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum From {
+pub enum Whence {
     Start,
     /// The next line that is written.
     End,
@@ -28,6 +31,9 @@ pub enum Step {
     Nothing,
 }
 
+/// Bytes that tell whether a file is the one that was read; a log's last line and its number.
+const TELLING: usize = 64;
+
 /// A file that is followed.
 #[derive(Debug)]
 pub struct Tail {
@@ -35,6 +41,8 @@ pub struct Tail {
     file: File,
     /// Bytes read of the file, or passed over.
     position: u64,
+    /// The bytes before that, a few.
+    before: Vec<u8>,
     /// Whether what comes first is the rest of a line.
     within_a_line: bool,
 }
@@ -42,10 +50,11 @@ pub struct Tail {
 impl Tail {
     /// # Errors
     /// There is no such file, it is a folder, or it cannot be read.
-    pub fn open(path: &Path, from: From) -> Result<Self, Error> {
+    pub fn open(path: &Path, from: Whence) -> Result<Self, Error> {
         let file = input::open(path)?;
-        let mut tail = Self { path: path.to_owned(), file, position: 0, within_a_line: false };
-        if from == From::End {
+        let mut tail =
+            Self { path: path.to_owned(), file, position: 0, before: Vec::new(), within_a_line: false };
+        if from == Whence::End {
             tail.pass_over().map_err(|error| tail.lost(&error))?;
         }
         Ok(tail)
@@ -66,6 +75,10 @@ impl Tail {
     }
 
     fn step(&mut self, buffer: &mut [u8]) -> io::Result<Step> {
+        if self.is_rewritten() {
+            self.file.seek(SeekFrom::Start(0))?;
+            return Ok(self.begin_anew());
+        }
         if let read @ 1.. = self.take(buffer)? {
             return Ok(Step::Bytes(read));
         }
@@ -74,15 +87,23 @@ impl Tail {
         if let read @ 1.. = self.take(buffer)? {
             return Ok(Step::Bytes(read));
         }
-        if let Some(successor) = successor {
-            self.file = successor;
-        } else if self.file.metadata()?.len() < self.position {
-            self.file.seek(SeekFrom::Start(0))?;
-        } else {
-            return Ok(Step::Nothing);
-        }
+        let Some(successor) = successor else { return Ok(Step::Nothing) };
+        self.file = successor;
+        Ok(self.begin_anew())
+    }
+
+    fn begin_anew(&mut self) -> Step {
         (self.position, self.within_a_line) = (0, false);
-        Ok(Step::Anew)
+        self.before.clear();
+        Step::Anew
+    }
+
+    fn is_rewritten(&self) -> bool {
+        let mut there = vec![0; self.before.len()];
+        match self.file.read_exact_at(&mut there, self.position - self.before.len() as u64) {
+            Ok(()) => there != self.before,
+            Err(error) => error.kind() == ErrorKind::UnexpectedEof, // another error: it is a pipe
+        }
     }
 
     fn take(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -92,16 +113,23 @@ impl Tail {
                 read => read?,
             };
             self.position += read as u64;
+            let bytes = buffer.get(..read).unwrap_or_default();
+            self.remember(bytes);
             if !self.within_a_line || read == 0 {
                 return Ok(read);
             }
-            let bytes = buffer.get(..read).unwrap_or_default();
             if let Some(end) = memchr::memchr2(b'\n', b'\r', bytes) {
                 self.within_a_line = false;
                 buffer.copy_within(end..read, 0);
                 return Ok(read - end);
             }
         }
+    }
+
+    fn remember(&mut self, bytes: &[u8]) {
+        let telling = bytes.len().saturating_sub(TELLING);
+        self.before.extend_from_slice(bytes.get(telling..).unwrap_or_default());
+        self.before.drain(..self.before.len().saturating_sub(TELLING));
     }
 
     /// The file that has taken this one's place, once something is in it.
@@ -116,14 +144,12 @@ impl Tail {
 
     /// Passes over what is there, and over the line that is being written.
     fn pass_over(&mut self) -> io::Result<()> {
-        let end = match self.file.seek(SeekFrom::End(-1)) {
-            Ok(last) => last + 1,
-            Err(_) => return Ok(()), // nothing is there, or it is a pipe
-        };
-        let mut last = [0];
-        self.file.read_exact(&mut last)?;
+        let Ok(end) = self.file.seek(SeekFrom::End(0)) else { return Ok(()) }; // it is a pipe
+        let start = end.saturating_sub(TELLING as u64);
+        self.file.seek(SeekFrom::Start(start))?;
+        (&mut self.file).take(end - start).read_to_end(&mut self.before)?;
         self.position = end;
-        self.within_a_line = !matches!(last, [b'\n' | b'\r']);
+        self.within_a_line = !matches!(self.before.last(), None | Some(b'\n' | b'\r'));
         Ok(())
     }
 
@@ -175,8 +201,8 @@ mod tests {
     #[test]
     fn a_file_is_read_on_as_it_grows() {
         let log = Log::new("one\ntwo\n");
-        let mut from_start = Tail::open(&log.path("log"), From::Start).unwrap();
-        let mut from_end = Tail::open(&log.path("log"), From::End).unwrap();
+        let mut from_start = Tail::open(&log.path("log"), Whence::Start).unwrap();
+        let mut from_end = Tail::open(&log.path("log"), Whence::End).unwrap();
         assert_eq!((read(&mut from_start).as_str(), read(&mut from_end).as_str()), ("one\ntwo\n", ""));
         log.append("log", "three, which is longer than the buffer\nfo");
         let more = "three, which is longer than the buffer\nfo";
@@ -186,13 +212,13 @@ mod tests {
     #[test]
     fn from_the_end_on_means_from_the_next_line_on() {
         let log = Log::new("iteration 1");
-        let mut tail = Tail::open(&log.path("log"), From::End).unwrap();
+        let mut tail = Tail::open(&log.path("log"), Whence::End).unwrap();
         log.append("log", "23");
         assert_eq!(read(&mut tail), "");
         log.append("log", "4 which goes on\niteration 2\n");
         assert_eq!(read(&mut tail), "\niteration 2\n");
         let empty = Log::new("");
-        let mut tail = Tail::open(&empty.path("log"), From::End).unwrap();
+        let mut tail = Tail::open(&empty.path("log"), Whence::End).unwrap();
         empty.append("log", "one\n");
         assert_eq!(read(&mut tail), "one\n");
     }
@@ -200,7 +226,7 @@ mod tests {
     #[test]
     fn a_renamed_file_is_read_to_its_end_before_the_one_in_its_place() {
         let log = Log::new("one\n");
-        let mut tail = Tail::open(&log.path("log"), From::Start).unwrap();
+        let mut tail = Tail::open(&log.path("log"), Whence::Start).unwrap();
         assert_eq!(read(&mut tail), "one\n");
         fs::rename(log.path("log"), log.path("log.1")).unwrap();
         log.append("log.1", "two\n");
@@ -220,11 +246,15 @@ mod tests {
     #[test]
     fn a_truncated_file_is_read_from_its_start() {
         let log = Log::new("one\ntwo\nthr");
-        let mut tail = Tail::open(&log.path("log"), From::End).unwrap();
+        let mut tail = Tail::open(&log.path("log"), Whence::End).unwrap();
         fs::copy(log.path("log"), log.path("log.1")).unwrap();
         File::options().write(true).open(log.path("log")).unwrap().set_len(0).unwrap();
         assert_eq!(read(&mut tail), "|");
         log.append("log", "four\n");
         assert_eq!(read(&mut tail), "four\n");
+        for again in ["five\n", "six, which is longer\n"] {
+            fs::write(log.path("log"), again).unwrap();
+            assert_eq!(read(&mut tail), format!("|{again}"));
+        }
     }
 }

@@ -47,7 +47,7 @@ impl Recorder {
             metrics: headline.metrics,
             metrics_whole_run: whole_run.metrics,
             provenance: headline.provenance,
-            unavailable: headline.unavailable,
+            unavailable: headline.unavailable.into_iter().chain(self.unknowable.clone()).collect(),
             warnings: self.all_warnings(from, to, &model),
             series: Series {
                 gpus: self.gpus.iter().map(|gpu| gpu.series(self.started)).collect(),
@@ -221,6 +221,8 @@ impl Source<'_> {
     fn no_iterations(&self) -> &'static str {
         if self.progression.run.iterations > 0 {
             "no iterations were counted: the warm-up took them all"
+        } else if self.recorder.log.lines == 0 {
+            "no line of a log was read"
         } else {
             "no iterations were recognised in the log"
         }

@@ -87,12 +87,10 @@ fn read_all(
     queue: &Receiver<Option<Chunk>>,
     mut after: impl FnMut(),
 ) {
-    let mut bytes = 0;
     let mut events = Vec::new();
     loop {
         let ended = match queue.recv_timeout(PAUSE) {
             Ok(Some(chunk)) => {
-                bytes += chunk.bytes.len() as u64;
                 reader.push(chunk.source, &chunk.bytes, chunk.at, &mut events);
                 false
             }
@@ -105,21 +103,15 @@ fn read_all(
                 true
             }
         };
-        record(&reader, recorder, bytes, &mut events, &mut after);
+        record(&reader, recorder, &mut events, &mut after);
         if ended {
             return;
         }
     }
 }
 
-fn record(
-    reader: &LogReader,
-    recorder: &Shared,
-    bytes: u64,
-    events: &mut Vec<Event>,
-    after: &mut impl FnMut(),
-) {
-    let mut status = vec![Event::LogRead { lines: reader.lines(), bytes }];
+fn record(reader: &LogReader, recorder: &Shared, events: &mut Vec<Event>, after: &mut impl FnMut()) {
+    let mut status = vec![Event::LogRead { lines: reader.lines(), bytes: reader.bytes() }];
     if let Some((name, because)) = reader.profile() {
         status.push(Event::Profile { name: name.to_owned(), because: because.to_owned() });
     }

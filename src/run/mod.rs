@@ -1,8 +1,12 @@
-//! The main job: a command, exactly as it would run alone, and a report of it.
+//! The main job: a command, exactly as it would run alone, and a report of it. [`monitor()`] makes
+//! the same report of what already runs.
 
 mod announce;
 mod context;
 mod follow;
+mod grow;
+mod interrupt;
+mod monitor;
 mod pump;
 mod report_file;
 mod session;
@@ -19,6 +23,9 @@ use crate::error::Error;
 use crate::host::Tree;
 use crate::settings::{ReportTarget, Settings};
 use crate::view::{Stream, Terminal};
+
+pub use interrupt::interruptions;
+pub use monitor::{Subject, monitor};
 
 use context::Environment;
 use session::{Session, Shared};

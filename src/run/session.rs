@@ -38,6 +38,8 @@ pub struct Session {
     log_interval: u64,
     report_file: ReportFile,
     gpus: gpu::Sampler,
+    /// Why no GPU will be measured, if that is certain.
+    pub without_gpus: Option<String>,
     begun: Option<Begun>,
 }
 
@@ -61,7 +63,7 @@ impl Session {
         let live = if settings.quiet { Live::Off } else { settings.live.resolve(view::stderr_can_draw()) };
         let terminal =
             Terminal::standard(live).map_err(|error| Error::failed(format!("cannot use stderr: {error}")))?;
-        let gpus = sample_gpus(settings, environment, clock, &recorder)?;
+        let (gpus, without_gpus) = sample_gpus(settings, environment, clock, &recorder)?;
         Ok(Self {
             clock,
             recorder,
@@ -72,6 +74,7 @@ impl Session {
             log_interval: settings.log_interval,
             report_file,
             gpus,
+            without_gpus,
             begun: None,
         })
     }
@@ -176,7 +179,7 @@ fn sample_gpus(
     environment: &Environment,
     clock: Clock,
     recorder: &Shared,
-) -> Result<gpu::Sampler, Error> {
+) -> Result<(gpu::Sampler, Option<String>), Error> {
     let options = gpu::Options {
         choice: settings.gpus.clone(),
         interval: settings.interval,
@@ -185,11 +188,18 @@ fn sample_gpus(
         device_order: environment.variable("CUDA_DEVICE_ORDER"),
     };
     let (sampler, start) = gpu::Sampler::start(options, clock, recorder.sink())?;
-    match start {
-        gpu::Start::Measuring { .. } => {}
-        gpu::Start::Unavailable { reason } | gpu::Start::Late { reason } => recorder.lock().no_gpus(reason),
-    }
-    Ok(sampler)
+    let without_gpus = match start {
+        gpu::Start::Measuring { .. } => None,
+        gpu::Start::Late { reason } => {
+            recorder.lock().no_gpus(reason);
+            None
+        }
+        gpu::Start::Unavailable { reason } => {
+            recorder.lock().no_gpus(reason.clone());
+            Some(reason)
+        }
+    };
+    Ok((sampler, without_gpus))
 }
 
 /// The summary at the end.

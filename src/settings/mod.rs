@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub use environment::metrics_enabled;
 pub use layer::Layer;
-pub use values::{Count, Interval, ReportTarget};
+pub use values::{Count, Interval, Period, ReportTarget};
 
 use crate::error::Error;
 use crate::gpu::GpuChoice;

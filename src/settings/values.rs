@@ -56,6 +56,21 @@ impl FromStr for Interval {
     }
 }
 
+/// A length of time: a millisecond to ten years.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period(pub Duration);
+
+impl FromStr for Period {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match parse_duration(text) {
+            Some(seconds) if (1e-3..=3.2e8).contains(&seconds) => Ok(Self(Duration::from_secs_f64(seconds))),
+            Some(_) => Err("must be between a millisecond and ten years".to_owned()),
+            None => Err("is no length of time, as in 90, 10m or 1h 30m".to_owned()),
+        }
+    }
+}
+
 /// A number above zero with an optional suffix: 7.6B, 494M, 2048.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Count(f64);
