@@ -28,6 +28,7 @@ complete -c effllm -n "__fish_effllm_needs_command" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_needs_command" -s V -l version -d 'Print version'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "run" -d 'Run a command as it is, and report the metrics of its run'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "parse" -d 'Read a log that exists, and report what it says'
+complete -c effllm -n "__fish_effllm_needs_command" -f -a "monitor" -d 'Measure what already runs, until Ctrl-C, its end, or for a while'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "gpus" -d 'Show what NVML shows here, and what each GPU can measure'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "profiles" -d 'List the built-in log profiles, or print one as a starting point'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "completions" -d 'Print the completions of a shell'
@@ -48,9 +49,13 @@ complete -c effllm -n "__fish_effllm_using_subcommand run" -l pattern -d 'Read p
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l live -d 'What to show while the command runs: `table` under the log, `log` lines every log interval, `auto` (the table on a terminal, else log lines), or `off` [default: auto]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l log-interval -d 'Iterations between two log lines of `--live log` [default: 10] [env: EFFICIENTLLM_LOG_INTERVAL]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l history-size -d 'Points kept for the report\'s plots; never changes an average [default: 1000] [env: EFFICIENTLLM_HISTORY_SIZE]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l stdio -d 'How the command\'s output reaches the screen: `pipe` (as under `| cat`), `pty` (the command has a terminal wherever effllm has one), or `inherit` (past effllm, which then reads no log) [default: pipe]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l kill-after -d 'Kill the command and all that it started this long after a SIGTERM was forwarded to it, as in `30s` [default: never]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l no-forward -d 'Keep this signal from the command when it is sent to effllm; may be given several times' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l config -d 'Read FILE in place of the project\'s effllm.toml [default: effllm.toml, if it is there]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l no-unbuffer -d 'Do not set PYTHONUNBUFFERED=1 for the command'
 complete -c effllm -n "__fish_effllm_using_subcommand run" -s q -l quiet -d 'Print nothing of effllm\'s own on stderr but errors'
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l no-mask -d 'Keep values in the report\'s command line that look like secrets'
 complete -c effllm -n "__fish_effllm_using_subcommand run" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l profile -d 'Read the log by a built-in profile; `auto` takes the first that recognises it [default: auto]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l rules -d 'Read the log by the rules in FILE; see effllm-rules(5) [default: none]' -r -F
@@ -62,6 +67,32 @@ complete -c effllm -n "__fish_effllm_using_subcommand parse" -l warmup -d 'Leave
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l json -d 'Print the report as JSON'
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l events -d 'Print what was recognised as JSON Lines: what the log states once, then an object a record'
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -s h -l help -d 'Print help'
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l pid -d 'Measure process PID and what it has started, until it ends [default: GPUs and log alone]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l log -d 'Read progress from FILE, which something else writes [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l duration -d 'End after this time, as in `90`, `10m` or `1h 30m` [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -s o -l report -d 'Write the JSON report to FILE; `-` prints it on stdout and sends the command\'s own stdout to stderr [default: effllm-report.json]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l interval -d 'Seconds between two samples, 0.01 to 3600 [default: 1.0] [env: EFFICIENTLLM_COLLECTION_INTERVAL]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l gpus -d 'Which GPUs to measure: `auto` (those of CUDA_VISIBLE_DEVICES, else all), `all`, `none`, or indices and UUIDs, as in `0,1` [default: auto]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l nvml-lib -d 'Load NVML from this library [default: libnvidia-ml.so.1] [env: EFFLLM_NVML_LIB]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l params -d 'Parameters of the model, as in `7.6B`, `494M` or `7615616512` [default: from the log]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l seq-len -d 'Tokens a sample [default: from the log]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l global-batch-size -d 'Samples an iteration, over the whole job [default: from the log]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l warmup -d 'Leave the first N iterations out of the headline metrics [default: 0]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l profile -d 'Read the log by a built-in profile; `auto` takes the first that recognises it [default: auto]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l rules -d 'Read the log by the rules in FILE; see effllm-rules(5) [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l pattern -d 'Read progress from lines that match REGEX; its named groups are fields, as in `step (?P<iteration>\\d+) took (?P<step_time_ms>[\\d.]+)` [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l live -d 'What to show while the command runs: `table` under the log, `log` lines every log interval, `auto` (the table on a terminal, else log lines), or `off` [default: auto]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l log-interval -d 'Iterations between two log lines of `--live log` [default: 10] [env: EFFICIENTLLM_LOG_INTERVAL]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l history-size -d 'Points kept for the report\'s plots; never changes an average [default: 1000] [env: EFFICIENTLLM_HISTORY_SIZE]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l stdio -d 'How the command\'s output reaches the screen: `pipe` (as under `| cat`), `pty` (the command has a terminal wherever effllm has one), or `inherit` (past effllm, which then reads no log) [default: pipe]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l kill-after -d 'Kill the command and all that it started this long after a SIGTERM was forwarded to it, as in `30s` [default: never]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l no-forward -d 'Keep this signal from the command when it is sent to effllm; may be given several times' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l config -d 'Read FILE in place of the project\'s effllm.toml [default: effllm.toml, if it is there]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l from-start -d 'Read the log from its start, for what it states once [default: from its end on]'
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l no-unbuffer -d 'Do not set PYTHONUNBUFFERED=1 for the command'
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -s q -l quiet -d 'Print nothing of effllm\'s own on stderr but errors'
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l no-mask -d 'Keep values in the report\'s command line that look like secrets'
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand gpus" -l nvml-lib -d 'Load NVML from this library [default: libnvidia-ml.so.1] [env: EFFLLM_NVML_LIB]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand gpus" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand profiles; and not __fish_seen_subcommand_from list show help" -s h -l help -d 'Print help'
@@ -76,13 +107,14 @@ complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_
 complete -c effllm -n "__fish_effllm_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand man" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand schema" -s h -l help -d 'Print help'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "run" -d 'Run a command as it is, and report the metrics of its run'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "parse" -d 'Read a log that exists, and report what it says'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "gpus" -d 'Show what NVML shows here, and what each GPU can measure'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "profiles" -d 'List the built-in log profiles, or print one as a starting point'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "completions" -d 'Print the completions of a shell'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "man" -d 'Print effllm(1), or write every manual page into a folder'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "schema" -d 'Print the JSON Schema of the report'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles completions man schema help" -f -a "run" -d 'Run a command as it is, and report the metrics of its run'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles completions man schema help" -f -a "parse" -d 'Read a log that exists, and report what it says'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles completions man schema help" -f -a "monitor" -d 'Measure what already runs, until Ctrl-C, its end, or for a while'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles completions man schema help" -f -a "gpus" -d 'Show what NVML shows here, and what each GPU can measure'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles completions man schema help" -f -a "profiles" -d 'List the built-in log profiles, or print one as a starting point'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles completions man schema help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles completions man schema help" -f -a "man" -d 'Print effllm(1), or write every manual page into a folder'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles completions man schema help" -f -a "schema" -d 'Print the JSON Schema of the report'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles completions man schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c effllm -n "__fish_effllm_using_subcommand help; and __fish_seen_subcommand_from profiles" -f -a "list" -d 'Name each profile and what it reads'
 complete -c effllm -n "__fish_effllm_using_subcommand help; and __fish_seen_subcommand_from profiles" -f -a "show" -d 'Print the rules of a profile'

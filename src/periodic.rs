@@ -26,30 +26,59 @@ impl Periodic {
     pub fn spawn(name: &str, work: impl FnOnce(Stop) + Send + 'static) -> io::Result<Self> {
         let (stop, stopped) = bounded(0);
         let (ending, ended) = bounded(0);
-        thread::Builder::new().name(name.to_owned()).spawn(move || {
-            let _dropped_last = ending; // closes `ended` after the work, a panic in it included
-            work(Stop(stopped));
-        })?;
+        start(name, Stop { stopped, _ending: ending }, work)?;
         Ok(Self { stop, ended })
     }
 
-    /// Tells the thread to end and waits for that, no longer than `patience`.
+    /// Tells the thread, and those that it started, to end and waits for that, no longer than
+    /// `patience`.
     ///
-    /// False where it did not end: it is stuck, and left behind.
+    /// False where one did not end: it is stuck, and left behind.
     pub fn finish(self, patience: Duration) -> bool {
         drop(self.stop);
         self.ended.recv_timeout(patience) != Err(RecvTimeoutError::Timeout)
     }
 }
 
+fn start(name: &str, stop: Stop, work: impl FnOnce(Stop) + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(move || {
+        let _dropped_last = stop.clone(); // after the work, a panic in it included
+        work(stop);
+    })?;
+    Ok(())
+}
+
 /// How a thread learns that it is to end.
-#[derive(Debug)]
-pub struct Stop(Receiver<Infallible>);
+#[derive(Debug, Clone)]
+pub struct Stop {
+    stopped: Receiver<Infallible>,
+    /// Who waits for the thread sees the last of these go.
+    _ending: Sender<Infallible>,
+}
 
 impl Stop {
     /// Waits until `due`, or false as soon as the thread is to end.
     pub fn wait_until(&self, due: Instant) -> bool {
-        self.0.recv_deadline(due) == Err(RecvTimeoutError::Timeout)
+        self.stopped.recv_deadline(due) == Err(RecvTimeoutError::Timeout)
+    }
+
+    /// Starts another thread, which is told to end when this one is, and is waited for with it.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub fn spawn(&self, name: &str, work: impl FnOnce(Stop) + Send + 'static) -> io::Result<()> {
+        start(name, self.clone(), work)
+    }
+}
+
+/// Where a test has this thread panic: in a release there is no such thing.
+///
+/// # Panics
+/// If EFFLLM_PANIC is the name of the thread.
+pub fn rehearse_panic() {
+    #[cfg(debug_assertions)]
+    if let (Some(name), Some(asked)) = (thread::current().name(), std::env::var_os("EFFLLM_PANIC")) {
+        assert!(asked != name, "rehearsed");
     }
 }
 
@@ -119,6 +148,23 @@ mod tests {
         let (_held, never) = bounded::<()>(0);
         let stuck = Periodic::spawn("stuck", move |_| assert!(never.recv().is_err())).unwrap();
         assert!(!stuck.finish(Duration::from_millis(10)));
+    }
+
+    #[test]
+    fn a_thread_is_waited_for_with_those_that_it_started() {
+        let far = Instant::now() + Duration::from_secs(3600);
+        let (told, is_told) = bounded(1);
+        let first = Periodic::spawn("first", move |stop| {
+            let second = move |stop: Stop| told.send(stop.wait_until(far)).unwrap();
+            stop.spawn("second", second).unwrap();
+        });
+        assert!(first.unwrap().finish(Duration::from_secs(60)));
+        assert_eq!(is_told.try_recv(), Ok(false));
+        let (_held, never) = bounded::<()>(0);
+        let stuck = Periodic::spawn("first", move |stop| {
+            stop.spawn("stuck", move |_| assert!(never.recv().is_err())).unwrap();
+        });
+        assert!(!stuck.unwrap().finish(Duration::from_millis(10)));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What effllm was started with, seen before anything changes it.
 //!
-//! Rust's runtime ignores SIGPIPE and opens /dev/null for a closed stdin before `main` begins; the
-//! command is to have both as they were.
+//! Rust's runtime ignores SIGPIPE and opens /dev/null for each closed one of stdin, stdout and
+//! stderr before `main` begins; the command is to have all of them as they were.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use nix::libc;
 
 static SIGPIPE_IGNORED: AtomicBool = AtomicBool::new(false);
-static STDIN_CLOSED: AtomicBool = AtomicBool::new(false);
+/// Whether descriptors 0, 1 and 2 were closed.
+static CLOSED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
 
 extern "C" fn look() {
     // SAFETY: an all-zero sigaction is a valid one to be overwritten, and reading a disposition or a
@@ -18,7 +19,9 @@ extern "C" fn look() {
         let mut action: libc::sigaction = std::mem::zeroed();
         let read = libc::sigaction(libc::SIGPIPE, std::ptr::null(), &raw mut action);
         SIGPIPE_IGNORED.store(read == 0 && action.sa_sigaction == libc::SIG_IGN, Ordering::Relaxed);
-        STDIN_CLOSED.store(libc::fcntl(libc::STDIN_FILENO, libc::F_GETFD) == -1, Ordering::Relaxed);
+        for (fd, closed) in (0..).zip(&CLOSED) {
+            closed.store(libc::fcntl(fd, libc::F_GETFD) == -1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -28,7 +31,7 @@ extern "C" fn look() {
 #[unsafe(link_section = ".init_array")]
 static LOOK: extern "C" fn() = look;
 
-/// Restores both, in the process that is about to become the command.
+/// Restores all of them, in the process that is about to become the command.
 ///
 /// # Errors
 /// The system's; async-signal-safe.
@@ -37,9 +40,12 @@ pub fn restore() -> io::Result<()> {
         // SAFETY: ignoring a signal runs no code.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
     }
-    if STDIN_CLOSED.load(Ordering::Relaxed) {
-        // SAFETY: descriptor 0 is the runtime's /dev/null, which nothing in this process uses.
-        unsafe { libc::close(libc::STDIN_FILENO) };
+    for (fd, closed) in (0..).zip(&CLOSED) {
+        if closed.load(Ordering::Relaxed) {
+            // SAFETY: the descriptor is the runtime's /dev/null or a pipe of ours, and nothing in
+            // this process uses it.
+            unsafe { libc::close(fd) };
+        }
     }
     Ok(())
 }

@@ -2,9 +2,11 @@
 
 pub mod ending;
 mod inherited;
+mod pty;
 pub mod signals;
 pub mod spawn;
 
 pub use ending::{Change, Ending, changes, stop_like};
-pub use signals::{Action, Policy, Signals};
-pub use spawn::{Child, exec, spawn};
+pub use pty::{Pty, fit};
+pub use signals::{Action, Origin, Policy, Signals, TakenSignal};
+pub use spawn::{Child, Output, StdioMode, Stream, Wiring, exec, spawn};

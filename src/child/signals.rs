@@ -1,11 +1,13 @@
 //! What signals sent to effllm mean for the command, and the descriptor by which they come.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
+use nix::unistd::{getpid, getsid};
 
 use crate::error::Error;
 
@@ -16,6 +18,10 @@ pub enum Origin {
     Process,
     /// The kernel, for a key of the terminal: the whole foreground process group has got it.
     Terminal,
+    /// The kernel, for a terminal that hung up: only the leader of its session has got it.
+    HangUp,
+    /// No signal yet, but a key that was typed for a command with a terminal of its own.
+    Key,
 }
 
 /// What is to be done about a signal.
@@ -29,6 +35,10 @@ pub enum Action {
     Leave,
     /// End the command and everything that it started.
     KillTree,
+    /// Stop the command, whose own terminal cannot: nobody in its session could let it go on.
+    Stop,
+    /// Tell the command's own terminal of its new size.
+    Resize,
 }
 
 /// The signals that effllm takes in the command's stead.
@@ -51,38 +61,76 @@ const INTERRUPTS: usize = 3;
 const IMPATIENCE: Duration = Duration::from_secs(2);
 
 /// What decides on a signal besides the signal itself.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Policy {
     /// Signals that the user keeps from the command.
-    pub not_forwarded: Vec<Signal>,
+    not_forwarded: Vec<TakenSignal>,
+    /// Whether the command has a session and a terminal of its own, where those of the user's
+    /// terminal do not reach it.
+    apart: bool,
     /// When the terminal's last interrupts came.
     interrupts: Vec<Instant>,
 }
 
 impl Policy {
-    pub fn new(not_forwarded: Vec<Signal>) -> Self {
-        Self { not_forwarded, interrupts: Vec::new() }
+    pub fn new(not_forwarded: Vec<TakenSignal>, apart: bool) -> Self {
+        Self { not_forwarded, apart, interrupts: Vec::new() }
     }
 
     /// What to do about a signal that has come now.
     pub fn decide(&mut self, signal: Signal, origin: Origin, now: Instant) -> Action {
-        if signal == Signal::SIGINT && origin == Origin::Terminal {
+        if signal == Signal::SIGINT && matches!(origin, Origin::Terminal | Origin::Key) {
             self.interrupts.retain(|before| now.saturating_duration_since(*before) <= IMPATIENCE);
             self.interrupts.push(now);
         }
-        action(signal, origin, self.interrupts.len(), &self.not_forwarded)
+        let kept = self.not_forwarded.contains(&TakenSignal(signal));
+        action(signal, origin, self.interrupts.len(), kept, self.apart)
     }
 }
 
-/// What a signal means, by who sent it, how many interrupts came lately, and what the user keeps
-/// from the command.
-fn action(signal: Signal, origin: Origin, interrupts: usize, not_forwarded: &[Signal]) -> Action {
+/// What a signal means, by who sent it, how many interrupts came lately, whether the user keeps it
+/// from the command, and whether the command has a terminal of its own.
+fn action(signal: Signal, origin: Origin, interrupts: usize, kept: bool, apart: bool) -> Action {
     match (signal, origin) {
         (Signal::SIGCHLD, _) => Action::Look,
-        (Signal::SIGINT, Origin::Terminal) if interrupts >= INTERRUPTS => Action::KillTree,
-        (_, Origin::Terminal) => Action::Leave,
-        (signal, Origin::Process) if not_forwarded.contains(&signal) => Action::Leave,
-        (_, Origin::Process) => Action::Forward,
+        (Signal::SIGINT, Origin::Terminal | Origin::Key) if interrupts >= INTERRUPTS => Action::KillTree,
+        (Signal::SIGTSTP, Origin::Key) => Action::Stop,
+        (_, Origin::Key) => Action::Leave,
+        (_, Origin::Terminal) if !apart => Action::Leave,
+        (Signal::SIGWINCH, _) if apart => Action::Resize,
+        _ if kept => Action::Leave,
+        (Signal::SIGTSTP, _) if apart => Action::Stop,
+        _ => Action::Forward,
+    }
+}
+
+/// A signal that effllm takes in the command's stead, by its name with or without `SIG`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub struct TakenSignal(Signal);
+
+impl FromStr for TakenSignal {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let name = text.to_ascii_uppercase();
+        let name = name.strip_prefix("SIG").unwrap_or(&name);
+        let taken = || TAKEN.into_iter().filter(|signal| *signal != Signal::SIGCHLD);
+        let bare = |signal: Signal| signal.as_str().trim_start_matches("SIG");
+        taken().find(|signal| bare(*signal) == name).map(Self).ok_or_else(|| {
+            format!(
+                "is no signal that is forwarded: those are {}",
+                taken().map(bare).collect::<Vec<_>>().join(", ")
+            )
+        })
+    }
+}
+
+impl TryFrom<String> for TakenSignal {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse().map_err(|why| format!("'{text}' {why}"))
     }
 }
 
@@ -117,7 +165,11 @@ impl Signals {
     pub fn next(&self) -> Option<(Signal, Origin)> {
         let info: siginfo = self.fd.read_signal().ok().flatten()?;
         let signal = i32::try_from(info.ssi_signo).ok().and_then(|number| Signal::try_from(number).ok())?;
-        let origin = if info.ssi_code == libc::SI_KERNEL { Origin::Terminal } else { Origin::Process };
+        let origin = match info.ssi_code {
+            libc::SI_KERNEL if signal == Signal::SIGHUP && leads_session() => Origin::HangUp,
+            libc::SI_KERNEL => Origin::Terminal,
+            _ => Origin::Process,
+        };
         Some((signal, origin))
     }
 
@@ -127,46 +179,74 @@ impl Signals {
     }
 }
 
+/// Whether effllm stands where the command would lead its session: under `ssh -t` or `docker run -t`.
+fn leads_session() -> bool {
+    getsid(None) == Ok(getpid())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_a_signal_means() {
-        use Action::{Forward, KillTree, Leave, Look};
-        use Origin::{Process, Terminal};
-        let kept = [Signal::SIGUSR1];
+        use Action::{Forward, KillTree, Leave, Look, Resize, Stop};
+        use Origin::{HangUp, Key, Process, Terminal};
         #[rustfmt::skip]
         let table = [
-            // signal,          origin,   interrupts, action
-            (Signal::SIGCHLD,  Process,  0, Look),
-            (Signal::SIGINT,   Process,  0, Forward),
-            (Signal::SIGINT,   Process,  9, Forward),
-            (Signal::SIGINT,   Terminal, 1, Leave),
-            (Signal::SIGINT,   Terminal, 2, Leave),
-            (Signal::SIGINT,   Terminal, 3, KillTree),
-            (Signal::SIGQUIT,  Terminal, 3, Leave),
-            (Signal::SIGQUIT,  Process,  0, Forward),
-            (Signal::SIGTSTP,  Terminal, 0, Leave),
-            (Signal::SIGTSTP,  Process,  0, Forward),
-            (Signal::SIGCONT,  Process,  0, Forward),
-            (Signal::SIGHUP,   Terminal, 0, Leave),
-            (Signal::SIGHUP,   Process,  0, Forward),
-            (Signal::SIGTERM,  Process,  0, Forward),
-            (Signal::SIGALRM,  Process,  0, Forward),
-            (Signal::SIGUSR2,  Process,  0, Forward),
-            (Signal::SIGUSR1,  Process,  0, Leave),
-            (Signal::SIGWINCH, Terminal, 0, Leave),
-            (Signal::SIGWINCH, Process,  0, Forward),
+            // signal,          origin,   interrupts, in our session, in its own
+            (Signal::SIGCHLD,  Process,  0, Look,     Look),
+            (Signal::SIGINT,   Process,  0, Forward,  Forward),
+            (Signal::SIGINT,   Process,  9, Forward,  Forward),
+            (Signal::SIGINT,   Terminal, 1, Leave,    Forward),
+            (Signal::SIGINT,   Terminal, 2, Leave,    Forward),
+            (Signal::SIGINT,   Terminal, 3, KillTree, KillTree),
+            (Signal::SIGINT,   Key,      2, Leave,    Leave),
+            (Signal::SIGINT,   Key,      3, KillTree, KillTree),
+            (Signal::SIGQUIT,  Terminal, 3, Leave,    Forward),
+            (Signal::SIGQUIT,  Process,  0, Forward,  Forward),
+            (Signal::SIGTSTP,  Terminal, 0, Leave,    Stop),
+            (Signal::SIGTSTP,  Key,      0, Stop,     Stop),
+            (Signal::SIGTSTP,  Process,  0, Forward,  Stop),
+            (Signal::SIGCONT,  Process,  0, Forward,  Forward),
+            (Signal::SIGHUP,   Terminal, 0, Leave,    Forward),
+            (Signal::SIGHUP,   HangUp,   0, Forward,  Forward),
+            (Signal::SIGHUP,   Process,  0, Forward,  Forward),
+            (Signal::SIGTERM,  Process,  0, Forward,  Forward),
+            (Signal::SIGALRM,  Process,  0, Forward,  Forward),
+            (Signal::SIGUSR1,  Process,  0, Forward,  Forward),
+            (Signal::SIGUSR2,  Process,  0, Forward,  Forward),
+            (Signal::SIGWINCH, Terminal, 0, Leave,    Resize),
+            (Signal::SIGWINCH, Process,  0, Forward,  Resize),
         ];
-        for (signal, origin, interrupts, expected) in table {
-            assert_eq!(action(signal, origin, interrupts, &kept), expected, "{signal} from {origin:?}");
+        for (signal, origin, interrupts, together, apart) in table {
+            for (is_apart, expected) in [(false, together), (true, apart)] {
+                let what = format!("{signal} from {origin:?}, apart: {is_apart}");
+                assert_eq!(action(signal, origin, interrupts, false, is_apart), expected, "{what}");
+                // What is kept from the command is kept, and the rest is as it was.
+                let kept = match (expected, origin) {
+                    (Forward, _) | (Stop, Process | Terminal) => Leave,
+                    (other, _) => other,
+                };
+                assert_eq!(action(signal, origin, interrupts, true, is_apart), kept, "{what}, kept");
+            }
+        }
+    }
+
+    #[test]
+    fn signals_go_by_their_names() {
+        for name in ["USR1", "SIGUSR1", "usr1", "SigUsr1"] {
+            assert_eq!(name.parse(), Ok(TakenSignal(Signal::SIGUSR1)));
+        }
+        for name in ["", "SIG", "KILL", "SIGSTOP", "CHLD", "10", "USR3"] {
+            let why = name.parse::<TakenSignal>().unwrap_err();
+            assert!(why.ends_with("INT, TERM, HUP, QUIT, USR1, USR2, ALRM, TSTP, CONT, WINCH"), "{why}");
         }
     }
 
     #[test]
     fn three_interrupts_in_a_hurry_are_not_three_in_an_hour() {
-        let mut policy = Policy::default();
+        let mut policy = Policy::new(Vec::new(), false);
         let start = Instant::now();
         let mut press =
             |ms| policy.decide(Signal::SIGINT, Origin::Terminal, start + Duration::from_millis(ms));

@@ -1,52 +1,154 @@
 //! Starts the command as it would start alone: same folder, environment, stdin and signal mask.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
+use std::str::FromStr;
 
+use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, setsid};
 
 use super::inherited;
+use super::pty::Pty;
 use crate::error::{Error, FAILED, NOT_EXECUTABLE, NOT_FOUND};
 
-/// A running command, and our ends of its pipes.
+/// What was asked for by `--stdio`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum StdioMode {
+    #[default]
+    Pipe,
+    Pty,
+    Inherit,
+}
+
+/// Where the command's stdin, stdout and stderr lead.
+#[derive(Debug)]
+pub enum Wiring {
+    /// Stdin is effllm's own, stdout and stderr are pipes.
+    Pipes,
+    /// A terminal of the command's own, which looks like this one, for some of stdin, stdout and
+    /// stderr; the others are as with pipes.
+    Terminal { like: OwnedFd, on_it: [bool; 3] },
+    /// All are effllm's own, but for stdout where the report takes it.
+    Inherit { stdout: Option<OwnedFd> },
+}
+
+/// One of the command's two output streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// Our end of what the command writes.
+#[derive(Debug)]
+pub struct Output {
+    /// What it is; of a terminal that both streams share, stdout.
+    pub stream: Stream,
+    pub from: OwnedFd,
+}
+
+/// A running command.
 #[derive(Debug)]
 pub struct Child {
     pub pid: Pid,
-    pub stdout: OwnedFd,
-    pub stderr: OwnedFd,
+    pub outputs: Vec<Output>,
+    /// The command's own terminal, if it has one.
+    pub pty: Option<Pty>,
 }
 
 /// The variable by which Python is told not to hold its output back.
 pub const UNBUFFERED: &str = "PYTHONUNBUFFERED";
 
-/// Starts the command with pipes for its output, and with `mask` for its signal mask.
+/// Starts the command, with `mask` for its signal mask.
 ///
 /// # Errors
 /// 127 if there is no such command, 126 if it cannot be executed, 125 if no process can be made.
-pub fn spawn(argv: &[OsString], mask: SigSet, unbuffer: bool) -> Result<Child, Error> {
+pub fn spawn(argv: &[OsString], wiring: Wiring, mask: SigSet, unbuffer: bool) -> Result<Child, Error> {
     let mut command = command(argv)?;
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     if unbuffer {
         command.env(UNBUFFERED, "1");
     }
-    let restore = move || {
+    let (pty, on_it) = wire(&mut command, wiring)
+        .map_err(|error| Error::failed(format!("the command cannot be given its output: {error}")))?;
+    let terminal = pty.as_ref().map(|pty| pty.slave.as_raw_fd());
+    let prepare = move || {
+        if let Some(terminal) = terminal {
+            setsid()?;
+            // SAFETY: takes a descriptor, which is open until the command is executed, and a number.
+            if unsafe { libc::ioctl(terminal, libc::TIOCSCTTY, 0) } == -1 {
+                return Err(io::Error::last_os_error());
+            }
+        }
         inherited::restore()?;
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None).map_err(io::Error::from)
     };
     // SAFETY: between fork and exec only async-signal-safe calls are allowed: these are.
-    unsafe { command.pre_exec(restore) };
+    unsafe { command.pre_exec(prepare) };
+    // Dropping the child's handle neither waits for the process nor ends it.
     let mut child = command.spawn().map_err(|error| cannot_execute(argv, &error))?;
-    let pid = i32::try_from(child.id()).map(Pid::from_raw);
-    match (pid, child.stdout.take(), child.stderr.take()) {
-        // Dropping the handle neither waits for the process nor ends it.
-        (Ok(pid), Some(stdout), Some(stderr)) => {
-            Ok(Child { pid, stdout: stdout.into(), stderr: stderr.into() })
+    let pid = i32::try_from(child.id()).map_err(|_| Error::failed("the command has no usable PID"))?;
+    let mut outputs = Vec::new();
+    outputs.extend(child.stdout.take().map(|pipe| Output { stream: Stream::Stdout, from: pipe.into() }));
+    outputs.extend(child.stderr.take().map(|pipe| Output { stream: Stream::Stderr, from: pipe.into() }));
+    if let Some(pty) = &pty {
+        let stream = if on_it[1] { Stream::Stdout } else { Stream::Stderr };
+        let from = pty.master.try_clone().map_err(|error| Error::failed(error.to_string()))?;
+        outputs.push(Output { stream, from });
+    }
+    Ok(Child { pid: Pid::from_raw(pid), outputs, pty })
+}
+
+/// Gives the command its stdin, stdout and stderr.
+fn wire(command: &mut Command, wiring: Wiring) -> io::Result<(Option<Pty>, [bool; 3])> {
+    match wiring {
+        Wiring::Pipes => {
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            Ok((None, [false; 3]))
         }
-        _ => Err(Error::failed("the command was started without pipes")),
+        Wiring::Terminal { like, on_it } => {
+            let pty = Pty::like(like.as_fd())?;
+            let end = |on_it, other: fn() -> Stdio| {
+                Ok::<_, io::Error>(if on_it { pty.slave.try_clone()?.into() } else { other() })
+            };
+            let [stdin, stdout, stderr] = on_it;
+            command.stdin(end(stdin, Stdio::inherit)?);
+            command.stdout(end(stdout, Stdio::piped)?).stderr(end(stderr, Stdio::piped)?);
+            Ok((Some(pty), on_it))
+        }
+        Wiring::Inherit { stdout } => {
+            if let Some(stdout) = stdout {
+                command.stdout(stdout);
+            }
+            Ok((None, [false; 3]))
+        }
+    }
+}
+
+impl FromStr for StdioMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "pipe" => Ok(Self::Pipe),
+            "pty" => Ok(Self::Pty),
+            "inherit" => Ok(Self::Inherit),
+            _ => Err("is none of pipe, pty and inherit".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for StdioMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pipe => "pipe",
+            Self::Pty => "pty",
+            Self::Inherit => "inherit",
+        })
     }
 }
 

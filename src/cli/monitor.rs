@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, ValueHint};
+use clap::{Arg, Args, ValueHint};
 
 use crate::error::Error;
 use crate::log::tail::Whence;
 use crate::run::{self, Subject};
-use crate::settings::{Layer, Period, Settings};
+use crate::settings::{COMMAND, Layer, Patience, Settings};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -27,7 +27,7 @@ nothing to measure.";
 
 /// Measure what already runs, until Ctrl-C, its end, or for a while
 #[derive(Debug, Args)]
-#[command(before_help = EXAMPLES, after_help = EXIT_STATUS, mut_arg("no_unbuffer", |arg| arg.hide(true)))]
+#[command(before_help = EXAMPLES, after_help = EXIT_STATUS, mut_args(without_a_command))]
 pub struct Monitor {
     /// Measure process PID and what it has started, until it ends [default: GPUs and log alone]
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
@@ -43,10 +43,16 @@ pub struct Monitor {
 
     /// End after this time, as in `90`, `10m` or `1h 30m` [default: none]
     #[arg(long, value_name = "DURATION")]
-    duration: Option<Period>,
+    duration: Option<Patience>,
 
     #[command(flatten)]
     flags: Layer,
+}
+
+/// Hides the options that say how to run a command: there is none.
+fn without_a_command(arg: Arg) -> Arg {
+    let of_a_command = arg.get_help_heading() == Some(COMMAND);
+    arg.hide(of_a_command)
 }
 
 impl Monitor {

@@ -29,10 +29,8 @@ pub struct Surveyed {
 /// NVML could not be opened; the reason, in one line.
 pub fn survey(library: Option<&Path>) -> Result<Survey, String> {
     let library = Library::open(library)?;
-    let gpus = library.gpus().map(|gpus| gpus.into_iter().map(surveyed).collect());
-    let driver = library.driver();
-    library.shut_down();
-    Ok(Survey { driver, gpus: gpus? })
+    let gpus = (0..library.count()?).filter_map(|index| library.gpu(index)).map(surveyed).collect();
+    Ok(Survey { driver: library.driver(), gpus })
 }
 
 fn surveyed(mut gpu: Gpu) -> Surveyed {

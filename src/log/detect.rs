@@ -1,46 +1,66 @@
-//! Which profile a log is written in: the first one that recognises a record for sure.
+//! Which profile a log is written in.
+
+use std::sync::Arc;
 
 use crate::model::Event;
 
 use super::lines::Arrival;
-use super::parser::Parser;
+use super::parser::{Line, Parser, Signs};
 use super::rules::Rules;
+use super::sieve::{MOST_GROUPS, Sieve};
 
 /// Events kept of a profile that may yet be chosen.
-const LONGEST_BACKLOG: usize = 10_000;
+const LONGEST_BACKLOG: usize = 2_000;
+/// Weak signs that are together as good as a sure one.
+const ENOUGH_WEAK_SIGNS: u64 = 20;
 
-/// Tries profiles side by side until one is sure.
+/// Tries profiles side by side: the first of which a sure sign is seen is the one, and it stays.
+/// Weak signs are lines that other profiles' logs have too; they choose only where many come and
+/// nothing better, or when the log has ended.
 #[derive(Debug, Clone)]
 pub struct Detector {
     candidates: Vec<(Parser, Vec<Event>)>,
+    sieve: Arc<Sieve>,
 }
 
 impl Detector {
     pub fn new(profiles: Vec<Rules>) -> Self {
-        Self { candidates: profiles.into_iter().map(|rules| (Parser::new(rules), Vec::new())).collect() }
+        let sieve = Sieve::new(profiles.iter().map(Rules::openers));
+        let candidates = profiles.into_iter().map(|rules| (Parser::new(rules), Vec::new())).collect();
+        Self { candidates, sieve: Arc::new(sieve) }
     }
 
     /// Takes a line; the first profile that is sure is returned with all that it has recognised.
-    pub fn line(&mut self, line: &[u8], at: Option<Arrival>) -> Option<(Parser, Vec<Event>)> {
-        for (parser, backlog) in &mut self.candidates {
-            parser.line(line, at, backlog);
-            if backlog.len() > LONGEST_BACKLOG {
-                backlog.drain(..LONGEST_BACKLOG / 2);
+    pub fn line(&mut self, line: Line<'_>, at: Option<Arrival>) -> Option<(Parser, Vec<Event>)> {
+        let concerned = self.sieve.groups(line.text);
+        for (i, (parser, backlog)) in self.candidates.iter_mut().enumerate() {
+            if i >= MOST_GROUPS || concerned & 1 << i != 0 || parser.expects_more() {
+                parser.read(line, at, backlog);
+                shorten(backlog, parser);
             }
         }
-        let sure = self.candidates.iter().position(|(parser, _)| parser.is_convinced())?;
-        Some(self.candidates.swap_remove(sure))
+        if concerned == 0 {
+            return None;
+        }
+        let sure = self.candidates.iter().position(|(parser, _)| parser.signs().sure > 0);
+        let enough = |(parser, _): &(Parser, _)| parser.signs().weak >= ENOUGH_WEAK_SIGNS;
+        let chosen = sure.or_else(|| self.candidates.iter().position(enough))?;
+        Some(self.candidates.swap_remove(chosen))
     }
 
-    /// The log has ended without a record: the profile that knew most facts, if any knew one.
+    /// The log has ended without a sure sign: the profile with most weak ones, or else the one that
+    /// knew most facts, if any knew one.
     pub fn finish(&mut self) -> Option<(Parser, Vec<Event>)> {
-        let facts = |events: &[Event]| events.iter().filter(|event| matches!(event, Event::Facts(_))).count();
-        let (best, most) = self
-            .candidates
-            .iter()
-            .enumerate()
-            .map(|(i, (_, backlog))| (i, facts(backlog)))
-            .reduce(|best, next| if next.1 > best.1 { next } else { best })?;
-        (most > 0).then(|| self.candidates.swap_remove(best))
+        let signs = self.candidates.iter().map(|(parser, _)| parser.signs()).enumerate();
+        let (best, most) = signs.reduce(|best, next| if next.1 > best.1 { next } else { best })?;
+        (most > Signs::default()).then(|| self.candidates.swap_remove(best))
+    }
+}
+
+/// Forgets the older half of a backlog that has grown too long, but not the facts.
+fn shorten(backlog: &mut Vec<Event>, parser: &Parser) {
+    if backlog.len() > LONGEST_BACKLOG {
+        backlog.drain(..LONGEST_BACKLOG / 2);
+        backlog.insert(0, Event::Facts(Box::new(parser.facts().clone())));
     }
 }

@@ -5,7 +5,7 @@
 //! `(?P<tokens_per_s_per_gpu>[\d,]+)`.
 
 use crate::error;
-use crate::model::units::{half_unit, parse_count, parse_duration, parse_number};
+use crate::model::units::{half_unit, parse_count, parse_duration, parse_number, scaled};
 use crate::model::{Facts, Progress, Scope, Stated};
 
 use super::timestamp;
@@ -38,7 +38,9 @@ pub struct Binding {
     kind: Kind,
     /// Into SI units.
     scale: f64,
-    /// Iterations per second are turned into seconds per iteration.
+    /// Added to what was read: an iteration's number that is counted from zero.
+    shift: f64,
+    /// A rate is turned into a time, or a time into a rate.
     inverse: bool,
     scope: Scope,
 }
@@ -66,9 +68,14 @@ const FIELDS: &[(&str, Kind, &str)] = &[
     ("prompt_tokens_per_s", Kind::Count, "prompt tokens per second"),
     ("generation_tokens_per_s", Kind::Count, "generated tokens per second"),
     ("requests_running", Kind::Count, "requests that are being served"),
+    ("generation_time", Kind::Duration, "time in which the generated tokens came about"),
+    ("epoch", Kind::Ordinal, "epoch; in a later one the iterations begin anew"),
     ("recounts_first", Kind::Flag, "this record's mean counts the first record's iterations again"),
+    ("counted_before", Kind::Flag, "consumed samples and tokens are those before this iteration"),
+    ("spans_pause", Kind::Flag, "the step time is over what a pause line told of, too"),
     ("parameters", Kind::Count, "parameters of the whole model"),
     ("trainable_parameters", Kind::Count, "parameters that are trained"),
+    ("frozen_parameters", Kind::Count, "parameters that are not trained"),
     ("parameters_of_rank", Kind::Count, "parameters that the model-parallel rank `rank` holds"),
     ("parameters_of_largest_rank", Kind::Count, "parameters that the rank with most of them holds"),
     ("rank", Kind::Text, "the name of that rank"),
@@ -89,42 +96,88 @@ const DURATION_UNITS: &[(&str, f64)] =
     &[("s", 1.0), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9), ("min", 60.0), ("h", 3600.0)];
 const COUNT_UNITS: &[(&str, f64)] = &[("thousands", 1e3), ("millions", 1e6), ("billions", 1e9)];
 
+/// Other ways to state a field: the group's name, the field, how the text is read, and what turns it
+/// into the field's value.
+const ALIASES: &[(&str, &str, Kind, Turn, &str)] = &[
+    ("iterations_per_s", "step_time", Kind::Count, Turn::Inverse, "the step time's inverse"),
+    ("iteration_before", "iteration", Kind::Ordinal, Turn::Plus(1.0), "iterations done before this one"),
+    ("time_per_token", "generation_tokens_per_s", Kind::Duration, Turn::Inverse, "the rate's inverse"),
+    ("flops_per_gpu", "tflops_per_gpu", Kind::Count, Turn::Times(1e-12), "FLOP/s of one GPU"),
+    ("gflops_per_gpu", "tflops_per_gpu", Kind::Count, Turn::Times(1e-3), "GFLOP/s of one GPU"),
+];
+
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    Times(f64),
+    Plus(f64),
+    Inverse,
+}
+
 /// Every field's name and meaning.
 pub fn fields() -> impl Iterator<Item = (&'static str, &'static str)> {
-    FIELDS.iter().map(|(name, _, meaning)| (*name, *meaning))
+    let aliases = ALIASES.iter().map(|(name, .., meaning)| (*name, *meaning));
+    FIELDS.iter().map(|(name, _, meaning)| (*name, *meaning)).chain(aliases)
 }
 
 /// What a group of this name takes; an error names the nearest field.
 pub fn bind(group: &str) -> Result<Binding, String> {
-    let plain = |name, kind| Binding { name, kind, scale: 1.0, inverse: false, scope: Scope::Global };
-    if group == "iterations_per_s" {
-        return Ok(Binding { inverse: true, kind: Kind::Count, ..plain("step_time", Kind::Duration) });
+    let plain =
+        |name, kind| Binding { name, kind, scale: 1.0, shift: 0.0, inverse: false, scope: Scope::Global };
+    for &(alias, name, kind, turn, _) in ALIASES {
+        let Some(binding) = with_suffix(group, alias, plain(name, kind)) else { continue };
+        return Ok(match turn {
+            Turn::Times(scale) => Binding { scale, ..binding },
+            Turn::Plus(shift) => Binding { shift, ..binding },
+            Turn::Inverse => Binding { inverse: true, ..binding },
+        });
     }
-    for &(name, kind, _) in FIELDS {
-        let Some(rest) = group.strip_prefix(name) else { continue };
-        let suffix = match rest.strip_prefix('_') {
-            None if rest.is_empty() => return Ok(plain(name, kind)),
-            None => continue,
-            Some(suffix) => suffix,
-        };
-        let unit =
-            |units: &[(&str, f64)]| units.iter().find(|(unit, _)| *unit == suffix).map(|(_, scale)| *scale);
-        let binding = match kind {
-            Kind::Duration => unit(DURATION_UNITS).map(|scale| Binding { scale, ..plain(name, kind) }),
-            Kind::Count => unit(COUNT_UNITS).map(|scale| Binding { scale, ..plain(name, kind) }),
-            Kind::Ratio if suffix == "percent" => Some(Binding { scale: 0.01, ..plain(name, kind) }),
-            Kind::Rate if suffix == "per_gpu" => Some(Binding { scope: Scope::PerGpu, ..plain(name, kind) }),
-            _ => None,
-        };
-        if let Some(binding) = binding {
-            return Ok(binding);
-        }
+    let found = FIELDS.iter().find_map(|&(name, kind, _)| with_suffix(group, name, plain(name, kind)));
+    found.ok_or_else(|| way_out(group))
+}
+
+/// The binding of a group that bears a field's name, with or without a suffix.
+fn with_suffix(group: &str, name: &str, plain: Binding) -> Option<Binding> {
+    let rest = group.strip_prefix(name)?;
+    if rest.is_empty() {
+        return Some(plain);
     }
-    let known = FIELDS.iter().map(|(name, ..)| *name).chain(["iterations_per_s"]);
-    Err(match error::nearest(group, known) {
-        Some(name) => format!("did you mean '{name}'? effllm-rules(5) lists the fields"),
+    let suffix = rest.strip_prefix('_')?;
+    let unit =
+        |units: &[(&str, f64)]| units.iter().find(|(unit, _)| *unit == suffix).map(|(_, scale)| *scale);
+    match plain.kind {
+        Kind::Duration => Some(Binding { scale: unit(DURATION_UNITS)?, ..plain }),
+        Kind::Count if name != "iterations_per_s" => Some(Binding { scale: unit(COUNT_UNITS)?, ..plain }),
+        Kind::Ratio if suffix == "percent" => Some(Binding { scale: 0.01, ..plain }),
+        Kind::Rate if suffix == "per_gpu" => Some(Binding { scope: Scope::PerGpu, ..plain }),
+        _ => None,
+    }
+}
+
+/// What to do about a group that is no field: a unit may be wrong, or the name misspelt.
+fn way_out(group: &str) -> String {
+    let longest = FIELDS
+        .iter()
+        .filter(|(name, ..)| group.strip_prefix(name).is_some_and(|rest| rest.starts_with('_')))
+        .max_by_key(|(name, ..)| name.len());
+    let suffixes = longest.and_then(|(name, kind, _)| {
+        let list = |units: &[(&str, f64)]| {
+            units.iter().map(|(unit, _)| format!("'_{unit}'")).collect::<Vec<_>>().join(", ")
+        };
+        let known = match kind {
+            Kind::Duration => list(DURATION_UNITS),
+            Kind::Count => list(COUNT_UNITS),
+            Kind::Ratio => "'_percent'".to_owned(),
+            Kind::Rate => "'_per_gpu'".to_owned(),
+            _ => return None,
+        };
+        Some(format!("what may follow '{name}' is {known}"))
+    });
+    let nearest = error::nearest(group, fields().map(|(name, _)| name));
+    let nearest = nearest.map(|name| format!("did you mean '{name}'?"));
+    match nearest.or(suffixes) {
+        Some(hint) => format!("{hint} effllm-rules(5) lists the fields"),
         None => "effllm-rules(5) lists the fields".to_owned(),
-    })
+    }
 }
 
 /// What a group's text said.
@@ -151,9 +204,10 @@ impl Binding {
             Kind::Number | Kind::Ratio => parse_number(text)?,
             Kind::Ordinal | Kind::Count | Kind::Rate => parse_count(text)?,
         };
-        let number = if self.inverse { 1.0 / number } else { number * self.scale };
+        let number = scaled(number, self.scale) + self.shift;
+        let number = if self.inverse { 1.0 / number } else { number };
         let believable = match self.kind {
-            _ if self.inverse => number > 0.0 && number <= LONGEST_STEP,
+            _ if self.inverse => number > 0.0 && number <= LARGEST_INVERSE,
             Kind::Ordinal => number.fract() == 0.0 && (0.0..=LARGEST_ORDINAL).contains(&number),
             Kind::Count | Kind::Rate => (0.0..=LARGEST_COUNT).contains(&number),
             Kind::Duration => {
@@ -167,6 +221,8 @@ impl Binding {
     }
 }
 
+/// Seconds an iteration, or tokens a second.
+const LARGEST_INVERSE: f64 = LONGEST_STEP;
 /// Ten years, in seconds.
 const LONGEST_STEP: f64 = 3.2e8;
 const LARGEST_ORDINAL: f64 = 1e12;
@@ -179,6 +235,8 @@ pub fn set_progress(record: &mut Progress, binding: &Binding, value: &Value) {
         Value::Number(stated) => stated.value,
         Value::Flag => {
             record.overlaps_first |= binding.name == "recounts_first";
+            record.counted_before |= binding.name == "counted_before";
+            record.spans_pause |= binding.name == "spans_pause";
             return;
         }
         Value::Text(text) => {
@@ -209,7 +267,9 @@ pub fn set_progress(record: &mut Progress, binding: &Binding, value: &Value) {
         "generated_tokens" => &mut record.generated_tokens,
         "prompt_tokens_per_s" => &mut record.prompt_tokens_per_s,
         "generation_tokens_per_s" => &mut record.generation_tokens_per_s,
+        "generation_time" => &mut record.generation_time,
         "requests_running" => &mut record.requests_running,
+        "epoch" => &mut record.epoch,
         _ => return,
     };
     *slot = Some(number);
@@ -228,6 +288,7 @@ pub fn set_facts(facts: &mut Facts, values: &[(&Binding, Value)]) {
             "parameters" => facts.parameters = Some(finer(facts.parameters, *stated)),
             "parameters_of_largest_rank" => facts.parameters_of_largest_rank = Some(*stated),
             "trainable_parameters" => facts.trainable_parameters = Some(*stated),
+            "frozen_parameters" => facts.frozen_parameters = Some(*stated),
             "parameters_of_rank" => add_rank(facts, rank.unwrap_or_default(), stated.value),
             "total_iterations" => facts.total_iterations = whole,
             "resume_iteration" => facts.resume_iteration = whole,
@@ -301,6 +362,10 @@ mod tests {
         assert_eq!(read("parameters_billions", "0.49"), Some(0.49e9));
         assert_eq!(read("mfu_percent", "39.73"), Some(0.3973));
         assert_eq!(bind("tokens_per_s_per_gpu").map(|b| b.scope), Ok(Scope::PerGpu));
+        assert_eq!(read("iteration_before", "41"), Some(42.0));
+        assert_eq!(read("time_per_token_ms", "40"), Some(25.0));
+        assert_eq!(read("time_per_token", "40ms"), Some(25.0));
+        assert_eq!(read("flops_per_gpu", "412e12"), Some(412.0));
     }
 
     #[test]
@@ -323,6 +388,7 @@ mod tests {
     fn a_misspelt_field_is_answered_with_the_nearest_one() {
         let way_out = bind("tokns").expect_err("no field");
         assert!(way_out.contains("'tokens'"), "{way_out}");
-        assert!(bind("step_time_parsecs").is_err());
+        let way_out = bind("step_time_parsecs").expect_err("no unit");
+        assert!(way_out.contains("'_ms'"), "{way_out}");
     }
 }

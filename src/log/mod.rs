@@ -12,9 +12,11 @@ pub mod field;
 pub mod input;
 pub mod lines;
 pub mod parser;
+pub mod pattern;
 pub mod profiles;
 pub mod reader;
 pub mod rules;
+pub mod sieve;
 pub mod tail;
 pub mod timestamp;
 

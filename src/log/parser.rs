@@ -1,43 +1,94 @@
 //! Lines in, progress records out, by one set of rules.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
 use crate::model::{Event, Facts, Progress};
 
 use super::field;
 use super::lines::Arrival;
-use super::rules::{Pattern, RecordRule, Rules};
+use super::pattern::Pattern;
+use super::rules::{RecordRule, Rules, Sign};
+use super::sieve::Sieve;
+
+/// A line without its escape sequences.
+#[derive(Debug, Clone, Copy)]
+pub struct Line<'l> {
+    /// All of it.
+    pub whole: &'l [u8],
+    /// What its launcher put no prefix before.
+    pub text: &'l [u8],
+}
 
 /// Applies one set of rules to the lines of one log.
 #[derive(Debug, Clone)]
 pub struct Parser {
-    rules: Rules,
+    rules: Arc<Rules>,
+    /// Built for the first line; a parser that is one of many is asked after another's sieve.
+    sieve: OnceLock<Sieve>,
     facts: Facts,
+    /// A record of several lines, of which more may come.
+    block: Option<Block>,
     /// A record that later lines may still add to.
     held: Option<Progress>,
-    /// Whether any rule lets a line join the record before it.
+    /// Whether any rule lets a line add to the record before it.
     holds: bool,
     last_iteration: Option<u64>,
+    /// The same for each of several servers.
+    last_of_engine: BTreeMap<String, u64>,
     /// The smallest step between two records, to tell another rank's late line from a restart.
     stride: u64,
+    epoch: Option<f64>,
     /// What the training's bar counts up to; a bar with another total is another bar.
     bar_total: Option<u64>,
     restart_announced: bool,
-    /// Whether a rule that is sure enough to choose the profile by has matched.
-    convinced: bool,
+    signs: Signs,
 }
+
+/// What speaks for the log's being written in these rules' format, by number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Signs {
+    pub sure: u64,
+    pub weak: u64,
+    /// Lines that stated facts.
+    pub facts: u64,
+}
+
+/// A record of several lines.
+#[derive(Debug, Clone)]
+struct Block {
+    /// The rule's number.
+    rule: usize,
+    record: Progress,
+    lines: usize,
+    /// Lines since the last one that belonged to it.
+    foreign: usize,
+}
+
+/// Lines of a record, and lines of others that may lie between two of them.
+const LONGEST_BLOCK: usize = 512;
+const LONGEST_GAP: usize = 16;
+/// Servers that are told apart.
+const MOST_ENGINES: usize = 1024;
 
 impl Parser {
     pub fn new(rules: Rules) -> Self {
-        let holds = rules.records.iter().any(|rule| rule.join);
+        let several = rules.records.len() > 1;
+        let holds = several || rules.records.iter().any(|rule| rule.join || rule.more.is_some());
         Self {
-            rules,
+            sieve: OnceLock::new(),
+            rules: Arc::new(rules),
             facts: Facts::default(),
+            block: None,
             held: None,
             holds,
             last_iteration: None,
+            last_of_engine: BTreeMap::new(),
             stride: u64::MAX,
+            epoch: None,
             bar_total: None,
             restart_announced: false,
-            convinced: false,
+            signs: Signs::default(),
         }
     }
 
@@ -45,9 +96,9 @@ impl Parser {
         &self.rules
     }
 
-    /// Whether a sure sign of these rules was seen.
-    pub fn is_convinced(&self) -> bool {
-        self.convinced
+    /// The signs of these rules that were seen.
+    pub fn signs(&self) -> Signs {
+        self.signs
     }
 
     /// What the log stated so far.
@@ -55,28 +106,54 @@ impl Parser {
         &self.facts
     }
 
+    /// Whether a record has begun that any line may go on with.
+    pub fn expects_more(&self) -> bool {
+        self.block.is_some()
+    }
+
     /// Takes a line, and when it arrived if that is known.
-    pub fn line(&mut self, line: &[u8], at: Option<Arrival>, out: &mut Vec<Event>) {
-        if matches_any(&self.rules.ignore, line) {
+    pub fn line(&mut self, line: Line<'_>, at: Option<Arrival>, out: &mut Vec<Event>) {
+        let sieve = self.sieve.get_or_init(|| Sieve::new([self.rules.openers()]));
+        if self.expects_more() || sieve.groups(line.text) != 0 {
+            self.read(line, at, out);
+        }
+    }
+
+    /// Takes a line that may concern these rules.
+    pub fn read(&mut self, line: Line<'_>, at: Option<Arrival>, out: &mut Vec<Event>) {
+        if matches_any(&self.rules.ignore, line.text) {
             return;
         }
-        self.read_facts(line, out);
-        if self.last_iteration.is_some() && matches_any(&self.rules.restart, line) {
+        self.signs.sure += u64::from(matches_any(&self.rules.signs, line.text));
+        self.read_facts(line.text, out);
+        if self.last_iteration.is_some() && matches_any(&self.rules.restart, line.text) {
             self.flush(out);
             self.restart_announced = true;
             out.push(Event::Restart { at: at.map(|at| at.last) });
         }
-        if matches_any(&self.rules.pause, line) {
+        if matches_any(&self.rules.pause, line.text) {
             self.pause(out);
         }
-        for (rule, mut record) in self.match_records(line) {
-            record.at = at.map(|at| if rule.bar { at.first } else { at.last });
-            self.record(rule, record, out);
+        let records = self.match_records(line);
+        if records.is_empty() {
+            self.go_on(line.text, out);
+        }
+        for (rule, mut record) in records {
+            self.close(out);
+            let RecordRule { more, end, bar, .. } = &self.rules.records[rule];
+            record.at = at.map(|at| if *bar { at.first } else { at.last });
+            let ended = end.as_ref().is_some_and(|end| end.is_match(line.text));
+            if more.is_some() && !ended {
+                self.block = Some(Block { rule, record, lines: 1, foreign: 0 });
+            } else {
+                self.record(rule, record, out);
+            }
         }
     }
 
     /// Hands on the record that later lines might have added to.
     pub fn flush(&mut self, out: &mut Vec<Event>) {
+        self.close(out);
         if let Some(record) = self.held.take() {
             out.push(Event::Progress(Box::new(record)));
         }
@@ -90,8 +167,10 @@ impl Parser {
 
     fn read_facts(&mut self, line: &[u8], out: &mut Vec<Event>) {
         let mut facts = None;
-        for pattern in &self.rules.facts {
-            for captures in pattern.regex.captures_iter(line) {
+        let of_profile = self.rules.facts.iter().zip(std::iter::repeat(1));
+        for (pattern, sign) in of_profile.chain(self.rules.hints.iter().zip(std::iter::repeat(0))) {
+            for captures in pattern.all(line) {
+                self.signs.facts += sign;
                 field::set_facts(facts.get_or_insert_with(|| self.facts.clone()), &pattern.values(&captures));
             }
         }
@@ -101,11 +180,12 @@ impl Parser {
         }
     }
 
-    /// The records in a line, in their order: there may be several, glued together.
-    fn match_records(&mut self, line: &[u8]) -> Vec<(RuleKind, Progress)> {
-        let mut matches: Vec<(usize, usize, &RecordRule, Progress)> = Vec::new();
-        for rule in &self.rules.records {
-            for captures in rule.line.regex.captures_iter(line) {
+    /// The records in a line, in their order and with their rules' numbers: there may be several,
+    /// glued together.
+    fn match_records(&mut self, line: Line<'_>) -> Vec<(usize, Progress)> {
+        let mut matches: Vec<(usize, usize, usize, Progress)> = Vec::new();
+        for (number, rule) in self.rules.records.iter().enumerate() {
+            for captures in rule.line.all(line.text) {
                 let Some(whole) = captures.get(0) else { continue };
                 if matches.iter().any(|(start, end, ..)| whole.start() < *end && *start < whole.end()) {
                     continue;
@@ -114,31 +194,70 @@ impl Parser {
                 for (binding, value) in rule.line.values(&captures) {
                     field::set_progress(&mut record, binding, &value);
                 }
-                matches.push((whole.start(), whole.end(), rule, record));
+                matches.push((whole.start(), whole.end(), number, record));
             }
         }
         matches.sort_by_key(|(start, ..)| *start);
-        self.convinced |= matches.iter().any(|(_, _, rule, _)| rule.detect);
         let starts: Vec<usize> =
-            matches.iter().skip(1).map(|(start, ..)| *start).chain([line.len()]).collect();
+            matches.iter().skip(1).map(|(start, ..)| *start).chain([line.text.len()]).collect();
         let mut from = 0;
         let mut records = Vec::new();
-        for ((.., rule, mut record), to) in matches.into_iter().zip(starts) {
-            let own = line.get(from..to).unwrap_or_default();
-            read_fields(&rule.fields, own, &mut record);
+        for ((.., number, mut record), to) in matches.into_iter().zip(starts) {
+            let rule = &self.rules.records[number];
+            match rule.sign {
+                Sign::Sure => self.signs.sure += 1,
+                Sign::Weak => self.signs.weak += 1,
+                Sign::None => {}
+            }
+            read_fields(&rule.fields, line.text.get(from..to).unwrap_or_default(), &mut record);
             record.smoothed = rule.bar;
-            records.push((RuleKind { bar: rule.bar, join: rule.join }, record));
+            record.engine = rule.by.as_ref().map(|by| by.matched(line.whole));
+            records.push((number, record));
             from = to;
         }
         records
     }
 
-    fn record(&mut self, rule: RuleKind, mut record: Progress, out: &mut Vec<Event>) {
-        if rule.bar && self.is_another_bar(&record) {
+    /// Adds a line to the record of several lines that has begun, if it belongs to it.
+    fn go_on(&mut self, line: &[u8], out: &mut Vec<Event>) {
+        let Some(block) = &mut self.block else { return };
+        let rule = &self.rules.records[block.rule];
+        let ended = rule.end.as_ref().is_some_and(|end| end.is_match(line));
+        if ended || rule.more.as_ref().is_some_and(|more| more.is_match(line)) {
+            let mut more = Progress::default();
+            read_fields(&rule.fields, line, &mut more);
+            fill(&mut block.record, more);
+            block.foreign = 0;
+        } else {
+            block.foreign += 1;
+        }
+        block.lines += 1;
+        if ended || block.foreign > LONGEST_GAP || block.lines > LONGEST_BLOCK {
+            self.close(out);
+        }
+    }
+
+    /// Takes the record of several lines that has begun as complete.
+    fn close(&mut self, out: &mut Vec<Event>) {
+        if let Some(block) = self.block.take() {
+            self.record(block.rule, block.record, out);
+        }
+    }
+
+    fn record(&mut self, rule: usize, mut record: Progress, out: &mut Vec<Event>) {
+        let RecordRule { bar, join, .. } = self.rules.records[rule];
+        if record.engine.is_some() && record.iteration.is_some() {
+            if self.is_new_of_its_engine(&record) {
+                self.accept(record, out);
+            }
+            return;
+        }
+        if bar && self.is_another_bar(&record) {
             self.pause(out);
             return;
         }
-        if rule.bar && record.iteration == Some(0) {
+        self.enter_epoch(&record, out);
+        if bar && record.iteration == Some(0) {
             if self.last_iteration.is_none() || self.restart_announced {
                 record.baseline = true;
                 self.flush(out);
@@ -146,9 +265,9 @@ impl Parser {
             }
             return;
         }
-        if rule.join && record.iteration.is_none() {
+        if join && record.iteration.is_none() {
             match &mut self.held {
-                Some(held) if has_room_for(held, &record) => fill(held, record),
+                Some(held) if agree(held, &record) => fill(held, record),
                 _ => self.accept(record, out),
             }
             return;
@@ -160,7 +279,7 @@ impl Parser {
                 }
             }
             (Some(now), Some(last)) if now < last => {
-                if self.restarts(rule, last - now) {
+                if self.restarts(bar, last - now) {
                     if !self.restart_announced {
                         self.flush(out);
                         out.push(Event::Restart { at: None });
@@ -174,8 +293,29 @@ impl Parser {
 
     /// Whether a record that lies `back` iterations behind the last one begins a restarted
     /// training, rather than being another rank's late line or a bar that is drawn again.
-    fn restarts(&self, rule: RuleKind, back: u64) -> bool {
-        self.restart_announced || !rule.bar && back > self.stride.saturating_mul(2)
+    fn restarts(&self, bar: bool, back: u64) -> bool {
+        self.restart_announced || !bar && back > self.stride.saturating_mul(2)
+    }
+
+    /// In a later epoch iterations may be counted from the beginning again; that is no restart.
+    fn enter_epoch(&mut self, record: &Progress, out: &mut Vec<Event>) {
+        let later = record.epoch.zip(self.epoch).is_some_and(|(now, last)| now > last);
+        self.epoch = record.epoch.or(self.epoch);
+        let anew = record.iteration.zip(self.last_iteration).is_some_and(|(now, last)| now <= last);
+        if later && anew {
+            self.flush(out);
+            let baseline = Progress { baseline: true, iteration: Some(0), ..Progress::default() };
+            out.push(Event::Progress(Box::new(baseline)));
+            self.last_iteration = None;
+        }
+    }
+
+    fn is_new_of_its_engine(&mut self, record: &Progress) -> bool {
+        let (Some(engine), Some(iteration)) = (&record.engine, record.iteration) else { return true };
+        if self.last_of_engine.len() >= MOST_ENGINES && !self.last_of_engine.contains_key(engine) {
+            return true;
+        }
+        self.last_of_engine.insert(engine.clone(), iteration) != Some(iteration)
     }
 
     fn is_another_bar(&mut self, record: &Progress) -> bool {
@@ -191,8 +331,10 @@ impl Parser {
     }
 
     fn accept(&mut self, record: Progress, out: &mut Vec<Event>) {
-        self.flush(out);
-        if let Some(now) = record.iteration {
+        if let Some(earlier) = self.held.take() {
+            out.push(Event::Progress(Box::new(earlier)));
+        }
+        if let Some(now) = record.iteration.filter(|_| record.engine.is_none()) {
             if let Some(step) =
                 self.last_iteration.and_then(|last| now.checked_sub(last)).filter(|step| *step > 0)
             {
@@ -201,7 +343,7 @@ impl Parser {
             self.last_iteration = Some(now);
             self.restart_announced = false;
         }
-        if self.holds {
+        if self.holds && record.engine.is_none() {
             self.held = Some(record);
         } else {
             out.push(Event::Progress(Box::new(record)));
@@ -209,19 +351,13 @@ impl Parser {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
-struct RuleKind {
-    bar: bool,
-    join: bool,
-}
-
 fn matches_any(patterns: &[Pattern], line: &[u8]) -> bool {
-    patterns.iter().any(|pattern| pattern.regex.is_match(line))
+    patterns.iter().any(|pattern| pattern.is_match(line))
 }
 
 fn read_fields(patterns: &[Pattern], line: &[u8], record: &mut Progress) {
     for pattern in patterns {
-        let Some(captures) = pattern.regex.captures(line) else { continue };
+        let Some(captures) = pattern.captures(line) else { continue };
         for (binding, value) in pattern.values(&captures) {
             field::set_progress(record, binding, &value);
         }
@@ -231,8 +367,9 @@ fn read_fields(patterns: &[Pattern], line: &[u8], record: &mut Progress) {
 macro_rules! for_each_value {
     ($do:ident!) => {
         $do!(
+            iteration,
             total_iterations,
-            step_time,
+            epoch,
             loss,
             learning_rate,
             grad_norm,
@@ -249,17 +386,24 @@ macro_rules! for_each_value {
             generated_tokens,
             prompt_tokens_per_s,
             generation_tokens_per_s,
+            generation_time,
             requests_running
         )
     };
 }
 
-/// Whether a record states none of what another one does.
-fn has_room_for(record: &Progress, other: &Progress) -> bool {
-    macro_rules! free {
-        ($($field:ident),+) => { $((record.$field.is_none() || other.$field.is_none()))&&+ };
+/// Whether a record states nothing that another one states otherwise.
+fn agree(record: &Progress, other: &Progress) -> bool {
+    macro_rules! agree {
+        ($($field:ident),+) => {
+            $((record.$field.is_none() || other.$field.is_none() || record.$field == other.$field))&&+
+        };
     }
-    for_each_value!(free!)
+    let same_time = record.smoothed != other.smoothed
+        || record.step_time.is_none()
+        || other.step_time.is_none()
+        || record.step_time == other.step_time;
+    same_time && for_each_value!(agree!)
 }
 
 /// Adds to a record what it does not state itself.
@@ -267,7 +411,14 @@ fn fill(record: &mut Progress, other: Progress) {
     macro_rules! fill {
         ($($field:ident),+) => { $(record.$field = record.$field.or(other.$field);)+ };
     }
+    if other.step_time.is_some() && (record.step_time.is_none() || record.smoothed && !other.smoothed) {
+        // A bar's smoothed rate gives way to a time that was measured.
+        record.step_time = other.step_time;
+        record.smoothed = other.smoothed;
+    }
     for_each_value!(fill!);
     record.clock = record.clock.or(other.clock);
     record.overlaps_first |= other.overlaps_first;
+    record.counted_before |= other.counted_before;
+    record.spans_pause |= other.spans_pause;
 }

@@ -5,7 +5,7 @@ use crate::model::Event;
 use super::clean::{without_escapes, without_prefix};
 use super::detect::Detector;
 use super::lines::{Arrival, LineSplitter};
-use super::parser::Parser;
+use super::parser::{Line, Parser};
 use super::rules::Rules;
 
 /// Which stream bytes came from: each has its own unfinished line.
@@ -113,8 +113,8 @@ impl LogReader {
 impl Lines {
     fn take(&mut self, line: &[u8], at: Arrival, out: &mut Vec<Event>) {
         self.count += 1;
-        let line = without_escapes(line);
-        let line = without_prefix(&line);
+        let whole = without_escapes(line);
+        let line = Line { whole: &whole, text: without_prefix(&whole) };
         let at = self.live.then_some(at);
         match &mut self.profile {
             Profile::Chosen(parser) => parser.line(line, at, out),

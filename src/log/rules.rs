@@ -1,12 +1,59 @@
-//! The rules language: TOML in, compiled patterns out, and errors that show the place.
+//! The rules language: TOML in, patterns out, and errors that show the place.
+//!
+//! A set of rules says which lines are progress records and what they state. All patterns are
+//! regular expressions as <https://docs.rs/regex> describes them, over bytes; their named groups are
+//! fields ([`field`]). A line is matched without its escape sequences and without its launcher's
+//! prefix (`0: `, `[rank0]:`, `(Trainer pid=71) `).
+//!
+//! ```toml
+//! description = "what writes such logs"
+//!
+//! # Each is looked for in every line; what it takes is stated once for the whole job.
+//! facts = ['seq_length: (?P<sequence_length>\d+)']
+//! # The same, but many programs state it alike: no sign that this profile is the log's.
+//! hints = ['--seq-length (?P<sequence_length>\d+)']
+//! # Lines that are sure signs of this profile, though they are no records.
+//! signs = ['MyTrainer \d+\.\d+ starting']
+//! # Lines that nothing is read from.
+//! ignore = ['^DEBUG']
+//! # Lines that tell of time spent on something other than training: an evaluation, a checkpoint.
+//! pause = ['Evaluating']
+//! # Lines at which training begins anew: what follows continues what was counted before.
+//! restart = ['Resuming from']
+//!
+//! [[record]]
+//! # What makes a line a record. Several may lie in one line, glued together.
+//! line = 'step (?P<iteration>\d+)'
+//! # What else it may say. Each is looked for by itself, so that their order does not matter.
+//! fields = ['loss=(?P<loss>\S+)', 'lr=(?P<learning_rate>\S+)']
+//! # Lines that may go on with the record, if it is one of several lines. What lies between
+//! # them is left alone, up to a few lines; what a line states that the record does not, it adds.
+//! more = '^\s+\w+: '
+//! # A line with which such a record is complete; without it the next record completes it.
+//! end = 'done'
+//! # Whose record it is, where several servers write into one log. Looked for in the line with its
+//! # launcher's prefix. The tokens of different ones are added up.
+//! by = 'engine \d+'
+//! # A progress bar: drawn again and again, its rate smoothed, `0/N` no progress yet. The rate is
+//! # shown but not counted, and a bar that counts up to another total is none of training's.
+//! bar = true
+//! # The line belongs to the record before it, where it does not contradict that.
+//! join = true
+//! # Whether the line is reason to choose the profile: "sure" (at once), "weak" (if many such come,
+//! # or nothing better until the log ends) or "none".
+//! sign = "sure"
+//! ```
+//!
+//! Records of the same iteration are one record: other ranks and nodes repeat it, and several kinds
+//! of lines may each state a part of it. What was stated first holds.
 
-use regex::bytes::{Captures, Regex, RegexBuilder};
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::error::Error;
+use crate::error::{self, Error};
 
-use super::field::{self, Binding, Value};
+use super::field;
+use super::pattern::{Pattern, PatternError};
 
 /// Rules as they are written.
 #[derive(Debug, Deserialize)]
@@ -15,9 +62,13 @@ struct File {
     name: Option<String>,
     description: Option<String>,
     #[serde(default)]
-    record: Vec<RecordTable>,
+    record: Vec<Spanned<RecordTable>>,
     #[serde(default)]
     facts: Vec<Spanned<String>>,
+    #[serde(default)]
+    hints: Vec<Spanned<String>>,
+    #[serde(default)]
+    signs: Vec<Spanned<String>>,
     #[serde(default)]
     ignore: Vec<Spanned<String>>,
     #[serde(default)]
@@ -32,19 +83,28 @@ struct RecordTable {
     line: Spanned<String>,
     #[serde(default)]
     fields: Vec<Spanned<String>>,
+    more: Option<Spanned<String>>,
+    end: Option<Spanned<String>>,
+    by: Option<Spanned<String>>,
     #[serde(default)]
     bar: bool,
     #[serde(default)]
     join: bool,
-    #[serde(default = "yes")]
-    detect: bool,
+    #[serde(default)]
+    sign: Sign,
 }
 
-fn yes() -> bool {
-    true
+/// Whether a line is reason to choose the profile.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sign {
+    None,
+    Weak,
+    #[default]
+    Sure,
 }
 
-/// A set of rules, compiled.
+/// A set of rules.
 #[derive(Debug, Clone)]
 pub struct Rules {
     pub name: String,
@@ -52,6 +112,10 @@ pub struct Rules {
     pub records: Vec<RecordRule>,
     /// Patterns whose groups are facts that the log states once.
     pub facts: Vec<Pattern>,
+    /// The same, stated alike by many programs: no sign of these rules.
+    pub hints: Vec<Pattern>,
+    /// Lines that are sure signs of these rules without being records.
+    pub signs: Vec<Pattern>,
     /// Lines that are no records, whatever else matches them.
     pub ignore: Vec<Pattern>,
     /// Lines that show time spent on something other than training.
@@ -67,117 +131,77 @@ pub struct RecordRule {
     pub line: Pattern,
     /// What else it may say, each looked for by itself, so that their order does not matter.
     pub fields: Vec<Pattern>,
+    /// Lines that may go on with it.
+    pub more: Option<Pattern>,
+    /// A line with which it is complete.
+    pub end: Option<Pattern>,
+    /// Whose record it is.
+    pub by: Option<Pattern>,
     /// A progress bar: drawn again and again, its rate smoothed, `0/N` no progress yet.
     pub bar: bool,
-    /// The line belongs to the record before it, where that one lacks what this one says.
+    /// The line belongs to the record before it, where it does not contradict that.
     pub join: bool,
-    /// The line is sure enough a sign to choose the profile by.
-    pub detect: bool,
-}
-
-/// A regular expression and what its groups mean.
-#[derive(Debug, Clone)]
-pub struct Pattern {
-    pub regex: Regex,
-    /// Group number and meaning.
-    bindings: Vec<(usize, Binding)>,
-}
-
-impl Pattern {
-    /// Compiles a pattern; the error says what is wrong, shows the place, and gives its offset.
-    pub fn new(text: &str) -> Result<Self, PatternError> {
-        let regex = RegexBuilder::new(text).unicode(false).build().map_err(|error| PatternError {
-            offset: 0,
-            what: "this is no regular expression".into(),
-            shown: error.to_string(),
-            way_out: None,
-        })?;
-        let mut bindings = Vec::new();
-        for (group, name) in regex.capture_names().enumerate() {
-            let Some(name) = name else { continue };
-            match field::bind(name) {
-                Ok(binding) => bindings.push((group, binding)),
-                Err(way_out) => return Err(unknown_group(text, name, way_out)),
-            }
-        }
-        Ok(Self { regex, bindings })
-    }
-
-    /// The values that the groups took.
-    pub fn values(&self, captures: &Captures<'_>) -> Vec<(&Binding, Value)> {
-        let read = |(group, binding): &'_ (usize, Binding)| {
-            let text = String::from_utf8_lossy(captures.get(*group)?.as_bytes());
-            binding.read(&text)
-        };
-        self.bindings.iter().filter_map(|bound| Some((&bound.1, read(bound)?))).collect()
-    }
-
-    fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.bindings.iter().map(|(_, binding)| binding.name())
-    }
-}
-
-/// What is wrong with a pattern.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PatternError {
-    /// Bytes into the pattern.
-    pub offset: usize,
-    pub what: String,
-    /// The pattern with a caret below the place.
-    pub shown: String,
-    pub way_out: Option<String>,
-}
-
-fn unknown_group(text: &str, name: &str, way_out: String) -> PatternError {
-    let offset =
-        [format!("<{name}>")].iter().find_map(|group| text.find(group.as_str())).map_or(0, |at| at + 1);
-    let indent = " ".repeat(text.get(..offset).unwrap_or_default().chars().count());
-    PatternError {
-        offset,
-        what: format!("group '{name}' is no field"),
-        shown: format!("{text}\n{indent}{}", "^".repeat(name.len())),
-        way_out: Some(way_out),
-    }
+    /// Whether the line is reason to choose the profile.
+    pub sign: Sign,
 }
 
 impl Rules {
     /// Reads rules; `origin` names the file in errors, `name` is theirs unless they give one.
     pub fn parse(text: &str, origin: &str, name: &str) -> Result<Self, Error> {
-        let file: File = toml::from_str(text).map_err(|error| {
-            let place = error.span().unwrap_or_default();
-            Error::in_file(origin, text, place.start, error.message())
-                .hint("effllm-rules(5) describes the language")
-        })?;
-        let compile = |pattern: &Spanned<String>| compile(text, origin, pattern);
-        let all = |patterns: &[Spanned<String>]| patterns.iter().map(compile).collect::<Result<Vec<_>, _>>();
+        let rules = Self::parse_lazily(text, origin, name)?;
+        for pattern in rules.patterns() {
+            pattern.compile().map_err(|error| {
+                let offset = text.find(pattern.text()).unwrap_or(0);
+                Error::in_file(origin, text, offset, &error.what).hint("split it into several patterns")
+            })?;
+        }
+        Ok(rules)
+    }
+
+    /// Reads rules and leaves their patterns to be compiled when they are first needed.
+    pub fn parse_lazily(text: &str, origin: &str, name: &str) -> Result<Self, Error> {
+        let file: File = toml::from_str(text).map_err(|error| no_rules(text, origin, &error))?;
+        let pattern = |written: &Spanned<String>| pattern(text, origin, written);
+        let all = |written: &[Spanned<String>]| written.iter().map(pattern).collect::<Result<Vec<_>, _>>();
+        let maybe = |written: &Option<Spanned<String>>| written.as_ref().map(pattern).transpose();
         let mut records = Vec::new();
         for table in &file.record {
+            let at = table.span().start;
+            let table = table.get_ref();
             let rule = RecordRule {
-                line: compile(&table.line)?,
+                line: pattern(&table.line)?,
                 fields: all(&table.fields)?,
+                more: maybe(&table.more)?,
+                end: maybe(&table.end)?,
+                by: maybe(&table.by)?,
                 bar: table.bar,
                 join: table.join,
-                detect: table.detect,
+                sign: table.sign,
             };
-            if !rule.patterns().flat_map(Pattern::names).any(field::is_of_record) {
+            if !rule.takes_a_value() {
                 let what =
                     "this record takes no value: name a group after a field, as in (?P<iteration>\\d+)";
                 return Err(Error::in_file(origin, text, table.line.span().start, what)
                     .hint("effllm-rules(5) lists the fields"));
             }
+            if rule.end.is_some() && rule.more.is_none() {
+                return Err(Error::in_file(origin, text, at, "this record has an end, but no more lines")
+                    .hint("'more' tells the lines that go on with it"));
+            }
             records.push(rule);
         }
         if records.is_empty() && file.facts.is_empty() {
-            return Err(Error::usage(format!(
-                "{origin}: no [[record]] and no facts: these rules recognise nothing"
-            ))
-            .hint("'effllm profiles show megatron' prints rules to start from"));
+            let what = "no [[record]] and no facts: these rules recognise nothing";
+            return Err(Error::in_file(origin, text, 0, what)
+                .hint("'effllm profiles show megatron' prints rules to start from"));
         }
         Ok(Self {
             name: file.name.unwrap_or_else(|| name.to_owned()),
             description: file.description.unwrap_or_default(),
             records,
             facts: all(&file.facts)?,
+            hints: all(&file.hints)?,
+            signs: all(&file.signs)?,
             ignore: all(&file.ignore)?,
             pause: all(&file.pause)?,
             restart: all(&file.restart)?,
@@ -188,15 +212,16 @@ impl Rules {
     pub fn from_pattern(text: &str) -> Result<Self, Error> {
         let usage = |error: PatternError| Error {
             way_out: error.way_out,
-            ..Error::usage(format!("--pattern: {}", error.what)).at(error.shown)
+            ..Error::usage(format!("--pattern: {}", error.what)).at(with_caret(text, error.offset))
         };
         let line = Pattern::new(text).map_err(usage)?;
-        if !line.names().any(field::is_of_record) {
+        line.compile().map_err(usage)?;
+        let rule = RecordRule::of(line);
+        if !rule.takes_a_value() {
             return Err(Error::usage("--pattern: no group is named after a field")
                 .at(text)
                 .hint("name one, as in 'step (?P<iteration>\\d+)'; effllm-rules(5) lists the fields"));
         }
-        let rule = RecordRule { line, fields: Vec::new(), bar: false, join: false, detect: true };
         Ok(Self { records: vec![rule], ..Self::empty("custom") })
     }
 
@@ -207,26 +232,103 @@ impl Rules {
             description: String::new(),
             records: Vec::new(),
             facts: Vec::new(),
+            hints: Vec::new(),
+            signs: Vec::new(),
             ignore: Vec::new(),
             pause: Vec::new(),
             restart: Vec::new(),
         }
     }
-}
 
-impl RecordRule {
-    /// The line's pattern and those of its fields.
+    /// All patterns.
     pub fn patterns(&self) -> impl Iterator<Item = &Pattern> {
-        std::iter::once(&self.line).chain(&self.fields)
+        let of_records = self
+            .records
+            .iter()
+            .flat_map(|rule| rule.own_patterns().chain(&rule.more).chain(&rule.end).chain(&rule.by));
+        of_records.chain(self.openers()).chain(&self.ignore)
+    }
+
+    /// Those patterns of which one matches any line that these rules have to do with, unless a
+    /// record of several lines has begun.
+    pub fn openers(&self) -> impl Iterator<Item = &Pattern> {
+        let lines = self.records.iter().map(|rule| &rule.line);
+        let facts = self.facts.iter().chain(&self.hints);
+        lines.chain(facts).chain(&self.signs).chain(&self.pause).chain(&self.restart)
     }
 }
 
-fn compile(text: &str, origin: &str, pattern: &Spanned<String>) -> Result<Pattern, Error> {
-    Pattern::new(pattern.get_ref()).map_err(|error| {
-        // The span begins with the quotes.
-        let source = text.get(pattern.span()).unwrap_or_default();
+impl RecordRule {
+    fn of(line: Pattern) -> Self {
+        Self {
+            line,
+            fields: Vec::new(),
+            more: None,
+            end: None,
+            by: None,
+            bar: false,
+            join: false,
+            sign: Sign::Sure,
+        }
+    }
+
+    /// The line's pattern and those of its fields.
+    fn own_patterns(&self) -> impl Iterator<Item = &Pattern> {
+        std::iter::once(&self.line).chain(&self.fields)
+    }
+
+    fn takes_a_value(&self) -> bool {
+        self.own_patterns().flat_map(Pattern::fields).any(field::is_of_record)
+    }
+}
+
+fn pattern(text: &str, origin: &str, written: &Spanned<String>) -> Result<Pattern, Error> {
+    Pattern::new(written.get_ref()).map_err(|error| {
+        // The span begins with the quotes; in a basic string an escape is longer than what it means.
+        let source = text.get(written.span()).unwrap_or_default();
         let quotes = source.len() - source.trim_start_matches(['\'', '"']).len();
-        let start = pattern.span().start + quotes + error.offset;
-        Error { way_out: error.way_out, ..Error::in_file(origin, text, start, &error.what).at(error.shown) }
+        let escapes =
+            if source.starts_with('"') { escapes_before(&source[quotes..], error.offset) } else { 0 };
+        let start = written.span().start + quotes + error.offset + escapes;
+        Error { way_out: error.way_out, ..Error::in_file(origin, text, start, &error.what) }
     })
+}
+
+/// Bytes by which the escapes before a place make a basic string longer than its value.
+fn escapes_before(source: &str, offset: usize) -> usize {
+    let mut characters = source.chars();
+    let (mut value, mut extra) = (0, 0);
+    while value < offset {
+        match characters.next() {
+            Some('\\') => {
+                characters.next();
+                extra += 1;
+                value += 1;
+            }
+            Some(character) => value += character.len_utf8(),
+            None => break,
+        }
+    }
+    extra
+}
+
+fn with_caret(text: &str, offset: usize) -> String {
+    format!("{text}\n{}^", " ".repeat(text.get(..offset).unwrap_or_default().chars().count()))
+}
+
+/// What TOML or the language's shape found wrong.
+fn no_rules(text: &str, origin: &str, error: &toml::de::Error) -> Error {
+    let message = error.message();
+    // The list of all keys is long; the nearest one is named instead.
+    let what = match message.strip_prefix("unknown field") {
+        Some(rest) => format!("unknown key{}", rest.split(", expected").next().unwrap_or(rest)),
+        None => message.replace('\n', " "),
+    };
+    let found = Error::in_file(origin, text, error.span().unwrap_or_default().start, &what);
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let misspelt = quoted.next().filter(|_| message.starts_with("unknown field"));
+    match misspelt.and_then(|key| error::nearest(key, quoted)) {
+        Some(key) => found.hint(format!("did you mean '{key}'? effllm-rules(5) describes the language")),
+        None => found.hint("effllm-rules(5) describes the language"),
+    }
 }

@@ -59,6 +59,13 @@ pub struct Progress {
     pub smoothed: bool,
     /// The record's mean counts the first record's iterations again (a window that was not reset).
     pub overlaps_first: bool,
+    /// `consumed_samples` and `consumed_tokens` are those before the iteration, not after it.
+    pub counted_before: bool,
+    /// `step_time` is over what a [`Event::Pause`] told of, too.
+    pub spans_pause: bool,
+    /// Whose record it is, where several servers write one log: their tokens add up.
+    pub engine: Option<String>,
+    pub epoch: Option<f64>,
     pub iteration: Option<u64>,
     pub total_iterations: Option<u64>,
     /// Seconds per iteration, a mean over the iterations since the record before.
@@ -86,6 +93,8 @@ pub struct Progress {
     pub generated_tokens: Option<f64>,
     pub prompt_tokens_per_s: Option<f64>,
     pub generation_tokens_per_s: Option<f64>,
+    /// Seconds in which the generated tokens came about.
+    pub generation_time: Option<f64>,
     pub requests_running: Option<f64>,
 }
 

@@ -17,6 +17,8 @@ pub struct Facts {
     pub parameters: Option<Stated>,
     /// Trainable parameters; fewer than `parameters` where a base model is frozen.
     pub trainable_parameters: Option<Stated>,
+    /// Parameters that are not trained.
+    pub frozen_parameters: Option<Stated>,
     /// Parameters that each model-parallel rank said it holds, by the rank's printed name.
     pub parameters_by_rank: BTreeMap<String, f64>,
     /// Parameters of the rank that holds most.
@@ -66,7 +68,13 @@ impl Facts {
         if unsplit && self.parameters_by_rank.len() == 1 {
             return Some((of_ranks, "log, parameters of the only rank"));
         }
-        self.trainable_parameters.map(|trainable| (trainable.value, "log, trainable parameters"))
+        match (self.trainable_parameters, self.frozen_parameters) {
+            (Some(trainable), Some(frozen)) => {
+                Some((trainable.value + frozen.value, "log, trainable and frozen parameters"))
+            }
+            (Some(trainable), None) => Some((trainable.value, "log, trainable parameters")),
+            (None, _) => None,
+        }
     }
 }
 

@@ -63,6 +63,9 @@ pub struct Command {
     /// From just before the start of the command to its end, or to now; null for a log that was
     /// read from a file.
     pub wall_seconds: Option<f64>,
+    /// How much of it the command was stopped (Ctrl-Z); it counts in no average.
+    #[serde(default)]
+    pub suspended_seconds: Option<f64>,
     /// Null while it runs, and of a process that effllm did not start.
     pub exit: Option<Exit>,
     /// User and system time of the command and the children that it waited for; of a process that
@@ -82,6 +85,7 @@ impl Command {
             cwd: None,
             started_at: None,
             wall_seconds: None,
+            suspended_seconds: None,
             exit: None,
             cpu_seconds: None,
             max_rss_bytes: None,

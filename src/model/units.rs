@@ -71,7 +71,7 @@ pub fn parse_duration(text: &str) -> Option<f64> {
         let number = parse_number(&rest[..number_end])?;
         rest = rest[number_end..].trim_start();
         let unit_end = rest.find(|c: char| !c.is_alphabetic()).unwrap_or(rest.len());
-        total += number * unit_in_seconds(&rest[..unit_end])?;
+        total += scaled(number, unit_in_seconds(&rest[..unit_end])?);
         rest = rest[unit_end..].trim_start_matches([' ', ',']);
     }
     total.is_finite().then_some(total)
@@ -88,6 +88,19 @@ fn parse_clock(text: &str) -> Option<f64> {
         seconds = seconds * 60.0 + parse_number(part)?;
     }
     Some(days * 86400.0 + seconds)
+}
+
+/// A number in units of a scale. By a power of ten its decimal point is shifted, which multiplying
+/// does not quite do: 48.2 % are 0.482, and 48.2 × 0.01 is not.
+pub fn scaled(number: f64, scale: f64) -> f64 {
+    let digits = scale.log10().round();
+    if scale == 10f64.powf(digits)
+        && digits != 0.0
+        && let Ok(shifted) = format!("{number}e{digits}").parse()
+    {
+        return shifted;
+    }
+    number * scale
 }
 
 fn unit_in_seconds(unit: &str) -> Option<f64> {
@@ -203,6 +216,7 @@ mod tests {
             let read = parse_duration(text).unwrap_or(f64::NAN);
             assert!((read - seconds).abs() < 1e-9, "{text}: {read}");
         }
+        assert_eq!(parse_duration("412.50 ms"), Some(0.4125));
         assert_eq!(parse_duration("?"), None);
     }
 

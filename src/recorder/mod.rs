@@ -1,6 +1,7 @@
 //! Folds the sources' events into a report.
 //!
-//! [`progression`] counts iterations and their time, [`meter`] tokens and samples, [`gpu`] and
+//! [`progression`] counts iterations and their time, [`meter`] tokens and samples,
+//! [`serving`] what inference servers generated, [`gpu`] and
 //! [`host`] integrate readings, [`thin`] keeps what plots need, and [`report`] draws the sums up.
 
 mod gpu;
@@ -9,6 +10,7 @@ mod host;
 mod meter;
 mod progression;
 mod report;
+mod serving;
 mod thin;
 
 use std::collections::BTreeMap;
@@ -49,7 +51,11 @@ pub struct Recorder {
     progression: Progression,
     gpus: Vec<GpuTrack>,
     gpus_unavailable: Option<String>,
+    log_unavailable: Option<&'static str>,
     host: HostTrack,
+    /// When the command was stopped, if it is, and for how long it was before.
+    stopped_at: Option<f64>,
+    suspended_seconds: f64,
     warnings: Vec<String>,
     /// What cannot be known of this run, and why.
     unknowable: BTreeMap<String, String>,
@@ -76,6 +82,9 @@ impl Recorder {
             log: Log::default(),
             gpus: Vec::new(),
             gpus_unavailable: None,
+            log_unavailable: None,
+            stopped_at: None,
+            suspended_seconds: 0.0,
             warnings: Vec::new(),
             unknowable: BTreeMap::new(),
             joins: false,
@@ -145,8 +154,24 @@ impl Recorder {
         self.started = at;
     }
 
-    /// The command and effllm stop here, or have gone on: what lies between counts in no average.
-    pub fn suspended(&mut self) {
+    /// The log is not read, and why.
+    pub fn no_log(&mut self, reason: &'static str) {
+        self.log_unavailable = Some(reason);
+    }
+
+    /// The command and effllm stop here: what passes until they go on counts in no average.
+    pub fn suspended(&mut self, at: f64) {
+        self.stopped_at = Some(at);
+        self.interrupt();
+    }
+
+    /// The command and effllm have gone on.
+    pub fn resumed(&mut self, at: f64) {
+        self.suspended_seconds += self.stopped_at.take().map_or(0.0, |stopped| (at - stopped).max(0.0));
+        self.interrupt();
+    }
+
+    fn interrupt(&mut self) {
         self.gpus.iter_mut().for_each(GpuTrack::interrupt);
         self.host.interrupt();
         self.progression.interrupt();

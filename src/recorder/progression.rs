@@ -5,6 +5,7 @@ use crate::model::report::IterationSeries;
 use crate::model::{Progress, Scope};
 
 use super::meter::{Meter, Span};
+use super::serving::Serving;
 use super::thin::{Merge, Thinned};
 
 /// What must be known besides the records to read them.
@@ -57,6 +58,7 @@ pub struct Progression {
     /// Something other than training happened since the last record.
     interrupted: bool,
     stride: Option<u64>,
+    serving: Serving,
     history: Thinned<Point>,
 }
 
@@ -92,6 +94,10 @@ impl Merge for Point {
     }
 }
 
+/// Sources of amounts that are estimates: a rate is a mean over some other span of time.
+pub const TOKENS_BY_RATE: &str = "tokens per second × time";
+pub const SAMPLES_BY_RATE: &str = "samples per second × time";
+
 /// A step longer than this, and than a hundred of those before, is a line that lies.
 const LARGEST_JUMP: u64 = 1000;
 
@@ -113,6 +119,7 @@ impl Progression {
             opening: None,
             interrupted: false,
             stride: None,
+            serving: Serving::default(),
             history: Thinned::new(history_size),
         }
     }
@@ -122,7 +129,17 @@ impl Progression {
         self.loss = record.loss.or(self.loss);
         self.total_iterations = record.total_iterations.or(self.total_iterations);
         self.global_batch_size = record.global_batch_size.or(self.global_batch_size);
+        if let Some(engine) = &record.engine {
+            let another = self.serving.is_another(engine);
+            self.serve(record);
+            if another || record.iteration.is_none() {
+                return;
+            }
+        }
         if record.baseline {
+            if self.opening.is_some() {
+                *self = self.settled();
+            }
             let iteration = record.iteration.max(sizes.resume_iteration);
             self.mark = Some(Mark { iteration, at: record.at, clock: record.clock, untimed: 0 });
             self.interrupted = false;
@@ -244,8 +261,8 @@ impl Progression {
                 self.window = Some((start, at));
             }
         }
-        let from_zero =
-            record.iteration.is_some_and(|now| now == self.run.iterations || now + 1 == self.run.iterations);
+        let first = |now| now == self.run.iterations || now + 1 == self.run.iterations;
+        let from_zero = record.iteration.is_some_and(first) && !record.counted_before;
         self.meter(record, sizes, iterations, Span { seconds, counted }, from_zero);
         let latency = seconds.filter(|_| iterations > 0).map(|seconds| seconds / iterations as f64);
         self.history.push(Point { iteration: record.iteration, at: record.at, latency, loss: record.loss });
@@ -257,7 +274,8 @@ impl Progression {
         let mark = self.mark.unwrap_or_default();
         let mut new = Mark { iteration: record.iteration, at: record.at, clock: record.clock, untimed: 0 };
         let between = |now: Option<f64>, before: Option<f64>| Some(now? - before?);
-        let stated = record.step_time.filter(|_| !record.smoothed).map(|step| step * iterations as f64);
+        let untold = record.smoothed || record.spans_pause && self.interrupted;
+        let stated = record.step_time.filter(|_| !untold).map(|step| step * iterations as f64);
         let (seconds, timed, timing) = if let Some(seconds) = stated {
             (Some(seconds), iterations, Timing::Stated)
         } else {
@@ -302,14 +320,14 @@ impl Progression {
         let samples = record.samples.map(|samples| (samples, "samples in the log"));
         let samples = samples
             .or(batch.map(|batch| (batch * iterations, "global batch size × iterations")))
-            .or(over_time(record.samples_per_s).map(|samples| (samples, "samples per second × time")));
+            .or(over_time(record.samples_per_s).map(|samples| (samples, SAMPLES_BY_RATE)));
         self.samples.read(span, record.consumed_samples, samples, from_zero);
         let tokens = record.tokens.map(|tokens| (tokens, "tokens in the log"));
         let tokens = tokens
             .or(sizes
                 .tokens_per_iteration
                 .map(|tokens| (tokens * iterations, "tokens per iteration × iterations")))
-            .or(over_time(record.tokens_per_s).map(|tokens| (tokens, "tokens per second × time")));
+            .or(over_time(record.tokens_per_s).map(|tokens| (tokens, TOKENS_BY_RATE)));
         self.tokens.read(span, record.consumed_tokens, tokens, from_zero);
         self.generate(record, span);
     }
@@ -327,19 +345,29 @@ impl Progression {
                 from_zero,
             );
         } else {
-            let elapsed =
-                self.mark.and_then(|mark| Some(record.at.or(record.clock)? - mark.at.or(mark.clock)?));
-            self.generate(record, Span { seconds: elapsed, counted: true });
-            self.mark = Some(Mark { at: record.at, clock: record.clock, ..Mark::default() });
+            self.serve(record);
+        }
+    }
+
+    /// A server's record: tokens that it generated.
+    fn serve(&mut self, record: &Progress) {
+        if let Some(served) = self.serving.record(record) {
+            self.run.generated.add(served.amount, served.seconds);
+            self.train.generated.add(served.amount, served.seconds);
         }
     }
 
     fn generate(&mut self, record: &Progress, span: Span) {
+        if record.engine.is_some() {
+            return; // served already
+        }
         let by_rate =
             |tokens: f64| record.generation_tokens_per_s.filter(|rate| *rate > 0.0).map(|rate| tokens / rate);
         let (amount, seconds) = match (record.generated_tokens, record.generation_tokens_per_s, span.seconds)
         {
-            (Some(tokens), _, seconds) => (Some(tokens), by_rate(tokens).or(seconds)),
+            (Some(tokens), _, seconds) => {
+                (Some(tokens), record.generation_time.or(by_rate(tokens)).or(seconds))
+            }
             (None, Some(rate), Some(seconds)) => (Some(rate * seconds), Some(seconds)),
             _ => (None, None),
         };

@@ -7,7 +7,7 @@ use crate::model::report::{Iterations, Latency, Model, SCHEMA, Series, Sourced, 
 use super::Recorder;
 use super::headline::{Headline, Window};
 use super::meter::{Amount, Meter};
-use super::progression::{Progression, Timing};
+use super::progression::{Progression, SAMPLES_BY_RATE, TOKENS_BY_RATE, Timing};
 
 impl Recorder {
     /// The report as things stand at a moment.
@@ -24,11 +24,13 @@ impl Recorder {
             None if has_iterations => (WindowName::Train, (self.started, end)),
             None => (WindowName::Run, (self.started, end)),
         };
-        let source = Source { recorder: self, progression: &progression, model: &model, wall };
+        let running = wall.map(|wall| (wall - self.suspended_seconds).max(0.0));
+        let source = Source { recorder: self, progression: &progression, model: &model, wall: running };
         let headline = source.headline(from, to, window);
         let whole_run = source.headline(self.started, end, WindowName::Run);
         let mut command = self.command.clone();
         command.wall_seconds = wall;
+        command.suspended_seconds = live.then_some(self.suspended_seconds);
         command.cpu_seconds = command.cpu_seconds.or(self.host.cpu_seconds());
         let mut job = self.job.clone();
         job.world_size = self.facts.job_world_size().map(|world| world as u64);
@@ -192,10 +194,14 @@ impl Source<'_> {
             if has_iterations { unknown.to_owned() } else { nothing() }
         });
         let samples_source = self.progression.samples.source.to_owned();
-        let (tokens, tokens_source) = match of(&self.progression.tokens) {
-            Some(tokens) => (Ok(tokens), self.progression.tokens.source.to_owned()),
-            None => self.tokens_of_samples(&samples, &samples_source),
-        };
+        // Whole samples are worth more than a rate times a time.
+        let estimated = self.progression.tokens.source == TOKENS_BY_RATE && samples_source != SAMPLES_BY_RATE;
+        let (tokens, tokens_source) =
+            match (of(&self.progression.tokens), self.tokens_of_samples(&samples, &samples_source)) {
+                (Some(_), (Ok(tokens), source)) if estimated => (Ok(tokens), source),
+                (Some(tokens), _) => (Ok(tokens), self.progression.tokens.source.to_owned()),
+                (None, of_samples) => of_samples,
+            };
         Amounts { tokens, tokens_source, samples, samples_source }
     }
 
@@ -219,10 +225,10 @@ impl Source<'_> {
     }
 
     fn no_iterations(&self) -> &'static str {
-        if self.progression.run.iterations > 0 {
+        if let Some(reason) = self.recorder.log_unavailable {
+            reason
+        } else if self.progression.run.iterations > 0 {
             "no iterations were counted: the warm-up took them all"
-        } else if self.recorder.log.lines == 0 {
-            "no line of a log was read"
         } else {
             "no iterations were recognised in the log"
         }

@@ -132,6 +132,7 @@ fn command(wall_seconds: f64) -> Command {
         cwd: None,
         started_at: None,
         wall_seconds: Some(wall_seconds),
+        suspended_seconds: Some(0.0),
         exit: None,
         cpu_seconds: None,
         max_rss_bytes: None,

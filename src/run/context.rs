@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
+use super::secrets;
 use crate::child::spawn::UNBUFFERED;
 use crate::model::report::{Command, Job};
 
@@ -28,12 +29,14 @@ const SCHEDULER_VARIABLES: &[&str] = &[
 ];
 
 /// The command as it is about to start.
-pub fn command(argv: &[OsString], python_unbuffered_set: bool) -> Command {
+pub fn command(argv: &[OsString], python_unbuffered_set: bool, mask: bool) -> Command {
+    let argv: Vec<_> = argv.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
     Command {
-        argv: argv.iter().map(|argument| argument.to_string_lossy().into_owned()).collect(),
+        argv: if mask { secrets::mask(&argv) } else { argv },
         cwd: env::current_dir().ok().map(|folder| folder.to_string_lossy().into_owned()),
         started_at: Some(Timestamp::now().to_string()),
         wall_seconds: None,
+        suspended_seconds: None,
         exit: None,
         cpu_seconds: None,
         max_rss_bytes: None,

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
 
-use super::Shared;
+use super::session::Shared;
 use crate::log::{LogReader, Source};
 use crate::model::Event;
 use crate::periodic::{Periodic, Stop};
@@ -36,8 +36,11 @@ pub struct LogFeed {
 impl LogFeed {
     /// Hands a chunk to the reader. If the reader hangs, it is given up: the output is not.
     pub fn send(&self, chunk: Chunk) {
-        if !self.given_up.load(Ordering::Relaxed) && self.chunks.send_timeout(Some(chunk), PATIENCE).is_err()
-        {
+        if self.given_up.load(Ordering::Relaxed) {
+            return;
+        }
+        // A reader that is gone has taken the end, or panicked, which is told elsewhere.
+        if let Err(SendTimeoutError::Timeout(_)) = self.chunks.send_timeout(Some(chunk), PATIENCE) {
             self.given_up.store(true, Ordering::Relaxed);
         }
     }

@@ -9,27 +9,28 @@ mod interrupt;
 mod monitor;
 mod pump;
 mod report_file;
+mod secrets;
 mod session;
 mod supervise;
+mod wiring;
 
 use std::ffi::OsString;
-use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 
 use nix::sys::prctl::set_child_subreaper;
 
-use crate::child::{self, Ending, Policy, Signals};
+use crate::child::{self, Ending, Policy, Signals, Wiring};
 use crate::error::Error;
 use crate::host::Tree;
 use crate::settings::{ReportTarget, Settings};
-use crate::view::{Stream, Terminal};
+use crate::view::{Keyboard, Stream, Terminal};
 
 pub use interrupt::interruptions;
 pub use monitor::{Subject, monitor};
 
 use context::Environment;
-use session::{Session, Shared};
-use supervise::Moment;
+use session::{Session, guarded};
+use supervise::{Moment, Supervised};
 
 /// Runs the command, and answers with how it ended once the report is written.
 ///
@@ -38,58 +39,83 @@ use supervise::Moment;
 pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     // Before the first thread: those that come later leave the signals alone.
     let signals = Signals::take()?;
-    let unbuffer = settings.unbuffer && context::python_unbuffered_is_unset();
-    let mut session = Session::prepare(&settings, context::command(argv, unbuffer), &Environment::Own)?;
+    let wiring = wiring::choose(settings.stdio, &settings.report)?;
+    let is_read = !matches!(wiring, Wiring::Inherit { .. });
+    let unbuffer = settings.unbuffer && is_read && context::python_unbuffered_is_unset();
+    let command = context::command(argv, unbuffer, settings.mask);
+    // What does not pass through effllm leaves it no place on the screen.
+    let mut session = Session::prepare(&settings, command, &Environment::Own, is_read)?;
+    if !is_read {
+        session
+            .recorder
+            .lock()
+            .no_log("the log is not read: with --stdio inherit the output does not pass through effllm");
+    }
 
     // Orphans of the command's tree come to effllm, so that the whole of it is seen and counted.
     let _ = set_child_subreaper(true);
-    let started = session.clock.now();
-    let child = child::spawn(argv, signals.original_mask(), unbuffer)?;
-    let pid = child.pid;
-    session.begin(started, Some(Tree::Below(std::process::id())));
+    let like = wiring::terminal(&wiring);
+    session.started();
+    let child = child::spawn(argv, wiring, signals.original_mask(), unbuffer)?;
+    let (mut keyboard, slave) = match (child.pty, like) {
+        (Some(pty), Some(like)) => (Keyboard::new(like, pty.master).ok(), Some(pty.slave)),
+        _ => (None, None),
+    };
+    if let Some(keyboard) = &mut keyboard {
+        keyboard.hold();
+    }
+    session.begin(Some(Tree::Below(std::process::id())));
     let (feed, follower) = session.follow(settings.log.reader());
-    let pumps = pump::start(child, sinks(&settings.report, &session.terminal), session.clock, feed);
+    let sink = |stream| sink(stream, &settings.report, &session.terminal);
+    let pumps = pump::start(child.outputs, sink, session.clock, feed);
 
-    let ending = supervise::supervise(&signals, pid, Policy::default(), None, |moment| match moment {
-        Moment::Ending => session.save_now(),
-        Moment::Suspending => {
-            let _ = session.terminal.pause();
-            session.recorder.lock().suspended();
-        }
-        Moment::Resumed => {
-            session.terminal.resume();
-            session.recorder.lock().suspended();
-        }
+    let supervised = Supervised {
+        signals: &signals,
+        pid: child.pid,
+        policy: Policy::new(settings.not_forwarded, keyboard.is_some()),
+        kill_after: settings.kill_after,
+        keyboard: keyboard.as_mut(),
+    };
+    let ending = supervised.until_it_ends(|moment| {
+        guarded(|| match moment {
+            Moment::Ending => session.save_now(),
+            Moment::Suspending => {
+                let _ = session.terminal.pause();
+                session.recorder.lock().suspended(session.clock.now());
+            }
+            Moment::Resumed => {
+                session.terminal.resume();
+                session.recorder.lock().resumed(session.clock.now());
+            }
+        });
     });
 
     let ended = session.clock.now();
-    let read_to_end = |recorder: &Shared| {
-        if !pumps.drain() {
-            recorder
+    drop(slave); // the last one: what was written to the command's terminal ends
+    guarded(|| session.stop_sampling());
+    let is_drained = pumps.drain(|| supervise::interrupted(&signals));
+    drop(keyboard);
+    guarded(|| {
+        if !is_drained {
+            session
+                .recorder
                 .lock()
                 .warn("something that the command left behind holds its output open; it was not waited for");
         }
-        follower.finish()
-    };
-    let finish = || {
-        session.finish(ended, ending.status(), read_to_end, |command| {
+        session.finish(ended, ending.status(), follower.finish(), |command| {
             command.exit = ending.exit();
             (command.cpu_seconds, command.max_rss_bytes) = context::usage_of_children();
         });
-    };
-    // Whatever happens there, the command's ending is kept.
-    let _ = panic::catch_unwind(AssertUnwindSafe(finish));
+    });
     Ok(ending)
 }
 
-/// Where the command's stdout and stderr go: a report on stdout leaves it no room there.
-fn sinks(report: &ReportTarget, terminal: &Arc<Terminal>) -> [pump::Sink; 2] {
-    let to = |stream| -> pump::Sink {
-        let terminal = terminal.clone();
-        Box::new(move |bytes| terminal.write_child(stream, bytes))
+/// Where a stream of the command goes: a report on stdout leaves it no room there.
+fn sink(stream: child::Stream, report: &ReportTarget, terminal: &Arc<Terminal>) -> pump::Sink {
+    let stream = match (stream, report) {
+        (child::Stream::Stdout, ReportTarget::File(_)) => Stream::Stdout,
+        _ => Stream::Stderr,
     };
-    match report {
-        ReportTarget::Stdout => [to(Stream::Stderr), to(Stream::Stderr)],
-        ReportTarget::File(_) => [to(Stream::Stdout), to(Stream::Stderr)],
-    }
+    let terminal = terminal.clone();
+    Box::new(move |bytes| terminal.write_child(stream, bytes))
 }

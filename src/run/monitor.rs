@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use super::context::Environment;
 use super::grow::{self, GrowingLog};
 use super::interrupt::interruptions;
+use super::secrets;
 use super::session::Session;
 use crate::error::Error;
 use crate::gpu::GpuChoice;
@@ -44,7 +45,8 @@ pub fn monitor(settings: Settings, subject: &Subject) -> Result<(), Error> {
     let environment = process.map_or(Ok(Environment::Own), |process| Environment::of(process.pid()));
     let unreadable = environment.is_err();
     let environment = environment.unwrap_or(Environment::Of(BTreeMap::new()));
-    let mut session = Session::prepare(&settings, command(process, subject), &environment)?;
+    let command = command(process, subject, settings.mask);
+    let mut session = Session::prepare(&settings, command, &environment, true)?;
     if let Some(reason) = session.without_gpus.as_ref().filter(|_| only_gpus) {
         return Err(Error::failed(format!("there is nothing to measure: {reason}"))
             .hint("'effllm gpus' explains; --pid PID names a process, --log FILE its log"));
@@ -55,10 +57,14 @@ pub fn monitor(settings: Settings, subject: &Subject) -> Result<(), Error> {
         facts.into_iter().for_each(|facts| session.recorder.lock().fold(facts));
     }
     describe(&session, process, unreadable);
+    if subject.log.is_none() {
+        session.recorder.lock().no_log("no log is read: --log FILE names one");
+    }
     let interruptions = interruptions()?;
 
     let begun = Instant::now();
-    session.begin(session.clock.at(begun), process.map(|process| Tree::Of(process.pid())));
+    session.started();
+    session.begin(process.map(|process| Tree::Of(process.pid())));
     let log = tail.map(|tail| {
         let (feed, follower) = session.follow(reader);
         GrowingLog::read(tail, session.clock, session.recorder.clone(), feed, follower)
@@ -67,7 +73,8 @@ pub fn monitor(settings: Settings, subject: &Subject) -> Result<(), Error> {
     let until = subject.duration.and_then(|duration| begun.checked_add(duration));
     let status = wait(process, &interruptions, until);
     let ended = session.clock.now();
-    session.finish(ended, status, |_| log.is_none_or(GrowingLog::finish), |_| {});
+    session.stop_sampling();
+    session.finish(ended, status, log.is_none_or(GrowingLog::finish), |_| {});
     Ok(())
 }
 
@@ -79,13 +86,15 @@ fn find(pid: u32) -> Result<NamedProcess, Error> {
 }
 
 /// What is measured, as the report's command.
-fn command(process: Option<NamedProcess>, subject: &Subject) -> Command {
+fn command(process: Option<NamedProcess>, subject: &Subject, mask: bool) -> Command {
     let log = || subject.log.iter().map(|log| log.display().to_string()).collect();
+    let argv = process.map_or_else(log, NamedProcess::argv);
     Command {
-        argv: process.map_or_else(log, NamedProcess::argv),
+        argv: if mask { secrets::mask(&argv) } else { argv },
         cwd: process.and_then(NamedProcess::cwd),
         started_at: Some(Timestamp::now().to_string()),
         wall_seconds: None,
+        suspended_seconds: None,
         exit: None,
         cpu_seconds: None,
         max_rss_bytes: None,

@@ -2,21 +2,25 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
+use nix::fcntl::{FcntlArg, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::follow::{Chunk, LogFeed};
-use crate::child::Child;
+use crate::child::{Output, Stream};
 use crate::log::Source;
 use crate::model::Clock;
 
 /// As much as a pipe holds.
 const BUFFER: usize = 64 * 1024;
-/// How long the pipes of a command that has ended are read on: grandchildren may hold them open.
-const DRAIN: Duration = Duration::from_millis(500);
+/// How long the pipes of a command that has ended may stay silent: grandchildren hold them open.
+const SILENCE: Duration = Duration::from_millis(500);
 
 /// Where a stream of the command goes. An error ends the stream, as a closed pipe would.
 pub type Sink = Box<dyn FnMut(&[u8]) -> io::Result<()> + Send>;
@@ -25,34 +29,72 @@ pub type Sink = Box<dyn FnMut(&[u8]) -> io::Result<()> + Send>;
 pub struct Pumps {
     /// Disconnected once every pump has ended.
     running: Receiver<()>,
+    flows: Vec<Arc<Flow>>,
 }
 
-/// Starts a pump for each stream of the command.
-pub fn start(child: Child, [stdout, stderr]: [Sink; 2], clock: Clock, log: LogFeed) -> Pumps {
+/// How far a pump has come.
+#[derive(Debug, Default)]
+struct Flow {
+    /// Bytes read from the command.
+    carried: AtomicU64,
+    /// Whether bytes are in its hands that its own reader has not taken yet.
+    is_writing: AtomicBool,
+    /// The most that the command's pipe holds.
+    pipe_bytes: u64,
+}
+
+/// Starts a pump for each stream of the command; `sink` is where one goes.
+pub fn start(outputs: Vec<Output>, sink: impl Fn(Stream) -> Sink, clock: Clock, log: LogFeed) -> Pumps {
     let (alive, running) = bounded(0);
-    for (source, from, to) in [(Source::Stdout, child.stdout, stdout), (Source::Stderr, child.stderr, stderr)]
-    {
-        let (log, alive) = (log.clone(), alive.clone());
-        let name = format!("{source:?}").to_lowercase();
+    let mut flows = Vec::new();
+    for Output { stream, from } in outputs {
+        let pipe_bytes =
+            fcntl(from.as_fd(), FcntlArg::F_GETPIPE_SZ).ok().and_then(|size| size.try_into().ok());
+        let flow = Arc::new(Flow { pipe_bytes: pipe_bytes.unwrap_or(BUFFER as u64), ..Flow::default() });
+        let (log, alive, told, to) = (log.clone(), alive.clone(), flow.clone(), sink(stream));
+        let (source, name) = match stream {
+            Stream::Stdout => (Source::Stdout, "stdout"),
+            Stream::Stderr => (Source::Stderr, "stderr"),
+        };
         let pump = move || {
-            pump(from, to, source, clock, &log);
+            pump(from, to, source, clock, &told, &log);
             drop::<Sender<()>>(alive);
         };
         // Without a thread the stream is closed, as it would be without effllm's memory.
-        let _ = thread::Builder::new().name(name).spawn(pump);
+        let _ = thread::Builder::new().name(name.to_owned()).spawn(pump);
+        flows.push(flow);
     }
-    Pumps { running }
+    Pumps { running, flows }
 }
 
 impl Pumps {
-    /// Waits for what the command has left in its pipes. Returns false if something else holds
-    /// them open.
-    pub fn drain(&self) -> bool {
-        self.running.recv_timeout(DRAIN).is_err_and(|error| error.is_disconnected())
+    /// Once the command has ended: waits until effllm's own readers have taken what it left in its
+    /// pipes, however slow they are, or until `interrupted` says so. Returns false if something else
+    /// holds the pipes open.
+    pub fn drain(&self, mut interrupted: impl FnMut() -> bool) -> bool {
+        let carried = |flow: &Arc<Flow>| flow.carried.load(Ordering::Relaxed);
+        // More than the pipes held at the command's end was written by something else.
+        let ended: Vec<u64> = self.flows.iter().map(carried).collect();
+        let mut before = ended.clone();
+        loop {
+            if self.running.recv_timeout(SILENCE).is_err_and(|error| error.is_disconnected()) {
+                return true;
+            }
+            let mut is_left = false;
+            for ((flow, ended), before) in self.flows.iter().zip(&ended).zip(&mut before) {
+                let now = carried(flow);
+                let moves = flow.is_writing.load(Ordering::Relaxed) || now > *before;
+                is_left |= moves && now - ended <= flow.pipe_bytes;
+                *before = now;
+            }
+            if !is_left || interrupted() {
+                return false;
+            }
+        }
     }
 }
 
-fn pump(from: OwnedFd, mut to: Sink, source: Source, clock: Clock, log: &LogFeed) {
+fn pump(from: OwnedFd, mut to: Sink, source: Source, clock: Clock, flow: &Flow, log: &LogFeed) {
     let mut from = File::from(from);
     let mut buffer = vec![0; BUFFER];
     loop {
@@ -60,13 +102,21 @@ fn pump(from: OwnedFd, mut to: Sink, source: Source, clock: Clock, log: &LogFeed
             Ok(0) => return,
             Ok(n) => buffer.get(..n).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                // The command's own terminal, which must not block who writes to it.
+                let _ = poll(&mut [PollFd::new(from.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE);
+                continue;
+            }
             Err(_) => return,
         };
         let at = clock.now();
+        flow.is_writing.store(true, Ordering::Relaxed);
+        flow.carried.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         // A reader that has gone away closes the command's pipe too: it gets its SIGPIPE.
         if to(bytes).is_err() {
             return;
         }
         log.send(Chunk { source, at, bytes: bytes.to_vec() });
+        flow.is_writing.store(false, Ordering::Relaxed);
     }
 }

@@ -1,14 +1,15 @@
 //! The report on disk: whole at every moment, and never more than half a minute old.
 
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+use nix::unistd::geteuid;
 use tempfile::NamedTempFile;
 
 use crate::error::Error;
@@ -42,11 +43,17 @@ impl ReportFile {
             if path.is_dir() {
                 return Err(usage("it is a folder".to_owned()));
             }
+            if is_planted(path) {
+                return Err(usage("it is another user's link in a folder that all users share".to_owned()));
+            }
+            if is_stream(path) {
+                return Ok(Self { target: target.clone(), closed: Arc::default() });
+            }
             // The error names the temporary file behind what happened; that name helps nobody.
             let why = |error: io::Error| {
                 usage(error.to_string().split(" at path").next().unwrap_or_default().to_owned())
             };
-            temporary_beside(path).map_err(why)?;
+            temporary_beside(&target_of(path)).map_err(why)?;
         }
         Ok(Self { target: target.clone(), closed: Arc::default() })
     }
@@ -63,7 +70,8 @@ impl ReportFile {
                 let _ = stdout.write_all(json.as_bytes()).and_then(|()| stdout.flush());
             }
             ReportTarget::File(path) => {
-                if let Err(error) = replace(path, json.as_bytes()) {
+                let put = if is_stream(path) { append } else { replace };
+                if let Err(error) = put(path, json.as_bytes()) {
                     eprintln!(
                         "effllm: error: the report cannot be written to {}: {error}\n{json}",
                         path.display()
@@ -90,7 +98,7 @@ impl ReportFile {
                 file.replace_by(&report());
             }
         };
-        if self.path().is_some() {
+        if self.path().is_some_and(|path| !is_stream(path)) {
             // Without a thread there is only the last report.
             let _ = thread::Builder::new().name("effllm-report".to_owned()).spawn(keep);
         }
@@ -121,9 +129,39 @@ impl KeptCurrent {
     }
 }
 
+/// Whether a path leads to a device, a pipe or a descriptor (`/dev/null`, `/dev/stdout`, `>(jq .)`):
+/// what is there is written to, and never replaced.
+fn is_stream(path: &Path) -> bool {
+    path.starts_with("/dev") || path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+/// Where a link leads to: it stays, and the file behind it is replaced.
+fn target_of(path: &Path) -> PathBuf {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+}
+
+/// Whether a path is a link that must not be followed: one that somebody else has put into a folder
+/// in which everybody may, as into /tmp (the rule of proc_sys_fs(5), protected_symlinks).
+fn is_planted(path: &Path) -> bool {
+    const STICKY_AND_WORLD_WRITABLE: u32 = 0o1002;
+    let (Ok(link), Ok(folder)) = (path.symlink_metadata(), folder_of(path).metadata()) else { return false };
+    link.is_symlink()
+        && folder.mode() & STICKY_AND_WORLD_WRITABLE == STICKY_AND_WORLD_WRITABLE
+        && link.uid() != geteuid().as_raw()
+        && link.uid() != folder.uid()
+}
+
+fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    File::options().append(true).open(path)?.write_all(bytes)
+}
+
 /// Puts bytes in the place of a file so that at every moment either the old or the new is there.
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut temporary = temporary_beside(path)?;
+    if is_planted(path) {
+        return Err(io::Error::other("another user has put a link there"));
+    }
+    let path = target_of(path);
+    let mut temporary = temporary_beside(&path)?;
     temporary.write_all(bytes)?;
     temporary.as_file().sync_all()?;
     temporary.persist(path)?;
@@ -132,9 +170,12 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// A new file in the folder of another one, with the permissions that the umask leaves.
 fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     tempfile::Builder::new()
         .prefix(".effllm-report.")
         .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder)
+        .tempfile_in(folder_of(path))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

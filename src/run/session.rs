@@ -2,7 +2,7 @@
 //! running: the recorder and its sources, the terminal, and the report.
 
 use std::io::{self, Write};
-use std::panic::{self, PanicHookInfo};
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -17,6 +17,7 @@ use crate::host::{HostSampler, Tree};
 use crate::log::LogReader;
 use crate::model::report::{Command, Status};
 use crate::model::{Clock, Event, Report};
+use crate::periodic::rehearse_panic;
 use crate::recorder::Recorder;
 use crate::render;
 use crate::settings::Settings;
@@ -37,7 +38,7 @@ pub struct Session {
     interval: Duration,
     log_interval: u64,
     report_file: ReportFile,
-    gpus: gpu::Sampler,
+    gpus: Option<gpu::Sampler>,
     /// Why no GPU will be measured, if that is certain.
     pub without_gpus: Option<String>,
     begun: Option<Begun>,
@@ -51,16 +52,23 @@ struct Begun {
 }
 
 impl Session {
-    /// Makes everything ready and takes the first GPU sample. Starts threads.
+    /// Makes everything ready and takes the first GPU sample. Starts threads. Nothing is shown while
+    /// the run goes on if the screen is not free for it.
     ///
     /// # Errors
     /// The report cannot be written to its place, or `--gpus` names a GPU that is not there.
-    pub fn prepare(settings: &Settings, command: Command, environment: &Environment) -> Result<Self, Error> {
+    pub fn prepare(
+        settings: &Settings,
+        command: Command,
+        environment: &Environment,
+        screen_is_free: bool,
+    ) -> Result<Self, Error> {
         let report_file = ReportFile::prepare(&settings.report)?;
         let clock = Clock::new();
         let recorder = Recorder::new(settings.recorder_options(), command, environment.job());
         let recorder = Shared(Arc::new(Mutex::new(recorder)));
-        let live = if settings.quiet { Live::Off } else { settings.live.resolve(view::stderr_can_draw()) };
+        let is_silent = settings.quiet || !screen_is_free;
+        let live = if is_silent { Live::Off } else { settings.live.resolve(view::stderr_can_draw()) };
         let terminal =
             Terminal::standard(live).map_err(|error| Error::failed(format!("cannot use stderr: {error}")))?;
         let (gpus, without_gpus) = sample_gpus(settings, environment, clock, &recorder)?;
@@ -73,17 +81,21 @@ impl Session {
             interval: settings.interval,
             log_interval: settings.log_interval,
             report_file,
-            gpus,
+            gpus: Some(gpus),
             without_gpus,
             begun: None,
         })
     }
 
+    /// The run starts now.
+    pub fn started(&self) {
+        self.recorder.lock().started(self.clock.now());
+    }
+
     /// The run has started: samples these processes, shows the table, keeps the report current. From
     /// here on nothing fails but measurements.
-    pub fn begin(&mut self, started: f64, processes: Option<Tree>) {
+    pub fn begin(&mut self, processes: Option<Tree>) {
         panic::set_hook(Box::new(mourn));
-        self.recorder.lock().started(started);
         let snapshot = self.recorder.snapshot(self.clock);
         let sample = |tree| HostSampler::start(tree, self.interval, self.clock, self.recorder.sink()).ok();
         self.begun = Some(Begun {
@@ -118,36 +130,44 @@ impl Session {
         }
     }
 
-    /// What is measured has ended, at `ended`: takes the last samples, has `read_to_end` read the log
-    /// to its end and answer whether that was possible, and writes the report.
+    /// What is measured has ended: takes the last samples.
+    pub fn stop_sampling(&mut self) {
+        if self.gpus.take().is_some_and(|gpus| !gpus.finish(NVML_PATIENCE)) {
+            self.recorder.lock().warn("NVML did not answer at the end: the last sample may be missing");
+        }
+        if let Some(host) = self.begun.as_mut().and_then(|begun| begun.host.take()) {
+            host.finish(HOST_PATIENCE);
+        }
+    }
+
+    /// Writes the report of what has ended at a moment, once the log has been read to its end or
+    /// could not be.
     pub fn finish(
         mut self,
         ended: f64,
         status: Status,
-        read_to_end: impl FnOnce(&Shared) -> bool,
+        is_read_to_end: bool,
         describe: impl FnOnce(&mut Command),
     ) {
-        let mut begun = self.begun.take();
-        if !self.gpus.finish(NVML_PATIENCE) {
-            self.recorder.lock().warn("NVML did not answer at the end: the last sample may be missing");
-        }
-        if let Some(host) = begun.as_mut().and_then(|begun| begun.host.take()) {
-            host.finish(HOST_PATIENCE);
-        }
-        if !read_to_end(&self.recorder) {
+        if !is_read_to_end {
             self.recorder
                 .lock()
                 .warn("reading the log hung or failed: iterations, tokens and samples are not complete");
         }
         self.recorder.lock().ended(ended, status, describe);
         let report = self.recorder.lock().report(ended);
-        drop(begun);
-        let _ = self.terminal.finish();
+        self.begun = None;
+        let is_free = self.terminal.finish().is_ok();
         self.report_file.finish(&report);
-        if !self.quiet {
+        if is_free && !self.quiet {
             let _ = self.terminal.print(&closing(&report, &self.report_file));
         }
     }
+}
+
+/// A step of effllm's own beside the command's: whatever happens in it, the rest goes on.
+pub fn guarded(step: impl FnOnce()) {
+    let _ = panic::catch_unwind(AssertUnwindSafe(step)); // told by the hook
 }
 
 /// The recorder, as the sources' threads share it.
@@ -157,7 +177,9 @@ pub struct Shared(Arc<Mutex<Recorder>>);
 impl Shared {
     /// A thread that panicked while it held the recorder ends its own measurements, not the others'.
     pub fn lock(&self) -> MutexGuard<'_, Recorder> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let recorder = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rehearse_panic();
+        recorder
     }
 
     /// The report as it stands whenever it is asked for.
@@ -167,7 +189,7 @@ impl Shared {
     }
 
     /// What a source is to do with its events.
-    fn sink(&self) -> impl Fn(Event) + Send + 'static {
+    fn sink(&self) -> impl Fn(Event) + Clone + Send + 'static {
         let shared = self.clone();
         move |event| shared.lock().fold(event)
     }

@@ -1,14 +1,15 @@
 //! The loop between the command's start and its end: signals in, signals on.
 
+use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, tcgetpgrp};
 
-use crate::child::signals::Action;
-use crate::child::{Change, Ending, Policy, Signals, changes, stop_like};
+use crate::child::{Action, Change, Ending, Origin, Policy, Signals, changes, fit, stop_like};
 use crate::host::descendants;
+use crate::view::{Key, Keyboard};
 
 /// What others are told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,71 +22,142 @@ pub enum Moment {
     Resumed,
 }
 
-/// Waits for the command to end; meanwhile sends it the signals that only effllm was sent, and
-/// stops when it is stopped. `kill_after` a forwarded SIGTERM the whole tree is killed.
-pub fn supervise(
-    signals: &Signals,
-    pid: Pid,
-    mut policy: Policy,
-    kill_after: Option<Duration>,
-    tell: impl Fn(Moment),
-) -> Ending {
-    let mut kill_at: Option<Instant> = None;
-    loop {
-        // The first look at the command comes before the first wait: it may have ended already.
-        if let Some(ending) = look(pid, &tell) {
-            return ending;
-        }
-        wait(signals, kill_at);
-        if kill_at.is_some_and(|at| Instant::now() >= at) {
-            kill_tree();
-            kill_at = None;
-        }
-        while let Some((signal, origin)) = signals.next() {
-            match policy.decide(signal, origin, Instant::now()) {
-                Action::Forward => {
-                    // Fails only if the command has just ended, which the next look shows.
-                    let _ = kill(pid, signal);
-                    if signal == Signal::SIGTERM {
-                        kill_at = kill_at.or(kill_after.map(|patience| Instant::now() + patience));
-                    }
+/// What is watched over between the command's start and its end.
+pub struct Supervised<'a> {
+    pub signals: &'a Signals,
+    pub pid: Pid,
+    pub policy: Policy,
+    /// How long after a forwarded SIGTERM the whole tree is killed.
+    pub kill_after: Option<Duration>,
+    /// The user's terminal, where the command has one of its own.
+    pub keyboard: Option<&'a mut Keyboard>,
+}
+
+impl Supervised<'_> {
+    /// Waits for the command to end; meanwhile sends it the signals that only effllm was sent, and
+    /// stops when it is stopped.
+    pub fn until_it_ends(mut self, tell: impl Fn(Moment)) -> Ending {
+        let mut kill_at: Option<Instant> = None;
+        loop {
+            // The first look at the command comes before the first wait: it may have ended already.
+            if let Some(ending) = self.look(&tell) {
+                return ending;
+            }
+            self.wait(kill_at);
+            if kill_at.is_some_and(|at| Instant::now() >= at) {
+                kill_tree();
+                kill_at = None;
+            }
+            while let Some((signal, origin)) = self.signals.next() {
+                let forwarded = self.act(signal, origin);
+                if forwarded && signal == Signal::SIGTERM {
+                    kill_at = kill_at.or(self.kill_after.map(|patience| Instant::now() + patience));
                 }
-                Action::KillTree => kill_tree(),
-                Action::Look | Action::Leave => {}
+                if matches!(signal, Signal::SIGTERM | Signal::SIGHUP) {
+                    tell(Moment::Ending);
+                }
             }
-            if matches!(signal, Signal::SIGTERM | Signal::SIGHUP) {
-                tell(Moment::Ending);
+        }
+    }
+
+    /// Does what a signal asks for; true if it was sent on.
+    fn act(&mut self, signal: Signal, origin: Origin) -> bool {
+        match self.policy.decide(signal, origin, Instant::now()) {
+            Action::Forward => {
+                // Fails only if the command has just ended, which the next look shows.
+                let _ = kill(self.pid, signal);
+                if let (Signal::SIGCONT, Some(keyboard)) = (signal, &mut self.keyboard) {
+                    keyboard.hold(); // `fg` of what was in the background
+                }
+                return true;
+            }
+            Action::KillTree => kill_tree(),
+            // Of the command's own terminal; a group, since it may have started others in it.
+            Action::Stop => drop(kill(Pid::from_raw(-self.pid.as_raw()), Signal::SIGSTOP)),
+            Action::Resize => {
+                if let Some(keyboard) = &self.keyboard {
+                    fit(keyboard.terminal(), keyboard.command());
+                }
+            }
+            Action::Look | Action::Leave => {}
+        }
+        false
+    }
+
+    /// How the command ended, if it has. Orphans of its tree are reaped on the way.
+    fn look(&mut self, tell: &impl Fn(Moment)) -> Option<Ending> {
+        for change in changes() {
+            match change {
+                Change::Ended(who, ending) if who == self.pid => return Some(ending),
+                Change::Stopped(who, signal) if who == self.pid => self.stop_too(signal, tell),
+                Change::NoChildren => return Some(Ending::Unknown),
+                Change::Ended(..) | Change::Stopped(..) => {}
+            }
+        }
+        None
+    }
+
+    /// Stops effllm as the command was stopped, until both are to go on.
+    fn stop_too(&mut self, signal: i32, tell: &impl Fn(Moment)) {
+        tell(Moment::Suspending);
+        match &mut self.keyboard {
+            None => stop_like(signal),
+            Some(keyboard) => {
+                keyboard.release();
+                // As for Ctrl-Z: where no shell could let effllm go on, this does nothing.
+                stop_like(Signal::SIGTSTP as i32);
+                keyboard.hold();
+                fit(keyboard.terminal(), keyboard.command());
+                let _ = kill(Pid::from_raw(-self.pid.as_raw()), Signal::SIGCONT);
+            }
+        }
+        tell(Moment::Resumed);
+    }
+
+    /// Waits for a signal, for something that was typed, or for the time to kill. An interruption is
+    /// no error: whatever happened, the command is looked at.
+    fn wait(&mut self, until: Option<Instant>) {
+        let timeout = until.map_or(PollTimeout::NONE, |until| {
+            // Rounded up, so as not to wake before the time.
+            let left = until.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
+            PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+        });
+        let signals = PollFd::new(self.signals.fd(), PollFlags::POLLIN);
+        let mut awaited = vec![signals];
+        awaited.extend(self.keyboard.as_ref().and_then(|keyboard| keyboard.awaited()));
+        let _ = poll(&mut awaited, timeout);
+        let is_typed = awaited.get(1).is_some_and(|keyboard| keyboard.any() == Some(true));
+        drop(awaited);
+        if is_typed && let Some(keyboard) = &mut self.keyboard {
+            let pid = self.pid;
+            let keys = keyboard.relay(|terminal| is_stopped_by_default(terminal, pid));
+            for key in keys {
+                let signal = match key {
+                    Key::Interrupt => Signal::SIGINT,
+                    Key::Suspend => Signal::SIGTSTP,
+                };
+                self.act(signal, Origin::Key);
             }
         }
     }
 }
 
-/// How the command ended, if it has. Orphans of its tree are reaped on the way.
-fn look(pid: Pid, tell: &impl Fn(Moment)) -> Option<Ending> {
-    for change in changes() {
-        match change {
-            Change::Ended(who, ending) if who == pid => return Some(ending),
-            Change::Stopped(who, signal) if who == pid => {
-                tell(Moment::Suspending);
-                stop_like(signal);
-                tell(Moment::Resumed);
-            }
-            Change::NoChildren => return Some(Ending::Unknown),
-            Change::Ended(..) | Change::Stopped(..) => {}
-        }
-    }
-    None
-}
-
-/// Waits for a signal, or for the time to kill. An interruption is no error: whatever happened, the
-/// command is looked at.
-fn wait(signals: &Signals, until: Option<Instant>) {
-    let timeout = until.map_or(PollTimeout::NONE, |until| {
-        // Rounded up, so as not to wake before the time.
-        let left = until.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
-        PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+/// Whether Ctrl-Z on the command's terminal would mean to stop the command: it is in the foreground
+/// itself (a shell in it has jobs of its own), and neither ignores SIGTSTP nor has its own way.
+fn is_stopped_by_default(terminal: BorrowedFd, pid: Pid) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let minds = ["SigIgn:", "SigCgt:"].into_iter().any(|name| {
+        let set = status.lines().find_map(|line| line.strip_prefix(name));
+        let set = set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
+        set.is_some_and(|set| set & 1 << (Signal::SIGTSTP as i32 - 1) != 0)
     });
-    let _ = poll(&mut [PollFd::new(signals.fd(), PollFlags::POLLIN)], timeout);
+    !minds && tcgetpgrp(terminal) == Ok(pid)
+}
+
+/// Once the command has ended: whether effllm was sent a signal that would have ended it.
+pub fn interrupted(signals: &Signals) -> bool {
+    let ends = |signal| matches!(signal, Signal::SIGINT | Signal::SIGTERM | Signal::SIGHUP | Signal::SIGQUIT);
+    std::iter::from_fn(|| signals.next()).any(|(signal, _)| ends(signal))
 }
 
 /// Kills everything that the command started, in whatever session it is. What is born meanwhile is

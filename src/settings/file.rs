@@ -78,5 +78,12 @@ fn one_line(message: &str) -> String {
 }
 
 fn text(file: &Path) -> Result<String, Error> {
-    fs::read_to_string(file).map_err(|error| Error::usage(format!("cannot read {}: {error}", file.display())))
+    let bytes =
+        fs::read(file).map_err(|error| Error::usage(format!("cannot read {}: {error}", file.display())))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let text = String::from_utf8_lossy(error.as_bytes());
+        Error::in_file(&file.display().to_string(), &text, valid, "this is not UTF-8")
+            .hint("TOML files are UTF-8 text")
+    })
 }

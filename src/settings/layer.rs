@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use serde::Deserialize;
 
-use super::values::{Bounded, Count, Interval, ReportTarget, text_or_number};
+use super::values::{Bounded, Count, Interval, Patience, ReportTarget, text_or_number};
+use crate::child::{StdioMode, TakenSignal};
 use crate::gpu::GpuChoice;
 use crate::view::LiveMode;
 
@@ -16,6 +17,8 @@ const GPUS: &str = "GPUs";
 const METRICS: &str = "Metrics";
 const LOG: &str = "Log";
 const LIVE: &str = "While the command runs";
+/// That of options which say how to run a command.
+pub const COMMAND: &str = "The command";
 const SETTINGS: &str = "Settings";
 
 /// The options of a run. A configuration file spells the same names as keys.
@@ -93,12 +96,33 @@ pub struct Layer {
     pub history_size: Option<Bounded>,
 
     /// Do not set PYTHONUNBUFFERED=1 for the command
-    #[arg(long, num_args = 0, default_missing_value = "true", help_heading = SETTINGS)]
+    #[arg(long, num_args = 0, default_missing_value = "true", help_heading = COMMAND)]
     pub no_unbuffer: Option<bool>,
 
     /// Print nothing of effllm's own on stderr but errors
     #[arg(short, long, num_args = 0, default_missing_value = "true", help_heading = LIVE)]
     pub quiet: Option<bool>,
+
+    /// How the command's output reaches the screen: `pipe` (as under `| cat`), `pty` (the command has
+    /// a terminal wherever effllm has one), or `inherit` (past effllm, which then reads no log)
+    /// [default: pipe]
+    #[arg(long, value_name = "HOW", help_heading = COMMAND)]
+    #[serde(default, deserialize_with = "text_or_number")]
+    pub stdio: Option<StdioMode>,
+
+    /// Kill the command and all that it started this long after a SIGTERM was forwarded to it, as in
+    /// `30s` [default: never]
+    #[arg(long, value_name = "DURATION", help_heading = COMMAND)]
+    #[serde(default, deserialize_with = "text_or_number")]
+    pub kill_after: Option<Patience>,
+
+    /// Keep this signal from the command when it is sent to effllm; may be given several times
+    #[arg(long, value_name = "SIGNAL", help_heading = COMMAND)]
+    pub no_forward: Option<Vec<TakenSignal>>,
+
+    /// Keep values in the report's command line that look like secrets
+    #[arg(long, num_args = 0, default_missing_value = "true", help_heading = REPORT)]
+    pub no_mask: Option<bool>,
 
     /// Read FILE in place of the project's effllm.toml [default: effllm.toml, if it is there]
     #[arg(long, value_name = "FILE", help_heading = SETTINGS)]
@@ -130,6 +154,10 @@ impl Layer {
             history_size: self.history_size.or(below.history_size),
             no_unbuffer: self.no_unbuffer.or(below.no_unbuffer),
             quiet: self.quiet.or(below.quiet),
+            stdio: self.stdio.or(below.stdio),
+            kill_after: self.kill_after.or(below.kill_after),
+            no_forward: self.no_forward.or(below.no_forward),
+            no_mask: self.no_mask.or(below.no_mask),
             config: self.config.or(below.config),
         }
     }

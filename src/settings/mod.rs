@@ -13,9 +13,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use environment::metrics_enabled;
-pub use layer::Layer;
-pub use values::{Count, Interval, Period, ReportTarget};
+pub use layer::{COMMAND, Layer};
+pub use values::{Count, Interval, Patience, ReportTarget};
 
+use crate::child::{StdioMode, TakenSignal};
 use crate::error::Error;
 use crate::gpu::GpuChoice;
 use crate::log::{LogReader, Rules, profiles};
@@ -45,6 +46,13 @@ pub struct Settings {
     pub unbuffer: bool,
     /// Nothing of effllm's own on stderr but errors.
     pub quiet: bool,
+    pub stdio: StdioMode,
+    /// How long after a forwarded SIGTERM everything is killed.
+    pub kill_after: Option<Duration>,
+    /// Signals that are kept from the command.
+    pub not_forwarded: Vec<TakenSignal>,
+    /// Mask what looks like a secret in the report.
+    pub mask: bool,
 }
 
 /// By which rules the log is read.
@@ -116,6 +124,10 @@ impl Settings {
             warmup: layer.warmup.unwrap_or(0),
             unbuffer: !layer.no_unbuffer.unwrap_or(false),
             quiet: layer.quiet.unwrap_or(false),
+            stdio: layer.stdio.unwrap_or_default(),
+            kill_after: layer.kill_after.map(|patience| patience.0),
+            not_forwarded: layer.no_forward.unwrap_or_default(),
+            mask: !layer.no_mask.unwrap_or(false),
         })
     }
 }

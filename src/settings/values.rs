@@ -56,17 +56,19 @@ impl FromStr for Interval {
     }
 }
 
-/// A length of time: a millisecond to ten years.
+/// A time to wait: up to a year.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Period(pub Duration);
+pub struct Patience(pub Duration);
 
-impl FromStr for Period {
+impl FromStr for Patience {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         match parse_duration(text) {
-            Some(seconds) if (1e-3..=3.2e8).contains(&seconds) => Ok(Self(Duration::from_secs_f64(seconds))),
-            Some(_) => Err("must be between a millisecond and ten years".to_owned()),
-            None => Err("is no length of time, as in 90, 10m or 1h 30m".to_owned()),
+            Some(seconds) if (0.0..=365.0 * 86400.0).contains(&seconds) => {
+                Ok(Self(Duration::from_secs_f64(seconds)))
+            }
+            Some(_) => Err("must be between 0 seconds and a year".to_owned()),
+            None => Err("is no duration, as in 30, 90s or 5m".to_owned()),
         }
     }
 }

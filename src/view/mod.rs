@@ -8,6 +8,7 @@
 mod console;
 mod frame;
 mod gpu_rows;
+mod keyboard;
 mod output;
 mod progress;
 mod scanner;
@@ -23,6 +24,7 @@ use std::str::FromStr;
 
 pub use self::console::console_lines;
 pub use frame::frame;
+pub use keyboard::{Key, Keyboard};
 pub use output::Stream;
 pub use screen::Size;
 pub use terminal::Terminal;

@@ -6,6 +6,7 @@ use std::io;
 use super::output::{Output, Stream};
 use super::scanner::{Act, Line, Scanner};
 use super::screen::{Screen, Size};
+use crate::periodic::rehearse_panic;
 
 #[derive(Debug)]
 pub struct Surface<O> {
@@ -22,6 +23,11 @@ pub struct Surface<O> {
     waited: u32,
     /// Lines of ours that wait for the end of the child's line.
     own: String,
+    /// Bytes of the child's that [`Surface::child`] has passed on so far.
+    pub passed: usize,
+    /// Lines of ours end with a carriage return too: a terminal may be raw, and where it is not that
+    /// makes no difference.
+    pub returns: bool,
 }
 
 /// Whom the screen belongs to.
@@ -66,11 +72,14 @@ impl<O: Output> Surface<O> {
             touched: false,
             waited: 0,
             own: String::new(),
+            passed: 0,
+            returns: false,
         }
     }
 
     /// Passes the child's bytes on.
     pub fn child(&mut self, stream: Stream, bytes: &[u8], size: Option<Size>) -> io::Result<()> {
+        self.passed = 0;
         self.fit(size)?;
         self.touched = true;
         if self.own.is_empty() {
@@ -162,6 +171,7 @@ impl<O: Output> Surface<O> {
 
     fn pass(&mut self, stream: Stream, mut bytes: &[u8], size: Option<Size>) -> io::Result<()> {
         while !bytes.is_empty() {
+            rehearse_panic();
             let rows = match self.owner {
                 Owner::Both => self.screen.child_rows().unwrap_or(u16::MAX),
                 _ => u16::MAX,
@@ -169,6 +179,7 @@ impl<O: Output> Surface<O> {
             let (used, act) = self.scanner.scan(bytes, rows);
             let (passed, rest) = bytes.split_at_checked(used).unwrap_or((bytes, &[]));
             self.output.put(stream, passed)?;
+            self.passed += used;
             if let Some(act) = act {
                 let answer = self.answer(act, size.unwrap_or(NOWHERE));
                 self.output.put(Stream::Stderr, answer.as_bytes())?;
@@ -221,6 +232,9 @@ impl<O: Output> Surface<O> {
         let mut text = std::mem::take(&mut self.own);
         if self.scanner.line != Line::Fresh {
             text.insert(0, '\n');
+        }
+        if self.returns {
+            text = text.replace('\n', "\r\n");
         }
         self.scanner.scan(text.as_bytes(), u16::MAX);
         self.touched = true;

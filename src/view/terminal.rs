@@ -3,6 +3,8 @@
 
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +15,7 @@ use terminal_size::terminal_size_of;
 
 use super::Live;
 use super::frame::frame;
-use super::output::{Descriptors, Stream, write_all};
+use super::output::{Descriptors, Output, Stream, write_all};
 use super::screen::Size;
 use super::surface::Surface;
 use crate::model::Report;
@@ -27,6 +29,8 @@ pub struct Terminal {
     /// Standard error, to ask about the terminal; `None` where no table is drawn.
     table: Option<OwnedFd>,
     colour: bool,
+    /// Following the child's bytes has failed; they are passed on as they are, without a table.
+    is_broken: AtomicBool,
 }
 
 /// How long the end waits for a terminal that takes nothing (Ctrl-S).
@@ -51,8 +55,11 @@ impl Terminal {
             Live::Log | Live::Off => None,
         };
         let apart = if same_place(&stdout, &stderr) { None } else { Some(stdout.try_clone()?) };
+        let returns = stderr.is_terminal();
         let output = Descriptors { stdout, stderr, deadline: None };
-        Ok(Self { surface: Mutex::new(Surface::new(output)), apart, table, colour })
+        let mut surface = Surface::new(output);
+        surface.returns = returns;
+        Ok(Self { surface: Mutex::new(surface), apart, table, colour, is_broken: AtomicBool::new(false) })
     }
 
     /// Passes the child's bytes on; returns when all of them are written.
@@ -62,8 +69,26 @@ impl Terminal {
     pub fn write_child(&self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
         match (&self.apart, stream) {
             (Some(stdout), Stream::Stdout) => write_all(stdout.as_fd(), bytes, None),
-            _ => self.lock().child(stream, bytes, self.size()),
+            _ => self.write_beside_the_table(stream, bytes),
         }
+    }
+
+    /// A panic there costs the table; the child's bytes go on, those that were not written first.
+    fn write_beside_the_table(&self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+        let mut surface = self.lock();
+        let mut rest = bytes;
+        if !self.is_broken.load(Ordering::Relaxed) {
+            let size = self.size();
+            match panic::catch_unwind(AssertUnwindSafe(|| surface.child(stream, bytes, size))) {
+                Ok(written) => return written,
+                Err(_) => {
+                    self.is_broken.store(true, Ordering::Relaxed);
+                    let _ = surface.pause(size);
+                    rest = bytes.get(surface.passed..).unwrap_or_default();
+                }
+            }
+        }
+        surface.output.put(stream, rest)
     }
 
     /// Prints whole lines of effllm's own on standard error, behind the line that the child is
@@ -81,7 +106,7 @@ impl Terminal {
     /// The terminal's.
     pub fn tick(&self, report: &Report) -> io::Result<()> {
         match self.size() {
-            Some(size) if self.is_in_foreground() => {
+            Some(size) if self.is_in_foreground() && !self.is_broken.load(Ordering::Relaxed) => {
                 let lines = frame(report, size, self.colour);
                 self.lock().tick(lines, size)
             }

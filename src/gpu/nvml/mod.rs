@@ -16,7 +16,7 @@ use crate::model::{Clock, GpuIdentity, GpuSample};
 
 /// The NVML library, open and initialised.
 ///
-/// Kept from its own drop, which panics where the library has no nvmlShutdown.
+/// Kept from nvml_wrapper's own drop, which panics where the library has no nvmlShutdown.
 pub struct Library(ManuallyDrop<Nvml>);
 
 /// A GPU that NVML shows. One whose handle cannot be had is shown too, and measures nothing.
@@ -54,37 +54,38 @@ impl Library {
         self.0.sys_driver_version().ok()
     }
 
-    /// Every GPU that this user may see (nvmlDeviceGetCount_v2).
+    /// How many GPUs there are (nvmlDeviceGetCount_v2).
     ///
     /// # Errors
-    /// NVML cannot say how many there are.
-    pub fn gpus(&self) -> Result<Vec<Gpu<'_>>, String> {
-        let count = self.0.device_count().map_err(|error| failure("nvmlDeviceGetCount_v2")(error).reason)?;
-        let gpus = (0..count).filter_map(|index| match self.0.device_by_index(index) {
+    /// NVML cannot say.
+    pub fn count(&self) -> Result<u32, String> {
+        self.0.device_count().map_err(|error| failure("nvmlDeviceGetCount_v2")(error).reason)
+    }
+
+    /// The GPU with this index; `None` for one that this user may not see.
+    pub fn gpu(&self, index: u32) -> Option<Gpu<'_>> {
+        match self.0.device_by_index(index) {
             Err(NvmlError::NoPermission) => None, // another user's: the command cannot use it either
             device => Some(Gpu {
                 index,
                 device: device.map_err(failure("nvmlDeviceGetHandleByIndex_v2")),
                 last: Default::default(),
             }),
-        });
-        Ok(gpus.collect())
+        }
     }
+}
 
+impl Drop for Library {
     /// Ends the use of the library (nvmlShutdown); one without that function is left as it is.
-    pub fn shut_down(self) {
+    fn drop(&mut self) {
         if self.0.lib().nvmlShutdown.is_ok() {
-            drop(ManuallyDrop::into_inner(self.0));
+            // SAFETY: nothing uses it after this.
+            unsafe { ManuallyDrop::drop(&mut self.0) };
         }
     }
 }
 
 impl Gpu<'_> {
-    /// NVML's index.
-    pub fn index(&self) -> u32 {
-        self.index
-    }
-
     /// What choosing among GPUs needs to know.
     pub fn present(&self) -> Present {
         let device = self.device.as_ref().ok();

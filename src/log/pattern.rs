@@ -1,0 +1,129 @@
+//! A regular expression whose groups are fields.
+
+use std::sync::OnceLock;
+
+use regex::bytes::{Captures, Regex, RegexBuilder};
+use regex_syntax::ParserBuilder;
+
+use super::field::{self, Binding, Value};
+use super::sieve;
+
+/// A pattern and what its groups mean.
+///
+/// It is compiled when it is first needed: of the built-in profiles most never are, and all of them
+/// together would take more memory than the rest of effllm.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    text: String,
+    regex: OnceLock<Option<Regex>>,
+    /// Group number and meaning.
+    bindings: Vec<(usize, Binding)>,
+    /// Words of which every match contains one; empty if there are none.
+    words: Vec<Vec<u8>>,
+}
+
+/// What is wrong with a pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PatternError {
+    /// Bytes into the pattern.
+    pub offset: usize,
+    pub what: String,
+    pub way_out: Option<String>,
+}
+
+impl Pattern {
+    /// Reads a pattern; it may still prove too large when it is compiled.
+    pub fn new(text: &str) -> Result<Self, PatternError> {
+        let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
+        let parsed = parser.parse(text).map_err(|error| not_regular(&error))?;
+        let mut bindings = Vec::new();
+        for (group, name) in sieve::group_names(&parsed) {
+            match field::bind(&name) {
+                Ok(binding) => bindings.push((group, binding)),
+                Err(way_out) => return Err(unknown_group(text, &name, way_out)),
+            }
+        }
+        let words = sieve::required_words(&parsed).unwrap_or_default();
+        Ok(Self { text: text.to_owned(), regex: OnceLock::new(), bindings, words })
+    }
+
+    /// Compiles the pattern now, to know that it can be.
+    pub fn compile(&self) -> Result<(), PatternError> {
+        match build(&self.text) {
+            Ok(regex) => {
+                self.regex.get_or_init(|| Some(regex));
+                Ok(())
+            }
+            Err(error) => Err(PatternError {
+                offset: 0,
+                what: format!("this pattern is too large: {error}"),
+                way_out: None,
+            }),
+        }
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Words of which every match contains one; empty if there are none.
+    pub fn words(&self) -> &[Vec<u8>] {
+        &self.words
+    }
+
+    pub fn is_match(&self, line: &[u8]) -> bool {
+        self.regex().is_some_and(|regex| regex.is_match(line))
+    }
+
+    pub fn captures<'l>(&self, line: &'l [u8]) -> Option<Captures<'l>> {
+        self.regex()?.captures(line)
+    }
+
+    pub fn all<'p, 'l: 'p>(&'p self, line: &'l [u8]) -> impl Iterator<Item = Captures<'l>> + 'p {
+        self.regex().into_iter().flat_map(move |regex| regex.captures_iter(line))
+    }
+
+    /// All that the pattern matches in a line, put together.
+    pub fn matched(&self, line: &[u8]) -> String {
+        let parts = self.all(line).filter_map(|captures| captures.get(0)).map(|part| part.as_bytes());
+        parts.map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ")
+    }
+
+    /// The values that the groups took.
+    pub fn values(&self, captures: &Captures<'_>) -> Vec<(&Binding, Value)> {
+        let read = |(group, binding): &'_ (usize, Binding)| {
+            let text = String::from_utf8_lossy(captures.get(*group)?.as_bytes());
+            binding.read(&text)
+        };
+        self.bindings.iter().filter_map(|bound| Some((&bound.1, read(bound)?))).collect()
+    }
+
+    /// The fields that its groups take.
+    pub fn fields(&self) -> impl Iterator<Item = &'static str> {
+        self.bindings.iter().map(|(_, binding)| binding.name())
+    }
+
+    fn regex(&self) -> Option<&Regex> {
+        self.regex.get_or_init(|| build(&self.text).ok()).as_ref()
+    }
+}
+
+fn build(text: &str) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(text).unicode(false).build()
+}
+
+fn not_regular(error: &regex_syntax::Error) -> PatternError {
+    let (offset, why) = match error {
+        regex_syntax::Error::Parse(error) => (error.span().start.offset, error.kind().to_string()),
+        regex_syntax::Error::Translate(error) => (error.span().start.offset, error.kind().to_string()),
+        other => (0, other.to_string()),
+    };
+    let way_out =
+        Some("the syntax is that of https://docs.rs/regex: no look-around, no back-references".into());
+    PatternError { offset, what: format!("this is no regular expression: {why}"), way_out }
+}
+
+fn unknown_group(text: &str, name: &str, way_out: String) -> PatternError {
+    let offset = text.find(&format!("<{name}>")).map_or(0, |at| at + 1);
+    PatternError { offset, what: format!("group '{name}' is no field"), way_out: Some(way_out) }
+}

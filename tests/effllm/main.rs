@@ -1,0 +1,7 @@
+//! The real binary on real processes, signals, pipes and a fake NVML; each test reads like a session
+//! in a [`shell`].
+
+mod shell;
+
+mod gpu;
+mod wrap;
