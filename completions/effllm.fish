@@ -31,6 +31,7 @@ complete -c effllm -n "__fish_effllm_needs_command" -f -a "parse" -d 'Read a log
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "monitor" -d 'Measure what already runs, until Ctrl-C, its end, or for a while'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "gpus" -d 'Show what NVML shows here, and what each GPU can measure'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "profiles" -d 'List the built-in log profiles, or print one as a starting point'
+complete -c effllm -n "__fish_effllm_needs_command" -f -a "report" -d 'Render reports as a table, a web page, Markdown or CSV'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "man" -d 'Print effllm(1), or write every manual page into a folder'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "schema" -d 'Print the JSON Schema of the report'
@@ -48,6 +49,10 @@ complete -c effllm -n "__fish_effllm_using_subcommand run" -l rules -d 'Read the
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l pattern -d 'Read progress from lines that match REGEX; its named groups are fields, as in `step (?P<iteration>\\d+) took (?P<step_time_ms>[\\d.]+)` [default: none]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l live -d 'What to show while the command runs: `table` under the log, `log` lines every log interval, `auto` (the table on a terminal, else log lines), or `off` [default: auto]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l log-interval -d 'Iterations between two log lines of `--live log` [default: 10] [env: EFFICIENTLLM_LOG_INTERVAL]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l tensorboard -d 'Write the metrics to an event file in DIR every log interval, for TensorBoard [default: none]' -r -f -a "(__fish_complete_directories)"
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l series -d 'Write every sample and progress record to FILE, which ends in .csv or .jsonl [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l openmetrics -d 'Write the metrics to FILE every 15 seconds, for node_exporter\'s textfile collector (.prom) or whoever reads OpenMetrics [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l listen -d 'Serve the metrics at http://ADDR:PORT/metrics while the command runs; PORT alone is on this machine only [default: not]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l history-size -d 'Points kept for the report\'s plots; never changes an average [default: 1000] [env: EFFICIENTLLM_HISTORY_SIZE]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l stdio -d 'How the command\'s output reaches the screen: `pipe` (as under `| cat`), `pty` (the command has a terminal wherever effllm has one), or `inherit` (past effllm, which then reads no log) [default: pipe]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l kill-after -d 'Kill the command and all that it started this long after a SIGTERM was forwarded to it, as in `30s` [default: never]' -r
@@ -83,6 +88,10 @@ complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l rules -d 'Read
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l pattern -d 'Read progress from lines that match REGEX; its named groups are fields, as in `step (?P<iteration>\\d+) took (?P<step_time_ms>[\\d.]+)` [default: none]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l live -d 'What to show while the command runs: `table` under the log, `log` lines every log interval, `auto` (the table on a terminal, else log lines), or `off` [default: auto]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l log-interval -d 'Iterations between two log lines of `--live log` [default: 10] [env: EFFICIENTLLM_LOG_INTERVAL]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l tensorboard -d 'Write the metrics to an event file in DIR every log interval, for TensorBoard [default: none]' -r -f -a "(__fish_complete_directories)"
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l series -d 'Write every sample and progress record to FILE, which ends in .csv or .jsonl [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l openmetrics -d 'Write the metrics to FILE every 15 seconds, for node_exporter\'s textfile collector (.prom) or whoever reads OpenMetrics [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l listen -d 'Serve the metrics at http://ADDR:PORT/metrics while the command runs; PORT alone is on this machine only [default: not]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l history-size -d 'Points kept for the report\'s plots; never changes an average [default: 1000] [env: EFFICIENTLLM_HISTORY_SIZE]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l stdio -d 'How the command\'s output reaches the screen: `pipe` (as under `| cat`), `pty` (the command has a terminal wherever effllm has one), or `inherit` (past effllm, which then reads no log) [default: pipe]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l kill-after -d 'Kill the command and all that it started this long after a SIGTERM was forwarded to it, as in `30s` [default: never]' -r
@@ -104,17 +113,25 @@ complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_
 complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_subcommand_from help" -f -a "list" -d 'Name each profile and what it reads'
 complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print the rules of a profile'
 complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c effllm -n "__fish_effllm_using_subcommand report" -l format -d 'The form of the output [default: by the ending of the -o file\'s name, else table]' -r -f -a "table\t'The summary that `effllm run` ends with'
+markdown\t'Tables for a pull request; of several reports one that compares them'
+html\t'A page that needs nothing else; of several reports one that compares them'
+csv\t'A row a report'
+json\t'The report itself; of several reports an array'"
+complete -c effllm -n "__fish_effllm_using_subcommand report" -s o -l output -d 'Write to FILE instead of standard output' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c effllm -n "__fish_effllm_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand man" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand schema" -s h -l help -d 'Print help'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles completions man schema help" -f -a "run" -d 'Run a command as it is, and report the metrics of its run'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles completions man schema help" -f -a "parse" -d 'Read a log that exists, and report what it says'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles completions man schema help" -f -a "monitor" -d 'Measure what already runs, until Ctrl-C, its end, or for a while'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles completions man schema help" -f -a "gpus" -d 'Show what NVML shows here, and what each GPU can measure'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles completions man schema help" -f -a "profiles" -d 'List the built-in log profiles, or print one as a starting point'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles completions man schema help" -f -a "completions" -d 'Print the completions of a shell'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles completions man schema help" -f -a "man" -d 'Print effllm(1), or write every manual page into a folder'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles completions man schema help" -f -a "schema" -d 'Print the JSON Schema of the report'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles completions man schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles report completions man schema help" -f -a "run" -d 'Run a command as it is, and report the metrics of its run'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles report completions man schema help" -f -a "parse" -d 'Read a log that exists, and report what it says'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles report completions man schema help" -f -a "monitor" -d 'Measure what already runs, until Ctrl-C, its end, or for a while'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles report completions man schema help" -f -a "gpus" -d 'Show what NVML shows here, and what each GPU can measure'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles report completions man schema help" -f -a "profiles" -d 'List the built-in log profiles, or print one as a starting point'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles report completions man schema help" -f -a "report" -d 'Render reports as a table, a web page, Markdown or CSV'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles report completions man schema help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles report completions man schema help" -f -a "man" -d 'Print effllm(1), or write every manual page into a folder'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles report completions man schema help" -f -a "schema" -d 'Print the JSON Schema of the report'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse monitor gpus profiles report completions man schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c effllm -n "__fish_effllm_using_subcommand help; and __fish_seen_subcommand_from profiles" -f -a "list" -d 'Name each profile and what it reads'
 complete -c effllm -n "__fish_effllm_using_subcommand help; and __fish_seen_subcommand_from profiles" -f -a "show" -d 'Print the rules of a profile'

@@ -9,7 +9,8 @@
 //! - [`periodic`]: threads that measure at a steady rate and are never waited for too long.
 //! - [`log`], [`gpu`], [`host`], [`child`]: the sources. They do not know each other.
 //! - [`recorder`]: folds the sources' events into a report.
-//! - [`render`]: a report as text. [`view`]: the terminal while a command runs.
+//! - [`render`]: a report as text. [`view`]: the terminal while a command runs. [`sink`]: what else
+//!   is written then. [`replace`]: files that are whole at every moment.
 //! - [`settings`]: defaults, files, environment and flags become one `Settings`.
 //! - [`run`]: the main job. [`cli`]: one file a subcommand.
 
@@ -24,6 +25,8 @@ pub mod model;
 pub mod periodic;
 pub mod recorder;
 pub mod render;
+pub mod replace;
 pub mod run;
 pub mod settings;
+pub mod sink;
 pub mod view;

@@ -71,14 +71,18 @@ impl Stop {
     }
 }
 
-/// Where a test has this thread panic: in a release there is no such thing.
-///
-/// # Panics
-/// If EFFLLM_PANIC is the name of the thread.
+/// Panics where a test asks this thread to, by its name in EFFLLM_PANIC; in a release there is no
+/// such thing.
 pub fn rehearse_panic() {
-    #[cfg(debug_assertions)]
-    if let (Some(name), Some(asked)) = (thread::current().name(), std::env::var_os("EFFLLM_PANIC")) {
-        assert!(asked != name, "rehearsed");
+    if let Some(name) = thread::current().name() {
+        rehearse_panic_of(name);
+    }
+}
+
+/// The same for a step that has no thread of its own.
+pub fn rehearse_panic_of(name: &str) {
+    if cfg!(debug_assertions) {
+        assert!(std::env::var_os("EFFLLM_PANIC").is_none_or(|asked| asked != name), "rehearsed");
     }
 }
 

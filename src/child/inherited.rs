@@ -4,7 +4,7 @@
 //! stderr before `main` begins; the command is to have all of them as they were.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use nix::libc;
 
@@ -12,13 +12,21 @@ static SIGPIPE_IGNORED: AtomicBool = AtomicBool::new(false);
 /// Whether descriptors 0, 1 and 2 were closed.
 static CLOSED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
 
+/// The signal that is sent when the parent dies (PR_SET_PDEATHSIG): a process that is executed keeps
+/// it, and one that is forked does not.
+static DEATH_SIGNAL: AtomicI32 = AtomicI32::new(0);
+
 extern "C" fn look() {
-    // SAFETY: an all-zero sigaction is a valid one to be overwritten, and reading a disposition or a
-    // descriptor's flags changes nothing.
+    // SAFETY: an all-zero sigaction is a valid one to be overwritten, and reading a disposition, a
+    // descriptor's flags or a death signal changes nothing.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         let read = libc::sigaction(libc::SIGPIPE, std::ptr::null(), &raw mut action);
         SIGPIPE_IGNORED.store(read == 0 && action.sa_sigaction == libc::SIG_IGN, Ordering::Relaxed);
+        let mut signal: libc::c_int = 0;
+        if libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut signal) == 0 {
+            DEATH_SIGNAL.store(signal, Ordering::Relaxed);
+        }
         for (fd, closed) in (0..).zip(&CLOSED) {
             closed.store(libc::fcntl(fd, libc::F_GETFD) == -1, Ordering::Relaxed);
         }
@@ -39,6 +47,11 @@ pub fn restore() -> io::Result<()> {
     if SIGPIPE_IGNORED.load(Ordering::Relaxed) {
         // SAFETY: ignoring a signal runs no code.
         unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    }
+    let signal = DEATH_SIGNAL.load(Ordering::Relaxed);
+    if signal != 0 {
+        // SAFETY: takes numbers only.
+        unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, signal) };
     }
     for (fd, closed) in (0..).zip(&CLOSED) {
         if closed.load(Ordering::Relaxed) {

@@ -16,7 +16,7 @@ use crate::error::Error;
 pub enum Origin {
     /// A process, by kill(2) or the like: effllm has got it, and the command perhaps not.
     Process,
-    /// The kernel, for a key of the terminal: the whole foreground process group has got it.
+    /// The kernel, mostly for a key of the terminal: the whole foreground process group has got it.
     Terminal,
     /// The kernel, for a terminal that hung up: only the leader of its session has got it.
     HangUp,
@@ -96,6 +96,8 @@ fn action(signal: Signal, origin: Origin, interrupts: usize, kept: bool, apart: 
         (Signal::SIGINT, Origin::Terminal | Origin::Key) if interrupts >= INTERRUPTS => Action::KillTree,
         (Signal::SIGTSTP, Origin::Key) => Action::Stop,
         (_, Origin::Key) => Action::Leave,
+        // Of a timer that was set before effllm was executed in the place of its command.
+        (Signal::SIGALRM, Origin::Terminal) if !kept => Action::Forward,
         (_, Origin::Terminal) if !apart => Action::Leave,
         (Signal::SIGWINCH, _) if apart => Action::Resize,
         _ if kept => Action::Leave,
@@ -214,6 +216,7 @@ mod tests {
             (Signal::SIGHUP,   Process,  0, Forward,  Forward),
             (Signal::SIGTERM,  Process,  0, Forward,  Forward),
             (Signal::SIGALRM,  Process,  0, Forward,  Forward),
+            (Signal::SIGALRM,  Terminal, 0, Forward,  Forward),
             (Signal::SIGUSR1,  Process,  0, Forward,  Forward),
             (Signal::SIGUSR2,  Process,  0, Forward,  Forward),
             (Signal::SIGWINCH, Terminal, 0, Leave,    Resize),

@@ -5,6 +5,7 @@ mod gpus;
 mod monitor;
 mod parse;
 mod profiles;
+mod report;
 mod run;
 
 use std::io::{self, ErrorKind, Write};
@@ -36,11 +37,13 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::Run),
+    // Boxed: these are much larger than the others.
+    Run(Box<run::Run>),
     Parse(parse::Parse),
-    Monitor(monitor::Monitor),
+    Monitor(Box<monitor::Monitor>),
     Gpus(gpus::Gpus),
     Profiles(profiles::Profiles),
+    Report(report::Report),
     Completions(generate::Completions),
     Man(generate::Man),
     Schema(generate::Schema),
@@ -58,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Monitor(monitor) => monitor.run(),
         Command::Gpus(gpus) => gpus.run(),
         Command::Profiles(profiles) => profiles.run(),
+        Command::Report(report) => report.run(),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
         Command::Schema(schema) => schema.run(),

@@ -99,9 +99,21 @@ const COUNT_UNITS: &[(&str, f64)] = &[("thousands", 1e3), ("millions", 1e6), ("b
 /// Other ways to state a field: the group's name, the field, how the text is read, and what turns it
 /// into the field's value.
 const ALIASES: &[(&str, &str, Kind, Turn, &str)] = &[
-    ("iterations_per_s", "step_time", Kind::Count, Turn::Inverse, "the step time's inverse"),
-    ("iteration_before", "iteration", Kind::Ordinal, Turn::Plus(1.0), "iterations done before this one"),
-    ("time_per_token", "generation_tokens_per_s", Kind::Duration, Turn::Inverse, "the rate's inverse"),
+    (
+        "iterations_per_s",
+        "step_time",
+        Kind::Count,
+        Turn::Inverse,
+        "the step time, stated as iterations per second",
+    ),
+    ("iteration_before", "iteration", Kind::Ordinal, Turn::Plus(1.0), "the iteration, counted from zero"),
+    (
+        "time_per_token",
+        "generation_tokens_per_s",
+        Kind::Duration,
+        Turn::Inverse,
+        "the rate of generated tokens, stated as the time for each",
+    ),
     ("flops_per_gpu", "tflops_per_gpu", Kind::Count, Turn::Times(1e-12), "FLOP/s of one GPU"),
     ("gflops_per_gpu", "tflops_per_gpu", Kind::Count, Turn::Times(1e-3), "GFLOP/s of one GPU"),
 ];
@@ -339,7 +351,8 @@ fn finer(known: Option<Stated>, new: Stated) -> Stated {
 
 /// Whether a field belongs to the record of a line rather than to the job's facts.
 pub fn is_of_record(name: &str) -> bool {
-    FIELDS.iter().take_while(|(field, ..)| *field != "parameters").any(|(field, ..)| *field == name)
+    let of_record = FIELDS.iter().take_while(|(field, ..)| *field != "parameters").map(|(field, ..)| *field);
+    of_record.chain(ALIASES.iter().map(|(alias, ..)| *alias)).any(|field| field == name)
         || name == "global_batch_size"
 }
 

@@ -20,6 +20,9 @@ pub struct Line<'l> {
     pub text: &'l [u8],
 }
 
+/// So many records in a row that count upwards behind the last one are no other rank's late lines.
+const LONGEST_RISE: u32 = 3;
+
 /// Applies one set of rules to the lines of one log.
 #[derive(Debug, Clone)]
 pub struct Parser {
@@ -38,6 +41,9 @@ pub struct Parser {
     last_of_engine: BTreeMap<String, u64>,
     /// The smallest step between two records, to tell another rank's late line from a restart.
     stride: u64,
+    /// The last record that lay behind the last one and was left out, and how many in a row have
+    /// counted upwards there.
+    behind: Option<(u64, u32)>,
     epoch: Option<f64>,
     /// What the training's bar counts up to; a bar with another total is another bar.
     bar_total: Option<u64>,
@@ -85,6 +91,7 @@ impl Parser {
             last_iteration: None,
             last_of_engine: BTreeMap::new(),
             stride: u64::MAX,
+            behind: None,
             epoch: None,
             bar_total: None,
             restart_announced: false,
@@ -131,14 +138,17 @@ impl Parser {
             self.restart_announced = true;
             out.push(Event::Restart { at: at.map(|at| at.last) });
         }
-        if matches_any(&self.rules.pause, line.text) {
+        let records = self.match_records(line);
+        // A bar has no newline: what stands behind it was told after it.
+        let pause = self.rules.pause.iter().filter_map(|pattern| pattern.start(line.text)).min();
+        let is_behind = pause.zip(records.first()).is_some_and(|(pause, (record, ..))| pause > *record);
+        if pause.is_some() && !is_behind {
             self.pause(out);
         }
-        let records = self.match_records(line);
         if records.is_empty() {
             self.go_on(line.text, out);
         }
-        for (rule, mut record) in records {
+        for (_, rule, mut record) in records {
             self.close(out);
             let RecordRule { more, end, bar, .. } = &self.rules.records[rule];
             record.at = at.map(|at| if *bar { at.first } else { at.last });
@@ -148,6 +158,9 @@ impl Parser {
             } else {
                 self.record(rule, record, out);
             }
+        }
+        if is_behind {
+            self.pause(out);
         }
     }
 
@@ -180,13 +193,16 @@ impl Parser {
         }
     }
 
-    /// The records in a line, in their order and with their rules' numbers: there may be several,
-    /// glued together.
-    fn match_records(&mut self, line: Line<'_>) -> Vec<(usize, Progress)> {
+    /// The records in a line, in their order, with where they begin and their rules' numbers: there
+    /// may be several, glued together.
+    fn match_records(&mut self, line: Line<'_>) -> Vec<(usize, usize, Progress)> {
         let mut matches: Vec<(usize, usize, usize, Progress)> = Vec::new();
         for (number, rule) in self.rules.records.iter().enumerate() {
             for captures in rule.line.all(line.text) {
                 let Some(whole) = captures.get(0) else { continue };
+                if rule.line.is_unbelievable("iteration", &captures) {
+                    continue;
+                }
                 if matches.iter().any(|(start, end, ..)| whole.start() < *end && *start < whole.end()) {
                     continue;
                 }
@@ -202,7 +218,7 @@ impl Parser {
             matches.iter().skip(1).map(|(start, ..)| *start).chain([line.text.len()]).collect();
         let mut from = 0;
         let mut records = Vec::new();
-        for ((.., number, mut record), to) in matches.into_iter().zip(starts) {
+        for ((start, _, number, mut record), to) in matches.into_iter().zip(starts) {
             let rule = &self.rules.records[number];
             match rule.sign {
                 Sign::Sure => self.signs.sure += 1,
@@ -212,7 +228,7 @@ impl Parser {
             read_fields(&rule.fields, line.text.get(from..to).unwrap_or_default(), &mut record);
             record.smoothed = rule.bar;
             record.engine = rule.by.as_ref().map(|by| by.matched(line.whole));
-            records.push((number, record));
+            records.push((start, number, record));
             from = to;
         }
         records
@@ -239,7 +255,8 @@ impl Parser {
 
     /// Takes the record of several lines that has begun as complete.
     fn close(&mut self, out: &mut Vec<Event>) {
-        if let Some(block) = self.block.take() {
+        // A header that nothing followed is no record.
+        if let Some(block) = self.block.take().filter(|block| states_something(&block.record)) {
             self.record(block.rule, block.record, out);
         }
     }
@@ -279,7 +296,7 @@ impl Parser {
                 }
             }
             (Some(now), Some(last)) if now < last => {
-                if self.restarts(bar, last - now) {
+                if self.restarts(bar, now, last) {
                     if !self.restart_announced {
                         self.flush(out);
                         out.push(Event::Restart { at: None });
@@ -291,10 +308,18 @@ impl Parser {
         }
     }
 
-    /// Whether a record that lies `back` iterations behind the last one begins a restarted
-    /// training, rather than being another rank's late line or a bar that is drawn again.
-    fn restarts(&self, bar: bool, back: u64) -> bool {
-        self.restart_announced || !bar && back > self.stride.saturating_mul(2)
+    /// Whether a record that lies behind the last one begins a restarted training, rather than being
+    /// another rank's late line or a bar that is drawn again: it lies far behind, or several in a row
+    /// count upwards there.
+    fn restarts(&mut self, bar: bool, now: u64, last: u64) -> bool {
+        let rising = match self.behind {
+            Some((before, rising)) if now == before => rising,
+            Some((before, rising)) if now > before => rising + 1,
+            _ => 1,
+        };
+        self.behind = Some((now, rising));
+        let is_far = last - now > self.stride.saturating_mul(2);
+        self.restart_announced || !bar && (is_far || rising >= LONGEST_RISE)
     }
 
     /// In a later epoch iterations may be counted from the beginning again; that is no restart.
@@ -341,6 +366,7 @@ impl Parser {
                 self.stride = self.stride.min(step);
             }
             self.last_iteration = Some(now);
+            self.behind = None;
             self.restart_announced = false;
         }
         if self.holds && record.engine.is_none() {
@@ -390,6 +416,14 @@ macro_rules! for_each_value {
             requests_running
         )
     };
+}
+
+/// Whether a record states anything.
+fn states_something(record: &Progress) -> bool {
+    macro_rules! stated {
+        ($($field:ident),+) => { $(record.$field.is_some())||+ };
+    }
+    record.step_time.is_some() || for_each_value!(stated!)
 }
 
 /// Whether a record states nothing that another one states otherwise.

@@ -75,6 +75,11 @@ impl Pattern {
         self.regex().is_some_and(|regex| regex.is_match(line))
     }
 
+    /// Where the first match begins.
+    pub fn start(&self, line: &[u8]) -> Option<usize> {
+        Some(self.regex()?.find(line)?.start())
+    }
+
     pub fn captures<'l>(&self, line: &'l [u8]) -> Option<Captures<'l>> {
         self.regex()?.captures(line)
     }
@@ -87,6 +92,13 @@ impl Pattern {
     pub fn matched(&self, line: &[u8]) -> String {
         let parts = self.all(line).filter_map(|captures| captures.get(0)).map(|part| part.as_bytes());
         parts.map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Whether the group of this field took something that cannot be true.
+    pub fn is_unbelievable(&self, field: &str, captures: &Captures<'_>) -> bool {
+        let of_field = self.bindings.iter().filter(|(_, binding)| binding.name() == field);
+        let mut taken = of_field.filter_map(|bound| Some((bound, captures.get(bound.0)?)));
+        taken.any(|((_, binding), text)| binding.read(&String::from_utf8_lossy(text.as_bytes())).is_none())
     }
 
     /// The values that the groups took.

@@ -14,6 +14,14 @@ pub struct Latencies {
     histogram: Option<Histogram<u64>>,
 }
 
+/// Iterations whose times lie between two bounds.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bin {
+    pub from_seconds: f64,
+    pub to_seconds: f64,
+    pub iterations: u64,
+}
+
 /// The longest time that the histogram tells from longer ones: a day, in microseconds.
 const LONGEST_US: u64 = 86_400_000_000;
 
@@ -32,6 +40,38 @@ impl Latencies {
             // Fails only where a count would not fit into 64 bits.
             let _ = histogram.record_n(microseconds, iterations);
         }
+    }
+
+    /// How the iterations spread over their times: at most `most` bins that hold any, in order.
+    ///
+    /// The bins are those of the histogram, a thousandth of the time wide, or so many neighbours
+    /// merged that they are few enough.
+    pub fn bins(&self, most: usize) -> Vec<Bin> {
+        let Some(histogram) = self.histogram.as_ref().filter(|_| self.count > 0) else { return Vec::new() };
+        let seconds = |microseconds: u64| microseconds as f64 / 1e6;
+        (0..LONGEST_US.ilog2())
+            .map(|merging| {
+                let mut bins: Vec<Bin> = Vec::new();
+                for step in histogram.iter_recorded() {
+                    let width = histogram.equivalent_range(step.value_iterated_to()) << merging;
+                    let from = step.value_iterated_to() / width * width;
+                    let iterations = step.count_at_value();
+                    match bins.last_mut() {
+                        Some(last) if last.to_seconds > seconds(from) => {
+                            last.to_seconds = last.to_seconds.max(seconds(from + width));
+                            last.iterations += iterations;
+                        }
+                        _ => bins.push(Bin {
+                            from_seconds: seconds(from),
+                            to_seconds: seconds(from + width),
+                            iterations,
+                        }),
+                    }
+                }
+                bins
+            })
+            .find(|bins| bins.len() <= most)
+            .unwrap_or_default()
     }
 
     /// Sum of the times over their number; `None` where there were none.
@@ -80,8 +120,26 @@ mod tests {
     }
 
     #[test]
+    fn the_bins_are_few_in_order_and_hold_every_iteration() {
+        let mut latencies = Latencies::new();
+        for i in 0..100_000u32 {
+            latencies.add(1, 0.5 + f64::from(i % 997) / 500.0);
+        }
+        latencies.add(10, 7200.0);
+        for most in [2, 100, 10_000] {
+            let bins = latencies.bins(most);
+            assert!(!bins.is_empty() && bins.len() <= most, "{most}: {}", bins.len());
+            assert_eq!(bins.iter().map(|bin| bin.iterations).sum::<u64>(), 100_010);
+            assert!(bins.windows(2).all(|pair| pair[0].to_seconds <= pair[1].from_seconds));
+            let last = bins.last().map(|bin| bin.from_seconds..bin.to_seconds);
+            assert!(last.is_some_and(|last| last.contains(&7200.0)));
+        }
+    }
+
+    #[test]
     fn without_iterations_nothing_is_known() {
         assert_eq!(Latencies::new().mean(), None);
         assert_eq!(Latencies::new().quantile(0.5), None);
+        assert_eq!(Latencies::new().bins(100), []);
     }
 }

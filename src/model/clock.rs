@@ -1,6 +1,6 @@
 //! The run's own time.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// The monotonic clock that every `at` of an [`Event`](super::Event) is read from.
 ///
@@ -20,6 +20,13 @@ impl Clock {
     /// Seconds since the origin.
     pub fn now(&self) -> f64 {
         self.at(Instant::now())
+    }
+
+    /// The Unix time of a moment in seconds. It is counted back from now, since the two clocks drift
+    /// apart while the machine is suspended.
+    pub fn unix(&self, at: f64) -> f64 {
+        let unix_now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        unix_now - (self.now() - at)
     }
 
     /// The seconds from the origin to an instant; 0 for one before the origin.

@@ -28,6 +28,10 @@ pub struct Report {
     pub iterations: Iterations,
     /// What `metrics` is taken over.
     pub window: Window,
+    /// What the run's time went to, in order and without gaps; empty where no iteration has a time
+    /// of day. Of no use to a metric: the headline window is the phase `training`.
+    #[serde(default)]
+    pub phases: Vec<Phase>,
     pub metrics: Metrics,
     /// The same metrics from the start of the command to its end.
     pub metrics_whole_run: Metrics,
@@ -232,6 +236,10 @@ pub struct Iterations {
     /// Sum of the iteration times.
     pub seconds: Option<f64>,
     pub latency_seconds: Latency,
+    /// How the iterations spread over their times: the bins that hold any, in order of time. Where
+    /// the log states the mean of several iterations, each of them counts as that mean.
+    #[serde(default)]
+    pub latency_histogram: Vec<LatencyBin>,
     pub loss_last: Option<f64>,
 }
 
@@ -243,6 +251,38 @@ pub struct Latency {
     pub p95: Option<f64>,
     pub p99: Option<f64>,
     pub max: Option<f64>,
+}
+
+/// Iterations whose times lie between two bounds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LatencyBin {
+    pub from_seconds: f64,
+    pub to_seconds: f64,
+    pub iterations: u64,
+}
+
+/// A part of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Phase {
+    pub name: PhaseName,
+    /// Seconds since the start of the run.
+    pub from_seconds: f64,
+    pub to_seconds: f64,
+    /// Energy of the measured GPUs of this node; null where one of them cannot say.
+    pub energy_joules: Option<f64>,
+}
+
+/// The parts of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PhaseName {
+    /// Before the first counted iteration.
+    Startup,
+    /// From the start of the first counted iteration to the end of the last, with the evaluations
+    /// and checkpoints between them.
+    Training,
+    /// After the last iteration.
+    After,
 }
 
 /// What the headline metrics are taken over.

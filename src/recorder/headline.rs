@@ -75,13 +75,12 @@ impl Headline {
     fn utilization(&mut self, window: &Window<'_>) {
         let samples: u64 = window.gpus.iter().map(GpuTrack::samples).sum();
         let from = |what: &str| format!("{what}, {}, {samples} samples", count(window.gpus.len(), "GPU"));
-        let memory = window.means("memory_used_bytes", |gpu| gpu.memory.between(window.from, window.to));
+        let memory = window.memory();
         let source = from("NVML memory");
         self.put("amu_gb", mean(&memory).map(|bytes| bytes / 1e9), &source);
         self.put("amu_gib", mean(&memory).map(|bytes| bytes / f64::from(1 << 30)), &source);
-        let busy = window.means("utilization_ratio", |gpu| gpu.utilization.between(window.from, window.to));
-        self.put("pcu_ratio", mean(&busy), &from("NVML utilisation"));
-        let power = window.means("power_watts", |gpu| gpu.energy(window.from, window.to));
+        self.put("pcu_ratio", mean(&window.utilization()), &from("NVML utilisation"));
+        let power = window.power();
         let by_counter = window
             .gpus
             .iter()
@@ -126,23 +125,18 @@ impl Headline {
     }
 
     fn throughput(&mut self, window: &Window<'_>) {
-        let rate = |amount: &Result<Amount, String>| {
-            let rate: Rate = amount.as_ref().map_err(Clone::clone)?.rate;
-            rate.per_second().ok_or_else(|| window.why_no_time())
-        };
-        let per_parameter = |rate: Result<f64, String>| Ok::<_, String>(rate? / window.parameters.clone()?);
-        let (tokens, samples) = (rate(&window.tokens), rate(&window.samples));
+        let (tokens, samples) = (window.rate(&window.tokens), window.rate(&window.samples));
         self.put("tokens_per_sec", tokens.clone(), &window.tokens_source);
         self.put("samples_per_sec", samples.clone(), &window.samples_source);
         let with_parameters = |source: &str| format!("{source}, {}", window.parameters_source);
         self.put(
             "tt_tokens_per_param_per_sec",
-            per_parameter(tokens),
+            window.per_parameter(tokens),
             &with_parameters(&window.tokens_source),
         );
         self.put(
             "st_samples_per_param_per_sec",
-            per_parameter(samples),
+            window.per_parameter(samples),
             &with_parameters(&window.samples_source),
         );
         let generated = window.sums.generated.per_second();
@@ -172,6 +166,44 @@ impl Headline {
 }
 
 impl Window<'_> {
+    /// The metrics of the original EfficientLLM monitor, which cost little.
+    pub fn originals(&self) -> Metrics {
+        let known = |value: Result<f64, String>| value.ok().filter(|value| value.is_finite());
+        let per_parameter = |amount| known(self.per_parameter(self.rate(amount)));
+        Metrics {
+            amu_gb: known(mean(&self.memory()).map(|bytes| bytes / 1e9)),
+            pcu_ratio: known(mean(&self.utilization())),
+            al_seconds: self.sums.latencies.mean(),
+            tt_tokens_per_param_per_sec: per_parameter(&self.tokens),
+            st_samples_per_param_per_sec: per_parameter(&self.samples),
+            it_tokens_per_sec: self.sums.generated.per_second(),
+            aec_watts: known(mean(&self.power())),
+            ..Metrics::default()
+        }
+    }
+
+    fn memory(&self) -> Result<Vec<f64>, String> {
+        self.means("memory_used_bytes", |gpu| gpu.memory.between(self.from, self.to))
+    }
+
+    fn utilization(&self) -> Result<Vec<f64>, String> {
+        self.means("utilization_ratio", |gpu| gpu.utilization.between(self.from, self.to))
+    }
+
+    fn power(&self) -> Result<Vec<f64>, String> {
+        self.means("power_watts", |gpu| gpu.energy(self.from, self.to))
+    }
+
+    /// An amount for each second of the time in which it came.
+    fn rate(&self, amount: &Result<Amount, String>) -> Result<f64, String> {
+        let rate: Rate = amount.as_ref().map_err(Clone::clone)?.rate;
+        rate.per_second().ok_or_else(|| self.why_no_time())
+    }
+
+    fn per_parameter(&self, rate: Result<f64, String>) -> Result<f64, String> {
+        Ok(rate? / self.parameters.clone()?)
+    }
+
     /// The time average of a quantity for each GPU; an error if one of them has none.
     fn means(&self, quantity: &str, area: impl Fn(&GpuTrack) -> Area) -> Result<Vec<f64>, String> {
         self.each(quantity, |gpu| area(gpu).mean())

@@ -31,10 +31,15 @@ pub struct Meter {
     counter_name: &'static str,
     /// The counter's last reading.
     counter: Option<f64>,
+    /// Whether the log may be the job's from its first iteration on.
+    is_whole: bool,
     by_counter: bool,
     /// The time since that reading.
     unread: Span,
 }
+
+/// A counter that rises by more than so many records add is a line that lies.
+const MOST_RISE: f64 = 1e4;
 
 const NOTHING_UNREAD: Span = Span { seconds: Some(0.0), counted: true };
 
@@ -46,6 +51,7 @@ impl Meter {
             source: "",
             counter_name,
             counter: None,
+            is_whole: true,
             by_counter: false,
             unread: NOTHING_UNREAD,
         }
@@ -82,6 +88,7 @@ impl Meter {
     /// The counter may go on from an earlier reading.
     pub fn restart(&mut self) {
         self.counter = None;
+        self.is_whole = false;
         self.unread = NOTHING_UNREAD;
     }
 
@@ -91,9 +98,11 @@ impl Meter {
             (self.run, self.train, self.by_counter) = (None, None, true);
         }
         self.source = self.counter_name;
-        let previous = self.counter.or(from_zero.then_some(0.0));
-        let risen = previous.map(|previous| reading - previous).filter(|risen| *risen >= 0.0);
-        if let Some(amount) = risen.or(own.map(|own| own.0)) {
+        let previous = self.counter.or((from_zero && self.is_whole).then_some(0.0));
+        let own = own.map(|own| own.0).filter(|own| *own > 0.0);
+        let most = own.map_or(f64::INFINITY, |own| MOST_RISE * own);
+        let risen = previous.map(|previous| reading - previous).filter(|risen| (0.0..=most).contains(risen));
+        if let Some(amount) = risen.or(own) {
             self.add(amount, self.unread);
         }
         self.counter = Some(reading);
@@ -138,6 +147,24 @@ mod tests {
             meter.read(span(1.0), Some(reading), Some((100.0, "derived")), true);
         }
         assert_eq!(meter.run.map(|run| run.total), Some(400.0));
+    }
+
+    #[test]
+    fn a_counter_that_lies_is_not_believed() {
+        let mut meter = Meter::new("consumed samples");
+        for reading in [100.0, 200.0, 1e15, 400.0, 500.0] {
+            meter.read(span(1.0), Some(reading), Some((100.0, "derived")), true);
+        }
+        assert_eq!(meter.run.map(|run| run.total), Some(500.0));
+    }
+
+    #[test]
+    fn a_counter_that_goes_on_after_a_restart_did_not_begin_at_zero() {
+        let mut meter = Meter::new("consumed samples");
+        meter.read(span(1.0), Some(100.0), Some((100.0, "derived")), true);
+        meter.restart();
+        meter.read(span(1.0), Some(200.0), Some((100.0, "derived")), true);
+        assert_eq!(meter.run.map(|run| run.total), Some(200.0));
     }
 
     #[test]

@@ -48,6 +48,7 @@ pub struct Recorder {
     ended: Option<f64>,
     facts: Facts,
     log: Log,
+    last_record_at: Option<f64>,
     progression: Progression,
     gpus: Vec<GpuTrack>,
     gpus_unavailable: Option<String>,
@@ -80,6 +81,7 @@ impl Recorder {
             ended: None,
             facts: Facts::default(),
             log: Log::default(),
+            last_record_at: None,
             gpus: Vec::new(),
             gpus_unavailable: None,
             log_unavailable: None,
@@ -101,6 +103,7 @@ impl Recorder {
                 if self.joins && record.iteration.is_some() {
                     (record.baseline, self.joins) = (true, false);
                 }
+                self.last_record_at = record.at;
                 self.progression.record(&record, &self.sizes());
             }
             Event::Facts(facts) => self.facts = *facts,
@@ -195,6 +198,11 @@ impl Recorder {
     /// The last iteration that was recognised.
     pub fn last_iteration(&self) -> Option<u64> {
         self.progression.last_iteration()
+    }
+
+    /// When the last record arrived.
+    pub fn last_record_at(&self) -> Option<f64> {
+        self.last_record_at
     }
 
     /// Lines and progress records that were read.

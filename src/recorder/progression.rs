@@ -1,5 +1,7 @@
 //! Iterations: how many each record speaks of, and how long they took.
 
+use std::borrow::Cow;
+
 use crate::metrics::{Latencies, Rate};
 use crate::model::report::IterationSeries;
 use crate::model::{Progress, Scope};
@@ -128,7 +130,7 @@ impl Progression {
     pub fn record(&mut self, record: &Progress, sizes: &Sizes) {
         self.loss = record.loss.or(self.loss);
         self.total_iterations = record.total_iterations.or(self.total_iterations);
-        self.global_batch_size = record.global_batch_size.or(self.global_batch_size);
+        self.global_batch_size = batch_of(record).or(self.global_batch_size);
         if let Some(engine) = &record.engine {
             let another = self.serving.is_another(engine);
             self.serve(record);
@@ -138,7 +140,7 @@ impl Progression {
         }
         if record.baseline {
             if self.opening.is_some() {
-                *self = self.settled();
+                *self = self.settled().into_owned();
             }
             let iteration = record.iteration.max(sizes.resume_iteration);
             self.mark = Some(Mark { iteration, at: record.at, clock: record.clock, untimed: 0 });
@@ -161,20 +163,18 @@ impl Progression {
 
     /// The next record continues from an earlier iteration.
     pub fn restart(&mut self, at: Option<f64>) {
-        *self = self.settled();
-        self.opening = None;
+        *self = self.settled().into_owned();
         self.mark = Some(Mark { iteration: None, at, ..Mark::default() });
         self.samples.restart();
         self.tokens.restart();
     }
 
     /// The sums with the first record in them, even if nothing followed it.
-    pub fn settled(&self) -> Self {
-        let mut settled = self.clone();
-        if let Some((opening, sizes)) = settled.opening.take() {
-            settled.open(&opening, &sizes, None);
-        }
-        settled
+    pub fn settled(&self) -> Cow<'_, Self> {
+        let Some((opening, sizes)) = &self.opening else { return Cow::Borrowed(self) };
+        let mut settled = Self { opening: None, ..self.clone() };
+        settled.open(opening, sizes, None);
+        Cow::Owned(settled)
     }
 
     /// The last record's iteration.
@@ -223,7 +223,7 @@ impl Progression {
         let iterations = extra
             .or(since_resume.filter(|since| (1..=LARGEST_JUMP).contains(since)))
             .or(sizes.log_interval)
-            .or(step)
+            .or(step.filter(|step| *step <= LARGEST_JUMP))
             .unwrap_or(1)
             .clamp(1, iteration.max(1));
         self.count(record, sizes, iterations);
@@ -284,7 +284,9 @@ impl Progression {
                 Timing::Arrival => between(record.at, mark.at),
                 _ => between(record.clock, mark.clock),
             };
-            match elapsed.filter(|_| !self.interrupted) {
+            // Where times are stated, a line without one has none: its neighbours do not share theirs.
+            let is_known = !self.interrupted && self.timing != Some(Timing::Stated);
+            match elapsed.filter(|_| is_known) {
                 // Two records that the clock cannot tell apart are timed together with the next.
                 Some(elapsed) if elapsed <= 0.0 => {
                     new = Mark { at: mark.at, clock: mark.clock, untimed: mark.untimed + iterations, ..new };
@@ -316,7 +318,7 @@ impl Progression {
             let (rate, scope) = rate?;
             Some(rate * world(scope)? * span.seconds?)
         };
-        let batch = record.global_batch_size.or(sizes.global_batch_size);
+        let batch = batch_of(record).or(sizes.global_batch_size);
         let samples = record.samples.map(|samples| (samples, "samples in the log"));
         let samples = samples
             .or(batch.map(|batch| (batch * iterations, "global batch size × iterations")))
@@ -378,4 +380,9 @@ impl Progression {
             }
         }
     }
+}
+
+/// The batch size that a record states; none is of nothing.
+fn batch_of(record: &Progress) -> Option<f64> {
+    record.global_batch_size.filter(|batch| *batch > 0.0)
 }

@@ -2,9 +2,13 @@
 
 use crate::metrics::{Latencies, Rate};
 use crate::model::Report;
-use crate::model::report::{Iterations, Latency, Model, SCHEMA, Series, Sourced, Window as WindowName};
+use crate::model::metric::Metrics;
+use crate::model::report::{
+    Iterations, Latency, LatencyBin, Model, Phase, PhaseName, SCHEMA, Series, Sourced, Window as WindowName,
+};
 
 use super::Recorder;
+use super::gpu::GpuTrack;
 use super::headline::{Headline, Window};
 use super::meter::{Amount, Meter};
 use super::progression::{Progression, SAMPLES_BY_RATE, TOKENS_BY_RATE, Timing};
@@ -17,17 +21,11 @@ impl Recorder {
         let model = self.model(&progression);
         let live = self.command.started_at.is_some();
         let wall = live.then_some((end - self.started).max(0.0));
-        let train = progression.window().map(|(from, to)| (from.max(self.started), to.min(end)));
-        let has_iterations = progression.train.iterations > 0;
-        let (window, (from, to)) = match train {
-            Some(train) => (WindowName::Train, train),
-            None if has_iterations => (WindowName::Train, (self.started, end)),
-            None => (WindowName::Run, (self.started, end)),
-        };
         let running = wall.map(|wall| (wall - self.suspended_seconds).max(0.0));
+        let (window, from, to) = self.window(&progression, end);
         let source = Source { recorder: self, progression: &progression, model: &model, wall: running };
-        let headline = source.headline(from, to, window);
-        let whole_run = source.headline(self.started, end, WindowName::Run);
+        let headline = Headline::new(&source.over(from, to, Which::Counted));
+        let whole_run = Headline::new(&source.over(self.started, end, Which::All));
         let mut command = self.command.clone();
         command.wall_seconds = wall;
         command.suspended_seconds = live.then_some(self.suspended_seconds);
@@ -44,8 +42,13 @@ impl Recorder {
             gpus: self.gpus.iter().map(|gpu| gpu.report(self.started, end)).collect(),
             host: self.host.report(self.started, end),
             log: self.log.clone(),
-            iterations: self.iterations(&progression, source.amounts(true)),
+            iterations: self.iterations(&progression, source.amounts(Which::Counted)),
             window,
+            phases: if live && window == WindowName::Train {
+                self.phases((from, to), end)
+            } else {
+                Vec::new()
+            },
             metrics: headline.metrics,
             metrics_whole_run: whole_run.metrics,
             provenance: headline.provenance,
@@ -56,6 +59,26 @@ impl Recorder {
                 iterations: progression.series(self.started),
             },
             model,
+        }
+    }
+
+    /// Of the `metrics` of the report at a moment, those that the original EfficientLLM monitor
+    /// has: for those who ask often.
+    pub fn original_metrics(&self, now: f64) -> Metrics {
+        let end = self.ended.unwrap_or(now);
+        let progression = self.progression.settled();
+        let model = self.model(&progression);
+        let (_, from, to) = self.window(&progression, end);
+        let source = Source { recorder: self, progression: &progression, model: &model, wall: None };
+        source.over(from, to, Which::Counted).originals()
+    }
+
+    /// What the headline metrics are taken over.
+    fn window(&self, progression: &Progression, end: f64) -> (WindowName, f64, f64) {
+        match progression.window() {
+            Some((from, to)) => (WindowName::Train, from.max(self.started), to.min(end)),
+            None if progression.train.iterations > 0 => (WindowName::Train, self.started, end),
+            None => (WindowName::Run, self.started, end),
         }
     }
 
@@ -99,8 +122,32 @@ impl Recorder {
             samples: amounts.samples.ok().map(|samples| samples.total),
             seconds,
             latency_seconds: latency(&train.latencies),
+            latency_histogram: histogram(&train.latencies),
             loss_last: progression.loss,
         }
+    }
+
+    /// What came before, in and after the time between two moments.
+    fn phases(&self, (from, to): (f64, f64), end: f64) -> Vec<Phase> {
+        let energy = |from, to| {
+            let joules = |gpu: &GpuTrack| Some(gpu.energy(from, to)).filter(|energy| energy.seconds > 0.0);
+            let joules = self.gpus.iter().map(|gpu| joules(gpu).map(|energy| energy.area));
+            joules.sum::<Option<f64>>().filter(|_| !self.gpus.is_empty())
+        };
+        let phase = |name, from: f64, to: f64| Phase {
+            name,
+            from_seconds: from - self.started,
+            to_seconds: to - self.started,
+            energy_joules: energy(from, to),
+        };
+        [
+            phase(PhaseName::Startup, self.started, from),
+            phase(PhaseName::Training, from, to),
+            phase(PhaseName::After, to, end),
+        ]
+        .into_iter()
+        .filter(|phase| phase.to_seconds > phase.from_seconds)
+        .collect()
     }
 
     fn all_warnings(&self, from: f64, to: f64, model: &Model) -> Vec<String> {
@@ -134,12 +181,31 @@ fn latency(latencies: &Latencies) -> Latency {
     }
 }
 
+/// Bins of a histogram in a report.
+const MOST_BINS: usize = 256;
+
+fn histogram(latencies: &Latencies) -> Vec<LatencyBin> {
+    let bin = |bin: crate::metrics::latency::Bin| LatencyBin {
+        from_seconds: bin.from_seconds,
+        to_seconds: bin.to_seconds,
+        iterations: bin.iterations,
+    };
+    latencies.bins(MOST_BINS).into_iter().map(bin).collect()
+}
+
 /// Tokens and samples of a window, or why they are not known.
 struct Amounts {
     tokens: Result<Amount, String>,
     tokens_source: String,
     samples: Result<Amount, String>,
     samples_source: String,
+}
+
+/// The iterations that metrics speak of: those of the headline window, or the warm-up's too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    Counted,
+    All,
 }
 
 /// What the headline of any window is made from.
@@ -151,20 +217,19 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    fn headline(&self, from: f64, to: f64, window: WindowName) -> Headline {
-        let train = window == WindowName::Train;
-        let amounts = self.amounts(train);
+    fn over(&self, from: f64, to: f64, which: Which) -> Window<'_> {
+        let amounts = self.amounts(which);
         let parameters = &self.model.parameters;
         let parameters_source = match (parameters.value, &parameters.source) {
             (Some(value), Some(source)) => format!("{value:.2e} parameters ({source})"),
             _ => String::new(),
         };
-        Headline::new(&Window {
+        Window {
             from,
             to,
             gpus: &self.recorder.gpus,
             no_gpus: self.recorder.gpus_unavailable.as_deref().unwrap_or("no GPU was measured"),
-            sums: if train { &self.progression.train } else { &self.progression.run },
+            sums: if which == Which::Counted { &self.progression.train } else { &self.progression.run },
             tokens: amounts.tokens,
             samples: amounts.samples,
             parameters: parameters
@@ -182,11 +247,11 @@ impl Source<'_> {
             tokens_source: amounts.tokens_source,
             samples_source: amounts.samples_source,
             parameters_source,
-        })
+        }
     }
 
-    fn amounts(&self, train: bool) -> Amounts {
-        let of = |meter: &Meter| if train { meter.train } else { meter.run };
+    fn amounts(&self, which: Which) -> Amounts {
+        let of = |meter: &Meter| if which == Which::Counted { meter.train } else { meter.run };
         let nothing = || self.no_iterations().to_owned();
         let has_iterations = self.progression.run.iterations > 0;
         let samples = of(&self.progression.samples).ok_or_else(|| {

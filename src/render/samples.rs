@@ -42,6 +42,7 @@ pub fn training(gpus: u32) -> Report {
             ..Iterations::default()
         },
         window: Window::Train,
+        phases: Vec::new(),
         metrics: Metrics {
             amu_gb: Some(71.204),
             pcu_ratio: Some(0.987),

@@ -1,7 +1,8 @@
 //! The thread that reads the copied output for progress.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
@@ -9,7 +10,6 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bo
 use super::session::Shared;
 use crate::log::{LogReader, Source};
 use crate::model::Event;
-use crate::periodic::{Periodic, Stop};
 
 /// Bytes of one stream, as they arrived at a moment.
 pub struct Chunk {
@@ -48,20 +48,26 @@ impl LogFeed {
 
 /// The reader's thread.
 pub struct Follower {
-    thread: Option<Periodic>,
     end: Sender<Option<Chunk>>,
     given_up: Arc<AtomicBool>,
-    read_to_end: Arc<AtomicBool>,
+    /// Told when all has been read; disconnected if the reader has panicked.
+    read_to_end: Receiver<()>,
+    chunks_read: Arc<AtomicU64>,
 }
 
 impl Follower {
-    /// Waits until all that was sent has been read. Returns false if the reader hangs or has
-    /// panicked: then the log's figures are not complete.
+    /// Waits until all that was sent has been read, for as long as the reader comes on. Returns false
+    /// if it hangs or has panicked: then the log's figures are not complete.
     pub fn finish(self) -> bool {
         let _ = self.end.send_timeout(None, PATIENCE);
-        self.thread.is_some_and(|thread| thread.finish(PATIENCE))
-            && self.read_to_end.load(Ordering::Relaxed)
-            && !self.given_up.load(Ordering::Relaxed)
+        loop {
+            let before = self.chunks_read.load(Ordering::Relaxed);
+            match self.read_to_end.recv_timeout(PATIENCE) {
+                Ok(()) => return !self.given_up.load(Ordering::Relaxed),
+                Err(RecvTimeoutError::Timeout) if self.chunks_read.load(Ordering::Relaxed) > before => {}
+                Err(_) => return false,
+            }
+        }
     }
 }
 
@@ -73,14 +79,17 @@ pub fn follow(
     after: impl FnMut() + Send + 'static,
 ) -> (LogFeed, Follower) {
     let (chunks, queue) = bounded(QUEUE);
-    let (given_up, read_to_end) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
-    let done = read_to_end.clone();
-    let read = move |_: Stop| {
-        read_all(reader, &recorder, &queue, after);
-        done.store(true, Ordering::Relaxed);
+    let (done, read_to_end) = bounded(1);
+    let given_up = Arc::new(AtomicBool::new(false));
+    let chunks_read = Arc::new(AtomicU64::new(0));
+    let count = chunks_read.clone();
+    let read = move || {
+        read_all(reader, &recorder, &queue, &count, after);
+        let _ = done.send(());
     };
-    let thread = Periodic::spawn("effllm-log", read).ok();
-    let follower = Follower { thread, end: chunks.clone(), given_up: given_up.clone(), read_to_end };
+    // Without a thread nothing is read, which the end tells.
+    let _ = thread::Builder::new().name("effllm-log".to_owned()).spawn(read);
+    let follower = Follower { end: chunks.clone(), given_up: given_up.clone(), read_to_end, chunks_read };
     (LogFeed { chunks, given_up }, follower)
 }
 
@@ -88,6 +97,7 @@ fn read_all(
     mut reader: LogReader,
     recorder: &Shared,
     queue: &Receiver<Option<Chunk>>,
+    chunks_read: &AtomicU64,
     mut after: impl FnMut(),
 ) {
     let mut events = Vec::new();
@@ -107,6 +117,7 @@ fn read_all(
             }
         };
         record(&reader, recorder, &mut events, &mut after);
+        chunks_read.fetch_add(1, Ordering::Relaxed);
         if ended {
             return;
         }
@@ -120,7 +131,7 @@ fn record(reader: &LogReader, recorder: &Shared, events: &mut Vec<Event>, after:
     }
     for event in status.into_iter().chain(events.drain(..)) {
         let due = matches!(event, Event::Progress(_) | Event::LogRead { .. });
-        recorder.lock().fold(event);
+        recorder.fold(event);
         if due {
             after();
         }

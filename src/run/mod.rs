@@ -55,7 +55,8 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     // Orphans of the command's tree come to effllm, so that the whole of it is seen and counted.
     let _ = set_child_subreaper(true);
     let like = wiring::terminal(&wiring);
-    session.started();
+    let started = session.clock.now();
+    session.recorder.lock().started(started);
     let child = child::spawn(argv, wiring, signals.original_mask(), unbuffer)?;
     let (mut keyboard, slave) = match (child.pty, like) {
         (Some(pty), Some(like)) => (Keyboard::new(like, pty.master).ok(), Some(pty.slave)),
@@ -64,7 +65,7 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     if let Some(keyboard) = &mut keyboard {
         keyboard.hold();
     }
-    session.begin(Some(Tree::Below(std::process::id())));
+    session.begin(started, Some(Tree::Below(std::process::id())));
     let (feed, follower) = session.follow(settings.log.reader());
     let sink = |stream| sink(stream, &settings.report, &session.terminal);
     let pumps = pump::start(child.outputs, sink, session.clock, feed);

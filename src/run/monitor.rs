@@ -54,7 +54,7 @@ pub fn monitor(settings: Settings, subject: &Subject) -> Result<(), Error> {
     let mut reader = settings.log.reader();
     if let Some(tail) = &mut tail {
         let facts = grow::read_the_past(tail, &mut reader)?;
-        facts.into_iter().for_each(|facts| session.recorder.lock().fold(facts));
+        facts.into_iter().for_each(|facts| session.recorder.fold(facts));
     }
     describe(&session, process, unreadable);
     if subject.log.is_none() {
@@ -63,8 +63,9 @@ pub fn monitor(settings: Settings, subject: &Subject) -> Result<(), Error> {
     let interruptions = interruptions()?;
 
     let begun = Instant::now();
-    session.started();
-    session.begin(process.map(|process| Tree::Of(process.pid())));
+    let started = session.clock.at(begun);
+    session.recorder.lock().started(started);
+    session.begin(started, process.map(|process| Tree::Of(process.pid())));
     let log = tail.map(|tail| {
         let (feed, follower) = session.follow(reader);
         GrowingLog::read(tail, session.clock, session.recorder.clone(), feed, follower)

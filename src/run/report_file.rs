@@ -1,20 +1,17 @@
 //! The report on disk: whole at every moment, and never more than half a minute old.
 
-use std::fs::{File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
-use nix::unistd::geteuid;
-use tempfile::NamedTempFile;
 
 use crate::error::Error;
 use crate::model::Report;
 use crate::render;
+use crate::replace;
 use crate::settings::ReportTarget;
 
 /// How often the report of a running command is replaced: a SIGKILL of effllm loses no more.
@@ -40,20 +37,7 @@ impl ReportFile {
                 Error::usage(format!("the report cannot be written to {}: {why}", path.display()))
                     .hint("-o FILE names another place, -o - prints it on stdout")
             };
-            if path.is_dir() {
-                return Err(usage("it is a folder".to_owned()));
-            }
-            if is_planted(path) {
-                return Err(usage("it is another user's link in a folder that all users share".to_owned()));
-            }
-            if is_stream(path) {
-                return Ok(Self { target: target.clone(), closed: Arc::default() });
-            }
-            // The error names the temporary file behind what happened; that name helps nobody.
-            let why = |error: io::Error| {
-                usage(error.to_string().split(" at path").next().unwrap_or_default().to_owned())
-            };
-            temporary_beside(&target_of(path)).map_err(why)?;
+            replace::can_replace(path).map_err(usage)?;
         }
         Ok(Self { target: target.clone(), closed: Arc::default() })
     }
@@ -64,20 +48,22 @@ impl ReportFile {
         let json = render::json(report);
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
         *closed = true;
-        match &self.target {
+        let (written, place) = match &self.target {
             ReportTarget::Stdout => {
                 let mut stdout = io::stdout().lock();
-                let _ = stdout.write_all(json.as_bytes()).and_then(|()| stdout.flush());
+                let written = stdout.write_all(json.as_bytes()).and_then(|()| stdout.flush());
+                // A reader that has gone away did not want more of it.
+                let is_wanted = |error: &io::Error| error.kind() != io::ErrorKind::BrokenPipe;
+                (
+                    written.or_else(|error| if is_wanted(&error) { Err(error) } else { Ok(()) }),
+                    "stdout".to_owned(),
+                )
             }
-            ReportTarget::File(path) => {
-                let put = if is_stream(path) { append } else { replace };
-                if let Err(error) = put(path, json.as_bytes()) {
-                    eprintln!(
-                        "effllm: error: the report cannot be written to {}: {error}\n{json}",
-                        path.display()
-                    );
-                }
-            }
+            ReportTarget::File(path) => (replace::replace(path, json.as_bytes()), path.display().to_string()),
+        };
+        if let Err(error) = written {
+            let message = format!("effllm: error: the report cannot be written to {place}: {error}\n{json}");
+            let _ = io::stderr().write_all(message.as_bytes()); // there is no other place to tell it
         }
     }
 
@@ -98,7 +84,7 @@ impl ReportFile {
                 file.replace_by(&report());
             }
         };
-        if self.path().is_some_and(|path| !is_stream(path)) {
+        if self.path().is_some_and(|path| !replace::is_stream(path)) {
             // Without a thread there is only the last report.
             let _ = thread::Builder::new().name("effllm-report".to_owned()).spawn(keep);
         }
@@ -110,7 +96,7 @@ impl ReportFile {
         let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
         if let (false, Some(path)) = (*closed, self.path()) {
             // A disk that is full now may not be at the end, and then the loss is told.
-            let _ = replace(path, json.as_bytes());
+            let _ = replace::replace(path, json.as_bytes());
         }
     }
 }
@@ -127,55 +113,4 @@ impl KeptCurrent {
         // Full: it has been asked for already.
         let _ = self.ask.try_send(());
     }
-}
-
-/// Whether a path leads to a device, a pipe or a descriptor (`/dev/null`, `/dev/stdout`, `>(jq .)`):
-/// what is there is written to, and never replaced.
-fn is_stream(path: &Path) -> bool {
-    path.starts_with("/dev") || path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir())
-}
-
-/// Where a link leads to: it stays, and the file behind it is replaced.
-fn target_of(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
-}
-
-/// Whether a path is a link that must not be followed: one that somebody else has put into a folder
-/// in which everybody may, as into /tmp (the rule of proc_sys_fs(5), protected_symlinks).
-fn is_planted(path: &Path) -> bool {
-    const STICKY_AND_WORLD_WRITABLE: u32 = 0o1002;
-    let (Ok(link), Ok(folder)) = (path.symlink_metadata(), folder_of(path).metadata()) else { return false };
-    link.is_symlink()
-        && folder.mode() & STICKY_AND_WORLD_WRITABLE == STICKY_AND_WORLD_WRITABLE
-        && link.uid() != geteuid().as_raw()
-        && link.uid() != folder.uid()
-}
-
-fn append(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    File::options().append(true).open(path)?.write_all(bytes)
-}
-
-/// Puts bytes in the place of a file so that at every moment either the old or the new is there.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if is_planted(path) {
-        return Err(io::Error::other("another user has put a link there"));
-    }
-    let path = target_of(path);
-    let mut temporary = temporary_beside(&path)?;
-    temporary.write_all(bytes)?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(path)?;
-    Ok(())
-}
-
-/// A new file in the folder of another one, with the permissions that the umask leaves.
-fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
-    tempfile::Builder::new()
-        .prefix(".effllm-report.")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder_of(path))
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -1,5 +1,5 @@
 //! Everything that measures and shows, whether effllm has started what is measured or found it
-//! running: the recorder and its sources, the terminal, and the report.
+//! running: the recorder and its sources, the terminal, the sinks, and the report.
 
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
@@ -17,10 +17,13 @@ use crate::host::{HostSampler, Tree};
 use crate::log::LogReader;
 use crate::model::report::{Command, Status};
 use crate::model::{Clock, Event, Report};
-use crate::periodic::rehearse_panic;
+use crate::periodic::{rehearse_panic, rehearse_panic_of};
 use crate::recorder::Recorder;
 use crate::render;
 use crate::settings::Settings;
+use crate::sink::queue::Queue;
+use crate::sink::tensorboard::Scalars;
+use crate::sink::{RunningSinks, Sinks, Warn, series};
 use crate::view::{self, Live, Terminal, Ticker};
 
 /// How long the end of a session waits for NVML's last sample.
@@ -41,6 +44,8 @@ pub struct Session {
     gpus: Option<gpu::Sampler>,
     /// Why no GPU will be measured, if that is certain.
     pub without_gpus: Option<String>,
+    sinks: Option<Sinks>,
+    scalars: Option<Scalars>,
     begun: Option<Begun>,
 }
 
@@ -48,6 +53,7 @@ pub struct Session {
 struct Begun {
     host: Option<HostSampler>,
     kept_current: KeptCurrent,
+    sinks: Option<RunningSinks>,
     _ticker: Option<Ticker>,
 }
 
@@ -56,7 +62,7 @@ impl Session {
     /// the run goes on if the screen is not free for it.
     ///
     /// # Errors
-    /// The report cannot be written to its place, or `--gpus` names a GPU that is not there.
+    /// The report or a sink cannot be written to its place, or `--gpus` names a GPU that is not there.
     pub fn prepare(
         settings: &Settings,
         command: Command,
@@ -66,11 +72,16 @@ impl Session {
         let report_file = ReportFile::prepare(&settings.report)?;
         let clock = Clock::new();
         let recorder = Recorder::new(settings.recorder_options(), command, environment.job());
-        let recorder = Shared(Arc::new(Mutex::new(recorder)));
+        let sinks = Sinks::open(&settings.sinks)?;
+        let recorder = Shared { recorder: Arc::new(Mutex::new(recorder)), series: sinks.series() };
         let is_silent = settings.quiet || !screen_is_free;
         let live = if is_silent { Live::Off } else { settings.live.resolve(view::stderr_can_draw()) };
         let terminal =
             Terminal::standard(live).map_err(|error| Error::failed(format!("cannot use stderr: {error}")))?;
+        panic::set_hook(Box::new(mourn));
+        if let Some(url) = sinks.served_at().filter(|_| !settings.quiet) {
+            let _ = terminal.print(&format!("effllm: the metrics are served at {url}\n"));
+        }
         let (gpus, without_gpus) = sample_gpus(settings, environment, clock, &recorder)?;
         Ok(Self {
             clock,
@@ -83,24 +94,24 @@ impl Session {
             report_file,
             gpus: Some(gpus),
             without_gpus,
+            scalars: sinks.scalars(clock),
+            sinks: Some(sinks),
             begun: None,
         })
     }
 
-    /// The run starts now.
-    pub fn started(&self) {
-        self.recorder.lock().started(self.clock.now());
-    }
-
-    /// The run has started: samples these processes, shows the table, keeps the report current. From
-    /// here on nothing fails but measurements.
-    pub fn begin(&mut self, processes: Option<Tree>) {
-        panic::set_hook(Box::new(mourn));
+    /// The run has started at a moment: samples these processes, shows the table, fills the sinks and
+    /// keeps the report current. From here on nothing fails but measurements.
+    pub fn begin(&mut self, started: f64, processes: Option<Tree>) {
         let snapshot = self.recorder.snapshot(self.clock);
         let sample = |tree| HostSampler::start(tree, self.interval, self.clock, self.recorder.sink()).ok();
         self.begun = Some(Begun {
             host: processes.and_then(sample),
             kept_current: self.report_file.keep_current(snapshot.clone()),
+            sinks: self
+                .sinks
+                .take()
+                .map(|sinks| sinks.start(self.clock, started, snapshot.clone(), self.recorder.warn())),
             _ticker: (self.live == Live::Table)
                 .then(|| Ticker::start(self.terminal.clone(), snapshot).ok())
                 .flatten(),
@@ -108,11 +119,17 @@ impl Session {
     }
 
     /// Starts the thread that reads the log which is put into the feed.
-    pub fn follow(&self, reader: LogReader) -> (LogFeed, Follower) {
+    pub fn follow(&mut self, reader: LogReader) -> (LogFeed, Follower) {
+        let mut scalars = self.scalars.take();
         let (terminal, recorder) = (self.terminal.clone(), self.recorder.clone());
         let mut announcer =
             Announcer::new(terminal, recorder.clone(), self.clock, self.live, self.log_interval);
-        follow::follow(reader, recorder, move || announcer.look())
+        follow::follow(reader, recorder.clone(), move || {
+            announcer.look();
+            if let Some(scalars) = &mut scalars {
+                scalars.look(&recorder.lock());
+            }
+        })
     }
 
     /// Says something of effllm's own, unless it is to be quiet.
@@ -155,6 +172,11 @@ impl Session {
                 .warn("reading the log hung or failed: iterations, tokens and samples are not complete");
         }
         self.recorder.lock().ended(ended, status, describe);
+        if let Some(sinks) = self.begun.as_mut().and_then(|begun| begun.sinks.take()) {
+            let report = self.recorder.lock().report(ended);
+            sinks.finish(&report, ended);
+        }
+        // A sink that failed has said so in the meantime.
         let report = self.recorder.lock().report(ended);
         self.begun = None;
         let is_free = self.terminal.finish().is_ok();
@@ -167,17 +189,25 @@ impl Session {
 
 /// A step of effllm's own beside the command's: whatever happens in it, the rest goes on.
 pub fn guarded(step: impl FnOnce()) {
-    let _ = panic::catch_unwind(AssertUnwindSafe(step)); // told by the hook
+    // Told by the hook.
+    let _ = panic::catch_unwind(AssertUnwindSafe(|| {
+        rehearse_panic_of("end");
+        step();
+    }));
 }
 
 /// The recorder, as the sources' threads share it.
 #[derive(Clone)]
-pub struct Shared(Arc<Mutex<Recorder>>);
+pub struct Shared {
+    recorder: Arc<Mutex<Recorder>>,
+    /// Where copies of the events go.
+    series: Option<Queue<Event>>,
+}
 
 impl Shared {
     /// A thread that panicked while it held the recorder ends its own measurements, not the others'.
     pub fn lock(&self) -> MutexGuard<'_, Recorder> {
-        let recorder = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
         rehearse_panic();
         recorder
     }
@@ -188,10 +218,24 @@ impl Shared {
         move || shared.lock().report(clock.now())
     }
 
+    /// Takes in one event.
+    pub fn fold(&self, event: Event) {
+        if let Some(series) = self.series.as_ref().filter(|_| series::shows(&event)) {
+            series.offer(event.clone());
+        }
+        self.lock().fold(event);
+    }
+
     /// What a source is to do with its events.
     fn sink(&self) -> impl Fn(Event) + Clone + Send + 'static {
         let shared = self.clone();
-        move |event| shared.lock().fold(event)
+        move |event| shared.fold(event)
+    }
+
+    /// What a sink is to do with its warnings.
+    fn warn(&self) -> Warn {
+        let shared = self.clone();
+        Arc::new(move |warning| shared.lock().warn(warning))
     }
 }
 

@@ -9,6 +9,8 @@ use serde::Deserialize;
 use super::values::{Bounded, Count, Interval, Patience, ReportTarget, text_or_number};
 use crate::child::{StdioMode, TakenSignal};
 use crate::gpu::GpuChoice;
+use crate::sink::listen::Address;
+use crate::sink::series::SeriesFile;
 use crate::view::LiveMode;
 
 /// The groups in which help and manual page show the options.
@@ -17,6 +19,7 @@ const GPUS: &str = "GPUs";
 const METRICS: &str = "Metrics";
 const LOG: &str = "Log";
 const LIVE: &str = "While the command runs";
+const OUTPUT: &str = "Output besides the report";
 /// That of options which say how to run a command.
 pub const COMMAND: &str = "The command";
 const SETTINGS: &str = "Settings";
@@ -90,6 +93,26 @@ pub struct Layer {
     #[serde(default, deserialize_with = "text_or_number")]
     pub log_interval: Option<Bounded>,
 
+    /// Write the metrics to an event file in DIR every log interval, for TensorBoard [default: none]
+    #[arg(long, value_name = "DIR", help_heading = OUTPUT, value_hint = ValueHint::DirPath)]
+    pub tensorboard: Option<PathBuf>,
+
+    /// Write every sample and progress record to FILE, which ends in .csv or .jsonl [default: none]
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT, value_hint = ValueHint::FilePath)]
+    #[serde(default, deserialize_with = "text_or_number")]
+    pub series: Option<SeriesFile>,
+
+    /// Write the metrics to FILE every 15 seconds, for node_exporter's textfile collector (.prom) or
+    /// whoever reads OpenMetrics [default: none]
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT, value_hint = ValueHint::FilePath)]
+    pub openmetrics: Option<PathBuf>,
+
+    /// Serve the metrics at http://ADDR:PORT/metrics while the command runs; PORT alone is on this
+    /// machine only [default: not]
+    #[arg(long, value_name = "[ADDR:]PORT", help_heading = OUTPUT)]
+    #[serde(default, deserialize_with = "text_or_number")]
+    pub listen: Option<Address>,
+
     /// Points kept for the report's plots; never changes an average [default: 1000] [env: EFFICIENTLLM_HISTORY_SIZE]
     #[arg(long, value_name = "N", help_heading = REPORT)]
     #[serde(default, deserialize_with = "text_or_number")]
@@ -151,6 +174,10 @@ impl Layer {
             pattern: self.pattern.or(below.pattern),
             live: self.live.or(below.live),
             log_interval: self.log_interval.or(below.log_interval),
+            tensorboard: self.tensorboard.or(below.tensorboard),
+            series: self.series.or(below.series),
+            openmetrics: self.openmetrics.or(below.openmetrics),
+            listen: self.listen.or(below.listen),
             history_size: self.history_size.or(below.history_size),
             no_unbuffer: self.no_unbuffer.or(below.no_unbuffer),
             quiet: self.quiet.or(below.quiet),

@@ -21,6 +21,7 @@ use crate::error::Error;
 use crate::gpu::GpuChoice;
 use crate::log::{LogReader, Rules, profiles};
 use crate::recorder;
+use crate::sink;
 use crate::view::LiveMode;
 
 /// What a run is to do.
@@ -40,6 +41,7 @@ pub struct Settings {
     pub gpus: GpuChoice,
     pub nvml_library: Option<PathBuf>,
     pub live: LiveMode,
+    pub sinks: sink::Options,
     /// Iterations left out of the headline window.
     pub warmup: u64,
     /// Set PYTHONUNBUFFERED for the command.
@@ -109,11 +111,19 @@ impl Settings {
     pub fn resolve(flags: Layer) -> Result<Self, Error> {
         let files = file::layers(flags.config.as_deref())?;
         let layer = flags.or(environment::layer()?).or(files);
+        let log_interval = layer.log_interval.map_or(10, u64::from);
         Ok(Self {
             report: layer.report.clone().unwrap_or_else(ReportTarget::default_file),
             interval: layer.interval.unwrap_or_default().0,
             history_size: layer.history_size.map_or(1000, usize::from),
-            log_interval: layer.log_interval.map_or(10, u64::from),
+            log_interval,
+            sinks: sink::Options {
+                tensorboard: layer.tensorboard.clone(),
+                series: layer.series.clone(),
+                openmetrics: layer.openmetrics.clone(),
+                listen: layer.listen,
+                log_interval,
+            },
             log: LogRules::load(&layer)?,
             parameters: layer.params.map(Count::value),
             sequence_length: layer.seq_len.map(Count::value),

@@ -3,5 +3,11 @@
 
 mod shell;
 
+mod fuzz;
 mod gpu;
+mod metrics;
+mod properties;
+mod seeds;
+mod settings;
+mod sink;
 mod wrap;

@@ -21,7 +21,7 @@ use tempfile::TempDir;
 pub const EFFLLM: &str = env!("CARGO_BIN_EXE_effllm");
 
 /// The longest that a condition may take to come about on a machine that has much else to do.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// An empty folder and an empty environment.
 pub struct Shell {
@@ -224,7 +224,7 @@ impl<'a> Session<'a> {
             match self.child.try_wait().expect("it can be waited for") {
                 Some(status) => break status,
                 None if begun.elapsed() > PATIENCE => {
-                    let (stdout, stderr) = (self.stdout.text(), self.stderr.text());
+                    let [stdout, stderr] = [&self.stdout, &self.stderr].map(Stream::beginning);
                     panic!("the command does not end; stdout: {stdout}\nstderr: {stderr}");
                 }
                 None => thread::sleep(Duration::from_millis(5)),
@@ -315,6 +315,10 @@ impl Stream {
 
     fn text(&self) -> String {
         String::from_utf8_lossy(&self.bytes.lock().expect("no reader panics")).into_owned()
+    }
+
+    fn beginning(&self) -> String {
+        self.text().chars().take(2000).collect::<String>().escape_debug().to_string()
     }
 
     fn end(&mut self) -> Vec<u8> {

@@ -122,7 +122,7 @@ fn a_reader_that_never_comes_can_be_given_up_by_a_signal() {
 fn a_reader_that_goes_away_ends_the_command_as_it_would_without_effllm() {
     let shell = Shell::new();
     let alone = shell.sh("(yes; echo yes ended with $? >&2) | head -n 1").done();
-    let wrapped = shell.sh("$effllm run -- sh -c 'yes; echo yes ended with $? >&2' | head -n 1").done();
+    let wrapped = shell.sh("$effllm run -q -- sh -c 'yes; echo yes ended with $? >&2' | head -n 1").done();
     assert_eq!(wrapped.stdout(), "y\n");
     assert_eq!(wrapped.stdout(), alone.stdout());
     assert_eq!(wrapped.stderr(), "yes ended with 141\n");
@@ -497,7 +497,7 @@ fn a_report_can_be_written_into_a_pipe() {
     assert_eq!(shell.files(), ["pipe"]);
     assert!(!shell.path("pipe").is_file(), "the pipe is gone");
     Report::parse(&reader.join().expect("the reader"));
-    let done = shell.sh("$effllm run -o /dev/stdout -- true | cat").done();
+    let done = shell.sh("$effllm run -q -o /dev/stdout -- true | cat").done();
     Report::parse(&done.stdout());
 }
 

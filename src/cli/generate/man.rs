@@ -137,9 +137,6 @@ fn field_table(belongs: impl Fn(&str) -> bool) -> String {
         let kind = KINDS.iter().find(|(_, unit)| bind(&format!("{field}_{unit}")).is_ok());
         let kind = kind.map(|(kind, _)| format!(" ({kind})")).unwrap_or_default();
         table += &format!("@ `{field}`{kind}\n{meaning}\n");
-        if field == "step_time" {
-            table += "@ `iterations_per_s`\nthe same, stated as iterations per second\n";
-        }
     }
     table
 }

@@ -1,0 +1,133 @@
+//! `effllm report`: reports as documents for people and tables for programs.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use serde::Deserialize;
+
+use crate::error::Error;
+use crate::model::report::SCHEMA;
+use crate::render;
+
+const EXAMPLES: &str = "\
+Examples:
+  effllm report effllm-report.json                          the summary table once more
+  effllm report effllm-report.json -o report.html           a page for the browser
+  effllm report before.json after.json -o comparison.html   one that compares
+  effllm report --format csv runs/*.json > runs.csv         a row a run";
+
+/// Render reports as a table, a web page, Markdown or CSV
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Report {
+    /// Reports that effllm wrote; `-` reads one from standard input
+    #[arg(required = true, value_name = "REPORT")]
+    reports: Vec<PathBuf>,
+
+    /// The form of the output [default: by the ending of the -o file's name, else table]
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<Format>,
+
+    /// Write to FILE instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// The summary that `effllm run` ends with
+    Table,
+    /// Tables for a pull request; of several reports one that compares them
+    Markdown,
+    /// A page that needs nothing else; of several reports one that compares them
+    Html,
+    /// A row a report
+    Csv,
+    /// The report itself; of several reports an array
+    Json,
+}
+
+impl Format {
+    fn of_file(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "html" | "htm" => Some(Self::Html),
+            "md" => Some(Self::Markdown),
+            "csv" => Some(Self::Csv),
+            "json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+}
+
+impl Report {
+    pub fn run(self) -> Result<ExitCode, Error> {
+        let output = self.output.filter(|path| path != Path::new("-"));
+        let format = self.format.or_else(|| Format::of_file(output.as_deref()?)).unwrap_or(Format::Table);
+        if self.reports.iter().filter(|path| *path == Path::new("-")).count() > 1 {
+            return Err(Error::usage("'-' is named twice, but standard input can be read only once"));
+        }
+        let read = |path: &PathBuf| Ok((path.display().to_string(), read(path)?));
+        let reports: Vec<Named> = self.reports.iter().map(read).collect::<Result<_, Error>>()?;
+        let text = rendered(format, &reports);
+        match output {
+            Some(path) => fs::write(&path, text)
+                .map_err(|error| Error::failed(format!("cannot write {}: {error}", path.display())))?,
+            None => match io::stdout().lock().write_all(text.as_bytes()) {
+                // Whoever reads may have had enough (`| head`): that is no failure.
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                    return Err(Error::failed(format!("cannot write to stdout: {error}")));
+                }
+                _ => {}
+            },
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A report with the name of its file.
+type Named = (String, crate::model::Report);
+
+fn rendered(format: Format, reports: &[Named]) -> String {
+    match (format, reports) {
+        (Format::Html, reports) => render::html(reports),
+        (Format::Markdown, reports) => render::markdown(reports),
+        (Format::Csv, reports) => render::csv(reports),
+        (Format::Json, [(_, report)]) => render::json(report),
+        (Format::Json, reports) => {
+            let all: Vec<String> =
+                reports.iter().map(|(_, report)| render::json(report).trim_end().to_owned()).collect();
+            format!("[\n{}\n]\n", all.join(",\n"))
+        }
+        (Format::Table, reports) => {
+            let tables = reports.iter().map(|(_, report)| render::summary(report, None, false));
+            tables.collect::<Vec<_>>().join("\n")
+        }
+    }
+}
+
+/// Reads a report from a file or, for `-`, from standard input.
+fn read(path: &Path) -> Result<crate::model::Report, Error> {
+    let (name, text) = if path == Path::new("-") {
+        let mut text = Vec::new();
+        ("standard input".to_owned(), io::stdin().lock().read_to_end(&mut text).map(|_| text))
+    } else {
+        (path.display().to_string(), fs::read(path))
+    };
+    let text = text.map_err(|error| Error::usage(format!("cannot read {name}: {error}")))?;
+    let no_report = |why: String| {
+        Error::usage(format!("{name} is no report of effllm: {why}"))
+            .hint("'effllm run -o FILE' and 'effllm parse --json LOG' write reports")
+    };
+    #[derive(Deserialize)]
+    struct Form {
+        schema: String,
+    }
+    let form: Form = serde_json::from_slice(&text).map_err(|error| no_report(error.to_string()))?;
+    if form.schema != SCHEMA {
+        return Err(no_report(format!("its schema is '{}', not '{SCHEMA}'", form.schema)));
+    }
+    serde_json::from_slice(&text).map_err(|error| no_report(error.to_string()))
+}

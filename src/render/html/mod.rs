@@ -1,0 +1,79 @@
+//! A report as a page that opens in any browser and needs nothing else: no network and no script.
+//!
+//! Several reports make one page that compares them. Whatever came from a command is escaped by the
+//! template language; what a reader could not see, or what would turn the direction of writing, is
+//! replaced by signs that show it.
+
+mod chart;
+mod comparison;
+mod run;
+mod series;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::model::Report;
+use crate::model::report::Exit;
+use crate::render::words;
+
+/// The page of one report, or one that compares several; each comes with the name of its file.
+pub fn html(reports: &[(String, Report)]) -> String {
+    let page = match reports {
+        [(_, report)] => page(&words::command(report), &run::body(report)),
+        reports => page("Comparison of runs", &comparison::body(reports)),
+    };
+    page.into_string().chars().map(visible).collect()
+}
+
+/// Nothing may be fetched, and no script may run, whatever got into the page.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
+fn page(title: &str, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                link rel="icon" href="data:,";
+                title { (title) " · effllm" }
+                style { (PreEscaped(include_str!("style.css"))) }
+            }
+            body {
+                main { (body) }
+                footer { "effllm " (env!("CARGO_PKG_VERSION")) " · This page is one file; it fetches nothing." }
+            }
+        }
+    }
+}
+
+/// What has a definition that shows by pointer, focus or tap.
+fn defined(word: &str, definition: &str) -> Markup {
+    html! {
+        span.term tabindex="0" { (word) span.tip role="tooltip" { (definition) } }
+    }
+}
+
+/// How the run ended, in its colour.
+fn ending(report: &Report) -> Markup {
+    let class = match &report.command.exit {
+        Some(Exit::Code(0)) => "good",
+        Some(_) => "bad",
+        None => "",
+    };
+    html! { span.pill.(class) { (words::ending(report)) } }
+}
+
+/// A control character as its picture, and a mark that turns the direction of writing as `�`.
+fn visible(c: char) -> char {
+    match c {
+        '\n' | '\t' => c,
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
+        '\u{7f}' => '\u{2421}',
+        '\u{80}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            '\u{fffd}'
+        }
+        c => c,
+    }
+}

@@ -1,0 +1,133 @@
+//! A report as Markdown, for pull requests: one table; of several reports, one that compares them.
+
+use std::fmt::Write;
+
+use crate::model::Report;
+use crate::model::metric::METRICS;
+use crate::model::report::Window;
+use crate::model::units::{show, show_duration};
+
+use super::plain;
+use super::words::{change, command, ending};
+
+/// The metrics of one report with where each came from, or of several side by side; each report
+/// comes with the name of its file.
+pub fn markdown(reports: &[(String, Report)]) -> String {
+    match reports {
+        [(_, report)] => one(report),
+        reports => several(reports),
+    }
+}
+
+fn one(report: &Report) -> String {
+    let trained = report.window == Window::Train;
+    let mut text = format!("**{}** · {}\n\n", code(&command(report)), facts(report));
+    let rows = METRICS.iter().zip(report.metrics.each().zip(report.metrics_whole_run.each()));
+    if trained {
+        text += "| metric | unit | training | whole run | from |\n|---|---|--:|--:|---|\n";
+    } else {
+        text += "| metric | unit | whole run | from |\n|---|---|--:|---|\n";
+    }
+    let mut unknown: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (metric, ((_, headline), (_, whole))) in rows {
+        let why = report.unavailable.get(metric.name).map_or("", String::as_str);
+        let from = report.provenance.get(metric.name).map_or("", String::as_str);
+        let shown = |value: Option<f64>| value.map_or("–".to_owned(), show);
+        match headline.or(whole) {
+            None => match unknown.iter_mut().find(|(known, _)| *known == why) {
+                Some((_, names)) => names.push(metric.name),
+                None => unknown.push((why, vec![metric.name])),
+            },
+            Some(_) => {
+                let values =
+                    if trained { format!("{} | {}", shown(headline), shown(whole)) } else { shown(headline) };
+                let from = if headline.is_some() { from } else { why };
+                line(
+                    &mut text,
+                    format_args!("| `{}` | {} | {values} | {} |", metric.name, metric.unit, cell(from)),
+                );
+            }
+        }
+    }
+    if !unknown.is_empty() {
+        text += "\nNot known:\n\n";
+        for (why, names) in unknown {
+            line(&mut text, format_args!("- `{}`: {}", names.join("`, `"), cell(why)));
+        }
+    }
+    for warning in &report.warnings {
+        line(&mut text, format_args!("\n> **Warning:** {}", cell(warning)));
+    }
+    text
+}
+
+fn several(reports: &[(String, Report)]) -> String {
+    let mut text = "| metric | unit |".to_owned();
+    for (name, _) in reports {
+        text += &format!(" {} |", cell(name));
+    }
+    line(&mut text, format_args!("\n|---|---|{}", "--:|".repeat(reports.len())));
+    for (i, metric) in METRICS.iter().enumerate() {
+        let values: Vec<Option<f64>> = reports
+            .iter()
+            .map(|(_, report)| report.metrics.each().nth(i).and_then(|(_, value)| value))
+            .collect();
+        if values.iter().all(Option::is_none) {
+            continue;
+        }
+        let baseline = values.first().copied().flatten();
+        let cells = values.iter().enumerate().map(|(n, value)| match value {
+            Some(value) if n > 0 => format!(" {} {} |", show(*value), change(baseline, *value)),
+            value => format!(" {} |", value.map_or("–".to_owned(), show)),
+        });
+        let cells: String = cells.collect();
+        line(&mut text, format_args!("| `{}` | {} |{cells}", metric.name, metric.unit));
+    }
+    text += "\n";
+    for (name, report) in reports {
+        line(&mut text, format_args!("- {}: {} · {}", cell(name), code(&command(report)), facts(report)));
+        for warning in &report.warnings {
+            line(&mut text, format_args!("  - **Warning:** {}", cell(warning)));
+        }
+    }
+    text
+}
+
+fn facts(report: &Report) -> String {
+    let seconds = report.command.wall_seconds.map(show_duration);
+    let iterations = Some(report.iterations.count).filter(|n| *n > 0).map(|n| format!("{n} iterations"));
+    let ending = Some(cell(&ending(report)));
+    ending.into_iter().chain(seconds).chain(iterations).collect::<Vec<_>>().join(" · ")
+}
+
+fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
+    // Writing to a string does not fail.
+    let _ = writeln!(text, "{line}");
+}
+
+/// Text from outside as part of a line or a cell: nothing in it is markup.
+fn cell(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in plain(text).chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '~' | '!' | '@' => {
+                escaped.push('\\');
+                escaped.push(c);
+            }
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// Text from outside as code, fenced by more backquotes than it has in a row.
+fn code(text: &str) -> String {
+    let text = plain(text);
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    format!("{fence}{pad}{text}{pad}{fence}")
+}

@@ -1,0 +1,175 @@
+//! `--listen`: the metrics over HTTP, for Prometheus to scrape a run that lasts weeks.
+//!
+//! One thread serves one client after the other, each within a deadline, so that whoever hangs
+//! costs others a moment and effllm no memory. Nothing is asked of the recorder but when a client
+//! comes.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::str::FromStr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Warn;
+use super::openmetrics::openmetrics;
+use crate::error::Error;
+use crate::model::Report;
+
+/// Where to listen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Address(SocketAddr);
+
+impl FromStr for Address {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let loopback = ["", ":", "localhost:"].into_iter().find_map(|before| {
+            let port = text.strip_prefix(before)?.parse().ok()?;
+            Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        });
+        let unknown = "is no address: 9464 is a port on this machine alone, 0.0.0.0:9464 is open to others";
+        loopback.or(text.parse().ok()).map(Self).ok_or_else(|| unknown.to_owned())
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The longest that one client may take.
+const DEADLINE: Duration = Duration::from_secs(2);
+/// The longest head of a request that is read, in bytes and in lines.
+const LONGEST_HEAD: usize = 8 * 1024;
+const MOST_HEADERS: usize = 64;
+/// How long to wait where the system has no connection to give.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A socket that is open, and that nobody answers at yet.
+#[derive(Debug)]
+pub struct Listener(TcpListener);
+
+impl Listener {
+    /// Opens the socket.
+    ///
+    /// # Errors
+    /// The address is taken, not this machine's, or not this user's to take.
+    pub fn bind(address: Address) -> Result<Self, Error> {
+        let usage = |error| {
+            Error::usage(format!("cannot listen at {address}: {error}"))
+                .hint("--listen PORT names another port, 0 any that is free")
+        };
+        TcpListener::bind(address.0).map(Self).map_err(usage)
+    }
+
+    /// Where the metrics are to be had.
+    pub fn url(&self) -> Option<String> {
+        self.0.local_addr().ok().map(|address| format!("http://{address}/metrics"))
+    }
+
+    /// Serves what `report` says, until the process ends.
+    pub fn start(self, report: impl Fn() -> Report + Send + 'static, warn: &Warn) {
+        let serve = move || loop {
+            match self.0.accept() {
+                // A client that hangs or goes away is its own loss.
+                Ok((stream, _)) => drop(serve(stream, &report)),
+                Err(_) => thread::sleep(PAUSE),
+            }
+        };
+        if let Err(error) = thread::Builder::new().name("effllm-listen".to_owned()).spawn(serve) {
+            warn(format!("the metrics are not served: {error}"));
+        }
+    }
+}
+
+fn serve(mut stream: TcpStream, report: impl Fn() -> Report) -> io::Result<()> {
+    let deadline = Instant::now() + DEADLINE;
+    let head = read_head(&mut stream, deadline)?;
+    let answer = answer(&head, report);
+    stream.set_write_timeout(Some(DEADLINE))?;
+    stream.write_all(answer.as_bytes())
+}
+
+/// Reads as far as the empty line that ends a request's head.
+fn read_head(stream: &mut TcpStream, deadline: Instant) -> io::Result<Vec<u8>> {
+    let mut head = Vec::new();
+    let mut part = [0; 1024];
+    while head.len() < LONGEST_HEAD && !head.windows(4).any(|end| end == b"\r\n\r\n") {
+        let left = deadline.saturating_duration_since(Instant::now());
+        // No time at all would mean for ever.
+        stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+        let read = stream.read(&mut part)?;
+        if read == 0 {
+            break;
+        }
+        head.extend_from_slice(part.get(..read).unwrap_or_default());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+    }
+    Ok(head)
+}
+
+fn answer(head: &[u8], report: impl Fn() -> Report) -> String {
+    const TEXT: &str = "text/plain; charset=utf-8";
+    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    if !request.parse(head).is_ok_and(|parsed| parsed.is_complete()) {
+        return response("400 Bad Request", TEXT, "this is no HTTP request\n", true);
+    }
+    let method = request.method.unwrap_or_default();
+    let path = request.path.unwrap_or_default();
+    let has_body = method != "HEAD";
+    if !["GET", "HEAD"].contains(&method) {
+        return response("405 Method Not Allowed\r\nAllow: GET, HEAD", TEXT, "only GET and HEAD\n", true);
+    }
+    if path.split('?').next() != Some("/metrics") {
+        return response("404 Not Found", TEXT, "effllm serves /metrics\n", has_body);
+    }
+    let wants_openmetrics = request.headers.iter().any(|header| {
+        header.name.eq_ignore_ascii_case("accept")
+            && String::from_utf8_lossy(header.value).contains("application/openmetrics-text")
+    });
+    let content_type = if wants_openmetrics {
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    } else {
+        // The same text: readers of the older format read it as well.
+        "text/plain; version=0.0.4; charset=utf-8"
+    };
+    response("200 OK", content_type, &openmetrics(&report()), has_body)
+}
+
+fn response(status: &str, content_type: &str, body: &str, has_body: bool) -> String {
+    let length = body.len();
+    let body = if has_body { body } else { "" };
+    format!(
+        "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_this_machines_alone_unless_it_is_written_out() {
+        for (text, address) in [
+            ("9464", Some("127.0.0.1:9464")),
+            (":9464", Some("127.0.0.1:9464")),
+            ("localhost:9464", Some("127.0.0.1:9464")),
+            ("127.0.0.1:9464", Some("127.0.0.1:9464")),
+            ("0.0.0.0:9464", Some("0.0.0.0:9464")),
+            ("[::1]:9464", Some("[::1]:9464")),
+            ("[::]:9464", Some("[::]:9464")),
+            ("", None),
+            (":", None),
+            ("65536", None),
+            ("example.org:9464", None),
+            ("127.0.0.1", None),
+        ] {
+            let parsed = text.parse::<Address>().ok().map(|address| address.to_string());
+            assert_eq!(parsed.as_deref(), address, "{text}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! Where measurements go while the command runs, besides the report: scalars for TensorBoard, every
+//! reading as a series, and the report's metrics as OpenMetrics, in a file or on demand.
+//!
+//! Everything is opened before the command starts, where what is impossible is still a usage error.
+//! What fails later costs that output alone and is told once, in the report's warnings. Nobody
+//! waits for a disk: what is to be written goes through a bounded [`queue`] into a thread of its
+//! own, or is drawn up by a thread when it is due.
+
+pub mod listen;
+pub mod openmetrics;
+pub mod queue;
+pub mod series;
+pub mod tensorboard;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::model::{Clock, Event, Report};
+
+use listen::{Address, Listener};
+use openmetrics::TextFile;
+use queue::{Opened, Queue, Writing};
+use series::SeriesFile;
+use tensorboard::{Point, Scalars};
+
+/// Tells the reader of the report what was lost.
+pub type Warn = Arc<dyn Fn(String) + Send + Sync>;
+
+/// How long the end of a run waits for what one sink has still to write.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What was asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The folder for TensorBoard's event file.
+    pub tensorboard: Option<PathBuf>,
+    pub series: Option<SeriesFile>,
+    pub openmetrics: Option<PathBuf>,
+    pub listen: Option<Address>,
+    /// Iterations between two points in TensorBoard.
+    pub log_interval: u64,
+}
+
+/// The sinks that were asked for, open, before the command has started.
+#[derive(Debug)]
+pub struct Sinks {
+    tensorboard: Option<Opened<Point>>,
+    series: Option<Opened<Event>>,
+    openmetrics: Option<TextFile>,
+    listener: Option<Listener>,
+    options: Options,
+}
+
+impl Sinks {
+    /// Opens everything that was asked for.
+    ///
+    /// # Errors
+    /// A folder or file that cannot be written to, an address that cannot be listened at.
+    pub fn open(options: &Options) -> Result<Self, Error> {
+        Ok(Self {
+            tensorboard: options.tensorboard.as_deref().map(tensorboard::open).transpose()?,
+            series: options.series.as_ref().map(SeriesFile::open).transpose()?,
+            openmetrics: options.openmetrics.as_deref().map(TextFile::prepare).transpose()?,
+            listener: options.listen.map(Listener::bind).transpose()?,
+            options: options.clone(),
+        })
+    }
+
+    /// Where the sources' events go, if anyone wants them.
+    pub fn series(&self) -> Option<Queue<Event>> {
+        self.series.as_ref().map(Opened::queue)
+    }
+
+    /// Where the metrics go as the log tells of progress, if anyone wants them.
+    pub fn scalars(&self, clock: Clock) -> Option<Scalars> {
+        let points = self.tensorboard.as_ref()?.queue();
+        Some(Scalars::new(points, clock, self.options.log_interval))
+    }
+
+    /// Where the metrics are served.
+    pub fn served_at(&self) -> Option<String> {
+        self.listener.as_ref().and_then(Listener::url)
+    }
+
+    /// Begins to write. `started` is the command's start on the clock, and `report` draws up the
+    /// report as it stands.
+    pub fn start(
+        self,
+        clock: Clock,
+        started: f64,
+        report: impl Fn() -> Report + Clone + Send + 'static,
+        warn: Warn,
+    ) -> RunningSinks {
+        let mut columns = self.options.series.map(|file| file.encoder(clock, started));
+        let series = self.series.map(|opened| {
+            let encode = move |event, to: &mut Vec<u8>| {
+                if let Some(columns) = &mut columns {
+                    columns.encode(event, to);
+                }
+            };
+            opened.start("effllm-series", encode, warn.clone())
+        });
+        let mut encoder = tensorboard::Encoder::new(clock);
+        let tensorboard = self.tensorboard.map(|opened| {
+            let encode = move |point, to: &mut Vec<u8>| encoder.encode(point, to);
+            opened.start("effllm-tensorboard", encode, warn.clone())
+        });
+        let openmetrics = self.openmetrics.map(|file| file.start(report.clone(), warn.clone()));
+        if let Some(listener) = self.listener {
+            listener.start(report, &warn);
+        }
+        RunningSinks { tensorboard, series, openmetrics }
+    }
+}
+
+/// The sinks while the command runs.
+pub struct RunningSinks {
+    tensorboard: Option<Writing<Point>>,
+    series: Option<Writing<Event>>,
+    openmetrics: Option<openmetrics::Replacing>,
+}
+
+impl RunningSinks {
+    /// Writes what is left, and the last report's metrics with the moment that it ended at.
+    pub fn finish(self, report: &Report, ended: f64) {
+        if let Some(tensorboard) = self.tensorboard {
+            tensorboard.finish(Some(Point::last(report, ended)));
+        }
+        if let Some(series) = self.series {
+            series.finish(None);
+        }
+        if let Some(openmetrics) = self.openmetrics {
+            openmetrics.finish();
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! A bounded queue into a thread that writes a file.
+
+use std::fs::File;
+use std::io::Write;
+use std::iter;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+
+use super::{PATIENCE, Warn};
+use crate::periodic::{Periodic, Stop};
+
+/// Items that may wait: a burst of some ten thousand lines, and some megabytes at most.
+const CAPACITY: usize = 16 * 1024;
+/// Items that are written at once.
+const BATCH: usize = 1024;
+
+/// Where items are put; nobody waits here.
+#[derive(Debug)]
+pub struct Queue<T> {
+    /// An item, or the end: a source that hangs holds its queue for ever.
+    items: Sender<Option<T>>,
+    overflowed: Arc<AtomicBool>,
+}
+
+impl<T> Clone for Queue<T> {
+    fn clone(&self) -> Self {
+        Self { items: self.items.clone(), overflowed: self.overflowed.clone() }
+    }
+}
+
+impl<T> Queue<T> {
+    /// Hands on an item, unless the disk is so slow that too many wait already.
+    pub fn offer(&self, item: T) {
+        if let Err(TrySendError::Full(_)) = self.items.try_send(Some(item)) {
+            self.overflowed.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A file that is open, and a queue that nobody reads yet.
+#[derive(Debug)]
+pub struct Opened<T> {
+    file: File,
+    path: PathBuf,
+    queue: Queue<T>,
+    waiting: Receiver<Option<T>>,
+}
+
+impl<T: Send + 'static> Opened<T> {
+    pub fn new(file: File, path: PathBuf) -> Self {
+        let (items, waiting) = bounded(CAPACITY);
+        Self { file, path, queue: Queue { items, overflowed: Arc::default() }, waiting }
+    }
+
+    pub fn queue(&self) -> Queue<T> {
+        self.queue.clone()
+    }
+
+    /// Starts the thread. `encode` appends an item to the bytes that are written next: whole items
+    /// at once and at once, so that a reader sees them and a SIGKILL tears none but the last.
+    pub fn start(
+        self,
+        name: &str,
+        encode: impl FnMut(T, &mut Vec<u8>) + Send + 'static,
+        warn: Warn,
+    ) -> Writing<T> {
+        let (Self { file, path, queue, waiting }, told) = (self, warn.clone());
+        let (overflowed, named) = (queue.overflowed.clone(), path.display().to_string());
+        let write = move |_: Stop| {
+            if let Err(error) = write_all(file, &waiting, encode) {
+                told(format!("writing {named} failed, and was given up: {error}"));
+            }
+            if overflowed.load(Ordering::Relaxed) {
+                told(format!("{named} is not complete: writing it could not keep up"));
+            }
+        };
+        // Without a thread nothing is written, which the end tells.
+        Writing { thread: Periodic::spawn(name, write).ok(), queue, path, warn }
+    }
+}
+
+fn write_all<T>(
+    mut file: File,
+    waiting: &Receiver<Option<T>>,
+    mut encode: impl FnMut(T, &mut Vec<u8>),
+) -> std::io::Result<()> {
+    let mut bytes = Vec::new();
+    loop {
+        // Disconnected: the run is gone without a word.
+        let Ok(Some(first)) = waiting.recv() else { return Ok(()) };
+        let mut ended = false;
+        let more = waiting.try_iter().take(BATCH).map_while(|item| {
+            ended = item.is_none();
+            item
+        });
+        for item in iter::once(first).chain(more) {
+            encode(item, &mut bytes);
+        }
+        file.write_all(&bytes)?;
+        if ended {
+            return Ok(());
+        }
+        bytes.clear();
+    }
+}
+
+/// A file that is being written.
+pub struct Writing<T> {
+    thread: Option<Periodic>,
+    queue: Queue<T>,
+    path: PathBuf,
+    warn: Warn,
+}
+
+impl<T> Writing<T> {
+    /// Has what waits and a last item written, and waits for that with patience.
+    pub fn finish(self, last: Option<T>) {
+        let deadline = Instant::now() + PATIENCE;
+        // An error: the thread has given up, which it has told, or hangs, which shows below.
+        if let Some(last) = last {
+            let _ = self.queue.items.send_deadline(Some(last), deadline);
+        }
+        let _ = self.queue.items.send_deadline(None, deadline);
+        let patience = deadline.saturating_duration_since(Instant::now());
+        if !self.thread.is_some_and(|thread| thread.finish(patience)) {
+            (self.warn)(format!("{} is not complete: writing it hangs", self.path.display()));
+        }
+    }
+}

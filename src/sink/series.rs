@@ -1,0 +1,214 @@
+//! Every reading and every progress record, one a line, as it comes.
+//!
+//! A line says in `source` what it is of (`gpu`, `host` or `progress`) and has the columns of that;
+//! in CSV the others are empty, in JSON Lines they are left out. What could not be read is not
+//! there either, and is never 0.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::Serializer;
+use serde_json::{Value, json};
+
+use super::queue::Opened;
+use crate::error::Error;
+use crate::model::{Clock, Event, GpuSample, HostSample, Progress, Scope};
+use crate::replace;
+
+/// A file, and the format that its name asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriesFile {
+    path: PathBuf,
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Csv,
+    JsonLines,
+}
+
+impl FromStr for SeriesFile {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let path = PathBuf::from(text);
+        let format = match path.extension().and_then(OsStr::to_str) {
+            Some("csv") => Format::Csv,
+            Some("jsonl") => Format::JsonLines,
+            _ => return Err("must end in .csv or .jsonl, which says how it is written".to_owned()),
+        };
+        Ok(Self { path, format })
+    }
+}
+
+impl SeriesFile {
+    /// Makes the file, in the place of one that is there.
+    ///
+    /// # Errors
+    /// It cannot be written to.
+    pub fn open(&self) -> Result<Opened<Event>, Error> {
+        let usage = |error: io::Error| {
+            Error::usage(format!("the series cannot be written to {}: {error}", self.path.display()))
+                .hint("--series FILE names another place, in a folder that is there")
+        };
+        if replace::is_planted(&self.path) {
+            return Err(usage(io::Error::other("another user has put a link there")));
+        }
+        let file = File::create(&self.path).map_err(usage)?;
+        Ok(Opened::new(file, self.path.clone()))
+    }
+
+    /// What makes lines of events; `started` is the command's start on the clock.
+    pub fn encoder(self, clock: Clock, started: f64) -> Encoder {
+        Encoder { format: self.format, clock, started, needs_header: self.format == Format::Csv }
+    }
+}
+
+/// Whether a series has lines for an event.
+pub fn shows(event: &Event) -> bool {
+    matches!(event, Event::Gpu(_) | Event::Host(_) | Event::Progress(_))
+}
+
+/// Makes lines of events.
+#[derive(Debug)]
+pub struct Encoder {
+    format: Format,
+    clock: Clock,
+    started: f64,
+    needs_header: bool,
+}
+
+impl Encoder {
+    /// Appends the lines of an event: one for each GPU that was read.
+    pub fn encode(&mut self, event: Event, to: &mut Vec<u8>) {
+        match event {
+            Event::Gpu(samples) => {
+                for sample in samples {
+                    self.line(&Row { gpu: Some(&sample), ..self.row("gpu", sample.at) }, to);
+                }
+            }
+            Event::Host(sample) => {
+                self.line(&Row { host: Some(sample), ..self.row("host", sample.at) }, to);
+            }
+            // Nothing has progressed at a bar's 0/N.
+            Event::Progress(record) if !record.baseline => {
+                let at = record.at.unwrap_or(self.clock.now());
+                self.line(&Row { progress: Some(&record), ..self.row("progress", at) }, to);
+            }
+            _ => {}
+        }
+    }
+
+    fn row(&self, source: &'static str, at: f64) -> Row<'static> {
+        let microseconds = |seconds: f64| (seconds * 1e6).round() / 1e6;
+        Row {
+            unix_seconds: microseconds(self.clock.unix(at)),
+            elapsed_seconds: microseconds(at - self.started),
+            source,
+            gpu: None,
+            host: None,
+            progress: None,
+        }
+    }
+
+    fn line(&mut self, row: &Row<'_>, to: &mut Vec<u8>) {
+        let columns = row.columns();
+        // Nothing below fails: the bytes go into memory.
+        match self.format {
+            Format::Csv => {
+                let mut csv = csv::WriterBuilder::new().buffer_capacity(1024).from_writer(to);
+                if std::mem::take(&mut self.needs_header) {
+                    let _ = csv.write_record(columns.iter().map(|(name, _)| name));
+                }
+                let _ = csv.write_record(columns.iter().map(|(_, value)| match value {
+                    Value::Null => String::new(),
+                    Value::String(text) => text.clone(),
+                    number => number.to_string(),
+                }));
+                let _ = csv.flush();
+            }
+            Format::JsonLines => {
+                let known = columns.iter().filter(|(_, value)| !value.is_null());
+                let _ = serde_json::Serializer::new(&mut *to)
+                    .collect_map(known.map(|(name, value)| (*name, value)));
+                to.push(b'\n');
+            }
+        }
+    }
+}
+
+/// One line.
+struct Row<'a> {
+    unix_seconds: f64,
+    elapsed_seconds: f64,
+    source: &'static str,
+    gpu: Option<&'a GpuSample>,
+    host: Option<HostSample>,
+    progress: Option<&'a Progress>,
+}
+
+impl Row<'_> {
+    /// All columns in their order; null where this line has nothing to say, or no finite number.
+    fn columns(&self) -> [(&'static str, Value); 39] {
+        let (unread, unsaid) = (GpuSample::default(), Progress::default());
+        let (gpu, log) = (self.gpu.unwrap_or(&unread), self.progress.unwrap_or(&unsaid));
+        let host = self.host;
+        let step_time = |smoothed| log.step_time.filter(|_| log.smoothed == smoothed);
+        let rate = |rate: Option<(f64, Scope)>, wanted| {
+            rate.filter(|(_, scope)| *scope == wanted).map(|(rate, _)| rate)
+        };
+        [
+            // Unix time.
+            ("unix_seconds", json!(self.unix_seconds)),
+            // Since the start of the command; the first reading lies before it.
+            ("elapsed_seconds", json!(self.elapsed_seconds)),
+            ("source", json!(self.source)),
+            // NVML's index.
+            ("gpu", json!(self.gpu.map(|gpu| gpu.index))),
+            ("memory_used_bytes", json!(gpu.memory_used_bytes)),
+            ("utilization_ratio", json!(gpu.utilization_ratio)),
+            ("power_watts", json!(gpu.power_watts)),
+            // A counter from any origin.
+            ("energy_joules", json!(gpu.energy_joules)),
+            ("temperature_celsius", json!(gpu.temperature_celsius)),
+            ("sm_clock_mhz", json!(gpu.sm_clock_mhz)),
+            // The command's process tree.
+            ("processes", json!(host.map(|host| host.processes))),
+            ("resident_bytes", json!(host.map(|host| host.resident_bytes))),
+            ("cpu_seconds", json!(host.map(|host| host.cpu_seconds))),
+            // What the log states, and nothing that is derived from it.
+            // Which of several servers that write one log.
+            ("engine", json!(log.engine)),
+            ("epoch", json!(log.epoch)),
+            ("iteration", json!(log.iteration)),
+            ("total_iterations", json!(log.total_iterations)),
+            ("step_time_seconds", json!(step_time(false))),
+            // A progress bar's moving average.
+            ("smoothed_step_time_seconds", json!(step_time(true))),
+            ("loss", json!(log.loss)),
+            ("learning_rate", json!(log.learning_rate)),
+            ("grad_norm", json!(log.grad_norm)),
+            ("global_batch_size", json!(log.global_batch_size)),
+            ("consumed_samples", json!(log.consumed_samples)),
+            ("consumed_tokens", json!(log.consumed_tokens)),
+            ("samples", json!(log.samples)),
+            ("tokens", json!(log.tokens)),
+            ("samples_per_second", json!(rate(log.samples_per_s, Scope::Global))),
+            ("samples_per_second_per_gpu", json!(rate(log.samples_per_s, Scope::PerGpu))),
+            ("tokens_per_second", json!(rate(log.tokens_per_s, Scope::Global))),
+            ("tokens_per_second_per_gpu", json!(rate(log.tokens_per_s, Scope::PerGpu))),
+            ("tflops_per_gpu", json!(log.tflops_per_gpu)),
+            ("mfu_ratio", json!(log.mfu)),
+            ("prompt_tokens", json!(log.prompt_tokens)),
+            ("generated_tokens", json!(log.generated_tokens)),
+            ("prompt_tokens_per_second", json!(log.prompt_tokens_per_s)),
+            ("generation_tokens_per_second", json!(log.generation_tokens_per_s)),
+            // The time of these generated tokens.
+            ("generation_seconds", json!(log.generation_time)),
+            ("requests_running", json!(log.requests_running)),
+        ]
+    }
+}

@@ -1,0 +1,177 @@
+//! Signals sent to effllm, what is kept from the command, and how the end is brought about.
+
+use std::time::{Duration, Instant};
+
+use nix::libc;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::shell::{Shell, until};
+
+/// Counts the signals that it gets, until `stop` is there.
+const COUNTS: &str = "for s in INT TERM HUP QUIT USR1 USR2 ALRM TSTP CONT WINCH; do trap \"echo $s\" $s; done; \
+                      echo ready; until [ -e stop ]; do sleep 0.02; done; echo over";
+
+const FORWARDED: [Signal; 10] = [
+    Signal::SIGINT,
+    Signal::SIGTERM,
+    Signal::SIGHUP,
+    Signal::SIGQUIT,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGALRM,
+    Signal::SIGTSTP,
+    Signal::SIGCONT,
+    Signal::SIGWINCH,
+];
+
+fn bare(signal: Signal) -> &'static str {
+    signal.as_str().trim_start_matches("SIG")
+}
+
+#[test]
+fn each_signal_is_forwarded_once() {
+    let shell = Shell::new();
+    let session = shell.run("", COUNTS).start();
+    session.wait_for("ready");
+    let mut expected = "ready\n".to_owned();
+    for signal in FORWARDED {
+        session.send(signal);
+        session.wait_for(&format!("\n{}\n", bare(signal)));
+        expected += &format!("{}\n", bare(signal));
+    }
+    shell.write("stop", "");
+    assert_eq!(session.wait().stdout(), expected + "over\n");
+}
+
+#[test]
+fn what_is_not_to_be_forwarded_is_kept_from_the_command() {
+    let shell = Shell::new();
+    shell.write("effllm.toml", "no-forward = ['HUP']\n");
+    for (options, kept) in [("--no-forward USR1 --no-forward SIGTERM", "USR1 TERM"), ("", "HUP")] {
+        let session = shell.run(options, COUNTS).start();
+        session.wait_for("ready");
+        for signal in FORWARDED.iter().filter(|signal| kept.contains(bare(**signal))) {
+            session.send(*signal);
+        }
+        session.send(Signal::SIGUSR2);
+        session.wait_for("USR2");
+        shell.write("stop", "");
+        assert_eq!(session.wait().stdout(), "ready\nUSR2\nover\n");
+        std::fs::remove_file(shell.path("stop")).expect("it is there");
+    }
+    let done = shell.run("--no-forward KILL", "echo started").done();
+    assert_eq!((done.code(), done.stdout().as_str()), (Some(2), ""));
+    assert!(done.stderr().contains("INT, TERM, HUP"), "{}", done.stderr());
+}
+
+#[test]
+fn signals_that_were_ignored_at_the_start_stay_ignored() {
+    let shell = Shell::new();
+    for ignored in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM, Signal::SIGUSR1] {
+        let script = "echo ready; until [ -e stop ]; do sleep 0.02; done; echo over";
+        let session = shell.run("", script).with_signals(Some(ignored), None).start();
+        session.wait_for("ready");
+        session.send(ignored);
+        shell.write("stop", "");
+        let done = session.wait();
+        assert_eq!((done.code(), done.stdout().as_str()), (Some(0), "ready\nover\n"), "{ignored}");
+        std::fs::remove_file(shell.path("stop")).expect("it is there");
+    }
+}
+
+#[test]
+fn a_command_that_ignores_the_end_is_killed_with_its_tree_if_that_is_asked_for() {
+    let shell = Shell::new();
+    let script = "trap '' TERM; setsid sh -c 'trap \"\" TERM; echo $$ >worker; while :; do sleep 1; done' & \
+                  until [ -s worker ]; do sleep 0.01; done; echo ready; while :; do sleep 1; done";
+    let session = shell.run("--kill-after 300ms", script).start();
+    session.wait_for("ready");
+    let worker: i32 = shell.read("worker").trim().parse().expect("a process id");
+    session.send(Signal::SIGTERM);
+    let done = session.wait();
+    assert_eq!(done.signal(), Some(libc::SIGKILL));
+    until("the worker's end", || kill(Pid::from_raw(worker), None).is_err());
+}
+
+#[test]
+fn without_being_asked_nothing_is_killed() {
+    let shell = Shell::new();
+    let session = shell.run("", COUNTS).start();
+    session.wait_for("ready");
+    session.send(Signal::SIGTERM);
+    session.wait_for("TERM");
+    shell.write("stop", "");
+    assert_eq!(session.wait().code(), Some(0));
+    let done = shell.run("--kill-after soon", "echo started").done();
+    assert_eq!((done.code(), done.stdout().as_str()), (Some(2), ""));
+}
+
+#[test]
+fn a_report_is_there_as_soon_as_the_end_is_announced() {
+    for signal in [Signal::SIGTERM, Signal::SIGHUP] {
+        let shell = Shell::new();
+        // The command takes its time, and looks for the report itself.
+        let script = "trap 'until [ -s effllm-report.json ]; do sleep 0.005; done; cp effllm-report.json seen; exit 0' TERM HUP; \
+                      echo ready; while :; do sleep 0.02; done";
+        let session = shell.run("", script).start();
+        session.wait_for("ready");
+        assert!(!shell.exists("effllm-report.json"));
+        let sent = Instant::now();
+        session.send(signal);
+        until("the report", || shell.exists("seen"));
+        eprintln!("the report came {:?} after {signal}", sent.elapsed());
+        assert_eq!(session.wait().code(), Some(0));
+        let seen: effllm::model::Report = serde_json::from_str(&shell.read("seen")).expect("a whole report");
+        assert_eq!(seen.status, effllm::model::report::Status::Running);
+        assert_eq!(shell.report().at("status"), "completed");
+    }
+}
+
+#[test]
+fn time_in_which_both_were_stopped_counts_in_no_average() {
+    let mut shell = Shell::new();
+    // What is drawn while the command is stopped is not its own.
+    shell.gpus("[[gpu]]\npower_watts = { steps = [[0, 100]] }\nenergy = false");
+    // The whole group, as a shell's `kill -TSTP %1` would.
+    let script = "echo ready; until [ -e stop ]; do sleep 0.02; done";
+    let session = shell.run("--interval 0.05", script).start();
+    session.wait_for("ready");
+    let command = children(session.pid());
+    kill(command[0], Signal::SIGSTOP).expect("the command is there");
+    until("effllm to stop too", || state(session.pid()) == 'T');
+    let begun = Instant::now();
+    std::thread::sleep(Duration::from_millis(1200));
+    let stopped = begun.elapsed().as_secs_f64();
+    kill(command[0], Signal::SIGCONT).expect("the command is there");
+    session.send(Signal::SIGCONT);
+    std::thread::sleep(Duration::from_millis(200));
+    shell.write("stop", "");
+    assert_eq!(session.wait().code(), Some(0));
+    let report = shell.report();
+    let suspended = report.number("command.suspended_seconds");
+    assert!(suspended >= stopped, "{suspended} {stopped}");
+    let wall = report.number("command.wall_seconds");
+    assert!(report.number("gpus.0.coverage_ratio") <= 1.0 - suspended / wall + 0.1);
+    assert!(report.number("gpus.0.energy_joules") <= 100.0 * (wall - suspended) + 1.0);
+}
+
+fn children(pid: Pid) -> Vec<Pid> {
+    let listed = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    listed.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect()
+}
+
+fn state(pid: Pid) -> char {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().and_then(|rest| rest.chars().next()).unwrap_or(' ')
+}
+
+#[test]
+fn the_death_signal_is_the_commands_too() {
+    let shell = Shell::new();
+    // A caller that dies takes effllm with it, and effllm the command.
+    let call = shell.sh("setpriv --pdeathsig KILL $effllm run --quiet -- sh -c 'echo $$ >pid; exec sleep 600' & until [ -s pid ]; do sleep 0.01; done");
+    assert_eq!(call.start().wait().code(), Some(0));
+    let command: i32 = shell.read("pid").trim().parse().expect("a process id");
+    until("the command's end", || kill(Pid::from_raw(command), None).is_err());
+}

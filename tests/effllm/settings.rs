@@ -1,0 +1,411 @@
+//! Every bad setting is found before the command starts, and says where it is and what to do; a later
+//! layer goes before an earlier one.
+
+use std::fs;
+
+use insta::assert_snapshot;
+
+use crate::shell::{Report, Shell};
+
+/// What is said of a bad setting: the exit status is 2, nothing else is printed, nothing is left
+/// behind, and the command has not been started.
+#[track_caller]
+fn refused(shell: &Shell, options: &[&str]) -> String {
+    let before = shell.files();
+    let arguments = ["run"].iter().chain(options).chain(&["--", "touch", "started"]);
+    let done = shell.effllm(arguments).done();
+    assert_eq!(done.code(), Some(2), "{}", done.stderr());
+    assert_eq!(done.stdout(), "");
+    assert_eq!(shell.files(), before);
+    done.stderr()
+}
+
+// Rules
+
+#[test]
+fn an_unknown_profile_is_answered_with_the_nearest_one() {
+    let shell = Shell::new();
+    let said = refused(&shell, &["--profile", "megatrom"]);
+    let (first, hint) = said.split_once('\n').expect("two lines");
+    assert_snapshot!(first, @"effllm: error: no profile is named 'megatrom'");
+    assert!(hint.starts_with("  did you mean 'megatron'? the built-in profiles are "), "{hint}");
+    let said = refused(&shell, &["--profile", "tensorflow-of-old"]);
+    assert!(said.contains("  the built-in profiles are ") && said.contains("--rules FILE reads your own"));
+}
+
+#[test]
+fn a_broken_pattern_is_shown_with_a_caret() {
+    let shell = Shell::new();
+    assert_snapshot!(refused(&shell, &["--pattern", r"step (?P<iteration>\d+"]), @r"
+    effllm: error: --pattern: this is no regular expression: unclosed group
+        step (?P<iteration>\d+
+             ^
+      the syntax is that of https://docs.rs/regex: no look-around, no back-references
+    ");
+    assert_snapshot!(refused(&shell, &["--pattern", r"step (?P<iteratoin>\d+)"]), @r"
+    effllm: error: --pattern: group 'iteratoin' is no field
+        step (?P<iteratoin>\d+)
+                 ^
+      did you mean 'iteration'? effllm-rules(5) lists the fields
+    ");
+    assert_snapshot!(refused(&shell, &["--pattern", r"step \d+"]), @r"
+    effllm: error: --pattern: no group is named after a field
+        step \d+
+      name one, as in 'step (?P<iteration>\d+)'; effllm-rules(5) lists the fields
+    ");
+}
+
+#[test]
+fn broken_rules_are_shown_with_file_line_and_column() {
+    let shell = Shell::new();
+    for (name, text) in [
+        ("regex", "# mine\n[[record]]\nline = 'step (?P<iteration>\\d+'\n"),
+        (
+            "field",
+            "[[record]]\nline = 'step (?P<iteration>\\d+)'\nfields = ['took (?P<step_tyme_ms>[\\d.]+)']\n",
+        ),
+        ("key", "[[record]]\nline = 'step (?P<iteration>\\d+)'\nbarr = true\n"),
+        ("syntax", "[[record]]\nline = step\n"),
+        ("empty", "description = 'nothing'\n"),
+    ] {
+        shell.write(&format!("{name}.toml"), text);
+    }
+    assert_snapshot!(refused(&shell, &["--rules", "regex.toml"]), @r"
+    effllm: error: regex.toml:3:14: this is no regular expression: unclosed group
+        line = 'step (?P<iteration>\d+'
+                     ^
+      the syntax is that of https://docs.rs/regex: no look-around, no back-references
+    ");
+    assert_snapshot!(refused(&shell, &["--rules", "field.toml"]), @r"
+    effllm: error: field.toml:3:21: group 'step_tyme_ms' is no field
+        fields = ['took (?P<step_tyme_ms>[\d.]+)']
+                            ^
+      did you mean 'step_time'? effllm-rules(5) lists the fields
+    ");
+    assert_snapshot!(refused(&shell, &["--rules", "key.toml"]), @r"
+    effllm: error: key.toml:3:1: unknown key `barr`
+        barr = true
+        ^
+      did you mean 'bar'? effllm-rules(5) describes the language
+    ");
+    assert_snapshot!(refused(&shell, &["--rules", "syntax.toml"]), @r"
+    effllm: error: syntax.toml:2:8: string values must be quoted, expected literal string
+        line = step
+               ^
+      effllm-rules(5) describes the language
+    ");
+    assert_snapshot!(refused(&shell, &["--rules", "empty.toml"]), @r"
+    effllm: error: empty.toml:1:1: no [[record]] and no facts: these rules recognise nothing
+        description = 'nothing'
+        ^
+      'effllm profiles show megatron' prints rules to start from
+    ");
+}
+
+#[test]
+fn rules_that_cannot_be_read_are_named() {
+    let shell = Shell::new();
+    fs::create_dir(shell.path("folder.toml")).expect("a folder");
+    shell.write("binary.toml", b"\xff\xfe");
+    assert_snapshot!(refused(&shell, &["--rules", "missing.toml"]), @"effllm: error: cannot read missing.toml: No such file or directory (os error 2)");
+    assert_snapshot!(refused(&shell, &["--rules", "folder.toml"]), @"effllm: error: cannot read folder.toml: Is a directory (os error 21)");
+    assert_snapshot!(refused(&shell, &["--rules", "binary.toml"]), @r"
+    effllm: error: binary.toml:1:1: this is not UTF-8
+        ��
+        ^
+      TOML files are UTF-8 text
+    ");
+}
+
+#[test]
+fn a_profile_and_rules_of_ones_own_are_one_choice() {
+    let shell = Shell::new();
+    shell.write("my.toml", "[[record]]\nline = 'step (?P<iteration>\\d+)'\n");
+    assert!(
+        refused(&shell, &["--profile", "megatron", "--rules", "my.toml"]).contains("cannot be used with")
+    );
+}
+
+// Flags
+
+#[test]
+fn an_interval_that_is_none_is_refused() {
+    let shell = Shell::new();
+    assert_snapshot!(refused(&shell, &["--interval", "0"]), @r"
+    error: invalid value '0' for '--interval <SECONDS>': must be between 0.01 and 3600 seconds
+
+    For more information, try '--help'.
+    ");
+    for none in ["NaN", "-1", "abc", "", "inf", "0.001", "3601"] {
+        let said = refused(&shell, &[&format!("--interval={none}")]);
+        assert!(
+            said.contains(&format!("invalid value '{none}' for '--interval <SECONDS>': ")) || none.is_empty(),
+            "{said}"
+        );
+        assert!(said.contains("--interval"), "{said}");
+    }
+}
+
+#[test]
+fn numbers_that_are_none_are_refused_by_name() {
+    let shell = Shell::new();
+    for option in [
+        "--params=many",
+        "--params=0",
+        "--params=-7B",
+        "--params=7.6Q",
+        "--seq-len=nan",
+        "--seq-len=0",
+        "--global-batch-size=1e30",
+        "--history-size=0",
+        "--history-size=1.5",
+        "--log-interval=0",
+        "--log-interval=-10",
+        "--warmup=-1",
+        "--live=sometimes",
+        "--gpus=zero",
+        "--gpus=0,,1",
+        "--report=",
+    ] {
+        let name = option.split('=').next().expect("a name");
+        let said = refused(&shell, &[option]);
+        assert!(said.contains(name) && said.lines().count() <= 6, "{option}: {said}");
+    }
+}
+
+#[test]
+fn a_misspelt_flag_is_answered_with_the_nearest_one() {
+    let said = refused(&Shell::new(), &["--intervall", "1"]);
+    assert!(said.contains("'--intervall'") && said.contains("'--interval'"), "{said}");
+}
+
+#[test]
+fn a_command_is_needed() {
+    let shell = Shell::new();
+    for arguments in [&["run"][..], &["run", "--"], &["run", "--interval", "1"], &["run", "true"]] {
+        let done = shell.effllm(arguments).done();
+        assert_eq!(done.code(), Some(2), "{arguments:?}: {}", done.stderr());
+        assert!(!done.stderr().is_empty());
+    }
+}
+
+#[test]
+fn a_report_that_could_not_be_written_is_refused() {
+    let shell = Shell::new();
+    shell.write("file", "");
+    fs::create_dir(shell.path("folder")).expect("a folder");
+    assert_snapshot!(refused(&shell, &["-o", "missing/report.json"]), @r"
+    effllm: error: the report cannot be written to missing/report.json: No such file or directory (os error 2)
+      -o FILE names another place, -o - prints it on stdout
+    ");
+    assert_snapshot!(refused(&shell, &["-o", "folder"]), @r"
+    effllm: error: the report cannot be written to folder: it is a folder
+      -o FILE names another place, -o - prints it on stdout
+    ");
+    assert_snapshot!(refused(&shell, &["-o", "file/report.json"]), @r"
+    effllm: error: the report cannot be written to file/report.json: Not a directory (os error 20)
+      -o FILE names another place, -o - prints it on stdout
+    ");
+    // /proc takes no files of ours, whoever asks.
+    assert_snapshot!(refused(&shell, &["-o", "/proc/report.json"]), @r"
+    effllm: error: the report cannot be written to /proc/report.json: No such file or directory (os error 2)
+      -o FILE names another place, -o - prints it on stdout
+    ");
+}
+
+// Files
+
+#[test]
+fn a_bad_project_file_is_shown_with_file_line_and_column() {
+    let said = |text: &str| {
+        let shell = Shell::new();
+        shell.write("effllm.toml", text);
+        refused(&shell, &[])
+    };
+    assert_snapshot!(said("# ours\ninterval = 0.5\nintervall = 0.5\n"), @r"
+    effllm: error: effllm.toml:3:1: unknown key `intervall`
+        intervall = 0.5
+        ^
+      did you mean 'interval'? the keys are the long flags of 'effllm run --help'
+    ");
+    assert_snapshot!(said("interval = 'soon'\n"), @r"
+    effllm: error: effllm.toml:1:12: interval: 'soon' is no number of seconds, as in 1.0 or 500ms
+        interval = 'soon'
+                   ^
+      the keys are the long flags of 'effllm run --help'
+    ");
+    assert_snapshot!(said("interval = -1\n"), @r"
+    effllm: error: effllm.toml:1:12: interval: '-1' must be between 0.01 and 3600 seconds
+        interval = -1
+                   ^
+      the keys are the long flags of 'effllm run --help'
+    ");
+    assert_snapshot!(said("interval = nan\n"), @r"
+    effllm: error: effllm.toml:1:12: interval: 'NaN' is no number of seconds, as in 1.0 or 500ms
+        interval = nan
+                   ^
+      the keys are the long flags of 'effllm run --help'
+    ");
+    assert_snapshot!(said("warmup = -3\n"), @r"
+    effllm: error: effllm.toml:1:10: warmup: invalid value: integer `-3`, expected u64
+        warmup = -3
+                 ^
+      the keys are the long flags of 'effllm run --help'
+    ");
+    assert_snapshot!(said("gpus = [0, 1]\n"), @r"
+    effllm: error: effllm.toml:1:8: gpus: invalid type: sequence, expected a string or a number
+        gpus = [0, 1]
+               ^
+      the keys are the long flags of 'effllm run --help'
+    ");
+    assert!(said("profile = 'megatrom'\n").contains("did you mean 'megatron'?"));
+    assert_snapshot!(said("interval = \n"), @r"
+    effllm: error: effllm.toml:1:12: interval: string values must be quoted, expected literal string
+        interval = 
+                   ^
+      the keys are the long flags of 'effllm run --help'
+    ");
+    assert_snapshot!(said("[run]\ninterval = 1\n"), @r"
+    effllm: error: effllm.toml:1:2: unknown key `run`
+        [run]
+         ^
+      the keys are the long flags of 'effllm run --help'
+    ");
+}
+
+#[test]
+fn a_bad_user_file_and_a_chosen_one_are_named() {
+    let shell = Shell::new();
+    shell.write("home/.config/effllm/config.toml", "interval = 'soon'\n");
+    assert_snapshot!(refused(&shell, &[]), @r"
+    effllm: error: $PWD/home/.config/effllm/config.toml:1:12: interval: 'soon' is no number of seconds, as in 1.0 or 500ms
+        interval = 'soon'
+                   ^
+      the keys are the long flags of 'effllm run --help'
+    ");
+    let shell = Shell::new();
+    assert_snapshot!(refused(&shell, &["--config", "missing.toml"]), @"effllm: error: cannot read missing.toml: No such file or directory (os error 2)");
+}
+
+// Environment
+
+#[test]
+fn bad_values_in_the_environment_are_named() {
+    let said = |name: &str, value: &str| {
+        let mut shell = Shell::new();
+        shell.set(name, value);
+        refused(&shell, &[])
+    };
+    assert_snapshot!(said("EFFICIENTLLM_COLLECTION_INTERVAL", "often"), @r"
+    effllm: error: the environment variable EFFICIENTLLM_COLLECTION_INTERVAL='often' is no number of seconds, as in 1.0 or 500ms
+      correct it, or unset it: env -u EFFICIENTLLM_COLLECTION_INTERVAL …
+    ");
+    assert_snapshot!(said("EFFICIENTLLM_COLLECTION_INTERVAL", "0"), @r"
+    effllm: error: the environment variable EFFICIENTLLM_COLLECTION_INTERVAL='0' must be between 0.01 and 3600 seconds
+      correct it, or unset it: env -u EFFICIENTLLM_COLLECTION_INTERVAL …
+    ");
+    assert_snapshot!(said("EFFICIENTLLM_HISTORY_SIZE", "-1"), @r"
+    effllm: error: the environment variable EFFICIENTLLM_HISTORY_SIZE='-1' must be a whole number between 1 and 10000000
+      correct it, or unset it: env -u EFFICIENTLLM_HISTORY_SIZE …
+    ");
+    assert_snapshot!(said("EFFICIENTLLM_LOG_INTERVAL", "1.5"), @r"
+    effllm: error: the environment variable EFFICIENTLLM_LOG_INTERVAL='1.5' must be a whole number between 1 and 10000000
+      correct it, or unset it: env -u EFFICIENTLLM_LOG_INTERVAL …
+    ");
+    assert_snapshot!(said("EFFICIENTLLM_METRICS_ENABLED", "maybe"), @r"
+    effllm: error: the environment variable EFFICIENTLLM_METRICS_ENABLED='maybe' is neither true nor false
+      correct it, or unset it: env -u EFFICIENTLLM_METRICS_ENABLED …
+    ");
+}
+
+// Precedence
+
+fn parameters(report: &Report) -> f64 {
+    report.number("model.parameters.value")
+}
+
+#[test]
+fn a_later_layer_goes_before_an_earlier_one() {
+    let mut shell = Shell::new();
+    let history = |shell: &Shell, options: &str| {
+        // Five records: a history of so many points keeps fewer than that.
+        let script = r#"for i in 1 2 3 4 5 6 7 8 9; do echo "step $i"; done"#;
+        let arguments = ["run", "--quiet", "--pattern", r"step (?P<iteration>\d+)"];
+        let options = options.split_whitespace();
+        let report = shell
+            .effllm(arguments.into_iter().chain(options).chain(["--", "sh", "-c", script]))
+            .done()
+            .report();
+        report.numbers("series.iterations.iteration").len()
+    };
+    // A history of N points is halved when it is full.
+    assert_eq!(history(&shell, ""), 9, "the default keeps a thousand");
+    shell.write("home/.config/effllm/config.toml", "history-size = 2\nparams = '1B'\n");
+    let of_the_user = history(&shell, "");
+    shell.write("effllm.toml", "history-size = 4\n");
+    let of_the_project = history(&shell, "");
+    shell.write("other.toml", "history-size = 8\n");
+    let of_the_chosen = history(&shell, "--config other.toml");
+    shell.set("EFFICIENTLLM_HISTORY_SIZE", "2");
+    let of_the_environment = history(&shell, "");
+    let of_the_flag = history(&shell, "--history-size 100");
+    let expected = |n: &str| history(&Shell::new(), &format!("--history-size {n}"));
+    assert_eq!(of_the_user, expected("2"));
+    assert_eq!(of_the_project, expected("4"));
+    assert_eq!(of_the_chosen, expected("8"));
+    assert_eq!(of_the_environment, expected("2"));
+    assert_eq!(of_the_flag, 9);
+    assert!(of_the_user < of_the_project && of_the_project < of_the_chosen && of_the_chosen < 9);
+}
+
+#[test]
+fn a_layer_that_says_nothing_lets_the_one_below_speak() {
+    let mut shell = Shell::new();
+    shell.write("home/.config/effllm/config.toml", "params = '1B'\nseq-len = 100\nquiet = true\n");
+    shell.write("effllm.toml", "params = 2000000000\nreport = 'out/report.json'\nglobal-batch-size = '1k'\n");
+    fs::create_dir(shell.path("out")).expect("a folder");
+    shell.set("EFFICIENTLLM_COLLECTION_INTERVAL", "");
+    let done = shell.effllm(["run", "--", "true"]).done();
+    assert_eq!((done.code(), done.stderr()), (Some(0), String::new()));
+    let report = Report::parse(&shell.read("out/report.json"));
+    assert_eq!(parameters(&report), 2e9);
+    assert_eq!(report.number("model.sequence_length.value"), 100.0);
+    assert_eq!(report.number("model.global_batch_size.value"), 1000.0);
+    let done = shell.effllm(["run", "--params", "3e9", "-o", "mine.json", "--", "true"]).done();
+    assert_eq!(done.code(), Some(0), "{}", done.stderr());
+    assert_eq!(parameters(&Report::parse(&shell.read("mine.json"))), 3e9);
+}
+
+#[test]
+fn the_interval_is_read_in_all_its_forms() {
+    // 50 ms for half a second are some ten samples; a second would be two: the first and the last.
+    let samples = |prepare: &dyn Fn(&mut Shell), options: &str| {
+        let mut shell = Shell::new();
+        shell.gpus("");
+        prepare(&mut shell);
+        shell.run(options, "sleep 0.5").done().report().number("gpus.0.samples")
+    };
+    assert_eq!(samples(&|_| {}, "--interval 3600"), 2.0);
+    assert!(samples(&|_| {}, "--interval 50ms") > 3.0);
+    assert!(samples(&|_| {}, "--interval 0.05") > 3.0);
+    let environment = |shell: &mut Shell| {
+        shell.set("EFFICIENTLLM_COLLECTION_INTERVAL", "0.05");
+    };
+    assert!(samples(&environment, "") > 3.0);
+    assert_eq!(samples(&environment, "--interval 1h"), 2.0);
+    let file = |shell: &mut Shell| {
+        shell.write("effllm.toml", "interval = '50ms'\n");
+    };
+    assert!(samples(&file, "") > 3.0);
+}
+
+#[test]
+fn the_users_file_lies_in_the_home_where_nothing_else_is_said() {
+    let mut shell = Shell::new();
+    shell.unset("XDG_CONFIG_HOME");
+    shell.write("home/.config/effllm/config.toml", "params = '5B'\n");
+    assert_eq!(parameters(&shell.run("", "true").done().report()), 5e9);
+    // Without a home there is none, and that is no error.
+    shell.unset("HOME");
+    assert!(shell.run("", "true").done().report().at("model.parameters.value").is_null());
+}

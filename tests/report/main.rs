@@ -1,0 +1,7 @@
+//! `effllm report`: documents made of reports.
+
+mod browser;
+mod documents;
+mod hostile;
+mod page;
+mod reports;
