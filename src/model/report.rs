@@ -53,9 +53,9 @@ pub struct Report {
 pub enum Status {
     /// The command was still running; a later report replaces this one.
     Running,
-    /// The command ended by itself.
+    /// The command ended by itself, or was measured for as long as was asked for.
     Completed,
-    /// The command was ended by a signal.
+    /// The command, or measuring it, was ended by a signal.
     Interrupted,
 }
 
@@ -65,7 +65,7 @@ pub struct Command {
     /// The command and its arguments; bytes that are not UTF-8 are replaced.
     pub argv: Vec<String>,
     pub cwd: Option<String>,
-    /// RFC 3339, UTC.
+    /// RFC 3339, UTC. Of a process that was running before, when measuring began.
     pub started_at: Option<String>,
     /// From just before the start of the command to its end, or to now; null for a log that was
     /// read from a file.
@@ -73,9 +73,10 @@ pub struct Command {
     /// How much of it the command was stopped (Ctrl-Z); it counts in no average.
     #[serde(default)]
     pub suspended_seconds: Option<f64>,
-    /// Null while it runs.
+    /// Null while it runs, and of a process that effllm did not start.
     pub exit: Option<Exit>,
-    /// User and system time of the command and the children that it waited for.
+    /// User and system time of the command and the children that it waited for; of a process that
+    /// was running before, since measuring began.
     pub cpu_seconds: Option<f64>,
     /// The largest resident set of any single process of the tree.
     pub max_rss_bytes: Option<u64>,

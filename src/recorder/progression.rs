@@ -145,6 +145,8 @@ impl Progression {
             let iteration = record.iteration.max(sizes.resume_iteration);
             self.mark = Some(Mark { iteration, at: record.at, clock: record.clock, untimed: 0 });
             self.interrupted = false;
+            self.samples.begin(record.consumed_samples);
+            self.tokens.begin(record.consumed_tokens);
         } else if record.iteration.is_none() && record.step_time.is_none() {
             self.read_rates(record, sizes);
         } else if self.mark.is_none() && self.opening.is_none() && record.iteration.is_some() {

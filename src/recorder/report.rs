@@ -52,7 +52,7 @@ impl Recorder {
             metrics: headline.metrics,
             metrics_whole_run: whole_run.metrics,
             provenance: headline.provenance,
-            unavailable: headline.unavailable,
+            unavailable: headline.unavailable.into_iter().chain(self.unknowable.clone()).collect(),
             warnings: self.all_warnings(from, to, &model),
             series: Series {
                 gpus: self.gpus.iter().map(|gpu| gpu.series(self.started)).collect(),

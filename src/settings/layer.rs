@@ -21,7 +21,8 @@ const METRICS: &str = "Metrics";
 const LOG: &str = "Log";
 const LIVE: &str = "While the command runs";
 const OUTPUT: &str = "Output besides the report";
-const COMMAND: &str = "The command";
+/// That of options which say how to run a command.
+pub const COMMAND: &str = "The command";
 const SETTINGS: &str = "Settings";
 pub(super) const GATE: &str = "Gate";
 

@@ -16,8 +16,8 @@ use std::time::Duration;
 pub use environment::metrics_enabled;
 pub use file::{read_report, read_reports};
 pub use gate::{GateLayer, GateSettings};
-pub use layer::Layer;
-pub use values::{Count, Interval, ReportTarget};
+pub use layer::{COMMAND, Layer};
+pub use values::{Count, Interval, Patience, ReportTarget};
 
 use crate::child::{StdioMode, TakenSignal};
 use crate::error::Error;
