@@ -139,7 +139,7 @@ fn nothing_begins_that_cannot_be_measured() {
         ("--gpus none".to_owned(), 2, "there is nothing to measure"),
         ("".to_owned(), 125, "there is nothing to measure: "),
         ("--from-start".to_owned(), 2, "--log <FILE>"),
-        ("--duration soon --log log".to_owned(), 2, "is no length of time"),
+        ("--duration soon --log log".to_owned(), 2, "is no duration"),
         ("-o nowhere/report.json --log log".to_owned(), 2, "the report cannot be written"),
     ] {
         let (status, said) = workshop.refused(&arguments);
