@@ -12,7 +12,7 @@
 //! - [`render`]: a report as text. [`view`]: the terminal while a command runs. [`sink`]: what else
 //!   is written then. [`replace`]: files that are whole at every moment.
 //! - [`settings`]: defaults, files, environment and flags become one `Settings`.
-//! - [`run`]: the main job. [`cli`]: one file a subcommand.
+//! - [`run`]: the main job. [`parse`]: its log half, on a log that exists. [`cli`]: one file a subcommand.
 
 pub mod child;
 pub mod cli;
@@ -22,6 +22,7 @@ pub mod host;
 pub mod log;
 pub mod metrics;
 pub mod model;
+pub mod parse;
 pub mod periodic;
 pub mod recorder;
 pub mod render;

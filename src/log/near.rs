@@ -2,21 +2,23 @@
 //!
 //! A pattern is a row of pieces: characters, classes, groups. The nearest line is the first one in
 //! which most of them match from the pattern's beginning on, or from its end back, counted by the
-//! letters that are written out in them: what a class takes is found in any line. So it is known at
-//! which place of the line the match broke off, and what was wanted there.
+//! characters that are written out in them: what a class takes is found in any line, and so is a
+//! space. So it is known at which place of the line the match broke off, and what was wanted there.
 
 use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::ast::{Ast, GroupKind, parse};
 
 /// The most that is kept of a line, and looked at.
 const LONGEST: usize = 1000;
-/// So many letters, or half of those that a pattern has, are not there by chance.
+/// Fewer letters than these, or than a third of those that a pattern has, are there by chance.
 const LEAST: usize = 3;
 
 /// The line that came nearest to a match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Near {
     pub number: u64,
+    /// How many letters of the pattern match in it.
+    pub letters: usize,
     pub line: Vec<u8>,
     /// Where in the line the match broke off.
     pub at: usize,
@@ -73,7 +75,10 @@ impl Search {
             while let Some((at, part)) = chain.advance(line) {
                 if part.is_enough && self.best.as_ref().is_none_or(|(score, _)| part.score > *score) {
                     let Part { score, wanted, from_start: behind, .. } = part;
-                    self.best = Some((score, Near { number, line: line.to_vec(), at, wanted, behind }));
+                    self.best = Some((
+                        score,
+                        Near { number, letters: score.0, line: line.to_vec(), at, wanted, behind },
+                    ));
                 }
             }
         }
@@ -120,8 +125,7 @@ fn chains(pattern: &str, alternative: &Ast) -> [Chain; 2] {
     let span = alternative.span();
     let part = |pieces: &[Piece], part: String, wanted: &str, from_start| {
         let score = (letters(pieces), pieces.len());
-        let half = if all.0 > 0 { score.0 * 2 >= all.0 } else { score.1 * 2 >= all.1 };
-        let is_enough = half || score.0 >= LEAST;
+        let is_enough = score.0 * 3 >= all.0 && score.0 >= LEAST.min(all.0).max(1);
         Part { pattern: part, score, is_enough, wanted: wanted.to_owned(), from_start }
     };
     let text = |from: usize, to: usize| pattern.get(from..to).unwrap_or_default();
@@ -199,7 +203,7 @@ mod tests {
                 (1, 6, "=(?P<samples>\\d+)", true),
             ),
             (r"(?i)STEP (?P<iteration>\d+)x", &["step 7"], (1, 6, "x", true)),
-            (r"(?x) step \s (?P<iteration> \d+ ) x", &["step 7"], (1, 6, " x", true)),
+            (r"(?x) step \s (?P<iteration> \d+ ) x", &["step 7"], (1, 6, " ) x", true)),
             (
                 r"(?:(?P<samples>\d+) samples)+ read",
                 &["12 samples ready", "12 reads"],

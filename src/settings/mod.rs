@@ -14,7 +14,7 @@ use std::time::Duration;
 
 pub use environment::metrics_enabled;
 pub use layer::{COMMAND, Layer};
-pub use values::{Count, Interval, Patience, ReportTarget};
+pub use values::{Bounded, Count, Interval, Patience, ReportTarget};
 
 use crate::child::{StdioMode, TakenSignal};
 use crate::error::Error;
