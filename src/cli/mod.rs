@@ -1,5 +1,7 @@
 //! The command line: one file a subcommand.
 
+mod compare;
+mod gate;
 mod generate;
 mod gpus;
 mod monitor;
@@ -40,6 +42,8 @@ enum Command {
     // Boxed: these are much larger than the others.
     Run(Box<run::Run>),
     Parse(parse::Parse),
+    Gate(gate::Gate),
+    Compare(compare::Compare),
     Monitor(Box<monitor::Monitor>),
     Gpus(gpus::Gpus),
     Profiles(profiles::Profiles),
@@ -58,6 +62,8 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(run) => run.run(),
         Command::Parse(parse) => parse.run(),
+        Command::Gate(gate) => gate.run(),
+        Command::Compare(compare) => compare.run(),
         Command::Monitor(monitor) => monitor.run(),
         Command::Gpus(gpus) => gpus.run(),
         Command::Profiles(profiles) => profiles.run(),

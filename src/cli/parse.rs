@@ -5,9 +5,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::gate;
 use crate::error::Error;
+use crate::model::Report;
 use crate::parse::{self, Form, Request};
-use crate::settings::{Bounded, Count, Layer, Settings};
+use crate::settings::{Bounded, Count, GateLayer, Layer, Settings};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -82,6 +84,9 @@ struct ParseFlags {
     /// Iterations between two reports of --follow [default: 10] [env: EFFICIENTLLM_LOG_INTERVAL]
     #[arg(long, value_name = "N", help_heading = "Log")]
     log_interval: Option<Bounded>,
+
+    #[command(flatten)]
+    gate: GateLayer,
 }
 
 impl Parse {
@@ -96,6 +101,7 @@ impl Parse {
             global_batch_size: flags.global_batch_size,
             warmup: flags.warmup,
             log_interval: flags.log_interval,
+            gate: flags.gate,
             ..Layer::default()
         })?;
         let form = match (self.json, self.events, self.explain) {
@@ -105,7 +111,18 @@ impl Parse {
             _ => Form::Summary,
         };
         let file = self.file.filter(|file| file != Path::new("-"));
-        parse::parse(settings, &Request { file, follow: self.follow, form })?;
-        Ok(ExitCode::SUCCESS)
+        let request = Request { file, follow: self.follow, form };
+        if !form.is_of_a_report() {
+            parse::parse(settings, &request, |_| {})?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let (policy, files) = (settings.gate.policy()?, settings.gate.files()?);
+        let judge = |report: &mut Report| {
+            if let Some(policy) = policy {
+                policy.apply(report);
+            }
+        };
+        let report = parse::parse(settings, &request, judge)?;
+        report.map_or(Ok(ExitCode::SUCCESS), |report| gate::tell(&report, &files))
     }
 }

@@ -206,8 +206,8 @@ mod tests {
             (r"(?x) step \s (?P<iteration> \d+ ) x", &["step 7"], (1, 6, " ) x", true)),
             (
                 r"(?:(?P<samples>\d+) samples)+ read",
-                &["12 samples ready", "12 reads"],
-                (2, 2, "(?:(?P<samples>\\d+) samples)+", false),
+                &["12 sample read", "12 reads"],
+                (1, 9, "(?:(?P<samples>\\d+) samples)+", false),
             ),
         ] {
             let (number, at, wanted, behind) = expected;

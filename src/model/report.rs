@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::gate::Gate;
 pub use super::metric::Metrics;
 
 /// The version of the document's form.
@@ -42,6 +43,8 @@ pub struct Report {
     /// What the reader should know before trusting a number.
     pub warnings: Vec<String>,
     pub series: Series,
+    /// What was required of the run and what came of it; null where nothing was.
+    pub gate: Option<Gate>,
 }
 
 /// How far the command had come when the report was written.
@@ -317,6 +320,9 @@ pub struct GpuSeries {
 /// Progress records. The lists are of equal length.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IterationSeries {
+    /// Neighbouring records that are merged into one point, whose latency is the highest of theirs.
+    #[serde(default)]
+    pub records_per_point: u64,
     pub iteration: Vec<Option<f64>>,
     /// Seconds since the start of the run, at the record's arrival; null for a log read from a file.
     pub seconds: Vec<Option<f64>>,

@@ -31,6 +31,13 @@ pub enum Form {
     Explanation,
 }
 
+impl Form {
+    /// Whether it shows a report, which can be judged.
+    pub fn is_of_a_report(self) -> bool {
+        matches!(self, Self::Summary | Self::Json)
+    }
+}
+
 /// Which log, and what of it.
 #[derive(Debug)]
 pub struct Request {
@@ -41,28 +48,38 @@ pub struct Request {
     pub form: Form,
 }
 
-/// Reads the log and prints what was asked for on stdout.
+/// Reads the log and prints what was asked for on stdout; answers with the report, if that was it.
+/// `judge` has the last word on the report.
 ///
 /// # Errors
 /// The log cannot be read, or not to its end: what could be read has been printed then. Or stdout
 /// cannot be written to.
-pub fn parse(settings: Settings, request: &Request) -> Result<(), Error> {
+pub fn parse(
+    settings: Settings,
+    request: &Request,
+    judge: impl FnOnce(&mut Report),
+) -> Result<Option<Report>, Error> {
     let source = Source::open(request)?;
     let mut out = BufWriter::new(io::stdout().lock());
-    let read = match request.form {
-        Form::Events => events(settings, request, source, &mut out),
-        Form::Explanation => explanation(settings, request, source, &mut out),
-        form @ (Form::Summary | Form::Json) => report(settings, request, source, form, &mut out),
+    let (report, read) = match request.form {
+        Form::Events => (None, events(settings, request, source, &mut out)),
+        Form::Explanation => (None, explanation(settings, request, source, &mut out)),
+        Form::Summary | Form::Json => {
+            let (mut report, read) = report(settings, request, source, &mut out);
+            judge(&mut report);
+            let written = out.write_all(shown(&report, request.form).as_bytes());
+            (Some(report), read.and(written.map_err(Failure::Output)))
+        }
     };
     match read.and_then(|()| Ok(out.flush()?)) {
-        Ok(()) => Ok(()),
+        Ok(()) => Ok(report),
         Err(Failure::Input(error)) => {
             // What could be read comes before why the rest could not.
             let _ = out.flush();
             Err(error)
         }
         // Whoever reads has had enough (`| head`).
-        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(report),
         Err(Failure::Output(error)) => Err(Error::failed(format!("cannot write to stdout: {error}"))),
     }
 }
@@ -123,15 +140,14 @@ fn report(
     settings: Settings,
     request: &Request,
     mut source: Source,
-    form: Form,
     out: &mut impl Write,
-) -> Result<(), Failure> {
+) -> (Report, Result<(), Failure>) {
     let command = Command::of_a_log(source.name().to_owned());
     let mut recorder = Recorder::new(settings.recorder_options(), command, Job::default());
     recorder.no_gpus("a log has no GPU figures".to_owned());
     let mut reader = settings.log.reader().of_a_file();
     let mut announced = 0;
-    let announces = request.follow && form == Form::Summary;
+    let announces = request.follow && request.form == Form::Summary;
     let read = read(&mut source, &mut reader, |reader, events, moment| {
         recorder.fold(Event::LogRead { lines: reader.lines(), bytes: reader.bytes() });
         events.drain(..).for_each(|event| recorder.fold(event));
@@ -151,8 +167,7 @@ fn report(
         recorder.fold(Event::Profile { name: name.to_owned(), because: because.to_owned() });
     }
     recorder.ended(0.0, Status::Completed, |_| {});
-    out.write_all(shown(&recorder.report(0.0), form).as_bytes())?;
-    read
+    (recorder.report(0.0), read)
 }
 
 fn shown(report: &Report, form: Form) -> String {

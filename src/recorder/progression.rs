@@ -192,6 +192,7 @@ impl Progression {
     pub fn series(&self, origin: f64) -> IterationSeries {
         let points = || self.history.points();
         IterationSeries {
+            records_per_point: self.history.stride(),
             iteration: points().map(|point| point.iteration.map(|iteration| iteration as f64)).collect(),
             seconds: points().map(|point| point.at.map(|at| at - origin)).collect(),
             latency_seconds: points().map(|point| point.latency).collect(),

@@ -58,6 +58,7 @@ impl Recorder {
                 gpus: self.gpus.iter().map(|gpu| gpu.series(self.started)).collect(),
                 iterations: progression.series(self.started),
             },
+            gate: None,
             model,
         }
     }

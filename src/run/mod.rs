@@ -4,6 +4,7 @@
 mod announce;
 mod context;
 mod follow;
+mod gate;
 mod grow;
 mod interrupt;
 mod monitor;
@@ -22,6 +23,7 @@ use nix::sys::prctl::set_child_subreaper;
 use crate::child::{self, Ending, Policy, Signals, Wiring};
 use crate::error::Error;
 use crate::host::Tree;
+use crate::model::report::Command;
 use crate::settings::{ReportTarget, Settings};
 use crate::view::{Keyboard, Stream, Terminal};
 
@@ -29,6 +31,7 @@ pub use interrupt::interruptions;
 pub use monitor::{Subject, monitor};
 
 use context::Environment;
+use gate::RunGate;
 use session::{Session, guarded};
 use supervise::{Moment, Supervised};
 
@@ -37,6 +40,7 @@ use supervise::{Moment, Supervised};
 /// # Errors
 /// Only before the command has started; what fails later costs measurements and is a warning.
 pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
+    let mut gate = RunGate::prepare(&settings.gate)?;
     // Before the first thread: those that come later leave the signals alone.
     let signals = Signals::take()?;
     let wiring = wiring::choose(settings.stdio, &settings.report)?;
@@ -66,6 +70,7 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
         keyboard.hold();
     }
     session.begin(started, Some(Tree::Below(std::process::id())));
+    let fail_fast = gate.watch(session.clock, session.recorder.snapshot(session.clock), session.tell());
     let (feed, follower) = session.follow(settings.log.reader());
     let sink = |stream| sink(stream, &settings.report, &session.terminal);
     let pumps = pump::start(child.outputs, sink, session.clock, feed);
@@ -92,6 +97,7 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     });
 
     let ended = session.clock.now();
+    drop(fail_fast);
     drop(slave); // the last one: what was written to the command's terminal ends
     guarded(|| session.stop_sampling());
     let is_drained = pumps.drain(|| supervise::interrupted(&signals));
@@ -103,12 +109,16 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
                 .lock()
                 .warn("something that the command left behind holds its output open; it was not waited for");
         }
-        session.finish(ended, ending.status(), follower.finish(), |command| {
+        let describe = |command: &mut Command| {
             command.exit = ending.exit();
             (command.cpu_seconds, command.max_rss_bytes) = context::usage_of_children();
+        };
+        session.finish(ended, ending.status(), follower.finish(), describe, |report| {
+            gate.judge(report);
+            gate.outcome(report, gate.ending(ending), settings.quiet)
         });
     });
-    Ok(ending)
+    Ok(gate.ending(ending))
 }
 
 /// Where a stream of the command goes: a report on stdout leaves it no room there.

@@ -157,14 +157,25 @@ impl Session {
         }
     }
 
+    /// What tells, on stderr and in the report, of something that effllm itself does to the run.
+    pub fn tell(&self) -> impl FnOnce(String) + Send + 'static {
+        let (recorder, terminal) = (self.recorder.clone(), self.terminal.clone());
+        move |what| {
+            recorder.lock().warn(what.as_str());
+            let _ = terminal.print(&format!("effllm: {what}\n"));
+        }
+    }
+
     /// Writes the report of what has ended at a moment, once the log has been read to its end or
-    /// could not be.
+    /// could not be. `judge` has the last word on the report, and what it answers is printed below
+    /// the summary.
     pub fn finish(
         mut self,
         ended: f64,
         status: Status,
         is_read_to_end: bool,
         describe: impl FnOnce(&mut Command),
+        judge: impl FnOnce(&mut Report) -> String,
     ) {
         if !is_read_to_end {
             self.recorder
@@ -177,12 +188,16 @@ impl Session {
             sinks.finish(&report, ended);
         }
         // A sink that failed has said so in the meantime.
-        let report = self.recorder.lock().report(ended);
+        let mut report = self.recorder.lock().report(ended);
+        let verdict = judge(&mut report);
         self.begun = None;
         let is_free = self.terminal.finish().is_ok();
         self.report_file.finish(&report);
         if is_free && !self.quiet {
             let _ = self.terminal.print(&closing(&report, &self.report_file));
+        }
+        if is_free && !verdict.is_empty() {
+            let _ = self.terminal.print(&verdict);
         }
     }
 }
@@ -213,7 +228,7 @@ impl Shared {
     }
 
     /// The report as it stands whenever it is asked for.
-    fn snapshot(&self, clock: Clock) -> impl Fn() -> Report + Clone + Send + 'static {
+    pub fn snapshot(&self, clock: Clock) -> impl Fn() -> Report + Clone + Send + 'static {
         let shared = self.clone();
         move || shared.lock().report(clock.now())
     }

@@ -125,6 +125,14 @@ fn a_pipe_that_is_named_as_a_file_is_read_once() {
     assert_eq!((lines.len(), &lines[2]["iteration"]), (3, &json!(2)));
 }
 
+#[test]
+fn a_log_that_cannot_be_read_to_its_end_passes_no_gate() {
+    let desk = desk();
+    desk.write("log.gz", &gzip(LOG)[..40]);
+    let printed = desk.parse("--rules rules.toml --require 'al <= 99' --allow-no-data log.gz").printed();
+    assert_eq!(printed.code, Some(2), "{}", printed.stderr);
+}
+
 // Logs that grow
 
 #[test]
