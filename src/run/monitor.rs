@@ -68,7 +68,7 @@ pub fn monitor(settings: Settings, subject: &Subject) -> Result<Ending, Error> {
 
     let begun = Instant::now();
     let started = session.clock.at(begun);
-    session.recorder.lock().started(started);
+    session.recorder.lock().started(started, Timestamp::now().to_string());
     session.begin(started, process.map(|process| Tree::Of(process.pid())));
     let log = tail.map(|tail| {
         let (feed, follower) = session.follow(reader);
