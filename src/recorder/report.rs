@@ -162,6 +162,12 @@ impl Recorder {
                 warnings.push(format!("GPU {}: readings cover only {percent:.0} % of the time", gpu.index()));
             }
         }
+        if let Some(world) = self.facts.job_world_size().filter(|world| *world < self.gpus.len() as f64) {
+            let measured = self.gpus.len();
+            warnings.push(format!(
+                "the log speaks for {world} GPUs, {measured} were measured; --gpus names those of the job"
+            ));
+        }
         if model.parameters.source.as_deref() == Some("log, trainable parameters") {
             warnings.push(
                 "the log names only the trainable parameters; if a base model is frozen, give --params"
