@@ -135,6 +135,9 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
             host.finish(HOST_PATIENCE);
         }
     });
+    if let Some(keyboard) = &mut keyboard {
+        keyboard.release_keys();
+    }
     let is_drained = pumps.drain(|| supervise::interrupted(&signals));
     drop(keyboard);
     guarded(|| {
