@@ -28,8 +28,12 @@ complete -c effllm -n "__fish_effllm_needs_command" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_needs_command" -s V -l version -d 'Print version'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "run" -d 'Run a command as it is, and report the metrics of its run'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "parse" -d 'Read a log that exists, and report what it says'
+complete -c effllm -n "__fish_effllm_needs_command" -f -a "gate" -d 'Judge a report by what is required, without running anything again'
+complete -c effllm -n "__fish_effllm_needs_command" -f -a "compare" -d 'Set reports side by side: what changed, whether for the better, and whether by more than chance'
+complete -c effllm -n "__fish_effllm_needs_command" -f -a "monitor" -d 'Measure what already runs, until Ctrl-C, its end, or for a while'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "gpus" -d 'Show what NVML shows here, and what each GPU can measure'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "profiles" -d 'List the built-in log profiles, or print one as a starting point'
+complete -c effllm -n "__fish_effllm_needs_command" -f -a "report" -d 'Render reports as a table, a web page, Markdown, CSV or JUnit XML'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "completions" -d 'Print the completions of a shell'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "man" -d 'Print effllm(1), or write every manual page into a folder'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "schema" -d 'Print the JSON Schema of the report'
@@ -38,19 +42,36 @@ complete -c effllm -n "__fish_effllm_using_subcommand run" -s o -l report -d 'Wr
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l interval -d 'Seconds between two samples, 0.01 to 3600 [default: 1.0] [env: EFFICIENTLLM_COLLECTION_INTERVAL]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l gpus -d 'Which GPUs to measure: `auto` (those of CUDA_VISIBLE_DEVICES, else all), `all`, `none`, or indices and UUIDs, as in `0,1` [default: auto]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l nvml-lib -d 'Load NVML from this library [default: libnvidia-ml.so.1] [env: EFFLLM_NVML_LIB]' -r -F
-complete -c effllm -n "__fish_effllm_using_subcommand run" -l params -d 'Parameters of the model, as in `7.6B`, `494M` or `7615616512` [default: from the log]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l params -d 'Parameters of the model, as in `7.6B` [default: from the log]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l seq-len -d 'Tokens a sample [default: from the log]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l global-batch-size -d 'Samples an iteration, over the whole job [default: from the log]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l warmup -d 'Leave the first N iterations out of the headline metrics [default: 0]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand run" -l profile -d 'Read the log by a built-in profile; `auto` takes the first that recognises it [default: auto]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l profile -d 'Read the log by a built-in profile; `auto` detects which [default: auto]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l rules -d 'Read the log by the rules in FILE; see effllm-rules(5) [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l pattern -d 'Read progress from lines that match REGEX; its named groups are fields, as in `step (?P<iteration>\\d+) took (?P<step_time_ms>[\\d.]+)` [default: none]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand run" -l live -d 'What to show while the command runs: `table` under the log, `log` lines every log interval, `auto` (the table on a terminal, else log lines), or `off` [default: auto]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l live -d 'What to show: `table` below the output, `log` lines every log interval, `auto` (a table on a terminal, else log lines), or `off` [default: auto]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l log-interval -d 'Iterations between two log lines of `--live log` [default: 10] [env: EFFICIENTLLM_LOG_INTERVAL]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l tensorboard -d 'Write TensorBoard scalars to DIR every log interval [default: none]' -r -f -a "(__fish_complete_directories)"
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l series -d 'Write samples and records to FILE, .csv or .jsonl [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l openmetrics -d 'Write the metrics to FILE every 15 s, as OpenMetrics [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l listen -d 'Serve them at /metrics; PORT alone: this machine only [default: not]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l history-size -d 'Points kept for the report\'s plots; never changes an average [default: 1000] [env: EFFICIENTLLM_HISTORY_SIZE]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand run" -l config -d 'Read FILE in place of the project\'s effllm.toml [default: effllm.toml, if it is there]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l require -d 'Exit 99 unless EXPR (`al <= 1.3 s`) holds; repeatable [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l warn -d 'Tell where EXPR does not hold; repeatable [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l baseline -d '`baseline` in EXPR; the median if it is repeated [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l min-iterations -d 'Give no verdict on fewer counted iterations [default: 10]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l min-seconds -d 'Give no verdict on less time in them [default: 0]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l junit -d 'Write the verdicts to FILE as JUnit XML [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l gitlab-metrics -d 'Write the metrics to FILE for GitLab\'s metrics report [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l fail-fast -d 'End a run that for SECONDS could not pass any more [default: off; 30]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l stdio -d 'How the command\'s output reaches the screen: `pipe` (as under `| cat`), `pty` (the command has a terminal wherever effllm has one), or `inherit` (past effllm, which then reads no log) [default: pipe]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l kill-after -d 'Kill what is left so long after a forwarded SIGTERM [default: never]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l no-forward -d 'Keep this signal, sent to effllm, from the command; repeatable' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l config -d 'Read FILE in place of the project\'s effllm.toml [default: effllm.toml]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l allow-no-data -d 'Pass where a metric that is required is null'
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l no-unbuffer -d 'Do not set PYTHONUNBUFFERED=1 for the command'
 complete -c effllm -n "__fish_effllm_using_subcommand run" -s q -l quiet -d 'Print nothing of effllm\'s own on stderr but errors'
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l no-mask -d 'Keep values in the report\'s command line that look like secrets'
 complete -c effllm -n "__fish_effllm_using_subcommand run" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l profile -d 'Read the log by a built-in profile; `auto` takes the first that recognises it [default: auto]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l rules -d 'Read the log by the rules in FILE; see effllm-rules(5) [default: none]' -r -F
@@ -59,9 +80,72 @@ complete -c effllm -n "__fish_effllm_using_subcommand parse" -l params -d 'Param
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l seq-len -d 'Tokens a sample [default: from the log]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l global-batch-size -d 'Samples an iteration, over the whole job [default: from the log]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l warmup -d 'Leave the first N iterations out of the headline metrics [default: 0]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l require -d 'Exit 99 unless EXPR (`al <= 1.3 s`) holds; repeatable [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l warn -d 'Tell where EXPR does not hold; repeatable [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l baseline -d '`baseline` in EXPR; the median if it is repeated [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l min-iterations -d 'Give no verdict on fewer counted iterations [default: 10]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l min-seconds -d 'Give no verdict on less time in them [default: 0]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l junit -d 'Write the verdicts to FILE as JUnit XML [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l gitlab-metrics -d 'Write the metrics to FILE for GitLab\'s metrics report [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l json -d 'Print the report as JSON'
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l events -d 'Print what was recognised as JSON Lines: what the log states once, then an object a record'
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l allow-no-data -d 'Pass where a metric that is required is null'
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -s h -l help -d 'Print help'
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l require -d 'Exit 99 unless EXPR (`al <= 1.3 s`) holds; repeatable [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l warn -d 'Tell where EXPR does not hold; repeatable [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l baseline -d '`baseline` in EXPR; the median if it is repeated [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l min-iterations -d 'Give no verdict on fewer counted iterations [default: 10]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l min-seconds -d 'Give no verdict on less time in them [default: 0]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l junit -d 'Write the verdicts to FILE as JUnit XML [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l gitlab-metrics -d 'Write the metrics to FILE for GitLab\'s metrics report [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l config -d 'Read FILE in place of the project\'s effllm.toml [default: effllm.toml, if it is there]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l metrics -d 'List what can be required: every metric with its unit and definition'
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l json -d 'Print the verdicts as JSON'
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l allow-no-data -d 'Pass where a metric that is required is null'
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -s h -l help -d 'Print help'
+complete -c effllm -n "__fish_effllm_using_subcommand compare" -l format -d 'How to print them' -r -f -a "table\t''
+markdown\t''
+json\t''"
+complete -c effllm -n "__fish_effllm_using_subcommand compare" -s h -l help -d 'Print help'
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l pid -d 'Measure process PID and what it has started, until it ends [default: GPUs and log alone]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l log -d 'Read progress from FILE, which something else writes [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l duration -d 'End after this time, as in `90`, `10m` or `1h 30m` [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -s o -l report -d 'Write the JSON report to FILE; `-` prints it on stdout and sends the command\'s own stdout to stderr [default: effllm-report.json]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l interval -d 'Seconds between two samples, 0.01 to 3600 [default: 1.0] [env: EFFICIENTLLM_COLLECTION_INTERVAL]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l gpus -d 'Which GPUs to measure: `auto` (those of CUDA_VISIBLE_DEVICES, else all), `all`, `none`, or indices and UUIDs, as in `0,1` [default: auto]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l nvml-lib -d 'Load NVML from this library [default: libnvidia-ml.so.1] [env: EFFLLM_NVML_LIB]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l params -d 'Parameters of the model, as in `7.6B` [default: from the log]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l seq-len -d 'Tokens a sample [default: from the log]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l global-batch-size -d 'Samples an iteration, over the whole job [default: from the log]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l warmup -d 'Leave the first N iterations out of the headline metrics [default: 0]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l profile -d 'Read the log by a built-in profile; `auto` detects which [default: auto]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l rules -d 'Read the log by the rules in FILE; see effllm-rules(5) [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l pattern -d 'Read progress from lines that match REGEX; its named groups are fields, as in `step (?P<iteration>\\d+) took (?P<step_time_ms>[\\d.]+)` [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l live -d 'What to show: `table` below the output, `log` lines every log interval, `auto` (a table on a terminal, else log lines), or `off` [default: auto]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l log-interval -d 'Iterations between two log lines of `--live log` [default: 10] [env: EFFICIENTLLM_LOG_INTERVAL]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l tensorboard -d 'Write TensorBoard scalars to DIR every log interval [default: none]' -r -f -a "(__fish_complete_directories)"
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l series -d 'Write samples and records to FILE, .csv or .jsonl [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l openmetrics -d 'Write the metrics to FILE every 15 s, as OpenMetrics [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l listen -d 'Serve them at /metrics; PORT alone: this machine only [default: not]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l history-size -d 'Points kept for the report\'s plots; never changes an average [default: 1000] [env: EFFICIENTLLM_HISTORY_SIZE]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l require -d 'Exit 99 unless EXPR (`al <= 1.3 s`) holds; repeatable [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l warn -d 'Tell where EXPR does not hold; repeatable [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l baseline -d '`baseline` in EXPR; the median if it is repeated [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l min-iterations -d 'Give no verdict on fewer counted iterations [default: 10]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l min-seconds -d 'Give no verdict on less time in them [default: 0]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l junit -d 'Write the verdicts to FILE as JUnit XML [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l gitlab-metrics -d 'Write the metrics to FILE for GitLab\'s metrics report [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l fail-fast -d 'End a run that for SECONDS could not pass any more [default: off; 30]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l stdio -d 'How the command\'s output reaches the screen: `pipe` (as under `| cat`), `pty` (the command has a terminal wherever effllm has one), or `inherit` (past effllm, which then reads no log) [default: pipe]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l kill-after -d 'Kill what is left so long after a forwarded SIGTERM [default: never]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l no-forward -d 'Keep this signal, sent to effllm, from the command; repeatable' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l config -d 'Read FILE in place of the project\'s effllm.toml [default: effllm.toml]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l from-start -d 'Read the log from its start, for what it states once [default: from its end on]'
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l allow-no-data -d 'Pass where a metric that is required is null'
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l no-unbuffer -d 'Do not set PYTHONUNBUFFERED=1 for the command'
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -s q -l quiet -d 'Print nothing of effllm\'s own on stderr but errors'
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l no-mask -d 'Keep values in the report\'s command line that look like secrets'
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand gpus" -l nvml-lib -d 'Load NVML from this library [default: libnvidia-ml.so.1] [env: EFFLLM_NVML_LIB]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand gpus" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand profiles; and not __fish_seen_subcommand_from list show help" -s h -l help -d 'Print help'
@@ -73,16 +157,28 @@ complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_
 complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_subcommand_from help" -f -a "list" -d 'Name each profile and what it reads'
 complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print the rules of a profile'
 complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c effllm -n "__fish_effllm_using_subcommand report" -l format -d 'The form of the output [default: by the ending of the -o file\'s name, else table]' -r -f -a "table\t'The summary that `effllm run` ends with'
+markdown\t'Tables for a pull request; of several reports one that compares them'
+html\t'A page that needs nothing else; of several reports one that compares them'
+csv\t'A row a report'
+junit\t'What was required and what came of it, as JUnit XML: a test suite a report'
+json\t'The report itself; of several reports an array'"
+complete -c effllm -n "__fish_effllm_using_subcommand report" -s o -l output -d 'Write to FILE instead of standard output' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c effllm -n "__fish_effllm_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand man" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand schema" -s h -l help -d 'Print help'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "run" -d 'Run a command as it is, and report the metrics of its run'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "parse" -d 'Read a log that exists, and report what it says'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "gpus" -d 'Show what NVML shows here, and what each GPU can measure'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "profiles" -d 'List the built-in log profiles, or print one as a starting point'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "completions" -d 'Print the completions of a shell'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "man" -d 'Print effllm(1), or write every manual page into a folder'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "schema" -d 'Print the JSON Schema of the report'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gpus profiles completions man schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "run" -d 'Run a command as it is, and report the metrics of its run'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "parse" -d 'Read a log that exists, and report what it says'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "gate" -d 'Judge a report by what is required, without running anything again'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "compare" -d 'Set reports side by side: what changed, whether for the better, and whether by more than chance'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "monitor" -d 'Measure what already runs, until Ctrl-C, its end, or for a while'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "gpus" -d 'Show what NVML shows here, and what each GPU can measure'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "profiles" -d 'List the built-in log profiles, or print one as a starting point'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "report" -d 'Render reports as a table, a web page, Markdown, CSV or JUnit XML'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "completions" -d 'Print the completions of a shell'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "man" -d 'Print effllm(1), or write every manual page into a folder'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "schema" -d 'Print the JSON Schema of the report'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c effllm -n "__fish_effllm_using_subcommand help; and __fish_seen_subcommand_from profiles" -f -a "list" -d 'Name each profile and what it reads'
 complete -c effllm -n "__fish_effllm_using_subcommand help; and __fish_seen_subcommand_from profiles" -f -a "show" -d 'Print the rules of a profile'

@@ -6,6 +6,8 @@ use std::fmt;
 pub const USAGE: u8 = 2;
 /// effllm itself failed before the child ran.
 pub const FAILED: u8 = 125;
+/// The command succeeded, and what was required of it does not hold.
+pub const GATE: u8 = 99;
 /// The command was found but could not be executed.
 pub const NOT_EXECUTABLE: u8 = 126;
 /// The command was not found.

@@ -9,14 +9,18 @@
 //! - [`periodic`]: threads that measure at a steady rate and are never waited for too long.
 //! - [`log`], [`gpu`], [`host`], [`child`]: the sources. They do not know each other.
 //! - [`recorder`]: folds the sources' events into a report.
+//! - [`gate`]: what is required of a report, and how reports differ.
 //! - [`render`]: a report as text. [`view`]: the terminal while a command runs. [`sink`]: what else
 //!   is written then. [`replace`]: files that are whole at every moment.
+//! - [`ci`]: tells a gate's outcome wherever a CI looks for it.
 //! - [`settings`]: defaults, files, environment and flags become one `Settings`.
 //! - [`run`]: the main job. [`cli`]: one file a subcommand.
 
 pub mod child;
+pub mod ci;
 pub mod cli;
 pub mod error;
+pub mod gate;
 pub mod gpu;
 pub mod host;
 pub mod log;

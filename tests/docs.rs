@@ -105,6 +105,7 @@ fn violation(root: &Value, schema: &Value, value: &Value) -> Option<String> {
             | "title"
             | "description"
             | "format"
+            | "default"
             | "items"
             | "properties"
             | "additionalProperties" => nested(root, keyword, rule, keywords, value),
@@ -252,7 +253,7 @@ fn the_readme_names_every_metric_and_every_option() {
     }
     let help = stdout(&["run", "--help"]);
     let flags =
-        help.lines().filter_map(|line| line.trim_start().split("--").nth(1)?.split([' ', ',']).next());
+        help.lines().filter_map(|line| line.trim_start().split("--").nth(1)?.split([' ', ',', '[']).next());
     for flag in flags.filter(|flag| flag.len() > 2 && *flag != "help") {
         assert!(readme.contains(&format!("--{flag}")), "README.md does not name --{flag}");
     }

@@ -7,6 +7,7 @@ use nix::sys::prctl::set_dumpable;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 
+use crate::error::FAILED;
 use crate::model::report::{Exit, Status};
 
 /// The command's exit status, or the number of the signal that it died by.
@@ -79,22 +80,27 @@ impl Ending {
         if matches!(self, Self::Killed(_)) { Status::Interrupted } else { Status::Completed }
     }
 
+    /// The exit status that a shell shows for it.
+    pub fn shell_status(self) -> u8 {
+        let code = match self {
+            Self::Exited(code) => code,
+            Self::Killed(number) => 128 + number,
+            Self::Unknown => i32::from(FAILED),
+        };
+        u8::try_from(code).unwrap_or(FAILED)
+    }
+
     /// Ends effllm as the command ended: by the same exit status, or by the same signal.
     pub fn imitate(self) -> ! {
         let _ = io::stdout().flush();
-        let code = match self {
-            Self::Exited(code) => code,
-            Self::Killed(number) => {
-                // A core file of effllm's would say nothing of the command.
-                let _ = set_dumpable(false);
-                raise_by_default(number);
-                128 + number
-            }
-            Self::Unknown => i32::from(crate::error::FAILED),
-        };
+        if let Self::Killed(number) = self {
+            // A core file of effllm's would say nothing of the command.
+            let _ = set_dumpable(false);
+            raise_by_default(number);
+        }
         // SAFETY: _exit only ends the process. It runs no exit handlers on purpose: a driver's
         // could wait for ever for a thread of ours that its own library holds.
-        unsafe { libc::_exit(code) }
+        unsafe { libc::_exit(i32::from(self.shell_status())) }
     }
 }
 

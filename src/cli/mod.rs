@@ -1,7 +1,10 @@
 //! The command line: one file a subcommand.
 
+mod compare;
+mod gate;
 mod generate;
 mod gpus;
+mod monitor;
 mod parse;
 mod profiles;
 mod report;
@@ -36,9 +39,12 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    // Boxed: it is much larger than the others.
+    // Boxed: these are much larger than the others.
     Run(Box<run::Run>),
     Parse(parse::Parse),
+    Gate(gate::Gate),
+    Compare(compare::Compare),
+    Monitor(Box<monitor::Monitor>),
     Gpus(gpus::Gpus),
     Profiles(profiles::Profiles),
     Report(report::Report),
@@ -56,6 +62,9 @@ pub fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run(run) => run.run(),
         Command::Parse(parse) => parse.run(),
+        Command::Gate(gate) => gate.run(),
+        Command::Compare(compare) => compare.run(),
+        Command::Monitor(monitor) => monitor.run(),
         Command::Gpus(gpus) => gpus.run(),
         Command::Profiles(profiles) => profiles.run(),
         Command::Report(report) => report.run(),

@@ -7,13 +7,14 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::gate;
 use crate::error::Error;
 use crate::log::{LogReader, Source};
 use crate::model::report::{Command, Job, Status};
 use crate::model::{Event, Facts, Report};
 use crate::recorder::Recorder;
 use crate::render;
-use crate::settings::{Count, Layer, Settings};
+use crate::settings::{Count, GateLayer, Layer, Settings};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -71,6 +72,9 @@ struct ParseFlags {
     /// Leave the first N iterations out of the headline metrics [default: 0]
     #[arg(long, value_name = "N", help_heading = "Metrics")]
     warmup: Option<u64>,
+
+    #[command(flatten)]
+    gate: GateLayer,
 }
 
 impl Parse {
@@ -84,23 +88,31 @@ impl Parse {
             seq_len: flags.seq_len,
             global_batch_size: flags.global_batch_size,
             warmup: flags.warmup,
+            gate: flags.gate,
             ..Layer::default()
         })?;
         let file = self.file.filter(|file| file != Path::new("-"));
         let mut out = BufWriter::new(io::stdout().lock());
+        let mut judged = None;
         let printed = if self.events {
             print_events(file.as_deref(), settings, &mut out)
         } else {
-            let report = report(file.as_deref(), settings)?;
+            let (policy, files) = (settings.gate.policy()?, settings.gate.files()?);
+            let mut report = report(file.as_deref(), settings)?;
+            if let Some(policy) = policy {
+                policy.apply(&mut report);
+            }
             let text = if self.json { render::json(&report) } else { render::summary(&report, None, false) };
+            judged = Some((report, files));
             out.write_all(text.as_bytes()).map_err(Failure::Output)
         };
         match printed.and_then(|()| out.flush().map_err(Failure::Output)) {
-            Ok(()) => Ok(ExitCode::SUCCESS),
             Err(Failure::Input(error)) => Err(error),
-            // Whoever reads has had enough (`| head`).
-            Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-            Err(Failure::Output(error)) => Err(Error::failed(format!("cannot write to stdout: {error}"))),
+            Err(Failure::Output(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Error::failed(format!("cannot write to stdout: {error}")))
+            }
+            // Whoever reads may have had enough (`| head`).
+            _ => judged.map_or(Ok(ExitCode::SUCCESS), |(report, files)| gate::tell(&report, &files)),
         }
     }
 }

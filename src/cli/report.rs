@@ -1,16 +1,15 @@
 //! `effllm report`: reports as documents for people and tables for programs.
 
-use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use serde::Deserialize;
 
 use crate::error::Error;
-use crate::model::report::SCHEMA;
 use crate::render;
+use crate::replace::replace;
+use crate::settings::read_reports;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,7 +18,7 @@ Examples:
   effllm report before.json after.json -o comparison.html   one that compares
   effllm report --format csv runs/*.json > runs.csv         a row a run";
 
-/// Render reports as a table, a web page, Markdown or CSV
+/// Render reports as a table, a web page, Markdown, CSV or JUnit XML
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Report {
@@ -46,6 +45,8 @@ enum Format {
     Html,
     /// A row a report
     Csv,
+    /// What was required and what came of it, as JUnit XML: a test suite a report
+    Junit,
     /// The report itself; of several reports an array
     Json,
 }
@@ -56,6 +57,7 @@ impl Format {
             "html" | "htm" => Some(Self::Html),
             "md" => Some(Self::Markdown),
             "csv" => Some(Self::Csv),
+            "xml" => Some(Self::Junit),
             "json" => Some(Self::Json),
             _ => None,
         }
@@ -66,14 +68,9 @@ impl Report {
     pub fn run(self) -> Result<ExitCode, Error> {
         let output = self.output.filter(|path| path != Path::new("-"));
         let format = self.format.or_else(|| Format::of_file(output.as_deref()?)).unwrap_or(Format::Table);
-        if self.reports.iter().filter(|path| *path == Path::new("-")).count() > 1 {
-            return Err(Error::usage("'-' is named twice, but standard input can be read only once"));
-        }
-        let read = |path: &PathBuf| Ok((path.display().to_string(), read(path)?));
-        let reports: Vec<Named> = self.reports.iter().map(read).collect::<Result<_, Error>>()?;
-        let text = rendered(format, &reports);
+        let text = rendered(format, &read_reports(&self.reports)?);
         match output {
-            Some(path) => fs::write(&path, text)
+            Some(path) => replace(&path, text.as_bytes())
                 .map_err(|error| Error::failed(format!("cannot write {}: {error}", path.display())))?,
             None => match io::stdout().lock().write_all(text.as_bytes()) {
                 // Whoever reads may have had enough (`| head`): that is no failure.
@@ -95,6 +92,9 @@ fn rendered(format: Format, reports: &[Named]) -> String {
         (Format::Html, reports) => render::html(reports),
         (Format::Markdown, reports) => render::markdown(reports),
         (Format::Csv, reports) => render::csv(reports),
+        (Format::Junit, reports) => {
+            render::junit(reports.iter().map(|(name, report)| (name.as_str(), report)))
+        }
         (Format::Json, [(_, report)]) => render::json(report),
         (Format::Json, reports) => {
             let all: Vec<String> =
@@ -106,28 +106,4 @@ fn rendered(format: Format, reports: &[Named]) -> String {
             tables.collect::<Vec<_>>().join("\n")
         }
     }
-}
-
-/// Reads a report from a file or, for `-`, from standard input.
-fn read(path: &Path) -> Result<crate::model::Report, Error> {
-    let (name, text) = if path == Path::new("-") {
-        let mut text = Vec::new();
-        ("standard input".to_owned(), io::stdin().lock().read_to_end(&mut text).map(|_| text))
-    } else {
-        (path.display().to_string(), fs::read(path))
-    };
-    let text = text.map_err(|error| Error::usage(format!("cannot read {name}: {error}")))?;
-    let no_report = |why: String| {
-        Error::usage(format!("{name} is no report of effllm: {why}"))
-            .hint("'effllm run -o FILE' and 'effllm parse --json LOG' write reports")
-    };
-    #[derive(Deserialize)]
-    struct Form {
-        schema: String,
-    }
-    let form: Form = serde_json::from_slice(&text).map_err(|error| no_report(error.to_string()))?;
-    if form.schema != SCHEMA {
-        return Err(no_report(format!("its schema is '{}', not '{SCHEMA}'", form.schema)));
-    }
-    serde_json::from_slice(&text).map_err(|error| no_report(error.to_string()))
 }

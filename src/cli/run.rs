@@ -18,7 +18,8 @@ Examples:
 
 const EXIT_STATUS: &str = "\
 Exit status: the command's own, and death by its signal; 127 no such command, 126 it cannot be
-executed, 125 effllm failed before it ran, 2 bad flags, rules or settings.";
+executed, 125 effllm failed before it ran, 99 it succeeded and what was required does not hold,
+2 bad flags, rules, expressions or settings.";
 
 /// Run a command as it is, and report the metrics of its run
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::{SysconfVar, sysconf};
 
-use super::tree::{Process, descendants};
+use super::tree::{Process, Tree};
 use crate::model::{Clock, Event, HostSample};
 use crate::periodic::{Grid, Periodic};
 
@@ -21,15 +21,15 @@ const LONGEST_READING: Duration = Duration::from_millis(100);
 pub struct HostSampler(Periodic);
 
 impl HostSampler {
-    /// Samples the processes below process `pid` now and then every interval; more seldom where they
-    /// take long to read.
+    /// Samples the processes now and then every interval; more seldom where they take long to read.
+    /// Of a tree that was there before, CPU time counts from the first sample on.
     ///
     /// `on_event` is called from the sampler's thread with an [`Event::Host`] for each reading.
     ///
     /// # Errors
     /// The system has no thread to give, or does not tell its units.
     pub fn start(
-        pid: u32,
+        tree: Tree,
         interval: Duration,
         clock: Clock,
         on_event: impl Fn(Event) + Send + 'static,
@@ -37,11 +37,16 @@ impl HostSampler {
         let units = Units::of_this_machine()?;
         let thread = Periodic::spawn("effllm-host", move |stop| {
             let grid = Grid::new(Instant::now(), interval);
+            let mut spent_before = None;
             loop {
                 let begun = Instant::now();
-                let tree = descendants(pid);
+                let processes = tree.processes();
                 let at = clock.at(begun + begun.elapsed() / 2);
-                if let Some(sample) = units.sample(at, &tree) {
+                if let Some(mut sample) = units.sample(at, &processes) {
+                    if let Tree::Of(_) = tree {
+                        let before = *spent_before.get_or_insert(sample.cpu_seconds);
+                        sample.cpu_seconds = (sample.cpu_seconds - before).max(0.0);
+                    }
                     on_event(Event::Host(sample));
                 }
                 let rest = begun.elapsed().min(LONGEST_READING) * REST;
@@ -122,9 +127,10 @@ mod tests {
     fn a_living_tree_is_sampled_until_told_to_end() {
         let (send, events) = unbounded();
         let us = std::os::unix::process::parent_id();
-        let sampler = HostSampler::start(us, Duration::from_millis(5), Clock::new(), move |event| {
-            let _ = send.send(event);
-        });
+        let sampler =
+            HostSampler::start(Tree::Below(us), Duration::from_millis(5), Clock::new(), move |event| {
+                let _ = send.send(event);
+            });
         let mut last_at = 0.0;
         for event in events.iter().take(3) {
             let Event::Host(sample) = event else { panic!("{event:?}") };

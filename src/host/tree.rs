@@ -21,6 +21,24 @@ pub struct Process {
     pub resident_pages: u64,
 }
 
+/// Which processes are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tree {
+    /// What descends from a process.
+    Below(u32),
+    /// A process and what descends from it.
+    Of(u32),
+}
+
+impl Tree {
+    pub fn processes(self) -> Vec<Process> {
+        match self {
+            Self::Below(root) => descendants(root),
+            Self::Of(root) => tree(root),
+        }
+    }
+}
+
 /// All descendants of a process that can be read; those of effllm itself are the command, what it
 /// started, and the orphans of both where effllm is their subreaper.
 pub fn descendants(root: u32) -> Vec<Process> {
@@ -83,22 +101,40 @@ fn process(pid: u32) -> Option<Process> {
     parse_stat(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// The name, the second field, is in parentheses and may hold anything, parentheses and bytes that
-/// are no UTF-8 included: what follows it begins after the last one.
 fn parse_stat(pid: u32, stat: &[u8]) -> Option<Process> {
-    let name_end = stat.iter().rposition(|byte| *byte == b')')?;
-    let after_name = str::from_utf8(stat.get(name_end + 1..)?).ok()?;
-    let fields: Vec<&str> = after_name.split_ascii_whitespace().collect();
-    // Fields by their number in proc_pid_stat(5), where the first after the name is the third.
-    let field = |number: usize| fields.get(number - 3).copied();
-    let count = |number| field(number)?.parse::<u64>().ok();
+    let fields = Fields::of(stat)?;
     Some(Process {
         pid,
-        parent: field(4)?.parse().ok()?,
-        zombie: matches!(field(3)?, "Z" | "X"),
-        cpu_ticks: [14, 15, 16, 17].into_iter().map(count).sum::<Option<u64>>()?,
-        resident_pages: count(24)?,
+        parent: fields.get(4)?.parse().ok()?,
+        zombie: fields.is_dead()?,
+        cpu_ticks: [14, 15, 16, 17].into_iter().map(|number| fields.count(number)).sum::<Option<u64>>()?,
+        resident_pages: fields.count(24)?,
     })
+}
+
+/// The fields of /proc/PID/stat by their number in proc_pid_stat(5).
+pub struct Fields<'stat>(Vec<&'stat str>);
+
+impl<'stat> Fields<'stat> {
+    /// The name, the second field, is in parentheses and may hold anything, parentheses and bytes
+    /// that are no UTF-8 included: what follows it begins after the last one, with the third.
+    pub fn of(stat: &'stat [u8]) -> Option<Self> {
+        let name_end = stat.iter().rposition(|byte| *byte == b')')?;
+        let after_name = str::from_utf8(stat.get(name_end + 1..)?).ok()?;
+        Some(Self(after_name.split_ascii_whitespace().collect()))
+    }
+
+    fn get(&self, number: usize) -> Option<&'stat str> {
+        self.0.get(number.checked_sub(3)?).copied()
+    }
+
+    pub fn count(&self, number: usize) -> Option<u64> {
+        self.get(number)?.parse().ok()
+    }
+
+    pub fn is_dead(&self) -> Option<bool> {
+        Some(matches!(self.get(3)?, "Z" | "X"))
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! What the command's output says of its progress.
 //!
+//! A log that is no command's output comes from a file, compressed or growing ([`input`], [`tail`]).
 //! Bytes become lines ([`lines`], [`clean`]), lines are matched against rules ([`rules`],
 //! [`field`]), matches become records ([`parser`]), and where no profile was named the first one
 //! that recognises a record is chosen ([`detect`]). Frameworks are data: the built-in profiles lie
@@ -8,6 +9,7 @@
 pub mod clean;
 pub mod detect;
 pub mod field;
+pub mod input;
 pub mod lines;
 pub mod parser;
 pub mod pattern;
@@ -15,6 +17,7 @@ pub mod profiles;
 pub mod reader;
 pub mod rules;
 pub mod sieve;
+pub mod tail;
 pub mod timestamp;
 
 pub use reader::{LogReader, Source};

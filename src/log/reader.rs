@@ -25,6 +25,7 @@ enum Profile {
 #[derive(Debug, Clone)]
 pub struct LogReader {
     splitters: [LineSplitter; 2],
+    bytes: u64,
     lines: Lines,
 }
 
@@ -58,12 +59,13 @@ impl LogReader {
 
     fn new(profile: Profile, because: &str) -> Self {
         let lines = Lines { profile, count: 0, because: because.to_owned(), live: true };
-        Self { splitters: Default::default(), lines }
+        Self { splitters: Default::default(), bytes: 0, lines }
     }
 
     /// Takes bytes that arrived at a moment.
     pub fn push(&mut self, source: Source, bytes: &[u8], at: f64, out: &mut Vec<Event>) {
-        let Self { splitters: [stdout, stderr], lines } = self;
+        self.bytes += bytes.len() as u64;
+        let Self { splitters: [stdout, stderr], lines, .. } = self;
         let splitter = if source == Source::Stdout { stdout } else { stderr };
         splitter.push(bytes, at, |line, at| lines.take(line, at, out));
     }
@@ -77,7 +79,7 @@ impl LogReader {
 
     /// The streams have ended.
     pub fn finish(&mut self, out: &mut Vec<Event>) {
-        let Self { splitters, lines } = self;
+        let Self { splitters, lines, .. } = self;
         for splitter in splitters {
             splitter.finish(|line, at| lines.take(line, at, out));
         }
@@ -87,6 +89,11 @@ impl LogReader {
             lines.choose(chosen, "the facts that the log states", out);
         }
         self.pause(out);
+    }
+
+    /// Bytes read so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
     }
 
     /// Lines read so far.

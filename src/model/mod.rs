@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod event;
 pub mod facts;
+pub mod gate;
 pub mod metric;
 pub mod report;
 pub mod units;

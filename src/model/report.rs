@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::gate::Gate;
 pub use super::metric::Metrics;
 
 /// The version of the document's form.
@@ -42,6 +43,8 @@ pub struct Report {
     /// What the reader should know before trusting a number.
     pub warnings: Vec<String>,
     pub series: Series,
+    /// What was required of the run and what came of it; null where nothing was.
+    pub gate: Option<Gate>,
 }
 
 /// How far the command had come when the report was written.
@@ -50,9 +53,9 @@ pub struct Report {
 pub enum Status {
     /// The command was still running; a later report replaces this one.
     Running,
-    /// The command ended by itself.
+    /// The command ended by itself, or was measured for as long as was asked for.
     Completed,
-    /// The command was ended by a signal.
+    /// The command, or measuring it, was ended by a signal.
     Interrupted,
 }
 
@@ -62,7 +65,7 @@ pub struct Command {
     /// The command and its arguments; bytes that are not UTF-8 are replaced.
     pub argv: Vec<String>,
     pub cwd: Option<String>,
-    /// RFC 3339, UTC.
+    /// RFC 3339, UTC. Of a process that was running before, when measuring began.
     pub started_at: Option<String>,
     /// From just before the start of the command to its end, or to now; null for a log that was
     /// read from a file.
@@ -70,9 +73,10 @@ pub struct Command {
     /// How much of it the command was stopped (Ctrl-Z); it counts in no average.
     #[serde(default)]
     pub suspended_seconds: Option<f64>,
-    /// Null while it runs.
+    /// Null while it runs, and of a process that effllm did not start.
     pub exit: Option<Exit>,
-    /// User and system time of the command and the children that it waited for.
+    /// User and system time of the command and the children that it waited for; of a process that
+    /// was running before, since measuring began.
     pub cpu_seconds: Option<f64>,
     /// The largest resident set of any single process of the tree.
     pub max_rss_bytes: Option<u64>,
@@ -316,6 +320,9 @@ pub struct GpuSeries {
 /// Progress records. The lists are of equal length.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct IterationSeries {
+    /// Neighbouring records that are merged into one point, whose latency is the highest of theirs.
+    #[serde(default)]
+    pub records_per_point: u64,
     pub iteration: Vec<Option<f64>>,
     /// Seconds since the start of the run, at the record's arrival; null for a log read from a file.
     pub seconds: Vec<Option<f64>>,

@@ -79,6 +79,12 @@ impl Meter {
         }
     }
 
+    /// Nothing is counted of what came before: the counter stands here, where it is stated.
+    pub fn begin(&mut self, counter: Option<f64>) {
+        self.counter = counter.or(self.counter);
+        self.unread = NOTHING_UNREAD;
+    }
+
     /// The counter may go on from an earlier reading.
     pub fn restart(&mut self) {
         self.counter = None;

@@ -13,6 +13,8 @@ mod report;
 mod serving;
 mod thin;
 
+use std::collections::BTreeMap;
+
 use crate::model::report::{Command, Job, Log, Status};
 use crate::model::{Event, Facts};
 
@@ -56,6 +58,10 @@ pub struct Recorder {
     stopped_at: Option<f64>,
     suspended_seconds: f64,
     warnings: Vec<String>,
+    /// What cannot be known of this run, and why.
+    unknowable: BTreeMap<String, String>,
+    /// The run was going on before: its next iteration is where counting begins.
+    joins: bool,
 }
 
 /// Warnings kept; a fault that recurs is told once by whoever tells it.
@@ -82,14 +88,21 @@ impl Recorder {
             stopped_at: None,
             suspended_seconds: 0.0,
             warnings: Vec::new(),
+            unknowable: BTreeMap::new(),
+            joins: false,
         }
     }
 
     /// Takes in one event.
     pub fn fold(&mut self, event: Event) {
         match event {
-            Event::Progress(record) => {
+            // From before the run: kept back until the log's profile was known.
+            Event::Progress(record) if record.at.is_some_and(|at| at < self.started) => {}
+            Event::Progress(mut record) => {
                 self.log.records += u64::from(!record.baseline);
+                if self.joins && record.iteration.is_some() {
+                    (record.baseline, self.joins) = (true, false);
+                }
                 self.last_record_at = record.at;
                 self.progression.record(&record, &self.sizes());
             }
@@ -126,6 +139,17 @@ impl Recorder {
         if self.gpus.is_empty() {
             self.gpus_unavailable = Some(reason);
         }
+    }
+
+    /// What is measured was running before: the first record speaks of time that was not measured,
+    /// and says only where counting begins.
+    pub fn join(&mut self) {
+        self.joins = true;
+    }
+
+    /// Something of the report stays null, and why.
+    pub fn cannot_know(&mut self, name: &str, why: &str) {
+        self.unknowable.insert(name.to_owned(), why.to_owned());
     }
 
     /// The command has started: what was sampled before counts in no average.

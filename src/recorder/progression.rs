@@ -145,6 +145,8 @@ impl Progression {
             let iteration = record.iteration.max(sizes.resume_iteration);
             self.mark = Some(Mark { iteration, at: record.at, clock: record.clock, untimed: 0 });
             self.interrupted = false;
+            self.samples.begin(record.consumed_samples);
+            self.tokens.begin(record.consumed_tokens);
         } else if record.iteration.is_none() && record.step_time.is_none() {
             self.read_rates(record, sizes);
         } else if self.mark.is_none() && self.opening.is_none() && record.iteration.is_some() {
@@ -190,6 +192,7 @@ impl Progression {
     pub fn series(&self, origin: f64) -> IterationSeries {
         let points = || self.history.points();
         IterationSeries {
+            records_per_point: self.history.stride(),
             iteration: points().map(|point| point.iteration.map(|iteration| iteration as f64)).collect(),
             seconds: points().map(|point| point.at.map(|at| at - origin)).collect(),
             latency_seconds: points().map(|point| point.latency).collect(),

@@ -52,12 +52,13 @@ impl Recorder {
             metrics: headline.metrics,
             metrics_whole_run: whole_run.metrics,
             provenance: headline.provenance,
-            unavailable: headline.unavailable,
+            unavailable: headline.unavailable.into_iter().chain(self.unknowable.clone()).collect(),
             warnings: self.all_warnings(from, to, &model),
             series: Series {
                 gpus: self.gpus.iter().map(|gpu| gpu.series(self.started)).collect(),
                 iterations: progression.series(self.started),
             },
+            gate: None,
             model,
         }
     }
@@ -160,6 +161,12 @@ impl Recorder {
                 let percent = 100.0 * coverage;
                 warnings.push(format!("GPU {}: readings cover only {percent:.0} % of the time", gpu.index()));
             }
+        }
+        if let Some(world) = self.facts.job_world_size().filter(|world| *world < self.gpus.len() as f64) {
+            let measured = self.gpus.len();
+            warnings.push(format!(
+                "the log speaks for {world} GPUs, {measured} were measured; --gpus names those of the job"
+            ));
         }
         if model.parameters.source.as_deref() == Some("log, trainable parameters") {
             warnings.push(

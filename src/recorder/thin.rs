@@ -37,6 +37,11 @@ impl<P: Merge + Clone> Thinned<P> {
         }
     }
 
+    /// Points that are merged into one.
+    pub fn stride(&self) -> u64 {
+        self.stride
+    }
+
     /// The points, the one that is being made among them.
     pub fn points(&self) -> impl Iterator<Item = &P> {
         self.points.iter().chain(&self.making)

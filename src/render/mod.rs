@@ -1,10 +1,16 @@
 //! A report as text: one file a format, all known here.
 
+mod columns;
+mod compare;
 mod csv;
 pub mod events;
+mod gate;
+mod github;
+mod gitlab;
 mod headline;
 mod html;
 mod json;
+mod junit;
 mod markdown;
 #[cfg(test)]
 pub mod samples;
@@ -12,10 +18,15 @@ mod table;
 mod text;
 mod words;
 
+pub use compare::{comparison_json, comparison_markdown, comparison_table};
 pub use csv::csv;
+pub use gate::{gate_table, metrics_table};
+pub use github::{github_annotations, github_summary};
+pub use gitlab::gitlab_metrics;
 pub use headline::{AEC, AL, AL_P95, AMU, Headline, IT, JOULES, MFU, PCU, ST, TOKENS, TT};
 pub use html::html;
 pub use json::json;
+pub use junit::junit;
 pub use markdown::markdown;
 pub use table::summary;
 pub use text::{clip, plain};

@@ -82,6 +82,7 @@ pub fn training(gpus: u32) -> Report {
         ]),
         unavailable: texts(&[("it_tokens_per_sec", "no generated tokens in this log")]),
         warnings: Vec::new(),
+        gate: None,
         series: Series::default(),
     }
 }

@@ -13,7 +13,7 @@ use crate::model::units::show_duration;
 ///
 /// `width` is the terminal's, if the text is for one; long texts are then wrapped in their column.
 pub fn summary(report: &Report, width: Option<usize>, colour: bool) -> String {
-    let bold = style(title(&report.command, width.unwrap_or(usize::MAX))).bold().force_styling(colour);
+    let bold = style(title(report, width.unwrap_or(usize::MAX))).bold().force_styling(colour);
     let mut text = format!("{bold}\n");
     let (rows, unknown) = rows(report);
     if !rows.is_empty() {

@@ -2,7 +2,8 @@
 
 use console::truncate_str;
 
-use crate::model::report::{Command, Exit};
+use crate::model::Report;
+use crate::model::report::{Exit, Status};
 use crate::model::units::show_duration;
 
 /// The text on one line, without what a terminal would act on: control characters, and marks that
@@ -24,16 +25,22 @@ pub fn clip(text: &str, columns: usize) -> String {
 }
 
 /// What was run, how it ended and how long it took, within a number of columns.
-pub fn title(command: &Command, columns: usize) -> String {
+pub fn title(report: &Report, columns: usize) -> String {
+    let command = &report.command;
     let exit = match &command.exit {
-        None if command.wall_seconds.is_none() => String::new(), // a log that was read
+        // A log that was read, or a process that was not effllm's.
+        None if command.wall_seconds.is_none() || report.status != Status::Running => String::new(),
         None => " · running".to_owned(),
         Some(Exit::Code(code)) => format!(" · exit {code}"),
         Some(Exit::Signal(signal)) => format!(" · killed by {}", plain(signal)),
     };
     let wall = command.wall_seconds.map(|wall| format!(" · {}", show_duration(wall)));
     let end = exit + &wall.unwrap_or_default();
-    let start = format!("effllm · {}", plain(&command.argv.join(" ")));
+    let what = match (&command.argv[..], &report.job.host) {
+        ([], Some(host)) => format!("GPUs of {}", plain(host)), // nothing else was measured
+        (argv, _) => plain(&argv.join(" ")),
+    };
+    let start = format!("effllm · {what}");
     clip(&start, columns.saturating_sub(console::measure_text_width(&end)).max(20)) + &end
 }
 

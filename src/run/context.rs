@@ -1,7 +1,11 @@
 //! What the report says of the command's surroundings.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
+use std::fs;
+use std::io;
 
 use jiff::Timestamp;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -40,26 +44,47 @@ pub fn command(argv: &[OsString], python_unbuffered_set: bool, mask: bool) -> Co
     }
 }
 
-/// The job that the command is a part of, as the environment tells it.
-pub fn job() -> Job {
-    let rank = ["RANK", "SLURM_PROCID"].into_iter().find_map(|name| set(name)?.parse().ok());
-    let scheduler = SCHEDULER_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), set(name)?)));
-    Job {
-        host: nix::unistd::gethostname().ok().map(|host| host.to_string_lossy().into_owned()),
-        world_size: None,
-        nodes: None,
-        rank,
-        scheduler: scheduler.collect(),
+/// The environment of what is measured.
+pub enum Environment {
+    /// effllm's own, which the command inherits.
+    Own,
+    /// That of a process that effllm did not start.
+    Of(BTreeMap<String, String>),
+}
+
+impl Environment {
+    /// The environment that a process was started with, if it may be read.
+    pub fn of(pid: u32) -> io::Result<Self> {
+        let text = fs::read(format!("/proc/{pid}/environ"))?;
+        let variables = text.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+        let pair = |variable: Cow<str>| {
+            let (name, value) = variable.split_once('=')?;
+            Some((name.to_owned(), value.to_owned()))
+        };
+        Ok(Self::Of(variables.filter_map(pair).collect()))
     }
-}
 
-/// A variable of the command's environment; one that is set to nothing still says something.
-pub fn variable(name: &str) -> Option<String> {
-    env::var_os(name).map(|value| value.to_string_lossy().into_owned())
-}
+    /// A variable; one that is set to nothing still says something.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        match self {
+            Self::Own => env::var_os(name).map(|value| value.to_string_lossy().into_owned()),
+            Self::Of(variables) => variables.get(name).cloned(),
+        }
+    }
 
-fn set(name: &str) -> Option<String> {
-    variable(name).filter(|value| !value.is_empty())
+    /// The job that a command with this environment is a part of.
+    pub fn job(&self) -> Job {
+        let set = |name: &str| self.variable(name).filter(|value| !value.is_empty());
+        let rank = ["RANK", "SLURM_PROCID"].into_iter().find_map(|name| set(name)?.parse().ok());
+        let scheduler = SCHEDULER_VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), set(name)?)));
+        Job {
+            host: nix::unistd::gethostname().ok().map(|host| host.to_string_lossy().into_owned()),
+            world_size: None,
+            nodes: None,
+            rank,
+            scheduler: scheduler.collect(),
+        }
+    }
 }
 
 /// Whether the caller left the choice of Python's buffering to us.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
 
-use super::Shared;
+use super::session::Shared;
 use crate::log::{LogReader, Source};
 use crate::model::Event;
 
@@ -100,12 +100,10 @@ fn read_all(
     chunks_read: &AtomicU64,
     mut after: impl FnMut(),
 ) {
-    let mut bytes = 0;
     let mut events = Vec::new();
     loop {
         let ended = match queue.recv_timeout(PAUSE) {
             Ok(Some(chunk)) => {
-                bytes += chunk.bytes.len() as u64;
                 reader.push(chunk.source, &chunk.bytes, chunk.at, &mut events);
                 false
             }
@@ -118,7 +116,7 @@ fn read_all(
                 true
             }
         };
-        record(&reader, recorder, bytes, &mut events, &mut after);
+        record(&reader, recorder, &mut events, &mut after);
         chunks_read.fetch_add(1, Ordering::Relaxed);
         if ended {
             return;
@@ -126,14 +124,8 @@ fn read_all(
     }
 }
 
-fn record(
-    reader: &LogReader,
-    recorder: &Shared,
-    bytes: u64,
-    events: &mut Vec<Event>,
-    after: &mut impl FnMut(),
-) {
-    let mut status = vec![Event::LogRead { lines: reader.lines(), bytes }];
+fn record(reader: &LogReader, recorder: &Shared, events: &mut Vec<Event>, after: &mut impl FnMut()) {
+    let mut status = vec![Event::LogRead { lines: reader.lines(), bytes: reader.bytes() }];
     if let Some((name, because)) = reader.profile() {
         status.push(Event::Profile { name: name.to_owned(), because: because.to_owned() });
     }

@@ -2,12 +2,16 @@
 
 use std::env;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
 
 use super::layer::Layer;
 use crate::error::{self, Error};
 use crate::log::Rules;
+use crate::model::Report;
+use crate::model::report::SCHEMA;
 
 /// The project's file, over the user's. `chosen` takes the place of the project's `effllm.toml`.
 pub fn layers(chosen: Option<&Path>) -> Result<Layer, Error> {
@@ -24,6 +28,44 @@ pub fn read_rules(file: &Path) -> Result<Rules, Error> {
     let text = text(file)?;
     let name = file.file_stem().map_or_else(|| "custom".into(), |stem| stem.to_string_lossy());
     Rules::parse(&text, &file.display().to_string(), &name)
+}
+
+/// A report that effllm wrote: a file, or for `-` standard input.
+///
+/// # Errors
+/// It cannot be read, or is no report of a form that this version knows.
+pub fn read_report(file: &Path) -> Result<Report, Error> {
+    #[derive(Deserialize)]
+    struct Form {
+        schema: String,
+    }
+    let (name, text) = if file == Path::new("-") {
+        let mut text = Vec::new();
+        ("standard input".to_owned(), io::stdin().lock().read_to_end(&mut text).map(|_| text))
+    } else {
+        (file.display().to_string(), fs::read(file))
+    };
+    let text = text.map_err(|error| Error::usage(format!("cannot read {name}: {error}")))?;
+    let no_report = |why: String| {
+        Error::usage(format!("{name} is no report of effllm: {why}"))
+            .hint("'effllm run -o FILE' and 'effllm parse --json LOG' write reports")
+    };
+    let form: Form = serde_json::from_slice(&text).map_err(|error| no_report(error.to_string()))?;
+    if form.schema != SCHEMA {
+        return Err(no_report(format!("its schema is '{}', not '{SCHEMA}'", form.schema)));
+    }
+    serde_json::from_slice(&text).map_err(|error| no_report(error.to_string()))
+}
+
+/// Reports with the names of their files.
+///
+/// # Errors
+/// One of them cannot be read, or two are to be read from standard input.
+pub fn read_reports(files: &[PathBuf]) -> Result<Vec<(String, Report)>, Error> {
+    if files.iter().filter(|file| *file == Path::new("-")).count() > 1 {
+        return Err(Error::usage("'-' is named twice, but standard input can be read only once"));
+    }
+    files.iter().map(|file| Ok((file.display().to_string(), read_report(file)?))).collect()
 }
 
 fn user_file() -> Option<PathBuf> {

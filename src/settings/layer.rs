@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use serde::Deserialize;
 
+use super::gate::{FailFastAfter, GateLayer};
 use super::values::{Bounded, Count, Interval, Patience, ReportTarget, text_or_number};
 use crate::child::{StdioMode, TakenSignal};
 use crate::gpu::GpuChoice;
@@ -20,8 +21,10 @@ const METRICS: &str = "Metrics";
 const LOG: &str = "Log";
 const LIVE: &str = "While the command runs";
 const OUTPUT: &str = "Output besides the report";
-const COMMAND: &str = "The command";
+/// That of options which say how to run a command.
+pub const COMMAND: &str = "The command";
 const SETTINGS: &str = "Settings";
+pub(super) const GATE: &str = "Gate";
 
 /// The options of a run. A configuration file spells the same names as keys.
 #[derive(Debug, Clone, Default, Args, Deserialize)]
@@ -49,7 +52,7 @@ pub struct Layer {
     #[arg(long, value_name = "PATH", help_heading = GPUS)]
     pub nvml_lib: Option<PathBuf>,
 
-    /// Parameters of the model, as in `7.6B`, `494M` or `7615616512` [default: from the log]
+    /// Parameters of the model, as in `7.6B` [default: from the log]
     #[arg(long, value_name = "N", help_heading = METRICS)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub params: Option<Count>,
@@ -68,7 +71,7 @@ pub struct Layer {
     #[arg(long, value_name = "N", help_heading = METRICS)]
     pub warmup: Option<u64>,
 
-    /// Read the log by a built-in profile; `auto` takes the first that recognises it [default: auto]
+    /// Read the log by a built-in profile; `auto` detects which [default: auto]
     #[arg(long, value_name = "NAME", conflicts_with = "rules", help_heading = LOG)]
     pub profile: Option<String>,
 
@@ -81,8 +84,8 @@ pub struct Layer {
     #[arg(long, value_name = "REGEX", help_heading = LOG)]
     pub pattern: Option<String>,
 
-    /// What to show while the command runs: `table` under the log, `log` lines every log interval,
-    /// `auto` (the table on a terminal, else log lines), or `off` [default: auto]
+    /// What to show: `table` below the output, `log` lines every log interval, `auto` (a table
+    /// on a terminal, else log lines), or `off` [default: auto]
     #[arg(long, value_name = "HOW", help_heading = LIVE)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub live: Option<LiveMode>,
@@ -92,22 +95,20 @@ pub struct Layer {
     #[serde(default, deserialize_with = "text_or_number")]
     pub log_interval: Option<Bounded>,
 
-    /// Write the metrics to an event file in DIR every log interval, for TensorBoard [default: none]
+    /// Write TensorBoard scalars to DIR every log interval [default: none]
     #[arg(long, value_name = "DIR", help_heading = OUTPUT, value_hint = ValueHint::DirPath)]
     pub tensorboard: Option<PathBuf>,
 
-    /// Write every sample and progress record to FILE, which ends in .csv or .jsonl [default: none]
+    /// Write samples and records to FILE, .csv or .jsonl [default: none]
     #[arg(long, value_name = "FILE", help_heading = OUTPUT, value_hint = ValueHint::FilePath)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub series: Option<SeriesFile>,
 
-    /// Write the metrics to FILE every 15 seconds, for node_exporter's textfile collector (.prom) or
-    /// whoever reads OpenMetrics [default: none]
+    /// Write the metrics to FILE every 15 s, as OpenMetrics [default: none]
     #[arg(long, value_name = "FILE", help_heading = OUTPUT, value_hint = ValueHint::FilePath)]
     pub openmetrics: Option<PathBuf>,
 
-    /// Serve the metrics at http://ADDR:PORT/metrics while the command runs; PORT alone is on this
-    /// machine only [default: not]
+    /// Serve them at /metrics; PORT alone: this machine only [default: not]
     #[arg(long, value_name = "[ADDR:]PORT", help_heading = OUTPUT)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub listen: Option<Address>,
@@ -116,6 +117,16 @@ pub struct Layer {
     #[arg(long, value_name = "N", help_heading = REPORT)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub history_size: Option<Bounded>,
+
+    #[command(flatten)]
+    #[serde(default)]
+    pub gate: GateLayer,
+
+    /// End a run that for SECONDS could not pass any more [default: off; 30]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", help_heading = GATE)]
+    #[serde(skip)]
+    pub fail_fast: Option<FailFastAfter>,
 
     /// Do not set PYTHONUNBUFFERED=1 for the command
     #[arg(long, num_args = 0, default_missing_value = "true", help_heading = COMMAND)]
@@ -132,13 +143,12 @@ pub struct Layer {
     #[serde(default, deserialize_with = "text_or_number")]
     pub stdio: Option<StdioMode>,
 
-    /// Kill the command and all that it started this long after a SIGTERM was forwarded to it, as in
-    /// `30s` [default: never]
+    /// Kill what is left so long after a forwarded SIGTERM [default: never]
     #[arg(long, value_name = "DURATION", help_heading = COMMAND)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub kill_after: Option<Patience>,
 
-    /// Keep this signal from the command when it is sent to effllm; may be given several times
+    /// Keep this signal, sent to effllm, from the command; repeatable
     #[arg(long, value_name = "SIGNAL", help_heading = COMMAND)]
     pub no_forward: Option<Vec<TakenSignal>>,
 
@@ -146,7 +156,7 @@ pub struct Layer {
     #[arg(long, num_args = 0, default_missing_value = "true", help_heading = REPORT)]
     pub no_mask: Option<bool>,
 
-    /// Read FILE in place of the project's effllm.toml [default: effllm.toml, if it is there]
+    /// Read FILE in place of the project's effllm.toml [default: effllm.toml]
     #[arg(long, value_name = "FILE", help_heading = SETTINGS)]
     #[serde(skip)]
     pub config: Option<PathBuf>,
@@ -178,6 +188,8 @@ impl Layer {
             openmetrics: self.openmetrics.or(below.openmetrics),
             listen: self.listen.or(below.listen),
             history_size: self.history_size.or(below.history_size),
+            gate: self.gate.or(below.gate),
+            fail_fast: self.fail_fast.or(below.fail_fast),
             no_unbuffer: self.no_unbuffer.or(below.no_unbuffer),
             quiet: self.quiet.or(below.quiet),
             stdio: self.stdio.or(below.stdio),

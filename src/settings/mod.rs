@@ -6,6 +6,7 @@
 
 mod environment;
 mod file;
+mod gate;
 mod layer;
 mod values;
 
@@ -13,8 +14,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use environment::metrics_enabled;
-pub use layer::Layer;
-pub use values::{Count, Interval, ReportTarget};
+pub use file::{read_report, read_reports};
+pub use gate::{GateLayer, GateSettings};
+pub use layer::{COMMAND, Layer};
+pub use values::{Count, Interval, Patience, ReportTarget};
 
 use crate::child::{StdioMode, TakenSignal};
 use crate::error::Error;
@@ -48,6 +51,7 @@ pub struct Settings {
     pub unbuffer: bool,
     /// Nothing of effllm's own on stderr but errors.
     pub quiet: bool,
+    pub gate: GateSettings,
     pub stdio: StdioMode,
     /// How long after a forwarded SIGTERM everything is killed.
     pub kill_after: Option<Duration>,
@@ -111,6 +115,8 @@ impl Settings {
     pub fn resolve(flags: Layer) -> Result<Self, Error> {
         let files = file::layers(flags.config.as_deref())?;
         let layer = flags.or(environment::layer()?).or(files);
+        // Before the rules, whose patterns take a while to compile: a slip of the pen is told at once.
+        let gate = GateSettings::new(layer.gate.clone(), layer.fail_fast)?;
         let log_interval = layer.log_interval.map_or(10, u64::from);
         Ok(Self {
             report: layer.report.clone().unwrap_or_else(ReportTarget::default_file),
@@ -134,6 +140,7 @@ impl Settings {
             warmup: layer.warmup.unwrap_or(0),
             unbuffer: !layer.no_unbuffer.unwrap_or(false),
             quiet: layer.quiet.unwrap_or(false),
+            gate,
             stdio: layer.stdio.unwrap_or_default(),
             kill_after: layer.kill_after.map(|patience| patience.0),
             not_forwarded: layer.no_forward.unwrap_or_default(),

@@ -129,7 +129,8 @@ where
     deserializer.deserialize_any(TextOrNumber(PhantomData)).map(Some)
 }
 
-struct TextOrNumber<T>(PhantomData<T>);
+/// How it reads them.
+pub struct TextOrNumber<T>(pub PhantomData<T>);
 
 impl<T: FromStr<Err = String>> Visitor<'_> for TextOrNumber<T> {
     type Value = T;
@@ -140,6 +141,10 @@ impl<T: FromStr<Err = String>> Visitor<'_> for TextOrNumber<T> {
 
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
         text.parse().map_err(|why| E::custom(format!("'{text}' {why}")))
+    }
+
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<T, E> {
+        self.visit_str(if flag { "true" } else { "false" })
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {

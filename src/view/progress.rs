@@ -54,6 +54,8 @@ fn before_the_first(report: &Report) -> String {
         format!("warming up: {warmup} iterations are not counted")
     } else if log.records > 0 {
         format!("{} progress records", log.records)
+    } else if log.lines == 0 {
+        "no line of a log yet".to_owned()
     } else if log.lines >= 1000 || report.command.wall_seconds >= Some(60.0) {
         "no iterations recognised yet; effllm parse --explain LOG shows what was tried".to_owned()
     } else {

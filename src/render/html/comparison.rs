@@ -254,11 +254,14 @@ fn energies(runs: Runs<'_>) -> Markup {
     }
 }
 
+/// What a run says of itself in a row.
+type Show<'a> = &'a dyn Fn(&Report) -> String;
+
 fn setups(runs: Runs<'_>) -> Markup {
     let number = |number: Option<u64>| number.map_or_else(words::dash, |number| number.to_string());
     let size = |size: Option<f64>| size.map_or_else(words::dash, words::grouped);
     // With whether a difference in it keeps the metrics from being compared.
-    let rows: [(bool, &str, &dyn Fn(&Report) -> String); 13] = [
+    let rows: [(bool, &str, Show<'_>); 13] = [
         (true, "GPUs", &|report| {
             Some(words::gpus(report)).filter(|gpus| !gpus.is_empty()).unwrap_or_else(words::dash)
         }),

@@ -1,0 +1,49 @@
+//! `effllm compare`: reports side by side.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum, ValueHint};
+
+use super::print;
+use crate::error::Error;
+use crate::gate::compare;
+use crate::render;
+use crate::settings::read_reports;
+
+const EXAMPLES: &str = "\
+Examples:
+  effllm compare before.json after.json                     what changed, and whether by chance
+  effllm compare a.json b.json c.json                       b and c, each with a
+  effllm compare a.json b.json --format markdown >> note.md  for a merge request";
+
+/// Set reports side by side: what changed, whether for the better, and whether by more than chance
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub struct Compare {
+    /// The reports; each is compared with the first
+    #[arg(value_name = "REPORT", num_args = 2.., required = true, value_hint = ValueHint::FilePath)]
+    reports: Vec<PathBuf>,
+
+    /// How to print them
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Format {
+    Table,
+    Markdown,
+    Json,
+}
+
+impl Compare {
+    pub fn run(self) -> Result<ExitCode, Error> {
+        let comparison = compare(&read_reports(&self.reports)?);
+        print(&match self.format {
+            Format::Table => render::comparison_table(&comparison, console::colors_enabled()),
+            Format::Markdown => render::comparison_markdown(&comparison),
+            Format::Json => render::comparison_json(&comparison),
+        })
+    }
+}

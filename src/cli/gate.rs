@@ -1,0 +1,94 @@
+//! `effllm gate`: a report judged again and again, without a run.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, ValueHint};
+
+use super::print;
+use crate::ci;
+use crate::error::{Error, GATE};
+use crate::model::Report;
+use crate::model::gate::Verdict;
+use crate::model::metric::METRICS;
+use crate::render;
+use crate::settings::{GateLayer, Layer, Settings, read_report};
+
+const EXAMPLES: &str = "\
+Examples:
+  effllm gate report.json --require 'al <= 1.3 s' --require 'pcu >= 85%'
+  effllm gate report.json --baseline a.json --baseline b.json --require 'al <= baseline * 1.02'
+  effllm gate --metrics                      every name, with its unit and definition";
+
+const LANGUAGE: &str = "\
+Expressions: METRIC OP VALUE, quoted for the shell.
+  METRIC  amu, pcu, al, tt, st, it, aec, mfu, or a name in `metrics` of the report
+  OP      < <= > >= ==
+  VALUE   a number, in the metric's own unit or with one: 820 ms, 0.65 kW, 85 %, 12 k;
+          or baseline, baseline * 0.95, baseline - 5 % (of it), baseline + 10 ms
+
+Exit status: 0 all that is required holds, 99 it does not, or there is no data to tell; 2 bad flags,
+expressions or reports.";
+
+/// Judge a report by what is required, without running anything again
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES, after_help = LANGUAGE)]
+pub struct Gate {
+    /// The report; `-` is standard input
+    #[arg(value_name = "REPORT", required_unless_present = "metrics", value_hint = ValueHint::FilePath)]
+    report: Option<PathBuf>,
+
+    /// List what can be required: every metric with its unit and definition
+    #[arg(long)]
+    metrics: bool,
+
+    /// Print the verdicts as JSON
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    gate: GateLayer,
+
+    /// Read FILE in place of the project's effllm.toml [default: effllm.toml, if it is there]
+    #[arg(long, value_name = "FILE", help_heading = "Settings")]
+    config: Option<PathBuf>,
+}
+
+impl Gate {
+    pub fn run(self) -> Result<ExitCode, Error> {
+        let Some(file) = self.report.filter(|_| !self.metrics) else {
+            return print(&render::metrics_table(METRICS));
+        };
+        let layer = Layer { gate: self.gate, config: self.config, ..Layer::default() };
+        let mut settings = Settings::resolve(layer)?;
+        settings.gate.fail_fast = None; // there is no run to end
+        let policy = settings.gate.policy()?.ok_or_else(|| {
+            Error::usage("nothing is required of the report")
+                .hint("--require EXPR requires something, as in --require 'al <= 1.3 s'")
+        })?;
+        let files = settings.gate.files()?;
+        let mut report = read_report(&file)?;
+        report.warnings.clear(); // those of the run were told at its end
+        policy.apply(&mut report);
+        if self.json {
+            print(&(serde_json::to_string_pretty(&report.gate).unwrap_or_default() + "\n"))?;
+        }
+        tell(&report, &files)
+    }
+}
+
+/// Tells a report's verdict on stderr and in files; the exit status is what it comes to.
+pub fn tell(report: &Report, files: &ci::Files) -> Result<ExitCode, Error> {
+    let exit = match &report.gate {
+        Some(gate) if gate.verdict != Verdict::Pass => GATE,
+        _ => 0,
+    };
+    if let Some(gate) = &report.gate {
+        eprint!("{}", ci::told(gate, exit, console::colors_enabled_stderr()));
+        report.warnings.iter().for_each(|warning| eprintln!("warning: {}", render::plain(warning)));
+    }
+    match files.write(report, exit).into_iter().next() {
+        Some(error) => Err(error),
+        None => Ok(ExitCode::from(exit)),
+    }
+}

@@ -1,0 +1,69 @@
+//! `effllm monitor`: measures what already runs.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Arg, Args, ValueHint};
+
+use crate::error::Error;
+use crate::log::tail::Whence;
+use crate::run::{self, Subject};
+use crate::settings::{COMMAND, Layer, Patience, Settings};
+
+const EXAMPLES: &str = "\
+Examples:
+  effllm monitor --pid 4242 --log serve.log      a server and its log, until it ends or Ctrl-C
+  effllm monitor --log train.log --duration 10m  a job that someone else started
+  effllm monitor --gpus 0,1 -o -                 GPUs alone; the report on stdout";
+
+const EXIT_STATUS: &str = "\
+The log is followed when it is renamed and written anew, or truncated. What it held before says which
+profile and sizes are in use with --from-start; iterations count from the first record that comes
+while effllm measures.
+
+Exit status: 0 once the report is written, after Ctrl-C, SIGTERM or SIGHUP too (`status` then says
+interrupted); 2 bad flags or settings, no such process, a log that cannot be read; 125 there is
+nothing to measure.";
+
+/// Measure what already runs, until Ctrl-C, its end, or for a while
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES, after_help = EXIT_STATUS, mut_args(without_a_command))]
+pub struct Monitor {
+    /// Measure process PID and what it has started, until it ends [default: GPUs and log alone]
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    pid: Option<u32>,
+
+    /// Read progress from FILE, which something else writes [default: none]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    log: Option<PathBuf>,
+
+    /// Read the log from its start, for what it states once [default: from its end on]
+    #[arg(long, requires = "log")]
+    from_start: bool,
+
+    /// End after this time, as in `90`, `10m` or `1h 30m` [default: none]
+    #[arg(long, value_name = "DURATION")]
+    duration: Option<Patience>,
+
+    #[command(flatten)]
+    flags: Layer,
+}
+
+/// Hides the options that say how to run a command: there is none.
+fn without_a_command(arg: Arg) -> Arg {
+    let of_a_command = arg.get_help_heading() == Some(COMMAND);
+    arg.hide(of_a_command)
+}
+
+impl Monitor {
+    pub fn run(self) -> Result<ExitCode, Error> {
+        let subject = Subject {
+            pid: self.pid,
+            log: self.log,
+            whence: if self.from_start { Whence::Start } else { Whence::End },
+            duration: self.duration.map(|period| period.0),
+        };
+        run::monitor(Settings::resolve(self.flags)?, &subject)?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,278 @@
+//! What a run must come up to, and the judgement of a report by it.
+
+use super::baseline::Baselines;
+use super::expression::{Expression, Limit};
+use crate::error::Error;
+use crate::model::Report;
+use crate::model::gate::{Baseline, Gate, GateResult, Level, Verdict};
+use crate::model::report::Window;
+use crate::model::units::show_duration;
+
+/// Everything by which a report is judged, checked to fit together.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    requirements: Vec<Requirement>,
+    baselines: Baselines,
+    minimum: Minimum,
+    allow_no_data: bool,
+}
+
+/// An expression and how much it matters.
+#[derive(Debug, Clone)]
+pub struct Requirement {
+    pub level: Level,
+    pub expression: Expression,
+}
+
+/// What a run must have behind it before its averages mean anything.
+///
+/// Iterations are asked for where the log has any; a run whose log has none is judged as the whole
+/// that it is. Seconds are those of the counted iterations, or of the whole run without any.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Minimum {
+    pub iterations: u64,
+    pub seconds: f64,
+}
+
+impl Default for Minimum {
+    fn default() -> Self {
+        Self { iterations: 10, seconds: 0.0 }
+    }
+}
+
+impl Policy {
+    /// # Errors
+    /// An expression needs a baseline and there is none, or, unless `allow_no_data`, none has its
+    /// metric: found before a command has run for days.
+    pub fn new(
+        requirements: Vec<Requirement>,
+        baselines: Baselines,
+        minimum: Minimum,
+        allow_no_data: bool,
+    ) -> Result<Self, Error> {
+        let policy = Self { requirements, baselines, minimum, allow_no_data };
+        for Requirement { expression, .. } in &policy.requirements {
+            if let (Err(why), false) = (policy.limit(expression), allow_no_data) {
+                return Err(Error::usage(format!("'{expression}' can never be judged: {why}")).hint(
+                    "--baseline REPORT names the report of an earlier run, as 'effllm run' writes it",
+                ));
+            }
+        }
+        Ok(policy)
+    }
+
+    pub fn requirements(&self) -> &[Requirement] {
+        &self.requirements
+    }
+
+    /// In what the run differs from those that it is compared with.
+    fn not_alike(&self, report: &Report) -> Vec<String> {
+        if self.requirements.iter().any(|requirement| requirement.expression.limit.needs_baseline()) {
+            self.baselines.not_alike(report)
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Judges a report, and writes into it what came of that.
+    pub fn apply(&self, report: &mut Report) {
+        report.warnings.extend(self.not_alike(report));
+        report.gate = Some(self.judge(report));
+    }
+
+    /// Judges a report.
+    pub fn judge(&self, report: &Report) -> Gate {
+        let too_early = self.too_early(report);
+        let judge = |requirement| self.judge_one(requirement, report, too_early.as_deref());
+        let results: Vec<GateResult> = self.requirements.iter().map(judge).collect();
+        let any = |verdict| {
+            results.iter().any(|result| result.level == Level::Require && result.verdict == verdict)
+        };
+        let verdict = match () {
+            () if any(Verdict::Fail) => Verdict::Fail,
+            () if any(Verdict::NoData) && !self.allow_no_data => Verdict::NoData,
+            () => Verdict::Pass,
+        };
+        Gate { verdict, results }
+    }
+
+    /// Why it is too early for a verdict, if it is.
+    fn too_early(&self, report: &Report) -> Option<String> {
+        let iterations = &report.iterations;
+        let (counted, least) = (iterations.count, self.minimum.iterations);
+        if counted < least && counted + iterations.warmup > 0 {
+            return Some(format!("only {counted} of {least} iterations"));
+        }
+        let seconds = match report.window {
+            Window::Train => iterations.seconds,
+            Window::Run => report.command.wall_seconds,
+        };
+        let (seconds, least) = (seconds.unwrap_or(0.0), self.minimum.seconds);
+        (seconds < least).then(|| format!("only {} of {}", show_duration(seconds), show_duration(least)))
+    }
+
+    fn judge_one(&self, requirement: &Requirement, report: &Report, too_early: Option<&str>) -> GateResult {
+        let expression = &requirement.expression;
+        let metric = expression.metric;
+        let actual = report.metrics.get(metric).filter(|actual| actual.is_finite());
+        let limit = self.limit(expression);
+        let judged = match (too_early, &limit, actual) {
+            (_, _, None) => {
+                Err(report.unavailable.get(metric.name).map_or("it is not known", String::as_str).to_owned())
+            }
+            (Some(why), ..) => Err(why.to_owned()),
+            (_, Err(why), _) => Err(why.clone()),
+            (None, Ok((limit, _)), Some(actual)) => Ok((*limit, actual)),
+        };
+        let verdict = match judged {
+            Err(_) => Verdict::NoData,
+            Ok((limit, actual)) if expression.comparison.holds(actual, limit) => Verdict::Pass,
+            Ok(_) => Verdict::Fail,
+        };
+        let (expected, baseline) = limit.ok().unzip();
+        GateResult {
+            expression: expression.to_string(),
+            level: requirement.level,
+            metric: metric.name.to_owned(),
+            expected,
+            actual,
+            unit: metric.unit.to_owned(),
+            margin_ratio: judged
+                .as_ref()
+                .ok()
+                .and_then(|(limit, actual)| expression.comparison.margin(*actual, *limit)),
+            baseline: baseline.flatten(),
+            verdict,
+            reason: judged.err(),
+        }
+    }
+
+    /// The number that an expression compares with, and the baseline that it comes from.
+    fn limit(&self, expression: &Expression) -> Result<(f64, Option<Baseline>), String> {
+        match &expression.limit {
+            Limit::Quantity(quantity) => Ok((quantity.value(), None)),
+            Limit::Baseline(change) => {
+                let baseline = self.baselines.of(expression.metric)?;
+                Ok((change.apply(baseline.median), Some(baseline)))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::model::report::{Command, Job};
+    use crate::recorder::{Options, Recorder};
+
+    /// The report of a run with so many counted iterations of a second each.
+    pub fn report(iterations: u64) -> Report {
+        let options = Options { history_size: 10, interval: 1.0, ..Options::default() };
+        let mut report = Recorder::new(options, Command::of_a_log("log".into()), Job::default()).report(0.0);
+        if iterations > 0 {
+            report.window = Window::Train;
+            report.iterations.count = iterations;
+            report.iterations.seconds = Some(iterations as f64);
+        }
+        report
+    }
+
+    /// A policy of requirements alone.
+    pub fn requiring(expressions: &[&str]) -> Policy {
+        policy(expressions, Baselines::default(), false).unwrap()
+    }
+
+    fn policy(expressions: &[&str], baselines: Baselines, allow_no_data: bool) -> Result<Policy, Error> {
+        let requirement = |text: &&str| {
+            let (level, text) = match text.strip_prefix("warn ") {
+                Some(text) => (Level::Warn, text),
+                None => (Level::Require, *text),
+            };
+            Requirement { level, expression: text.parse().unwrap() }
+        };
+        let requirements = expressions.iter().map(requirement).collect();
+        Policy::new(requirements, baselines, Minimum::default(), allow_no_data)
+    }
+
+    #[test]
+    fn a_gate_is_as_good_as_its_worst_requirement() {
+        use Verdict::{Fail, NoData, Pass};
+        let mut report = report(100);
+        report.metrics.al_seconds = Some(1.0);
+        for (expressions, allow_no_data, verdict, results) in [
+            (&["al <= 1 s"][..], false, Pass, &[Pass][..]),
+            (&["al < 1 s"], false, Fail, &[Fail]),
+            (&["al < 2 s", "al > 2 s"], false, Fail, &[Pass, Fail]),
+            (&["al < 2 s", "warn al > 2 s"], false, Pass, &[Pass, Fail]),
+            (&["warn pcu > 0.5"], false, Pass, &[NoData]),
+            (&["al < 2 s", "pcu > 0.5"], false, NoData, &[Pass, NoData]),
+            (&["al < 2 s", "pcu > 0.5"], true, Pass, &[Pass, NoData]),
+            (&["al > 2 s", "pcu > 0.5"], true, Fail, &[Fail, NoData]),
+            (&["al > 2 s", "pcu > 0.5"], false, Fail, &[Fail, NoData]),
+        ] {
+            let gate = policy(expressions, Baselines::default(), allow_no_data).unwrap().judge(&report);
+            assert_eq!(gate.verdict, verdict, "{expressions:?}");
+            let each: Vec<Verdict> = gate.results.iter().map(|result| result.verdict).collect();
+            assert_eq!(each, results, "{expressions:?}");
+        }
+    }
+
+    #[test]
+    fn before_the_minimum_there_is_no_verdict() {
+        let judge = |report: &Report, minimum| {
+            let mut policy = requiring(&["al <= 1.5 s"]);
+            policy.minimum = minimum;
+            let gate = policy.judge(report);
+            (gate.verdict, gate.results[0].reason.clone())
+        };
+        let mut few = report(4);
+        few.metrics.al_seconds = Some(1.0);
+        let none = |why: &str| (Verdict::NoData, Some(why.to_owned()));
+        assert_eq!(judge(&few, Minimum::default()), none("only 4 of 10 iterations"));
+        assert_eq!(judge(&few, Minimum { iterations: 4, seconds: 0.0 }), (Verdict::Pass, None));
+        assert_eq!(judge(&few, Minimum { iterations: 1, seconds: 90.0 }), none("only 4.0 s of 1m 30s"));
+        // The warm-up took all iterations: there will be some, so it is too early.
+        let mut warming = report(0);
+        warming.iterations.warmup = 3;
+        warming.metrics.al_seconds = Some(1.0);
+        assert_eq!(judge(&warming, Minimum::default()), none("only 0 of 10 iterations"));
+        // A log without iterations will never have ten.
+        let mut whole = report(0);
+        whole.metrics.al_seconds = Some(1.0);
+        assert_eq!(judge(&whole, Minimum::default()), (Verdict::Pass, None));
+        whole.command.wall_seconds = Some(5.0);
+        assert_eq!(judge(&whole, Minimum { iterations: 10, seconds: 8.0 }), none("only 5.0 s of 8.0 s"));
+    }
+
+    #[test]
+    fn what_is_not_known_is_told_with_its_reason() {
+        let mut report = report(100);
+        report.unavailable.insert("it_tokens_per_sec".into(), "no generated tokens in this log".into());
+        let result = requiring(&["it >= 10"]).judge(&report).results.remove(0);
+        assert_eq!(result.reason.as_deref(), Some("no generated tokens in this log"));
+        assert_eq!((result.expected, result.actual, result.margin_ratio), (Some(10.0), None, None));
+    }
+
+    #[test]
+    fn a_result_holds_the_limit_and_the_margin() {
+        let mut report = report(100);
+        report.metrics.al_seconds = Some(1.412);
+        let mut earlier = report.clone();
+        earlier.metrics.al_seconds = Some(1.231);
+        let baselines = Baselines::new(vec![("b.json".into(), earlier)]);
+        let gate = policy(&["al <= baseline * 1.02"], baselines, false).unwrap().judge(&report);
+        let result = &gate.results[0];
+        assert_eq!(result.expected, Some(1.231 * 1.02));
+        assert!((result.margin_ratio.unwrap() + 0.12454).abs() < 1e-4);
+        assert_eq!(result.baseline, Some(Baseline { median: 1.231, runs: 1, spread_ratio: None }));
+    }
+
+    #[test]
+    fn what_can_never_be_judged_is_an_error_at_once() {
+        let error = |baselines| policy(&["pcu >= baseline"], baselines, false).unwrap_err().to_string();
+        let without = error(Baselines::default());
+        let lacking = error(Baselines::new(vec![("b.json".into(), report(100))]));
+        insta::assert_snapshot!(format!("{without}\n\n{lacking}"));
+        assert!(policy(&["pcu >= baseline"], Baselines::default(), true).is_ok());
+    }
+}

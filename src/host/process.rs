@@ -1,0 +1,83 @@
+//! One process that effllm did not start, told by its number.
+
+use std::fs;
+
+use super::tree::Fields;
+
+/// A process. Its number may be given to another one once it has ended; the time of its start, in
+/// clock ticks since the machine's, tells the two apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NamedProcess {
+    pid: u32,
+    start_ticks: u64,
+}
+
+impl NamedProcess {
+    /// The process that has this number now; `None` if there is none, or if it has ended.
+    pub fn find(pid: u32) -> Option<Self> {
+        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        let fields = Fields::of(&stat)?;
+        let start_ticks = fields.count(22)?;
+        (!fields.is_dead()?).then_some(Self { pid, start_ticks })
+    }
+
+    pub fn is_running(self) -> bool {
+        Self::find(self.pid) == Some(self)
+    }
+
+    pub fn pid(self) -> u32 {
+        self.pid
+    }
+
+    /// Its command line; the kernel's name for it where it has none. Bytes that are not UTF-8 are
+    /// replaced.
+    pub fn argv(self) -> Vec<String> {
+        let text = |file| fs::read(format!("/proc/{}/{file}", self.pid)).unwrap_or_default();
+        let words = text("cmdline");
+        // Every word ends with a zero, the last one too; a program may have overwritten them.
+        let words = words.strip_suffix(b"\0").unwrap_or(&words);
+        if words.is_empty() {
+            let name = text("comm");
+            return vec![format!("[{}]", String::from_utf8_lossy(&name).trim_end())];
+        }
+        words.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+    }
+
+    /// Its folder, if effllm may see it.
+    pub fn cwd(self) -> Option<String> {
+        let folder = fs::read_link(format!("/proc/{}/cwd", self.pid)).ok()?;
+        Some(folder.to_string_lossy().into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_process_is_known_until_it_ends_and_no_other_is_taken_for_it() {
+        let script = "read line #";
+        let mut child = Command::new("sh")
+            .args(["-c", script, "", "é"])
+            .stdin(Stdio::piped())
+            .current_dir("/")
+            .spawn()
+            .unwrap();
+        let process = NamedProcess::find(child.id()).unwrap();
+        assert_eq!(process.argv(), ["sh", "-c", script, "", "é"]);
+        assert_eq!(process.cwd().as_deref(), Some("/"));
+        assert!(process.is_running());
+        let another = NamedProcess { start_ticks: process.start_ticks + 1, ..process };
+        assert!(!another.is_running());
+        drop(child.stdin.take());
+        while process.is_running() {
+            sleep(Duration::from_millis(1)); // a zombie has ended
+        }
+        child.wait().unwrap();
+        assert_eq!(NamedProcess::find(process.pid()), None);
+    }
+}

@@ -1,0 +1,104 @@
+//! The gate of a run: watched while the command runs, judged at its end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::child::Ending;
+use crate::ci::{self, Files};
+use crate::error::{Error, GATE};
+use crate::gate::{FailFast, Policy};
+use crate::host::descendants;
+use crate::model::gate::Verdict;
+use crate::model::{Clock, Report};
+use crate::periodic::{Periodic, Stop};
+use crate::settings::GateSettings;
+
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// What is required of the run, and what has come of it so far.
+#[derive(Debug)]
+pub struct RunGate {
+    policy: Option<Policy>,
+    files: Files,
+    patience: Option<Duration>,
+    /// The run was ended since it could not pass any more.
+    ended_early: Arc<AtomicBool>,
+    /// A gate that was not judged, whatever kept it from that, is not passed.
+    passed: bool,
+}
+
+impl RunGate {
+    /// # Errors
+    /// What is required can never be judged, or a file never be written.
+    pub fn prepare(settings: &GateSettings) -> Result<Self, Error> {
+        let (policy, files) = (settings.policy()?, settings.files()?);
+        let passed = policy.is_none();
+        Ok(Self { policy, files, patience: settings.fail_fast, ended_early: Arc::default(), passed })
+    }
+
+    /// With `--fail-fast`, looks at the run every second. Once it is beyond hope, `tell` is told why,
+    /// and the command and all its descendants are sent SIGTERM, once: a shell that waits for a
+    /// launcher would die of it alone, and leave the training to go on. Without a thread, or if a look
+    /// panics, the run just goes on.
+    pub fn watch(
+        &self,
+        clock: Clock,
+        report: impl Fn() -> Report + Send + 'static,
+        tell: impl FnOnce(String) + Send + 'static,
+    ) -> Option<Periodic> {
+        let mut judge = FailFast::new(self.policy.clone()?, self.patience?);
+        let ended_early = self.ended_early.clone();
+        let work = move |stop: Stop| {
+            while stop.wait_until(Instant::now() + LOOK_EVERY) {
+                let Some(why) = judge.look(clock.now(), &report()) else { continue };
+                let tree = descendants(std::process::id());
+                if !tree.is_empty() {
+                    ended_early.store(true, Ordering::Relaxed);
+                    tell(format!("ended early by --fail-fast (SIGTERM): {why}"));
+                }
+                for process in tree {
+                    // Fails only for a process that has just ended.
+                    let _ = kill(Pid::from_raw(process.pid.cast_signed()), Signal::SIGTERM);
+                }
+                return;
+            }
+        };
+        Periodic::spawn("effllm-fail-fast", work).ok()
+    }
+
+    /// Judges the report of the whole run, and writes into it what came of that.
+    pub fn judge(&mut self, report: &mut Report) {
+        let Some(policy) = &self.policy else { return };
+        policy.apply(report);
+        if let Some(gate) = &mut report.gate {
+            if self.ended_early.load(Ordering::Relaxed) {
+                gate.verdict = Verdict::Fail;
+            }
+            self.passed = gate.verdict == Verdict::Pass;
+        }
+    }
+
+    /// How effllm ends: as the command did, or with the gate's status where the command succeeded, or
+    /// ended because it could not pass any more.
+    pub fn ending(&self, command: Ending) -> Ending {
+        let only_the_gate_failed = !self.passed && command == Ending::Exited(0);
+        let ended_early = self.ended_early.load(Ordering::Relaxed);
+        if only_the_gate_failed || ended_early { Ending::Exited(i32::from(GATE)) } else { command }
+    }
+
+    /// Writes the files, and answers with what stderr is to be told; `quiet` leaves a pass out.
+    pub fn outcome(&self, report: &Report, ending: Ending, quiet: bool) -> String {
+        let exit = ending.shell_status();
+        let gate = report.gate.as_ref().filter(|_| !(quiet && self.passed));
+        let mut text =
+            gate.map_or(String::new(), |gate| ci::told(gate, exit, console::colors_enabled_stderr()));
+        for error in self.files.write(report, exit) {
+            text += &format!("{error}\n");
+        }
+        text
+    }
+}

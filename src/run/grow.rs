@@ -1,0 +1,99 @@
+//! The thread that reads a log which something else writes.
+
+use std::time::{Duration, Instant};
+
+use super::follow::{Chunk, Follower, LogFeed};
+use super::session::Shared;
+use crate::error::Error;
+use crate::log::tail::{Step, Tail};
+use crate::log::{LogReader, Source};
+use crate::model::{Clock, Event};
+use crate::periodic::{Periodic, Stop};
+
+/// How often the file is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// How long the end waits for what the file still holds.
+const PATIENCE: Duration = Duration::from_secs(2);
+const BUFFER: usize = 64 * 1024;
+
+/// A log file that is being read.
+pub struct GrowingLog {
+    thread: Option<Periodic>,
+    follower: Follower,
+}
+
+impl GrowingLog {
+    /// Starts the thread; `follower` is who reads the feed.
+    pub fn read(tail: Tail, clock: Clock, recorder: Shared, feed: LogFeed, follower: Follower) -> Self {
+        let read =
+            move |stop: Stop| Reading { tail, clock, recorder, feed, buffer: vec![0; BUFFER] }.run(&stop);
+        Self { thread: Periodic::spawn("effllm-tail", read).ok(), follower }
+    }
+
+    /// Reads what the file holds now. False if that takes too long, or cannot be done.
+    pub fn finish(self) -> bool {
+        self.thread.is_some_and(|thread| thread.finish(PATIENCE)) && self.follower.finish()
+    }
+}
+
+struct Reading {
+    tail: Tail,
+    clock: Clock,
+    recorder: Shared,
+    feed: LogFeed,
+    buffer: Vec<u8>,
+}
+
+impl Reading {
+    fn run(mut self, stop: &Stop) {
+        let mut due = Instant::now();
+        while stop.wait_until(due) {
+            due = Instant::now();
+            if self.step() == 0 {
+                due += LOOK;
+            }
+        }
+        // No more than is there now: another may write on for ever.
+        let mut left = self.tail.backlog();
+        while left > 0 {
+            match self.step() {
+                0 => return,
+                read => left = left.saturating_sub(read as u64),
+            }
+        }
+    }
+
+    /// Sends on what there is; returns how many bytes that was.
+    fn step(&mut self) -> usize {
+        let read = match self.tail.read(&mut self.buffer) {
+            Ok(Step::Bytes(read)) => self.buffer.get(..read).unwrap_or_default(),
+            Ok(Step::Anew) => b"\n", // ends the line that was cut off
+            Ok(Step::Nothing) => return 0,
+            Err(error) => {
+                self.recorder.lock().warn(error.what);
+                return 0;
+            }
+        };
+        let at = self.clock.now();
+        self.feed.send(Chunk { source: Source::Stdout, at, bytes: read.to_vec() });
+        read.len()
+    }
+}
+
+/// What the log states before anything is measured. Its progress does not count: nothing is known of
+/// the GPUs at that time.
+///
+/// # Errors
+/// The file's.
+pub fn read_the_past(tail: &mut Tail, reader: &mut LogReader) -> Result<Option<Event>, Error> {
+    let mut left = tail.backlog();
+    let (mut buffer, mut events, mut facts) = (vec![0; BUFFER], Vec::new(), None);
+    while left > 0 {
+        let Step::Bytes(read) = tail.read(&mut buffer)? else { break };
+        left = left.saturating_sub(read as u64);
+        reader.push(Source::Stdout, buffer.get(..read).unwrap_or_default(), 0.0, &mut events);
+        facts = events.drain(..).rfind(|event| matches!(event, Event::Facts(_))).or(facts);
+    }
+    reader.pause(&mut events);
+    Ok(facts)
+}

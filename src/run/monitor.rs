@@ -1,0 +1,155 @@
+//! What already runs, measured from outside: an inference server, a job that someone else started.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use jiff::Timestamp;
+
+use super::context::Environment;
+use super::grow::{self, GrowingLog};
+use super::interrupt::interruptions;
+use super::secrets;
+use super::session::Session;
+use crate::error::Error;
+use crate::gpu::GpuChoice;
+use crate::host::{NamedProcess, Tree};
+use crate::log::tail::{Tail, Whence};
+use crate::model::report::{Command, Status};
+use crate::model::units::show_duration;
+use crate::render::{clip, plain};
+use crate::settings::Settings;
+
+/// What is measured besides the GPUs, and for how long.
+#[derive(Debug)]
+pub struct Subject {
+    pub pid: Option<u32>,
+    pub log: Option<PathBuf>,
+    pub whence: Whence,
+    pub duration: Option<Duration>,
+}
+
+/// Measures until the process ends, the time is up, or a signal says so, and writes the report.
+///
+/// # Errors
+/// Before it begins: there is no such process, the log cannot be read, there is nothing to measure.
+pub fn monitor(settings: Settings, subject: &Subject) -> Result<(), Error> {
+    let process = subject.pid.map(find).transpose()?;
+    let mut tail = subject.log.as_deref().map(|log| Tail::open(log, subject.whence)).transpose()?;
+    let only_gpus = process.is_none() && tail.is_none();
+    if only_gpus && settings.gpus == GpuChoice::None {
+        return Err(Error::usage("with --gpus none there is nothing to measure")
+            .hint("--pid PID names a process, --log FILE its log"));
+    }
+    let environment = process.map_or(Ok(Environment::Own), |process| Environment::of(process.pid()));
+    let unreadable = environment.is_err();
+    let environment = environment.unwrap_or(Environment::Of(BTreeMap::new()));
+    let command = command(process, subject, settings.mask);
+    let mut session = Session::prepare(&settings, command, &environment, true)?;
+    if let Some(reason) = session.without_gpus.as_ref().filter(|_| only_gpus) {
+        return Err(Error::failed(format!("there is nothing to measure: {reason}"))
+            .hint("'effllm gpus' explains; --pid PID names a process, --log FILE its log"));
+    }
+    let mut reader = settings.log.reader();
+    if let Some(tail) = &mut tail {
+        let facts = grow::read_the_past(tail, &mut reader)?;
+        facts.into_iter().for_each(|facts| session.recorder.fold(facts));
+    }
+    describe(&session, process, unreadable);
+    if subject.log.is_none() {
+        session.recorder.lock().no_log("no log is read: --log FILE names one");
+    }
+    let interruptions = interruptions()?;
+
+    let begun = Instant::now();
+    let started = session.clock.at(begun);
+    session.recorder.lock().started(started);
+    session.begin(started, process.map(|process| Tree::Of(process.pid())));
+    let log = tail.map(|tail| {
+        let (feed, follower) = session.follow(reader);
+        GrowingLog::read(tail, session.clock, session.recorder.clone(), feed, follower)
+    });
+    session.say(&beginning(&session, process, subject));
+    let until = subject.duration.and_then(|duration| begun.checked_add(duration));
+    let status = wait(process, &interruptions, until);
+    let ended = session.clock.now();
+    session.stop_sampling();
+    session.finish(ended, status, log.is_none_or(GrowingLog::finish), |_| {}, |_| String::new());
+    Ok(())
+}
+
+fn find(pid: u32) -> Result<NamedProcess, Error> {
+    NamedProcess::find(pid).ok_or_else(|| {
+        Error::usage(format!("--pid {pid}: there is no such process, or it is another user's and hidden"))
+            .hint("'ps -e' lists those that run")
+    })
+}
+
+/// What is measured, as the report's command.
+fn command(process: Option<NamedProcess>, subject: &Subject, mask: bool) -> Command {
+    let log = || subject.log.iter().map(|log| log.display().to_string()).collect();
+    let argv = process.map_or_else(log, NamedProcess::argv);
+    Command {
+        argv: if mask { secrets::mask(&argv) } else { argv },
+        cwd: process.and_then(NamedProcess::cwd),
+        started_at: Some(Timestamp::now().to_string()),
+        wall_seconds: None,
+        suspended_seconds: None,
+        exit: None,
+        cpu_seconds: None,
+        max_rss_bytes: None,
+        python_unbuffered_set: false,
+    }
+}
+
+/// What the report is to say of a run that was not seen from its start.
+fn describe(session: &Session, process: Option<NamedProcess>, unreadable_environment: bool) {
+    let mut recorder = session.recorder.lock();
+    recorder.join();
+    let why = match process {
+        Some(_) => "the process is no child of effllm: only its parent is told how it ended",
+        None => "no process was measured",
+    };
+    recorder.cannot_know("command.exit", why);
+    recorder.cannot_know("command.max_rss_bytes", why);
+    if unreadable_environment {
+        recorder.warn(
+            "the environment of the process may not be read: its CUDA_VISIBLE_DEVICES, rank and job are \
+             not known",
+        );
+    }
+}
+
+/// What is said when measuring begins.
+fn beginning(session: &Session, process: Option<NamedProcess>, subject: &Subject) -> String {
+    let mut what = Vec::new();
+    if session.without_gpus.is_none() {
+        what.push("GPUs".to_owned());
+    }
+    let mut until = vec!["Ctrl-C".to_owned()];
+    if let Some(process) = process {
+        what.push(format!("process {} ({})", process.pid(), clip(&plain(&process.argv().join(" ")), 60)));
+        until.push("the process has ended".to_owned());
+    }
+    what.extend(subject.log.as_ref().map(|log| plain(&log.display().to_string())));
+    until.extend(subject.duration.map(|time| format!("{} have passed", show_duration(time.as_secs_f64()))));
+    format!("effllm: measuring {} until {}\n", what.join(" and "), until.join(" or "))
+}
+
+/// How often it is looked whether the process still runs. Its end is seen in /proc rather than
+/// through a pidfd, which kernels before 5.3 do not have.
+const LOOK: Duration = Duration::from_millis(100);
+
+fn wait(process: Option<NamedProcess>, interruptions: &Receiver<()>, until: Option<Instant>) -> Status {
+    loop {
+        let now = Instant::now();
+        if process.is_some_and(|process| !process.is_running()) || until.is_some_and(|until| until <= now) {
+            return Status::Completed;
+        }
+        let next = until.map_or(now + LOOK, |until| until.min(now + LOOK));
+        if interruptions.recv_deadline(next) != Err(RecvTimeoutError::Timeout) {
+            return Status::Interrupted;
+        }
+    }
+}

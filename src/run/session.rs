@@ -1,0 +1,303 @@
+//! Everything that measures and shows, whether effllm has started what is measured or found it
+//! running: the recorder and its sources, the terminal, the sinks, and the report.
+
+use std::io::{self, Write};
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::announce::Announcer;
+use super::context::Environment;
+use super::follow::{self, Follower, LogFeed};
+use super::report_file::{KeptCurrent, ReportFile};
+use crate::error::Error;
+use crate::gpu;
+use crate::host::{HostSampler, Tree};
+use crate::log::LogReader;
+use crate::model::report::{Command, Status};
+use crate::model::{Clock, Event, Report};
+use crate::periodic::{rehearse_panic, rehearse_panic_of};
+use crate::recorder::Recorder;
+use crate::render;
+use crate::settings::Settings;
+use crate::sink::queue::Queue;
+use crate::sink::tensorboard::Scalars;
+use crate::sink::{RunningSinks, Sinks, Warn, series};
+use crate::view::{self, Live, Terminal, Ticker};
+
+/// How long the end of a session waits for NVML's last sample.
+const NVML_PATIENCE: Duration = Duration::from_millis(400);
+/// How long it waits for the last look at the process tree.
+const HOST_PATIENCE: Duration = Duration::from_millis(50);
+
+/// A run that is measured.
+pub struct Session {
+    pub clock: Clock,
+    pub recorder: Shared,
+    pub terminal: Arc<Terminal>,
+    live: Live,
+    quiet: bool,
+    interval: Duration,
+    log_interval: u64,
+    report_file: ReportFile,
+    gpus: Option<gpu::Sampler>,
+    /// Why no GPU will be measured, if that is certain.
+    pub without_gpus: Option<String>,
+    sinks: Option<Sinks>,
+    scalars: Option<Scalars>,
+    begun: Option<Begun>,
+}
+
+/// What there is only while the run goes on; dropping it ends it.
+struct Begun {
+    host: Option<HostSampler>,
+    kept_current: KeptCurrent,
+    sinks: Option<RunningSinks>,
+    _ticker: Option<Ticker>,
+}
+
+impl Session {
+    /// Makes everything ready and takes the first GPU sample. Starts threads. Nothing is shown while
+    /// the run goes on if the screen is not free for it.
+    ///
+    /// # Errors
+    /// The report or a sink cannot be written to its place, or `--gpus` names a GPU that is not there.
+    pub fn prepare(
+        settings: &Settings,
+        command: Command,
+        environment: &Environment,
+        screen_is_free: bool,
+    ) -> Result<Self, Error> {
+        let report_file = ReportFile::prepare(&settings.report)?;
+        let clock = Clock::new();
+        let recorder = Recorder::new(settings.recorder_options(), command, environment.job());
+        let sinks = Sinks::open(&settings.sinks)?;
+        let recorder = Shared { recorder: Arc::new(Mutex::new(recorder)), series: sinks.series() };
+        let is_silent = settings.quiet || !screen_is_free;
+        let live = if is_silent { Live::Off } else { settings.live.resolve(view::stderr_can_draw()) };
+        let terminal =
+            Terminal::standard(live).map_err(|error| Error::failed(format!("cannot use stderr: {error}")))?;
+        panic::set_hook(Box::new(mourn));
+        if let Some(url) = sinks.served_at().filter(|_| !settings.quiet) {
+            let _ = terminal.print(&format!("effllm: the metrics are served at {url}\n"));
+        }
+        let (gpus, without_gpus) = sample_gpus(settings, environment, clock, &recorder)?;
+        Ok(Self {
+            clock,
+            recorder,
+            terminal: Arc::new(terminal),
+            live,
+            quiet: settings.quiet,
+            interval: settings.interval,
+            log_interval: settings.log_interval,
+            report_file,
+            gpus: Some(gpus),
+            without_gpus,
+            scalars: sinks.scalars(clock),
+            sinks: Some(sinks),
+            begun: None,
+        })
+    }
+
+    /// The run has started at a moment: samples these processes, shows the table, fills the sinks and
+    /// keeps the report current. From here on nothing fails but measurements.
+    pub fn begin(&mut self, started: f64, processes: Option<Tree>) {
+        let snapshot = self.recorder.snapshot(self.clock);
+        let sample = |tree| HostSampler::start(tree, self.interval, self.clock, self.recorder.sink()).ok();
+        self.begun = Some(Begun {
+            host: processes.and_then(sample),
+            kept_current: self.report_file.keep_current(snapshot.clone()),
+            sinks: self
+                .sinks
+                .take()
+                .map(|sinks| sinks.start(self.clock, started, snapshot.clone(), self.recorder.warn())),
+            _ticker: (self.live == Live::Table)
+                .then(|| Ticker::start(self.terminal.clone(), snapshot).ok())
+                .flatten(),
+        });
+    }
+
+    /// Starts the thread that reads the log which is put into the feed.
+    pub fn follow(&mut self, reader: LogReader) -> (LogFeed, Follower) {
+        let mut scalars = self.scalars.take();
+        let (terminal, recorder) = (self.terminal.clone(), self.recorder.clone());
+        let mut announcer =
+            Announcer::new(terminal, recorder.clone(), self.clock, self.live, self.log_interval);
+        follow::follow(reader, recorder.clone(), move || {
+            announcer.look();
+            if let Some(scalars) = &mut scalars {
+                scalars.look(&recorder.lock());
+            }
+        })
+    }
+
+    /// Says something of effllm's own, unless it is to be quiet.
+    pub fn say(&self, text: &str) {
+        if !self.quiet {
+            // Nobody is left to be told of a stderr that is gone.
+            let _ = self.terminal.print(text);
+        }
+    }
+
+    /// Has the report on disk replaced now, without waiting for it.
+    pub fn save_now(&self) {
+        if let Some(begun) = &self.begun {
+            begun.kept_current.save_now();
+        }
+    }
+
+    /// What is measured has ended: takes the last samples.
+    pub fn stop_sampling(&mut self) {
+        if self.gpus.take().is_some_and(|gpus| !gpus.finish(NVML_PATIENCE)) {
+            self.recorder.lock().warn("NVML did not answer at the end: the last sample may be missing");
+        }
+        if let Some(host) = self.begun.as_mut().and_then(|begun| begun.host.take()) {
+            host.finish(HOST_PATIENCE);
+        }
+    }
+
+    /// What tells, on stderr and in the report, of something that effllm itself does to the run.
+    pub fn tell(&self) -> impl FnOnce(String) + Send + 'static {
+        let (recorder, terminal) = (self.recorder.clone(), self.terminal.clone());
+        move |what| {
+            recorder.lock().warn(what.as_str());
+            let _ = terminal.print(&format!("effllm: {what}\n"));
+        }
+    }
+
+    /// Writes the report of what has ended at a moment, once the log has been read to its end or
+    /// could not be. `judge` has the last word on the report, and what it answers is printed below
+    /// the summary.
+    pub fn finish(
+        mut self,
+        ended: f64,
+        status: Status,
+        is_read_to_end: bool,
+        describe: impl FnOnce(&mut Command),
+        judge: impl FnOnce(&mut Report) -> String,
+    ) {
+        if !is_read_to_end {
+            self.recorder
+                .lock()
+                .warn("reading the log hung or failed: iterations, tokens and samples are not complete");
+        }
+        self.recorder.lock().ended(ended, status, describe);
+        if let Some(sinks) = self.begun.as_mut().and_then(|begun| begun.sinks.take()) {
+            let report = self.recorder.lock().report(ended);
+            sinks.finish(&report, ended);
+        }
+        // A sink that failed has said so in the meantime.
+        let mut report = self.recorder.lock().report(ended);
+        let verdict = judge(&mut report);
+        self.begun = None;
+        let is_free = self.terminal.finish().is_ok();
+        self.report_file.finish(&report);
+        if is_free && !self.quiet {
+            let _ = self.terminal.print(&closing(&report, &self.report_file));
+        }
+        if is_free && !verdict.is_empty() {
+            let _ = self.terminal.print(&verdict);
+        }
+    }
+}
+
+/// A step of effllm's own beside the command's: whatever happens in it, the rest goes on.
+pub fn guarded(step: impl FnOnce()) {
+    // Told by the hook.
+    let _ = panic::catch_unwind(AssertUnwindSafe(|| {
+        rehearse_panic_of("end");
+        step();
+    }));
+}
+
+/// The recorder, as the sources' threads share it.
+#[derive(Clone)]
+pub struct Shared {
+    recorder: Arc<Mutex<Recorder>>,
+    /// Where copies of the events go.
+    series: Option<Queue<Event>>,
+}
+
+impl Shared {
+    /// A thread that panicked while it held the recorder ends its own measurements, not the others'.
+    pub fn lock(&self) -> MutexGuard<'_, Recorder> {
+        let recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
+        rehearse_panic();
+        recorder
+    }
+
+    /// The report as it stands whenever it is asked for.
+    pub fn snapshot(&self, clock: Clock) -> impl Fn() -> Report + Clone + Send + 'static {
+        let shared = self.clone();
+        move || shared.lock().report(clock.now())
+    }
+
+    /// Takes in one event.
+    pub fn fold(&self, event: Event) {
+        if let Some(series) = self.series.as_ref().filter(|_| series::shows(&event)) {
+            series.offer(event.clone());
+        }
+        self.lock().fold(event);
+    }
+
+    /// What a source is to do with its events.
+    fn sink(&self) -> impl Fn(Event) + Clone + Send + 'static {
+        let shared = self.clone();
+        move |event| shared.fold(event)
+    }
+
+    /// What a sink is to do with its warnings.
+    fn warn(&self) -> Warn {
+        let shared = self.clone();
+        Arc::new(move |warning| shared.lock().warn(warning))
+    }
+}
+
+/// Starts the GPU sampler; its first sample is taken when this returns.
+fn sample_gpus(
+    settings: &Settings,
+    environment: &Environment,
+    clock: Clock,
+    recorder: &Shared,
+) -> Result<(gpu::Sampler, Option<String>), Error> {
+    let options = gpu::Options {
+        choice: settings.gpus.clone(),
+        interval: settings.interval,
+        library: settings.nvml_library.clone(),
+        visible_devices: environment.variable("CUDA_VISIBLE_DEVICES"),
+        device_order: environment.variable("CUDA_DEVICE_ORDER"),
+    };
+    let (sampler, start) = gpu::Sampler::start(options, clock, recorder.sink())?;
+    let without_gpus = match start {
+        gpu::Start::Measuring { .. } => None,
+        gpu::Start::Late { reason } => {
+            recorder.lock().no_gpus(reason);
+            None
+        }
+        gpu::Start::Unavailable { reason } => {
+            recorder.lock().no_gpus(reason.clone());
+            Some(reason)
+        }
+    };
+    Ok((sampler, without_gpus))
+}
+
+/// The summary at the end.
+fn closing(report: &Report, file: &ReportFile) -> String {
+    let mut text = render::summary(report, view::stderr_width(), console::colors_enabled_stderr());
+    if let Some(path) = file.path() {
+        text += &format!("report: {}\n", path.display());
+    }
+    text
+}
+
+/// Tells of a panic: the thread that it ends measured something, and what is measured goes on.
+fn mourn(panic: &PanicHookInfo<'_>) {
+    let thread = thread::current();
+    let name = thread.name().unwrap_or("unnamed");
+    let _ = writeln!(
+        io::stderr(),
+        "effllm: internal error in thread {name}, whose measurements end here; the command goes on: {panic}"
+    );
+}

@@ -1,0 +1,319 @@
+//! Gates and comparisons by the real binary, as a CI calls it: commands that print Megatron's lines
+//! with times of our own.
+
+#[allow(dead_code)] // it serves other tests too
+#[path = "../effllm/shell.rs"]
+mod shell;
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use quick_junit::TestCaseStatus;
+use serde_json::Value;
+
+use shell::{Done, Shell, until};
+
+/// A shell with `train.sh ITERATIONS MILLISECONDS [EXIT]`, whose iterations take that long by what it
+/// prints, give or take two milliseconds.
+fn shell() -> Shell {
+    let shell = Shell::new();
+    shell.write(
+        "train.sh",
+        r#"i=0
+           while [ $i -lt $1 ]; do
+               i=$((i + 1))
+               echo " [2026-01-01 00:00:00] iteration $i/ $1 | consumed samples: $((i * 32)) |" \
+                    "elapsed time per iteration (ms): $(($2 + i * 7 % 5 - 2)).0 | global batch size: 32 |"
+           done
+           exit ${3:-0}"#,
+    );
+    shell
+}
+
+/// `effllm run OPTIONS -- sh train.sh ITERATIONS MILLISECONDS [EXIT]`.
+fn train<'a>(shell: &'a Shell, options: &[&str], training: &str) -> Done<'a> {
+    let training = training.split_whitespace();
+    let arguments = ["run", "--live", "off"].into_iter().chain(options.iter().copied());
+    shell.effllm(arguments.chain(["--", "sh", "train.sh"]).chain(training)).done()
+}
+
+/// Reports of three runs of about a second an iteration.
+const BASELINES: [&str; 6] = ["--baseline", "a.json", "--baseline", "b.json", "--baseline", "c.json"];
+
+fn shell_with_baselines() -> Shell {
+    let shell = shell();
+    for (name, training) in [("a.json", "40 1000"), ("b.json", "40 1010"), ("c.json", "40 996")] {
+        assert_eq!(train(&shell, &["-q", "-o", name], training).code(), Some(0));
+    }
+    shell
+}
+
+/// The lines of the gate's table.
+fn table(done: &Done<'_>) -> String {
+    let stderr = done.stderr();
+    let start = stderr.find("gate   ").unwrap_or_else(|| panic!("no gate in: {stderr}"));
+    stderr[start..].to_owned()
+}
+
+#[test]
+fn a_run_as_fast_as_the_baselines_passes() {
+    let shell = shell_with_baselines();
+    let require = ["--require", "al <= baseline * 1.02", "--require", "samples_per_sec >= baseline - 5%"];
+    let done = train(&shell, &[&BASELINES[..], &require].concat(), "40 1005");
+    assert_eq!(done.code(), Some(0), "{}", done.stderr());
+    insta::assert_snapshot!(table(&done));
+    let report = shell.report();
+    assert_eq!(report.text("gate.verdict"), "pass");
+    assert_eq!(report.at("gate.results.0.baseline.runs"), 3);
+    assert_eq!(report.number("gate.results.0.baseline.median"), 1.0);
+    assert_eq!(report.number("gate.results.0.expected"), 1.02);
+    shell::assert_near(report.number("gate.results.0.baseline.spread_ratio"), 0.007, 1e-6);
+}
+
+#[test]
+fn a_run_that_is_a_fifth_slower_fails_and_a_ci_is_told() {
+    let mut shell = shell_with_baselines();
+    let summary = shell.path("summary.md");
+    shell
+        .set("GITHUB_ACTIONS", "true")
+        .set("GITHUB_STEP_SUMMARY", &summary)
+        .write("summary.md", "# before\n");
+    let require = [
+        "--require",
+        "al <= baseline * 1.02",
+        "--require",
+        "pcu >= 85%",
+        "--require",
+        "al < 2 s",
+        "--warn",
+        "al <= 1100 ms",
+        "--junit",
+        "junit.xml",
+        "--gitlab-metrics",
+        "metrics.txt",
+    ];
+    let done = train(&shell, &[&BASELINES[..], &require].concat(), "40 1200");
+    assert_eq!(done.code(), Some(99));
+    insta::assert_snapshot!("a_fifth_slower", table(&done));
+    assert!(!done.stdout().contains("::error"), "stdout is the command's");
+    insta::assert_snapshot!("a_fifth_slower_summary", shell.read("summary.md"));
+    insta::assert_snapshot!("a_fifth_slower_metrics", shell.read("metrics.txt"));
+
+    let junit = quick_junit::Report::deserialize_from_str(&shell.read("junit.xml")).expect("JUnit XML");
+    let suite = &junit.test_suites[0];
+    assert_eq!((suite.tests, suite.failures, suite.errors), (4, 1, 1));
+    let names: Vec<&str> = suite.test_cases.iter().map(|case| case.name.as_str()).collect();
+    assert_eq!(names, ["al <= baseline * 1.02", "pcu >= 85 %", "al < 2 s", "al <= 1100 ms"]);
+    let TestCaseStatus::NonSuccess { message, .. } = &suite.test_cases[0].status else { panic!() };
+    let message = message.as_ref().expect("a message").as_str();
+    assert!(message.contains("20.0 % slower"), "{message}");
+
+    let report = shell.report();
+    assert_eq!(report.text("gate.verdict"), "fail");
+    let verdicts: Vec<&str> = (0..4).map(|i| report.text(&format!("gate.results.{i}.verdict"))).collect();
+    assert_eq!(verdicts, ["fail", "no_data", "pass", "fail"]);
+}
+
+#[test]
+fn the_commands_failure_outranks_the_gates() {
+    let shell = shell();
+    let failing = ["--require", "al < 1 ms"];
+    let done = train(&shell, &failing, "40 1000 3");
+    assert_eq!(done.code(), Some(3));
+    assert!(table(&done).ends_with("gate failed: 1 of 1 (exit 3)\n"));
+    assert_eq!(shell.report().text("gate.verdict"), "fail");
+    let by_signal = shell.effllm(["run", "--require", "al < 1 ms", "--", "sh", "-c", "kill -KILL $$"]).done();
+    assert_eq!(by_signal.signal(), Some(9));
+}
+
+#[test]
+fn a_misspelt_metric_is_told_at_once_and_nothing_starts() {
+    let shell = shell();
+    // The best of five: the machine may have much else to do.
+    let times = (0..5).map(|_| {
+        let begun = Instant::now();
+        let done = shell.effllm(["run", "--require", "pcuu >= 0.5", "--", "touch", "started"]).done();
+        let time = begun.elapsed();
+        assert_eq!(done.code(), Some(2));
+        assert_eq!(
+            done.stderr(),
+            "effllm: error: --require: unknown metric 'pcuu'\n    pcuu >= 0.5\n    ^^^^\n  \
+             did you mean 'pcu'? 'effllm gate --metrics' lists them all\n"
+        );
+        time
+    });
+    let best = times.min().expect("five times");
+    assert!(best < Duration::from_millis(50), "{best:?}");
+    assert_eq!(shell.files(), ["train.sh"]);
+}
+
+#[test]
+fn what_can_never_be_judged_is_told_before_the_command_starts() {
+    let shell = shell();
+    shell.write("other.json", r#"{"schema": "effllm.report/2"}"#).write("text.json", "no JSON");
+    train(&shell, &["-q", "-o", "run.json"], "40 1000");
+    fs::remove_file(shell.path("train.sh")).expect("it is there");
+    let cases: [&[&str]; 10] = [
+        &["--require", "al <= baseline"],
+        &["--require", "pcu >= baseline", "--baseline", "run.json"],
+        &["--require", "al <= baseline", "--baseline", "none.json"],
+        &["--require", "al <= baseline", "--baseline", "text.json"],
+        &["--require", "al <= baseline", "--baseline", "other.json"],
+        &["--require", "al < 5 W"],
+        &["--junit", "junit.xml"],
+        &["--fail-fast"],
+        &["--require", "al < 5", "--junit", "none/junit.xml"],
+        &["--require", "al < 5", "--gitlab-metrics", "."],
+    ];
+    let errors = cases.map(|options| {
+        let arguments = ["run"].iter().chain(options).chain(&["--", "touch", "started"]);
+        let done = shell.effllm(arguments).done();
+        assert_eq!(done.code(), Some(2), "{options:?}");
+        format!("$ effllm run {}\n{}", options.join(" "), done.stderr())
+    });
+    assert!(!shell.exists("started"));
+    insta::assert_snapshot!(errors.join("\n"));
+}
+
+#[test]
+fn a_file_requires_as_flags_do_and_flags_take_its_place() {
+    let shell = shell();
+    shell.write("effllm.toml", "[gate]\nrequire = ['al < 500 ms']\nmin-iterations = 50\n");
+    let by_file = train(&shell, &[], "40 1000");
+    assert_eq!(by_file.code(), Some(99));
+    assert!(table(&by_file).contains("only 40 of 50 iterations"));
+    let by_flag = train(&shell, &["--require", "al < 2", "--min-iterations", "5"], "40 1000");
+    assert_eq!((by_flag.code(), table(&by_flag).contains("500 ms")), (Some(0), false));
+
+    let wrong = [
+        "[gate]\nrequire = ['al < 500 ms',\n           'pcuu > 0.5']\n",
+        "[gate]\nwarn = ['al < 5 W']\n",
+        "[gate]\nallow-nodata = true\n",
+        "[gate]\nfail-fast = 'soon'\n",
+        "[gate]\nmin-seconds = -5\n",
+    ];
+    let errors = wrong.map(|text| {
+        shell.write("effllm.toml", text);
+        let done = train(&shell, &[], "40 1000");
+        assert_eq!(done.code(), Some(2));
+        done.stderr()
+    });
+    insta::assert_snapshot!(errors.join("\n"));
+}
+
+#[test]
+fn missing_data_fails_unless_it_may_be_missing() {
+    let shell = shell();
+    let require = ["--require", "it >= 10", "--require", "al < 2"];
+    let strict = train(&shell, &require, "40 1000");
+    assert_eq!((strict.code(), shell.report().text("gate.verdict")), (Some(99), "no_data"));
+    insta::assert_snapshot!("missing_data", table(&strict));
+    let lenient = train(&shell, &[&require[..], &["--allow-no-data"]].concat(), "40 1000");
+    assert_eq!((lenient.code(), shell.report().text("gate.verdict")), (Some(0), "pass"));
+    insta::assert_snapshot!("missing_data_allowed", table(&lenient));
+    let early = train(&shell, &require[2..], "9 1000");
+    assert_eq!((early.code(), early.stderr().contains("only 9 of 10 iterations")), (Some(99), true));
+}
+
+#[test]
+fn a_warning_fails_nothing_and_quiet_says_nothing_of_a_pass() {
+    let shell = shell();
+    let warned = train(&shell, &["--warn", "al < 500 ms"], "40 1000");
+    assert_eq!(warned.code(), Some(0));
+    insta::assert_snapshot!("a_warning", table(&warned));
+    let quiet = train(&shell, &["-q", "--require", "al < 2"], "40 1000");
+    assert_eq!(quiet.stderr(), "");
+    let quiet = train(&shell, &["-q", "--require", "al < 500 ms"], "40 1000");
+    assert!(quiet.stderr().starts_with("gate   "), "{}", quiet.stderr());
+}
+
+#[test]
+fn a_run_without_a_gate_has_none_in_its_report() {
+    let shell = shell();
+    assert_eq!(train(&shell, &[], "40 1000").report().at("gate"), &Value::Null);
+}
+
+#[test]
+fn a_report_is_judged_again_and_again() {
+    let shell = shell_with_baselines();
+    let gate = |arguments: &[&str]| shell.effllm(["gate"].iter().chain(arguments)).done();
+    assert_eq!(gate(&["a.json", "--require", "al < 1100 ms"]).code(), Some(0));
+    let failed = gate(&["b.json", "--baseline", "a.json", "--require", "al <= baseline", "--junit", "j.xml"]);
+    assert_eq!((failed.code(), failed.stdout().as_str()), (Some(99), ""));
+    assert!(failed.stderr().contains("baseline 1.000 s (1 run), 1.0 % slower"), "{}", failed.stderr());
+    assert!(shell.exists("j.xml"));
+    let read_from_stdin = shell.sh("$effllm gate - --json --require 'al < 1' < b.json").done();
+    let verdicts: Value = serde_json::from_str(&read_from_stdin.stdout()).expect("JSON");
+    assert_eq!((read_from_stdin.code(), &verdicts["verdict"]), (Some(99), &Value::from("fail")));
+    for wrong in
+        [&["a.json"][..], &["none.json", "--require", "al < 1"], &["train.sh", "--require", "al < 1"], &[]]
+    {
+        assert_eq!(gate(wrong).code(), Some(2), "{wrong:?}");
+    }
+    let listed = gate(&["--metrics"]).stdout();
+    assert_eq!(listed.lines().count(), effllm::model::metric::METRICS.len() + 1);
+}
+
+#[test]
+fn a_log_is_judged_too() {
+    let shell = shell();
+    let parse = |options: &str| shell.sh(&format!("sh train.sh 40 1000 | $effllm parse {options}")).done();
+    assert_eq!(parse("--require 'al < 2'").code(), Some(0));
+    let failed = parse("--json --require 'al < 500 ms'");
+    assert_eq!(failed.code(), Some(99));
+    assert_eq!(shell::Report::parse(&failed.stdout()).text("gate.verdict"), "fail");
+    assert!(failed.stderr().ends_with("gate failed: 1 of 1 (exit 99)\n"), "{}", failed.stderr());
+    assert_eq!(parse("--events --require 'al < 500 ms'").code(), Some(0), "events are not judged");
+}
+
+#[test]
+fn a_hopeless_run_is_ended_early_with_all_that_it_started() {
+    let shell = shell();
+    // As launch scripts do it: a shell that waits for what trains, which works for ever.
+    shell.write(
+        "forever.sh",
+        r#"i=0
+           while :; do
+               i=$((i + 1))
+               echo " [2026-01-01 00:00:00] iteration $i/ 9999 | elapsed time per iteration (ms): 90.0 |"
+               sleep 0.1
+           done"#,
+    );
+    let options = ["run", "-q", "--require", "al < 10 ms", "--min-iterations", "3", "--fail-fast=0.3"];
+    let command = ["--", "sh", "-c", "sh forever.sh & echo $! > pid; wait $!; true"];
+    let done = shell.effllm(options.iter().chain(&command)).done();
+    assert_eq!(done.code(), Some(99), "{}", done.stderr());
+    let warning = "ended early by --fail-fast (SIGTERM): 'al < 10 ms' was not met for ";
+    assert!(done.stderr().contains(warning), "{}", done.stderr());
+    let report = shell.report();
+    assert!(report.warnings().iter().any(|told| told.starts_with(warning)));
+    assert_eq!((report.text("gate.verdict"), report.text("command.exit.signal")), ("fail", "SIGTERM"));
+    let training = format!("/proc/{}", shell.read("pid").trim());
+    until("the end of the training", || fs::metadata(&training).is_err());
+}
+
+#[test]
+fn a_run_that_passes_is_not_ended_early() {
+    let shell = shell();
+    let options = ["--require", "al < 2", "--min-iterations", "3", "--fail-fast=0.1"];
+    let command = ["--", "sh", "-c", "sh train.sh 40 1000; sleep 2.5; echo done"];
+    let done = shell.effllm(["run", "-q"].iter().chain(&options).chain(&command)).done();
+    assert!(done.code() == Some(0) && done.stdout().ends_with("done\n"), "{}", done.stderr());
+}
+
+#[test]
+fn reports_are_compared() {
+    let shell = shell_with_baselines();
+    train(&shell, &["-q", "-o", "slow.json", "--global-batch-size", "64"], "40 1200");
+    let compare = |arguments: &str| {
+        let done = shell.effllm(["compare"].into_iter().chain(arguments.split(' '))).done();
+        assert_eq!(done.code(), Some(0), "{}", done.stderr());
+        done.stdout()
+    };
+    insta::assert_snapshot!("compared", compare("a.json slow.json"));
+    insta::assert_snapshot!("compared_markdown", compare("--format markdown a.json a.json slow.json"));
+    let json: Value = serde_json::from_str(&compare("--format json a.json slow.json")).expect("JSON");
+    assert_eq!(json["metrics"][0]["changes"][0]["direction"], "worse");
+    assert_eq!(shell.effllm(["compare", "a.json"]).done().code(), Some(2));
+    assert_eq!(shell.effllm(["compare", "a.json", "none.json"]).done().code(), Some(2));
+}
