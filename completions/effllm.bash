@@ -727,7 +727,7 @@ _effllm() {
             return 0
             ;;
         effllm__subcmd__parse)
-            opts="-h --json --events --profile --rules --pattern --params --seq-len --global-batch-size --warmup --require --warn --baseline --allow-no-data --min-iterations --min-seconds --junit --gitlab-metrics --help"
+            opts="-h --json --events --explain --follow --profile --rules --pattern --params --seq-len --global-batch-size --warmup --log-interval --require --warn --baseline --allow-no-data --min-iterations --min-seconds --junit --gitlab-metrics --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -758,6 +758,10 @@ _effllm() {
                     return 0
                     ;;
                 --warmup)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-interval)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -80,6 +80,7 @@ complete -c effllm -n "__fish_effllm_using_subcommand parse" -l params -d 'Param
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l seq-len -d 'Tokens a sample [default: from the log]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l global-batch-size -d 'Samples an iteration, over the whole job [default: from the log]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l warmup -d 'Leave the first N iterations out of the headline metrics [default: 0]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l log-interval -d 'Iterations between two reports of --follow [default: 10] [env: EFFICIENTLLM_LOG_INTERVAL]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l require -d 'Exit 99 unless EXPR (`al <= 1.3 s`) holds; repeatable [default: none]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l warn -d 'Tell where EXPR does not hold; repeatable [default: none]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l baseline -d '`baseline` in EXPR; the median if it is repeated [default: none]' -r -F
@@ -89,6 +90,8 @@ complete -c effllm -n "__fish_effllm_using_subcommand parse" -l junit -d 'Write 
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l gitlab-metrics -d 'Write the metrics to FILE for GitLab\'s metrics report [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l json -d 'Print the report as JSON'
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l events -d 'Print what was recognised as JSON Lines: what the log states once, then an object a record'
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l explain -d 'Show what each rule matched, and for those that never did the line nearest to a match'
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l follow -d 'Read on as the file grows, is rotated or truncated, until Ctrl-C'
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l allow-no-data -d 'Pass where a metric that is required is null'
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand gate" -l require -d 'Exit 99 unless EXPR (`al <= 1.3 s`) holds; repeatable [default: none]' -r

@@ -14,7 +14,7 @@
 //!   is written then. [`replace`]: files that are whole at every moment.
 //! - [`ci`]: tells a gate's outcome wherever a CI looks for it.
 //! - [`settings`]: defaults, files, environment and flags become one `Settings`.
-//! - [`run`]: the main job. [`cli`]: one file a subcommand.
+//! - [`run`]: the main job. [`parse`]: its log half, on a log that exists. [`cli`]: one file a subcommand.
 
 pub mod child;
 pub mod ci;
@@ -26,6 +26,7 @@ pub mod host;
 pub mod log;
 pub mod metrics;
 pub mod model;
+pub mod parse;
 pub mod periodic;
 pub mod recorder;
 pub mod render;

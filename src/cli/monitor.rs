@@ -22,8 +22,8 @@ profile and sizes are in use with --from-start; iterations count from the first 
 while effllm measures.
 
 Exit status: 0 once the report is written, after Ctrl-C, SIGTERM or SIGHUP too (`status` then says
-interrupted); 2 bad flags or settings, no such process, a log that cannot be read; 125 there is
-nothing to measure.";
+interrupted); 99 a gate did not pass; 2 bad flags or settings, no such process, a log that cannot be
+read; 125 there is nothing to measure.";
 
 /// Measure what already runs, until Ctrl-C, its end, or for a while
 #[derive(Debug, Args)]
@@ -51,7 +51,7 @@ pub struct Monitor {
 
 /// Hides the options that say how to run a command: there is none.
 fn without_a_command(arg: Arg) -> Arg {
-    let of_a_command = arg.get_help_heading() == Some(COMMAND);
+    let of_a_command = arg.get_help_heading() == Some(COMMAND) || arg.get_id() == "fail_fast";
     arg.hide(of_a_command)
 }
 
@@ -63,7 +63,6 @@ impl Monitor {
             whence: if self.from_start { Whence::Start } else { Whence::End },
             duration: self.duration.map(|period| period.0),
         };
-        run::monitor(Settings::resolve(self.flags)?, &subject)?;
-        Ok(ExitCode::SUCCESS)
+        run::monitor(Settings::resolve(self.flags)?, &subject)?.imitate()
     }
 }

@@ -68,6 +68,10 @@ mod tests {
             .spawn()
             .unwrap();
         let process = NamedProcess::find(child.id()).unwrap();
+        // For a moment after its start a program has no command line yet.
+        while process.argv().len() == 1 {
+            sleep(Duration::from_millis(1));
+        }
         assert_eq!(process.argv(), ["sh", "-c", script, "", "é"]);
         assert_eq!(process.cwd().as_deref(), Some("/"));
         assert!(process.is_running());

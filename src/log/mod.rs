@@ -11,6 +11,7 @@ pub mod detect;
 pub mod field;
 pub mod input;
 pub mod lines;
+pub mod near;
 pub mod parser;
 pub mod pattern;
 pub mod profiles;

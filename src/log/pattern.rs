@@ -1,6 +1,7 @@
 //! A regular expression whose groups are fields.
 
-use std::sync::OnceLock;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use regex::bytes::{Captures, Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
@@ -20,6 +21,37 @@ pub struct Pattern {
     bindings: Vec<(usize, Binding)>,
     /// Words of which every match contains one; empty if there are none.
     words: Vec<Vec<u8>>,
+    /// Where it is written, as `rules.toml:12`.
+    place: String,
+    watch: Option<Watch>,
+}
+
+/// What a pattern has matched, for who asks why a log is read as it is. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Watch(Arc<Mutex<Seen>>);
+
+/// What a watched pattern has matched so far.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    pub matches: u64,
+    /// The last value of each field.
+    pub last: BTreeMap<&'static str, Value>,
+}
+
+impl Watch {
+    pub fn matches(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).matches
+    }
+
+    pub fn seen(&self) -> Seen {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn note(&self, values: &[(&Binding, Value)]) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.matches += 1;
+        seen.last.extend(values.iter().map(|(binding, value)| (binding.name(), value.clone())));
+    }
 }
 
 /// What is wrong with a pattern.
@@ -44,7 +76,14 @@ impl Pattern {
             }
         }
         let words = sieve::required_words(&parsed).unwrap_or_default();
-        Ok(Self { text: text.to_owned(), regex: OnceLock::new(), bindings, words })
+        Ok(Self {
+            text: text.to_owned(),
+            regex: OnceLock::new(),
+            bindings,
+            words,
+            place: String::new(),
+            watch: None,
+        })
     }
 
     /// Compiles the pattern now, to know that it can be.
@@ -62,6 +101,21 @@ impl Pattern {
         }
     }
 
+    /// The pattern with the place where it is written.
+    pub fn at(self, place: String) -> Self {
+        Self { place, ..self }
+    }
+
+    /// Where it is written: `rules.toml:12`, or the flag that gave it.
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Notes from here on what it matches.
+    pub fn watch(&mut self) -> Watch {
+        self.watch.get_or_insert_default().clone()
+    }
+
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -72,7 +126,11 @@ impl Pattern {
     }
 
     pub fn is_match(&self, line: &[u8]) -> bool {
-        self.regex().is_some_and(|regex| regex.is_match(line))
+        let is_match = self.regex().is_some_and(|regex| regex.is_match(line));
+        if let Some(watch) = self.watch.as_ref().filter(|_| is_match) {
+            watch.note(&[]);
+        }
+        is_match
     }
 
     /// Where the first match begins.
@@ -91,7 +149,11 @@ impl Pattern {
     /// All that the pattern matches in a line, put together.
     pub fn matched(&self, line: &[u8]) -> String {
         let parts = self.all(line).filter_map(|captures| captures.get(0)).map(|part| part.as_bytes());
-        parts.map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ")
+        let matched = parts.map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ");
+        if let Some(watch) = self.watch.as_ref().filter(|_| !matched.is_empty()) {
+            watch.note(&[]);
+        }
+        matched
     }
 
     /// Whether the group of this field took something that cannot be true.
@@ -107,7 +169,12 @@ impl Pattern {
             let text = String::from_utf8_lossy(captures.get(*group)?.as_bytes());
             binding.read(&text)
         };
-        self.bindings.iter().filter_map(|bound| Some((&bound.1, read(bound)?))).collect()
+        let values: Vec<_> =
+            self.bindings.iter().filter_map(|bound| Some((&bound.1, read(bound)?))).collect();
+        if let Some(watch) = &self.watch {
+            watch.note(&values);
+        }
+        values
     }
 
     /// The fields that its groups take.

@@ -104,6 +104,22 @@ pub enum Sign {
     Sure,
 }
 
+/// What a pattern is for, by the key that it is written under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    Record,
+    Field,
+    More,
+    End,
+    By,
+    Fact,
+    Hint,
+    Sign,
+    Ignore,
+    Pause,
+    Restart,
+}
+
 /// A set of rules.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -214,7 +230,7 @@ impl Rules {
             way_out: error.way_out,
             ..Error::usage(format!("--pattern: {}", error.what)).at(with_caret(text, error.offset))
         };
-        let line = Pattern::new(text).map_err(usage)?;
+        let line = Pattern::new(text).map_err(usage)?.at("--pattern".to_owned());
         line.compile().map_err(usage)?;
         let rule = RecordRule::of(line);
         if !rule.takes_a_value() {
@@ -247,6 +263,29 @@ impl Rules {
             .iter()
             .flat_map(|rule| rule.own_patterns().chain(&rule.more).chain(&rule.end).chain(&rule.by));
         of_records.chain(self.openers()).chain(&self.ignore)
+    }
+
+    /// Hands on every pattern with what it is for. Those of a record follow its `record`.
+    pub fn each(&mut self, mut take: impl FnMut(Purpose, &mut Pattern)) {
+        for rule in &mut self.records {
+            take(Purpose::Record, &mut rule.line);
+            rule.fields.iter_mut().for_each(|pattern| take(Purpose::Field, pattern));
+            rule.more.iter_mut().for_each(|pattern| take(Purpose::More, pattern));
+            rule.end.iter_mut().for_each(|pattern| take(Purpose::End, pattern));
+            rule.by.iter_mut().for_each(|pattern| take(Purpose::By, pattern));
+        }
+        let Self { facts, hints, signs, ignore, pause, restart, .. } = self;
+        let lists = [
+            (Purpose::Fact, facts),
+            (Purpose::Hint, hints),
+            (Purpose::Sign, signs),
+            (Purpose::Ignore, ignore),
+            (Purpose::Pause, pause),
+            (Purpose::Restart, restart),
+        ];
+        for (purpose, patterns) in lists {
+            patterns.iter_mut().for_each(|pattern| take(purpose, pattern));
+        }
     }
 
     /// Those patterns of which one matches any line that these rules have to do with, unless a
@@ -283,7 +322,9 @@ impl RecordRule {
 }
 
 fn pattern(text: &str, origin: &str, written: &Spanned<String>) -> Result<Pattern, Error> {
-    Pattern::new(written.get_ref()).map_err(|error| {
+    let line = text.get(..written.span().start).unwrap_or_default().matches('\n').count() + 1;
+    let pattern = Pattern::new(written.get_ref()).map(|pattern| pattern.at(format!("{origin}:{line}")));
+    pattern.map_err(|error| {
         // The span begins with the quotes; in a basic string an escape is longer than what it means.
         let source = text.get(written.span()).unwrap_or_default();
         let quotes = source.len() - source.trim_start_matches(['\'', '"']).len();

@@ -8,10 +8,12 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 use jiff::Timestamp;
 
 use super::context::Environment;
+use super::gate::RunGate;
 use super::grow::{self, GrowingLog};
 use super::interrupt::interruptions;
 use super::secrets;
 use super::session::Session;
+use crate::child::Ending;
 use crate::error::Error;
 use crate::gpu::GpuChoice;
 use crate::host::{NamedProcess, Tree};
@@ -31,10 +33,12 @@ pub struct Subject {
 }
 
 /// Measures until the process ends, the time is up, or a signal says so, and writes the report.
+/// Answers with how effllm is to end: well, or as a gate that was not passed.
 ///
 /// # Errors
 /// Before it begins: there is no such process, the log cannot be read, there is nothing to measure.
-pub fn monitor(settings: Settings, subject: &Subject) -> Result<(), Error> {
+pub fn monitor(settings: Settings, subject: &Subject) -> Result<Ending, Error> {
+    let mut gate = RunGate::prepare(&settings.gate)?;
     let process = subject.pid.map(find).transpose()?;
     let mut tail = subject.log.as_deref().map(|log| Tail::open(log, subject.whence)).transpose()?;
     let only_gpus = process.is_none() && tail.is_none();
@@ -75,8 +79,17 @@ pub fn monitor(settings: Settings, subject: &Subject) -> Result<(), Error> {
     let status = wait(process, &interruptions, until);
     let ended = session.clock.now();
     session.stop_sampling();
-    session.finish(ended, status, log.is_none_or(GrowingLog::finish), |_| {}, |_| String::new());
-    Ok(())
+    session.finish(
+        ended,
+        status,
+        log.is_none_or(GrowingLog::finish),
+        |_| {},
+        |report| {
+            gate.judge(report);
+            gate.outcome(report, gate.ending(Ending::Exited(0)), settings.quiet)
+        },
+    );
+    Ok(gate.ending(Ending::Exited(0)))
 }
 
 fn find(pid: u32) -> Result<NamedProcess, Error> {

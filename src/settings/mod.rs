@@ -17,7 +17,7 @@ pub use environment::metrics_enabled;
 pub use file::{read_report, read_reports};
 pub use gate::{GateLayer, GateSettings};
 pub use layer::{COMMAND, Layer};
-pub use values::{Count, Interval, Patience, ReportTarget};
+pub use values::{Bounded, Count, Interval, Patience, ReportTarget};
 
 use crate::child::{StdioMode, TakenSignal};
 use crate::error::Error;

@@ -516,10 +516,10 @@ fn the_lines_of_the_two_streams_are_not_mixed() {
         let script = format!(
             r#"
             while IFS= read -r line; do
-                printf '%s' "${{line%elapsed*}}" >&{iterations}
+                printf '%s' "${{line%per iteration*}}" >&{iterations}
                 printf 'a line of the other stream\n' >&{noise}
                 sleep 0.005
-                case $line in *elapsed*) printf 'elapsed%s' "${{line#*elapsed}}" >&{iterations};; esac
+                case $line in *elapsed*) printf 'per iteration%s' "${{line#*per iteration}}" >&{iterations};; esac
                 echo >&{iterations}
             done <train.log
             "#
@@ -536,7 +536,8 @@ fn colours_and_launchers_prefixes_are_no_hindrance() {
     {
         let mut log = header();
         for i in 1..=5 {
-            let _ = writeln!(log, "{before}{}{after}", line(i, BATCH * i as f64, 100.0).trim_end());
+            let line = line(i, BATCH * i as f64, 100.0).replace("100.0", "\x1b[33m100.0\x1b[39m");
+            let _ = writeln!(log, "{before}{}{after}", line.trim_end());
         }
         assert_metrics(&read("", log), 5.0, 0.5, 80.0);
     }

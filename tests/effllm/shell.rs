@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, kill, signal, sigprocmask};
 use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -111,6 +111,15 @@ impl Shell {
         let mut argv = argv.into_iter();
         let mut command = Command::new(argv.next().expect("a program"));
         command.args(argv).current_dir(self.folder.path()).env_clear().envs(self.environment.iter().cloned());
+        let by_default = || {
+            for number in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT] {
+                // SAFETY: SIG_DFL is no code.
+                unsafe { signal(number, SigHandler::SigDfl) }?;
+            }
+            Ok(())
+        };
+        // SAFETY: signal may be called between fork and exec. Who runs the tests may have ignored some.
+        unsafe { command.pre_exec(by_default) };
         Call { shell: self, command }
     }
 
@@ -168,7 +177,6 @@ impl<'a> Call<'a> {
 
     /// Ignores a signal, as `nohup` and some launchers do, or blocks it, as others do.
     pub fn with_signals(mut self, ignored: Option<Signal>, blocked: Option<Signal>) -> Self {
-        use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, signal, sigprocmask};
         let block: SigSet = blocked.into_iter().collect();
         let prepare = move || {
             if let Some(ignored) = ignored {

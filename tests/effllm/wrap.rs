@@ -357,19 +357,30 @@ fn on_a_terminal<'a>(shell: &'a Shell, script: &str) -> (Session<'a>, PtyMaster)
 }
 
 #[test]
-fn control_c_on_a_terminal_reaches_the_command_once() {
+fn control_c_on_a_terminal_reaches_the_command() {
     let shell = Shell::new();
-    let script = format!("exec >told; {TELL_SIGNALS}");
-    let (session, mut terminal) = on_a_terminal(&shell, &script);
+    let (session, mut terminal) = on_a_terminal(&shell, &format!("exec >told; {TELL_SIGNALS}"));
     until("the command", || shell.exists("told") && shell.read("told").contains("ready"));
     terminal.write_all(b"\x03").expect("a key is pressed");
     until("the signal", || shell.read("told").contains("INT"));
-    // What effllm had to say would have come before this.
+    shell.write("stop", "");
+    assert_eq!(session.wait().code(), Some(0));
+    assert_eq!(shell.read("told"), "ready\ncaught INT\n");
+}
+
+#[test]
+fn control_c_on_a_terminal_is_not_sent_a_second_time() {
+    let shell = Shell::new();
+    // Two at once would look like one. So the command leaves the terminal: what comes, effllm sends.
+    shell.write("tell.sh", TELL_SIGNALS);
+    let (session, mut terminal) = on_a_terminal(&shell, "exec setsid sh tell.sh >told");
+    until("the command", || shell.exists("told") && shell.read("told").contains("ready"));
+    terminal.write_all(b"\x03").expect("a key is pressed");
     session.send(Signal::SIGUSR1);
     until("another signal", || shell.read("told").contains("USR1"));
     shell.write("stop", "");
     assert_eq!(session.wait().code(), Some(0));
-    assert_eq!(shell.read("told"), "ready\ncaught INT\ncaught USR1\n");
+    assert_eq!(shell.read("told"), "ready\ncaught USR1\n");
 }
 
 #[test]

@@ -126,6 +126,17 @@ fn a_signal_that_the_caller_ignores_ends_nothing() {
 }
 
 #[test]
+fn a_gate_judges_what_was_measured() {
+    let workshop = Workshop::new();
+    let monitor = workshop.monitor(&format!("{READ_THE_LOG} --min-iterations 1 --require 'al <= 0.05'"));
+    workshop.append("step 1 took 100\nstep 2 took 100\n");
+    monitor.wait_for("[EfficientLLM Metrics] Iteration 2:");
+    monitor.signal(Signal::SIGINT);
+    let (code, report) = monitor.ended();
+    assert_eq!((code, &report["gate"]["verdict"]), (Some(99), &json!("fail")));
+}
+
+#[test]
 fn nothing_begins_that_cannot_be_measured() {
     let workshop = Workshop::new();
     let process = Patient::new("", &[]);

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 
 use crossbeam_channel::{Receiver, unbounded};
@@ -104,10 +104,16 @@ impl Monitor {
 
     /// The report, once effllm has ended well.
     #[track_caller]
-    pub fn report(mut self) -> Value {
-        let status: ExitStatus = self.child.wait().unwrap();
-        assert!(status.success(), "{status}");
-        serde_json::from_str(&fs::read_to_string(&self.report).unwrap()).unwrap()
+    pub fn report(self) -> Value {
+        let (code, report) = self.ended();
+        assert_eq!(code, Some(0));
+        report
+    }
+
+    /// The exit status and the report, once effllm has ended.
+    pub fn ended(mut self) -> (Option<i32>, Value) {
+        let status = self.child.wait().unwrap();
+        (status.code(), serde_json::from_str(&fs::read_to_string(&self.report).unwrap()).unwrap())
     }
 }
 

@@ -1,0 +1,244 @@
+//! Why a log is read as it is: what each rule matched, and how near those came that never did.
+
+use std::collections::VecDeque;
+
+use super::table;
+use crate::log::clean::{without_escapes, without_prefix};
+use crate::log::lines::LineSplitter;
+use crate::log::near::{Near, Search};
+use crate::log::pattern::Watch;
+use crate::log::rules::Purpose;
+use crate::log::{LogReader, Rules, Source};
+use crate::model::Event;
+use crate::settings::LogRules;
+
+/// Lines that are kept until the profile is known, to be compared with its rules then.
+const LONGEST_BACKLOG: usize = 2000;
+/// As much of each of them.
+const LONGEST_LINE: usize = 1000;
+
+/// Reads a log and watches the rules, in bounded memory.
+pub struct Explainer {
+    reader: LogReader,
+    splitter: LineSplitter,
+    /// Lines that have ended, empty ones too: as an editor counts them.
+    ended: u64,
+    records: u64,
+    profiles: Vec<WatchedProfile>,
+    /// The profile in use.
+    chosen: Option<usize>,
+    /// The line by which it was chosen.
+    decided: Option<(u64, Vec<u8>)>,
+    backlog: VecDeque<(u64, Vec<u8>)>,
+}
+
+/// A profile and what its rules have matched.
+pub struct WatchedProfile {
+    pub name: String,
+    pub patterns: Vec<WatchedPattern>,
+}
+
+/// A pattern and what it has matched.
+pub struct WatchedPattern {
+    pub purpose: Purpose,
+    pub text: String,
+    pub place: String,
+    pub watch: Watch,
+    /// Lines that it matched, and the last one's number.
+    pub lines: u64,
+    pub last_line: u64,
+    /// The record that it belongs to: the place of that one's pattern in the list.
+    record: usize,
+    matches_before: u64,
+    search: Option<Search>,
+}
+
+/// All that is known in the end.
+pub struct Explanation<'a> {
+    pub name: &'a str,
+    pub lines: u64,
+    pub records: u64,
+    pub chosen: Option<(&'a WatchedProfile, Why<'a>)>,
+    pub profiles: &'a [WatchedProfile],
+}
+
+/// Why a profile is in use.
+pub enum Why<'a> {
+    Line(u64, &'a [u8]),
+    Else(&'a str),
+}
+
+impl Explainer {
+    pub fn new(mut rules: LogRules) -> Self {
+        let profiles = match &mut rules {
+            LogRules::Auto(profiles) => profiles.iter_mut().map(WatchedProfile::new).collect(),
+            LogRules::These(rules, _) => vec![WatchedProfile::new(rules)],
+        };
+        let chosen = matches!(rules, LogRules::These(..)).then_some(0);
+        Self {
+            reader: rules.reader().of_a_file(),
+            splitter: LineSplitter::default(),
+            ended: 0,
+            records: 0,
+            profiles,
+            chosen,
+            decided: None,
+            backlog: VecDeque::new(),
+        }
+    }
+
+    /// Takes some of the log.
+    pub fn push(&mut self, bytes: &[u8]) {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.split(|splitter, line| splitter.push(part, 0.0, |bytes, _| line(bytes)));
+            self.ended += u64::from(part.ends_with(b"\n"));
+        }
+    }
+
+    /// The log has ended: says what is known of it.
+    pub fn explain(mut self, name: &str) -> String {
+        self.split(|splitter, line| splitter.finish(|bytes, _| line(bytes)));
+        let mut events = Vec::new();
+        self.reader.finish(&mut events);
+        self.count(&events);
+        self.choose();
+        let chosen = self.chosen.and_then(|chosen| self.profiles.get(chosen)).map(|profile| {
+            let line = self.decided.as_ref().map(|(number, line)| Why::Line(*number, line));
+            let because = self.reader.profile().map_or("", |(_, because)| because);
+            (profile, line.unwrap_or(Why::Else(because)))
+        });
+        let lines = self.reader.lines();
+        table::explanation(&Explanation {
+            name,
+            lines,
+            records: self.records,
+            chosen,
+            profiles: &self.profiles,
+        })
+    }
+
+    fn split(&mut self, cut: impl FnOnce(&mut LineSplitter, &mut dyn FnMut(&[u8]))) {
+        let mut splitter = std::mem::take(&mut self.splitter);
+        cut(&mut splitter, &mut |line| self.line(line));
+        self.splitter = splitter;
+    }
+
+    fn line(&mut self, line: &[u8]) {
+        let number = self.ended + 1;
+        let mut events = Vec::new();
+        for bytes in [line, b"\n"] {
+            self.reader.push(Source::Stdout, bytes, 0.0, &mut events);
+        }
+        self.count(&events);
+        self.profiles.iter_mut().for_each(|profile| profile.count(number));
+        let line = without_escapes(line);
+        let line = without_prefix(&line);
+        if self.chosen.is_none() && self.choose() {
+            self.decided = Some((number, kept(line)));
+        }
+        match self.chosen.and_then(|chosen| self.profiles.get_mut(chosen)) {
+            Some(profile) => profile.look(number, line, |_| true),
+            None => {
+                self.profiles
+                    .iter_mut()
+                    .for_each(|profile| profile.look(number, line, |purpose| purpose == Purpose::Record));
+                self.backlog.push_back((number, kept(line)));
+                if self.backlog.len() > LONGEST_BACKLOG {
+                    self.backlog.pop_front();
+                }
+            }
+        }
+    }
+
+    fn count(&mut self, events: &[Event]) {
+        let is_record = |event: &&Event| matches!(event, Event::Progress(record) if !record.baseline);
+        self.records += events.iter().filter(is_record).count() as u64;
+    }
+
+    /// Whether the reader has chosen a profile now; what came before is compared with its rules then.
+    fn choose(&mut self) -> bool {
+        let name = self.reader.profile().map(|(name, _)| name);
+        let Some(profile) = self.profiles.iter().position(|profile| Some(&*profile.name) == name) else {
+            return false;
+        };
+        self.chosen = Some(profile);
+        for (number, line) in std::mem::take(&mut self.backlog) {
+            if let Some(profile) = self.profiles.get_mut(profile) {
+                profile.look(number, &line, |purpose| purpose != Purpose::Record);
+            }
+        }
+        true
+    }
+}
+
+impl WatchedProfile {
+    fn new(rules: &mut Rules) -> Self {
+        let mut patterns: Vec<WatchedPattern> = Vec::new();
+        let mut record = 0;
+        rules.each(|purpose, pattern| {
+            if purpose == Purpose::Record {
+                record = patterns.len();
+            }
+            patterns.push(WatchedPattern {
+                purpose,
+                text: pattern.text().to_owned(),
+                place: pattern.place().to_owned(),
+                watch: pattern.watch(),
+                lines: 0,
+                last_line: 0,
+                record,
+                matches_before: 0,
+                search: None,
+            });
+        });
+        Self { name: rules.name.clone(), patterns }
+    }
+
+    /// Notes which patterns have matched in the line that was read last.
+    fn count(&mut self, number: u64) {
+        for pattern in &mut self.patterns {
+            let matches = pattern.watch.matches();
+            if matches > pattern.matches_before {
+                pattern.matches_before = matches;
+                pattern.lines += u64::from(pattern.last_line != number);
+                pattern.last_line = number;
+            }
+        }
+    }
+
+    /// Compares a line with those patterns that have not matched yet. What a record's line may say
+    /// besides is looked for only in lines of that record.
+    fn look(&mut self, number: u64, line: &[u8], concerns: impl Fn(Purpose) -> bool) {
+        let opens = |pattern: &&WatchedPattern| {
+            pattern.last_line == number
+                && matches!(pattern.purpose, Purpose::Record | Purpose::More | Purpose::End)
+        };
+        let opened: Vec<usize> = self.patterns.iter().filter(opens).map(|pattern| pattern.record).collect();
+        for pattern in self.patterns.iter_mut().filter(|pattern| pattern.lines == 0) {
+            let is_due = match pattern.purpose {
+                Purpose::Field | Purpose::By => opened.contains(&pattern.record),
+                _ => true,
+            };
+            if is_due && concerns(pattern.purpose) {
+                let text = &pattern.text;
+                pattern.search.get_or_insert_with(|| Search::new(text)).look(number, line);
+            }
+        }
+    }
+
+    /// Lines that a pattern for this matched.
+    pub fn lines(&self, purpose: Purpose) -> u64 {
+        self.patterns.iter().filter(|pattern| pattern.purpose == purpose).map(|pattern| pattern.lines).sum()
+    }
+}
+
+impl WatchedPattern {
+    /// The line that came nearest to a match, for a pattern that has none.
+    pub fn nearest(&self) -> Option<&Near> {
+        self.search.as_ref().filter(|_| self.lines == 0)?.nearest()
+    }
+}
+
+fn kept(line: &[u8]) -> Vec<u8> {
+    line.get(..LONGEST_LINE).unwrap_or(line).to_vec()
+}

@@ -1,0 +1,231 @@
+//! The log half of the main job, on a log that exists or grows: its report, what was recognised in
+//! it, or why it is read as it is.
+
+mod events;
+mod explain;
+mod source;
+mod table;
+
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+
+use crate::error::Error;
+use crate::log::LogReader;
+use crate::model::report::{Command, Job, Status};
+use crate::model::{Event, Report};
+use crate::recorder::Recorder;
+use crate::render;
+use crate::settings::Settings;
+use crate::view::console_lines;
+
+use events::EventPrinter;
+use explain::Explainer;
+use source::{Piece, Source};
+
+/// What is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Summary,
+    Json,
+    Events,
+    Explanation,
+}
+
+impl Form {
+    /// Whether it shows a report, which can be judged.
+    pub fn is_of_a_report(self) -> bool {
+        matches!(self, Self::Summary | Self::Json)
+    }
+}
+
+/// Which log, and what of it.
+#[derive(Debug)]
+pub struct Request {
+    /// Standard input where there is none.
+    pub file: Option<PathBuf>,
+    /// Read on as the file grows, until Ctrl-C.
+    pub follow: bool,
+    pub form: Form,
+}
+
+/// Reads the log and prints what was asked for on stdout; answers with the report, if that was it.
+/// `judge` has the last word on the report.
+///
+/// # Errors
+/// The log cannot be read, or not to its end: what could be read has been printed then. Or stdout
+/// cannot be written to.
+pub fn parse(
+    settings: Settings,
+    request: &Request,
+    judge: impl FnOnce(&mut Report),
+) -> Result<Option<Report>, Error> {
+    let source = Source::open(request)?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let (report, read) = match request.form {
+        Form::Events => (None, events(settings, request, source, &mut out)),
+        Form::Explanation => (None, explanation(settings, request, source, &mut out)),
+        Form::Summary | Form::Json => {
+            let (mut report, read) = report(settings, request, source, &mut out);
+            judge(&mut report);
+            let written = out.write_all(shown(&report, request.form).as_bytes());
+            (Some(report), read.and(written.map_err(Failure::Output)))
+        }
+    };
+    match read.and_then(|()| Ok(out.flush()?)) {
+        Ok(()) => Ok(report),
+        Err(Failure::Input(error)) => {
+            // What could be read comes before why the rest could not.
+            let _ = out.flush();
+            Err(error)
+        }
+        // Whoever reads has had enough (`| head`).
+        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(report),
+        Err(Failure::Output(error)) => Err(Error::failed(format!("cannot write to stdout: {error}"))),
+    }
+}
+
+/// Why reading ended early.
+enum Failure {
+    Input(Error),
+    Output(io::Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+/// What has come of the log when the events are handed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// There is more.
+    Reading,
+    /// All that is there for now.
+    CaughtUp,
+}
+
+/// Reads the log through and hands on the events, also those before a place that cannot be read.
+fn read(
+    source: &mut Source,
+    reader: &mut LogReader,
+    mut take: impl FnMut(&LogReader, &mut Vec<Event>, Moment) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut events = Vec::new();
+    loop {
+        let (piece, moment) = match source.next() {
+            Ok(Piece::Bytes(bytes)) => {
+                reader.push(crate::log::Source::Stdout, bytes, 0.0, &mut events);
+                (Ok(true), Moment::Reading)
+            }
+            Ok(Piece::CaughtUp) => (Ok(true), Moment::CaughtUp),
+            Ok(Piece::Silence) => {
+                reader.pause(&mut events);
+                (Ok(true), Moment::CaughtUp)
+            }
+            Ok(Piece::End) => (Ok(false), Moment::CaughtUp),
+            Err(error) => (Err(Failure::Input(error)), Moment::CaughtUp),
+        };
+        if !matches!(piece, Ok(true)) {
+            reader.finish(&mut events);
+        }
+        take(reader, &mut events, moment)?;
+        if !piece? {
+            return Ok(());
+        }
+    }
+}
+
+fn report(
+    settings: Settings,
+    request: &Request,
+    mut source: Source,
+    out: &mut impl Write,
+) -> (Report, Result<(), Failure>) {
+    let command = Command::of_a_log(source.name().to_owned());
+    let mut recorder = Recorder::new(settings.recorder_options(), command, Job::default());
+    recorder.no_gpus("a log has no GPU figures".to_owned());
+    let mut reader = settings.log.reader().of_a_file();
+    let mut announced = 0;
+    let announces = request.follow && request.form == Form::Summary;
+    let read = read(&mut source, &mut reader, |reader, events, moment| {
+        recorder.fold(Event::LogRead { lines: reader.lines(), bytes: reader.bytes() });
+        events.drain(..).for_each(|event| recorder.fold(event));
+        let intervals = recorder.last_iteration().map_or(0, |last| last / settings.log_interval);
+        // Of what was there before one report is enough.
+        if announces && moment == Moment::CaughtUp && intervals != announced {
+            announced = intervals;
+            out.write_all(console_lines(&recorder.report(0.0)).as_bytes())?;
+            out.flush()?;
+        }
+        Ok(())
+    });
+    if let Err(Failure::Input(error)) = &read {
+        recorder.warn(format!("{}; this is what comes before", error.what));
+    }
+    if let Some((name, because)) = reader.profile() {
+        recorder.fold(Event::Profile { name: name.to_owned(), because: because.to_owned() });
+    }
+    recorder.ended(0.0, Status::Completed, |_| {});
+    (recorder.report(0.0), read)
+}
+
+fn shown(report: &Report, form: Form) -> String {
+    match form {
+        Form::Json => render::json(report),
+        _ => render::summary(report, None, false),
+    }
+}
+
+/// Prints the facts first. Those of a file are gathered in a first reading, since a log may state
+/// some of them late; where there is only one reading, each newly stated fact is followed by all of
+/// them again.
+fn events(
+    settings: Settings,
+    request: &Request,
+    mut source: Source,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let mut reader = settings.log.reader().of_a_file();
+    let mut printer = EventPrinter::new(out);
+    let twice = source.can_be_read_again();
+    if twice {
+        let mut first = reader.clone();
+        // Where it cannot be read on, the second reading says so.
+        let _ = read(&mut source, &mut first, |_, events, _| {
+            printer.note_facts(events.drain(..));
+            Ok(())
+        });
+        printer.print_facts(first.profile().map(|profile| profile.0))?;
+        source = Source::open(request).map_err(Failure::Input)?;
+    }
+    read(&mut source, &mut reader, |reader, events, moment| {
+        let profile = reader.profile().map(|profile| profile.0);
+        events.drain(..).try_for_each(|event| printer.print(event, profile, !twice))?;
+        if moment == Moment::CaughtUp {
+            printer.print_facts(profile)?;
+        }
+        if twice { Ok(()) } else { Ok(printer.flush()?) }
+    })
+}
+
+fn explanation(
+    settings: Settings,
+    request: &Request,
+    mut source: Source,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let mut explainer = Explainer::new(settings.log);
+    let mut read = || loop {
+        match source.next() {
+            Ok(Piece::Bytes(bytes)) => explainer.push(bytes),
+            Ok(Piece::CaughtUp | Piece::Silence) => {}
+            Ok(Piece::End) => return Ok(()),
+            Err(error) => return Err(Failure::Input(error)),
+        }
+    };
+    let read = read();
+    let name = request.file.as_ref().map_or("the log".to_owned(), |file| file.display().to_string());
+    out.write_all(explainer.explain(&name).as_bytes())?;
+    read
+}

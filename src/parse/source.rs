@@ -1,0 +1,146 @@
+//! A log's bytes as they come: from a file or standard input once, or from a file that grows.
+
+use std::io::Read;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use super::Request;
+use crate::error::Error;
+use crate::log::input::{self, Compression, Input};
+use crate::log::tail::{Step, Tail, Whence};
+use crate::run;
+
+/// How often a file that has not grown is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// After so long without a line, no other line belongs to the last record.
+const SILENCE: Duration = Duration::from_secs(1);
+const BUFFER: usize = 64 * 1024;
+
+pub struct Source {
+    name: String,
+    kind: Kind,
+    buffer: Vec<u8>,
+}
+
+enum Kind {
+    Once { input: Input, is_file: bool },
+    Growing(Growing),
+}
+
+struct Growing {
+    tail: Tail,
+    told_to_end: Receiver<()>,
+    state: State,
+    /// Once it is told to end: the bytes that were there then, less those read since.
+    left: Option<u64>,
+}
+
+/// What was handed on last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Bytes,
+    /// That there was nothing more, first at this moment.
+    CaughtUp(Instant),
+    Silence,
+}
+
+/// What comes next.
+pub enum Piece<'a> {
+    Bytes(&'a [u8]),
+    /// All has been read that is there for now.
+    CaughtUp,
+    /// And nothing has come for a while.
+    Silence,
+    End,
+}
+
+impl Source {
+    /// # Errors
+    /// The file cannot be read, or not followed.
+    pub fn open(request: &Request) -> Result<Self, Error> {
+        let file = request.file.as_deref();
+        let name = file.map_or("-".to_owned(), |file| file.to_string_lossy().into_owned());
+        let kind = match file {
+            Some(file) if request.follow => Kind::Growing(Growing::open(file)?),
+            None if request.follow => {
+                return Err(Error::usage("--follow needs a file")
+                    .hint("standard input is read for as long as it is open without it"));
+            }
+            _ => Kind::Once {
+                input: Input::open(file)?,
+                is_file: file.is_some_and(|file| file.metadata().is_ok_and(|found| found.is_file())),
+            },
+        };
+        Ok(Self { name, kind, buffer: vec![0; BUFFER] })
+    }
+
+    /// The file as it was named, or `-`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether there is as much in it the next time that it is opened: not in a pipe.
+    pub fn can_be_read_again(&self) -> bool {
+        matches!(self.kind, Kind::Once { is_file: true, .. })
+    }
+
+    /// Waits for what comes next.
+    ///
+    /// # Errors
+    /// The file's, or its compression is damaged.
+    pub fn next(&mut self) -> Result<Piece<'_>, Error> {
+        match &mut self.kind {
+            Kind::Once { input, .. } => match input.read(&mut self.buffer)? {
+                0 => Ok(Piece::End),
+                read => Ok(Piece::Bytes(self.buffer.get(..read).unwrap_or_default())),
+            },
+            Kind::Growing(growing) => growing.next(&mut self.buffer),
+        }
+    }
+}
+
+impl Growing {
+    fn open(file: &Path) -> Result<Self, Error> {
+        let mut head = Vec::new();
+        let _ = input::open(file)?.take(4).read_to_end(&mut head);
+        if Compression::of(&head).is_some() {
+            return Err(Error::usage(format!("cannot follow {}: it is compressed", file.display()))
+                .hint("without --follow it is read as it is"));
+        }
+        let tail = Tail::open(file, Whence::Start)?;
+        Ok(Self { tail, told_to_end: run::interruptions()?, state: State::Bytes, left: None })
+    }
+
+    fn next<'a>(&mut self, buffer: &'a mut [u8]) -> Result<Piece<'a>, Error> {
+        loop {
+            let wait = if self.state == State::Bytes { Duration::ZERO } else { LOOK };
+            if self.left.is_none() && self.told_to_end.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+                self.left = Some(self.tail.backlog());
+            }
+            let step = if self.left == Some(0) { Step::Nothing } else { self.tail.read(buffer)? };
+            match step {
+                Step::Bytes(read) => {
+                    self.state = State::Bytes;
+                    self.left = self.left.map(|left| left.saturating_sub(read as u64));
+                    return Ok(Piece::Bytes(buffer.get(..read).unwrap_or_default()));
+                }
+                Step::Anew => return Ok(Piece::Bytes(b"\n")), // ends the line that was cut off
+                Step::Nothing if self.left.is_some() => return Ok(Piece::End),
+                Step::Nothing => {}
+            }
+            match self.state {
+                State::Bytes => {
+                    self.state = State::CaughtUp(Instant::now());
+                    return Ok(Piece::CaughtUp);
+                }
+                State::CaughtUp(since) if since.elapsed() >= SILENCE => {
+                    self.state = State::Silence;
+                    return Ok(Piece::Silence);
+                }
+                State::CaughtUp(_) | State::Silence => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! An explanation as text.
+
+use console::measure_text_width;
+
+use super::explain::{Explanation, WatchedPattern, WatchedProfile, Why};
+use crate::log::field::Value;
+use crate::log::near::Near;
+use crate::log::rules::Purpose;
+use crate::model::units::show;
+use crate::render::{clip, plain};
+
+/// Profiles whose nearest line is shown where none was chosen.
+const NEAREST_PROFILES: usize = 5;
+/// Columns that are shown of a log's line before the place in question, and behind it.
+const BEFORE: usize = 40;
+const BEHIND: usize = 30;
+const LONGEST_RULE: usize = 98;
+const LONGEST_WANTED: usize = 40;
+const LONGEST_VALUE: usize = 30;
+
+pub fn explanation(explanation: &Explanation) -> String {
+    let Explanation { name, lines, records, chosen, profiles } = explanation;
+    let mut text = format!("{}: {lines} lines, {records} progress records\n", plain(name));
+    match chosen {
+        Some((profile, why)) => {
+            text += &format!("profile: {}, {}\n\n", profile.name, because(why));
+            text += &of_profile(profile);
+        }
+        None => {
+            text += "profile: none recognised this log; what each saw of it:\n\n";
+            text += &of_all(profiles);
+        }
+    }
+    text
+}
+
+fn because(why: &Why) -> String {
+    match why {
+        Why::Line(number, line) => {
+            let line = clip(&plain(&String::from_utf8_lossy(line)), BEFORE + BEHIND);
+            format!("which line {number} is written in: {line}")
+        }
+        Why::Else(because) => format!("chosen by {}", plain(because)),
+    }
+}
+
+fn of_profile(profile: &WatchedProfile) -> String {
+    let heading = ["rule", "place", "lines", "last", "its values there"].map(str::to_owned);
+    let (matched, unmatched): (Vec<_>, Vec<_>) =
+        profile.patterns.iter().partition(|pattern| pattern.lines > 0);
+    let mut rows = vec![heading];
+    rows.extend(matched.iter().map(|pattern| {
+        let numbers = [pattern.lines, pattern.last_line].map(|number| number.to_string());
+        let [lines, last] = numbers;
+        [label(pattern.purpose).to_owned(), pattern.place.clone(), lines, last, values(pattern)]
+    }));
+    let mut text = if matched.is_empty() { "No rule matched a line.\n".to_owned() } else { table(&rows) };
+    let (near, far): (Vec<_>, Vec<_>) =
+        unmatched.into_iter().partition(|pattern| pattern.nearest().is_some());
+    if !near.is_empty() {
+        text += "\nThese never matched; the line nearest to a match:\n";
+    }
+    for pattern in near {
+        text += &format!("\n {}\n", rule(pattern));
+        text += &pattern.nearest().map(nearest).unwrap_or_default();
+    }
+    if !far.is_empty() {
+        text += "\nThese never matched, and no line comes near:\n\n";
+    }
+    text + &far.into_iter().map(|pattern| format!(" {}\n", rule(pattern))).collect::<String>()
+}
+
+fn rule(pattern: &WatchedPattern) -> String {
+    let purpose = label(pattern.purpose).trim_start();
+    clip(&format!("{} {purpose}: {}", pattern.place, plain(&pattern.text)), LONGEST_RULE)
+}
+
+fn of_all(profiles: &[WatchedProfile]) -> String {
+    let heading = ["profile", "records", "facts", "hints"].map(str::to_owned);
+    let mut rows = vec![heading];
+    rows.extend(profiles.iter().map(|profile| {
+        let count = |purpose| profile.lines(purpose).to_string();
+        [profile.name.clone(), count(Purpose::Record), count(Purpose::Fact), count(Purpose::Hint)]
+    }));
+    let mut text = table(&rows);
+    let mut of_profiles: Vec<(&WatchedPattern, &Near)> = profiles
+        .iter()
+        .filter_map(|profile| {
+            let rules = profile.patterns.iter().filter_map(|rule| Some((rule, rule.nearest()?)));
+            rules.max_by_key(|(_, near)| near.letters)
+        })
+        .collect();
+    of_profiles.sort_by_key(|(_, near)| std::cmp::Reverse(near.letters));
+    if !of_profiles.is_empty() {
+        text += "\nThe lines nearest to a record:\n";
+    }
+    for (pattern, near) in of_profiles.into_iter().take(NEAREST_PROFILES) {
+        text += &format!("\n {}\n{}", rule(pattern), nearest(near));
+    }
+    text + "\nRules of your own: 'effllm profiles show NAME > own.toml' prints some to start from,\n\
+            '--rules own.toml' reads by them, and effllm-rules(5) describes them.\n"
+}
+
+/// A line, the place in it where the match broke off, and what was wanted there.
+fn nearest(near: &Near) -> String {
+    let (before, behind) = near.line.split_at_checked(near.at).unwrap_or((&near.line, &[]));
+    let [before, behind] = [before, behind].map(|part| plain(&String::from_utf8_lossy(part)));
+    let cut = before.chars().count().saturating_sub(BEFORE);
+    let before: String = before.chars().skip(cut).collect();
+    let start = format!("   line {}: {}{before}", near.number, if cut > 0 { "…" } else { "" });
+    let column = measure_text_width(&start);
+    let (indent, side) = if near.behind { (column, "then") } else { (column.saturating_sub(1), "before it") };
+    let wanted = clip(&plain(&near.wanted), LONGEST_WANTED);
+    format!("{start}{}\n{}^ {side}: {wanted}\n", clip(&behind, BEHIND), " ".repeat(indent))
+}
+
+/// What a rule is for; what belongs to a record is indented below it.
+fn label(purpose: Purpose) -> &'static str {
+    match purpose {
+        Purpose::Record => "record",
+        Purpose::Field => "  field",
+        Purpose::More => "  more",
+        Purpose::End => "  end",
+        Purpose::By => "  by",
+        Purpose::Fact => "fact",
+        Purpose::Hint => "hint",
+        Purpose::Sign => "sign",
+        Purpose::Ignore => "ignore",
+        Purpose::Pause => "pause",
+        Purpose::Restart => "restart",
+    }
+}
+
+fn values(pattern: &WatchedPattern) -> String {
+    let one = |(name, value): (&str, Value)| match value {
+        Value::Flag => name.to_owned(),
+        Value::Text(text) => format!("{name} '{}'", clip(&plain(&text), LONGEST_VALUE)),
+        Value::Number(stated) if stated.value.fract() == 0.0 && stated.value.abs() < 1e15 => {
+            format!("{name} {:.0}", stated.value)
+        }
+        Value::Number(stated) => format!("{name} {}", show(stated.value)),
+    };
+    pattern.watch.seen().last.into_iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+/// Columns as wide as they need to be; numbers stand to the right.
+fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| measure_text_width(cell)).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let mut text = String::new();
+    for row in rows {
+        let mut line = String::new();
+        for (cell, width) in row.iter().zip(&widths) {
+            let gap = " ".repeat(width.saturating_sub(measure_text_width(cell)));
+            let is_number = cell.starts_with(|c: char| c.is_ascii_digit() || c == '–');
+            line += &if is_number { format!("  {gap}{cell}") } else { format!("  {cell}{gap}") };
+        }
+        text += &format!("{}\n", line.get(1..).unwrap_or_default().trim_end());
+    }
+    text
+}
