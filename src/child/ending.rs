@@ -122,8 +122,11 @@ fn raise_by_default(number: i32) {
         libc::sigemptyset(&raw mut set);
         libc::sigaddset(&raw mut set, number);
         libc::sigaction(number, &raw const default, &raw mut before);
-        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, &raw mut mask);
+        // Raised before it is unblocked: one that the terminal has sent meanwhile is delivered
+        // together with it. Otherwise that one would stop effllm, and this one again after `fg`.
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, &raw mut mask);
         libc::raise(number);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut());
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const mask, std::ptr::null_mut());
         libc::sigaction(number, &raw const before, std::ptr::null_mut());
     }

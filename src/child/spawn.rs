@@ -155,7 +155,11 @@ impl fmt::Display for StdioMode {
 /// Becomes the command: returns only if that cannot be done.
 pub fn exec(argv: &[OsString]) -> Error {
     match command(argv) {
-        Ok(mut command) => cannot_execute(argv, &command.exec()),
+        Ok(mut command) => {
+            // SAFETY: all that it does is allowed here as well as between fork and exec.
+            unsafe { command.pre_exec(inherited::restore) };
+            cannot_execute(argv, &command.exec())
+        }
         Err(error) => error,
     }
 }

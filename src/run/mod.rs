@@ -101,6 +101,9 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     drop(fail_fast);
     drop(slave); // the last one: what was written to the command's terminal ends
     guarded(|| session.stop_sampling());
+    if let Some(keyboard) = &mut keyboard {
+        keyboard.release_keys();
+    }
     let is_drained = pumps.drain(|| supervise::interrupted(&signals));
     drop(keyboard);
     guarded(|| {

@@ -14,7 +14,7 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction, signal};
 use nix::sys::termios::{
-    LocalFlags, SetArg, SpecialCharacterIndices, Termios, cfmakeraw, tcgetattr, tcsetattr,
+    LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices, Termios, cfmakeraw, tcgetattr, tcsetattr,
 };
 use nix::unistd::{getpgrp, read, tcgetpgrp, write};
 
@@ -61,22 +61,36 @@ impl Keyboard {
         Ok(keyboard)
     }
 
-    /// Makes the terminal raw, if it is ours to arrange: in the background (`&`) it is the shell's.
+    /// Makes the terminal raw, if it is ours to arrange.
     pub fn hold(&mut self) {
-        let in_foreground = tcgetpgrp(&self.terminal).map_or(true, |group| group == getpgrp());
-        if in_foreground {
-            restore_at_death();
-            let mut raw = self.original.clone();
-            cfmakeraw(&mut raw);
-            self.held = tcsetattr(&self.terminal, SetArg::TCSANOW, &raw).is_ok();
+        restore_at_death();
+        let mut raw = self.original.clone();
+        cfmakeraw(&mut raw);
+        self.held = self.set(&raw);
+    }
+
+    /// Gives the keys their usual meaning back: the command has ended, and Ctrl-C is for effllm. What
+    /// the command has left to be shown still ends its lines by itself.
+    pub fn release_keys(&mut self) {
+        if self.held {
+            let mut modes = self.original.clone();
+            modes.output_flags.remove(OutputFlags::OPOST);
+            self.set(&modes);
         }
     }
 
     /// Leaves the terminal as it was found.
     pub fn release(&mut self) {
         if std::mem::take(&mut self.held) {
-            let _ = tcsetattr(&self.terminal, SetArg::TCSANOW, &self.original);
+            self.set(&self.original);
         }
+    }
+
+    /// False where the terminal is not ours: in the background (`&`) it is the shell's, which has
+    /// modes of its own, and the kernel would stop who changes them.
+    fn set(&self, modes: &Termios) -> bool {
+        let in_foreground = tcgetpgrp(&self.terminal).map_or(true, |group| group == getpgrp());
+        in_foreground && tcsetattr(&self.terminal, SetArg::TCSANOW, modes).is_ok()
     }
 
     /// The user's terminal.

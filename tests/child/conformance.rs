@@ -76,14 +76,16 @@ fn nothing() -> io::Result<()> {
     Ok(())
 }
 
-/// Starts the probe.
+/// Starts the probe, also where nothing is measured and effllm becomes it.
 #[track_caller]
 fn compare_probes(prepare: Prepare) -> Outcome {
     let mut shell = shell();
     shell.set(probe::VARIABLE, "1");
-    let this = std::env::current_exe().expect("this binary");
-    let told = compare(&shell, &[this.into()], "", prepare);
+    let this = [std::env::current_exe().expect("this binary").into()];
+    let told = compare(&shell, &this, "", prepare);
     assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""));
+    shell.set("EFFICIENTLLM_METRICS_ENABLED", "false");
+    compare(&shell, &this, "", prepare);
     told
 }
 

@@ -78,20 +78,37 @@ fn a_terminal_that_takes_nothing_slows_the_command_and_loses_nothing() {
         let shell = Shell::new();
         let screen = Screen::new(24, 80);
         screen.pause(true);
-        let script = "for i in 1 2 3 4 5 6 7 8 9 10; do seq 20000; echo $i >count; done; echo over";
+        let script = "i=0; while [ $i -lt 50 ]; do seq 2000; i=$((i+1)); echo $i >count; done; echo over";
         let session = screen.start(shell.run(options, script));
         let mut before = String::new();
         until("the command to wait", || {
             thread::sleep(Duration::from_millis(300));
             let now = if shell.exists("count") { shell.read("count") } else { String::new() };
-            let waits = !now.starts_with("10") && now == before;
+            let waits = !now.starts_with("50") && now == before;
             before = now;
             waits
         });
         screen.pause(false);
         assert_eq!(session.wait().code(), Some(0));
         screen.wait_for("over");
-        assert_eq!(String::from_utf8_lossy(&screen.bytes()).lines().count(), 200_001);
+        assert_eq!(String::from_utf8_lossy(&screen.bytes()).lines().count(), 100_001);
+    }
+}
+
+#[test]
+fn a_terminal_that_takes_nothing_any_more_can_be_given_up_by_control_c() {
+    for options in ["", "--stdio pty"] {
+        let shell = Shell::new();
+        let screen = Screen::new(24, 80);
+        screen.pause(true);
+        // As much as fits into what lies between, so that the command itself can end.
+        let session = screen.start(shell.run(options, "echo first; sleep 0.2; seq 4000; echo >over; exit 3"));
+        until("the command's end", || shell.exists("over"));
+        thread::sleep(Duration::from_millis(200));
+        screen.press("\x03");
+        let done = session.wait();
+        assert!(done.code() == Some(3) || done.signal() == Some(libc::SIGINT), "{:?}", done.status);
+        screen.pause(false);
     }
 }
 

@@ -178,7 +178,9 @@ fn control_z_gives_the_prompt_and_fg_goes_on() {
             "it ran while it was stopped: {stopped} {went_on}"
         );
         shell.write("stop", "");
-        screen.wait_for("over");
+        // What is typed before the command has ended is for the command.
+        let prompt = |screen: &str| screen.split_once("over").is_some_and(|(_, rest)| rest.contains('$'));
+        screen.wait_until("the command's end", prompt);
         screen.press("echo status $?\r");
         screen.wait_for("status 0");
         let report = shell.report();
