@@ -44,6 +44,8 @@ pub struct Parser {
     /// The last record that lay behind the last one and was left out, and how many in a row have
     /// counted upwards there.
     behind: Option<(u64, u32)>,
+    /// A record far ahead of the last one or behind it, until the next one speaks for or against it.
+    doubted: Option<Progress>,
     epoch: Option<f64>,
     /// What the training's bar counts up to; a bar with another total is another bar.
     bar_total: Option<u64>,
@@ -74,6 +76,8 @@ struct Block {
 /// Lines of a record, and lines of others that may lie between two of them.
 const LONGEST_BLOCK: usize = 512;
 const LONGEST_GAP: usize = 16;
+/// So many times the smallest step between two records is far ahead.
+const FAR_AHEAD: u64 = 10;
 /// Servers that are told apart.
 const MOST_ENGINES: usize = 1024;
 
@@ -92,6 +96,7 @@ impl Parser {
             last_of_engine: BTreeMap::new(),
             stride: u64::MAX,
             behind: None,
+            doubted: None,
             epoch: None,
             bar_total: None,
             restart_announced: false,
@@ -273,6 +278,11 @@ impl Parser {
             self.pause(out);
             return;
         }
+        // No job goes beyond the end that the same line states; an epoch's end may be another.
+        let is_beyond = record.iteration.zip(record.total_iterations).is_some_and(|(now, total)| now > total);
+        if is_beyond && record.epoch.is_none() {
+            return;
+        }
         self.enter_epoch(&record, out);
         if bar && record.iteration == Some(0) {
             if self.last_iteration.is_none() || self.restart_announced {
@@ -297,15 +307,54 @@ impl Parser {
             }
             (Some(now), Some(last)) if now < last => {
                 if self.restarts(bar, now, last) {
-                    if !self.restart_announced {
-                        self.flush(out);
-                        out.push(Event::Restart { at: None });
-                    }
-                    self.accept(record, out);
+                    self.begin_again(now, record, out);
                 }
             }
+            (Some(now), Some(last)) if !bar => self.go_ahead(now, last, record, out),
             _ => self.accept(record, out),
         }
+    }
+
+    /// Takes a record that lies far behind. One alone may be a line that lies: only if the next one
+    /// goes on from it, or if a line has announced it, has training begun again there.
+    fn begin_again(&mut self, now: u64, record: Progress, out: &mut Vec<Event>) {
+        let doubted = self.doubted.take();
+        if self.restart_announced {
+            self.accept(record, out);
+        } else if let Some(first) = doubted.filter(|first| first.iteration.is_some_and(|first| first < now)) {
+            self.flush(out);
+            out.push(Event::Restart { at: None });
+            self.accept(first, out);
+            self.accept(record, out);
+        } else {
+            self.doubted = Some(record);
+        }
+    }
+
+    /// Takes a record that lies ahead. One that lies much further ahead than usual is kept until the
+    /// next one goes on from it; if that one goes on from the record before, it was a line that lies.
+    fn go_ahead(&mut self, now: u64, last: u64, record: Progress, out: &mut Vec<Event>) {
+        let doubted = self.doubted.take();
+        let is_far = now - last > self.stride.saturating_mul(FAR_AHEAD);
+        match doubted.and_then(|doubted| Some((doubted.iteration?, doubted))) {
+            Some((before, doubted)) if before == now => self.doubted = Some(doubted),
+            Some((before, doubted)) if before > last && before < now => {
+                self.accept(doubted, out);
+                self.accept(record, out);
+            }
+            _ if is_far => self.doubted = Some(record),
+            _ => self.accept(record, out),
+        }
+    }
+
+    /// The log has ended: nothing will go on from a record that lies far ahead, and nothing speaks
+    /// against it.
+    pub fn finish(&mut self, out: &mut Vec<Event>) {
+        let ahead = |record: &Progress| record.iteration > self.last_iteration;
+        if let Some(record) = self.doubted.take().filter(ahead) {
+            self.accept(record, out);
+        }
+        self.flush(out);
     }
 
     /// Whether a record that lies behind the last one begins a restarted training, rather than being
@@ -455,4 +504,41 @@ fn fill(record: &mut Progress, other: Progress) {
     record.overlaps_first |= other.overlaps_first;
     record.counted_before |= other.counted_before;
     record.spans_pause |= other.spans_pause;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{LogReader, Source};
+
+    /// The iterations that are recognised in lines of `step N/100`, `R` for each restart.
+    fn recognised(steps: &[u64]) -> String {
+        let rules = Rules::from_pattern(r"step (?P<iteration>\d+)/(?P<total_iterations>\d+)").expect("rules");
+        let mut reader = LogReader::with_rules(rules, "");
+        let mut events = Vec::new();
+        for step in steps {
+            reader.push(Source::Stdout, format!("step {step}/100\n").as_bytes(), 0.0, &mut events);
+        }
+        reader.finish(&mut events);
+        let shown = events.iter().filter_map(|event| match event {
+            Event::Progress(record) => record.iteration.map(|iteration| iteration.to_string()),
+            Event::Restart { .. } => Some("R".to_owned()),
+            _ => None,
+        });
+        shown.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn one_line_that_lies_is_neither_progress_nor_a_restart() {
+        assert_eq!(recognised(&[1, 2, 3, 90, 4, 5]), "1 2 3 4 5");
+        assert_eq!(recognised(&[50, 51, 52, 7, 53, 54]), "50 51 52 53 54");
+        assert_eq!(recognised(&[1, 2, 5000, 3]), "1 2 3");
+    }
+
+    #[test]
+    fn lost_lines_and_restarts_are_told_from_it_by_the_line_that_follows() {
+        assert_eq!(recognised(&[1, 2, 3, 90, 91]), "1 2 3 90 91");
+        assert_eq!(recognised(&[1, 2, 3, 90]), "1 2 3 90");
+        assert_eq!(recognised(&[50, 51, 52, 31, 32]), "50 51 52 R 31 32");
+    }
 }

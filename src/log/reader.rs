@@ -88,7 +88,9 @@ impl LogReader {
         {
             lines.choose(chosen, "the facts that the log states", out);
         }
-        self.pause(out);
+        if let Profile::Chosen(parser) = &mut self.lines.profile {
+            parser.finish(out);
+        }
     }
 
     /// Bytes read so far.

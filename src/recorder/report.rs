@@ -260,7 +260,8 @@ impl Source<'_> {
     fn amounts(&self, which: Which) -> Amounts {
         let of = |meter: &Meter| if which == Which::Counted { meter.train } else { meter.run };
         let nothing = || self.no_iterations().to_owned();
-        let has_iterations = self.progression.run.iterations > 0;
+        let sums = if which == Which::Counted { &self.progression.train } else { &self.progression.run };
+        let has_iterations = sums.iterations > 0;
         let samples = of(&self.progression.samples).ok_or_else(|| {
             let unknown = "neither samples nor a batch size are known; --global-batch-size N gives it";
             if has_iterations { unknown.to_owned() } else { nothing() }
