@@ -152,9 +152,11 @@ impl Recorder {
         self.unknowable.insert(name.to_owned(), why.to_owned());
     }
 
-    /// The command has started: what was sampled before counts in no average.
-    pub fn started(&mut self, at: f64) {
+    /// The command has started, at this moment and this date (RFC 3339): what was sampled before
+    /// counts in no average.
+    pub fn started(&mut self, at: f64, date: String) {
         self.started = at;
+        self.command.started_at = Some(date);
     }
 
     /// The log is not read, and why.

@@ -1,11 +1,17 @@
-//! Ctrl-C as a message, for what effllm does until it is told to end.
+//! Ctrl-C as a message, for what effllm does until it is told to end, and Ctrl-Z without a table
+//! that stays on the screen.
 
 use std::ptr;
+use std::sync::Arc;
+use std::thread;
 
 use crossbeam_channel::{Receiver, bounded};
 use nix::libc::{self, c_int};
+use nix::sys::signal::{SigSet, Signal};
 
+use crate::child::stop_like;
 use crate::error::Error;
+use crate::view::Terminal;
 
 /// What ctrlc takes, with its `termination` feature.
 const TAKEN: [c_int; 3] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP];
@@ -27,6 +33,32 @@ pub fn interruptions() -> Result<Receiver<()>, Error> {
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
     Ok(told)
+}
+
+/// Ctrl-Z, taken from every thread that is started later.
+pub struct Stops(SigSet);
+
+impl Stops {
+    /// Takes it. That fails nowhere; and if it did, effllm would stop as any program does.
+    pub fn take() -> Self {
+        let stop = SigSet::from(Signal::SIGTSTP);
+        let _ = stop.thread_block();
+        Self(stop)
+    }
+
+    /// From here on Ctrl-Z stops effllm after its table has left the screen, which comes back with
+    /// it.
+    pub fn clear_the_screen_of(self, terminal: Arc<Terminal>) {
+        let wait = move || {
+            while let Ok(signal) = self.0.wait() {
+                let _ = terminal.pause();
+                stop_like(signal as c_int);
+                terminal.resume();
+            }
+        };
+        // Without a thread it cannot be stopped, and still be ended.
+        let _ = thread::Builder::new().name("effllm-stop".to_owned()).spawn(wait);
+    }
 }
 
 fn is_ignored(signal: c_int) -> bool {

@@ -18,6 +18,7 @@ mod wiring;
 use std::ffi::OsString;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use nix::sys::prctl::set_child_subreaper;
 
 use crate::child::{self, Ending, Policy, Signals, Wiring};
@@ -60,7 +61,7 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let _ = set_child_subreaper(true);
     let like = wiring::terminal(&wiring);
     let started = session.clock.now();
-    session.recorder.lock().started(started);
+    session.recorder.lock().started(started, Timestamp::now().to_string());
     let child = child::spawn(argv, wiring, signals.original_mask(), unbuffer)?;
     let (mut keyboard, slave) = match (child.pty, like) {
         (Some(pty), Some(like)) => (Keyboard::new(like, pty.master).ok(), Some(pty.slave)),

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::context::Environment;
 use super::gate::RunGate;
 use super::grow::{self, GrowingLog};
-use super::interrupt::interruptions;
+use super::interrupt::{Stops, interruptions};
 use super::secrets;
 use super::session::Session;
 use crate::child::Ending;
@@ -50,6 +50,7 @@ pub fn monitor(settings: Settings, subject: &Subject) -> Result<Ending, Error> {
     let unreadable = environment.is_err();
     let environment = environment.unwrap_or(Environment::Of(BTreeMap::new()));
     let command = command(process, subject, settings.mask);
+    let stops = Stops::take();
     let mut session = Session::prepare(&settings, command, &environment, true)?;
     if let Some(reason) = session.without_gpus.as_ref().filter(|_| only_gpus) {
         return Err(Error::failed(format!("there is nothing to measure: {reason}"))
@@ -65,10 +66,11 @@ pub fn monitor(settings: Settings, subject: &Subject) -> Result<Ending, Error> {
         session.recorder.lock().no_log("no log is read: --log FILE names one");
     }
     let interruptions = interruptions()?;
+    stops.clear_the_screen_of(session.terminal.clone());
 
     let begun = Instant::now();
     let started = session.clock.at(begun);
-    session.recorder.lock().started(started);
+    session.recorder.lock().started(started, Timestamp::now().to_string());
     session.begin(started, process.map(|process| Tree::Of(process.pid())));
     let log = tail.map(|tail| {
         let (feed, follower) = session.follow(reader);

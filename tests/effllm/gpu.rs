@@ -99,7 +99,7 @@ fn what_does_not_change_is_reported_as_it_is() {
         shell.gpus(&format!(
             "gpu = [{{ count = 2, memory_used_gb = 43.25, utilization_percent = 87, power_watts = 412, energy = {energy} }}]"
         ));
-        let report = shell.run("--interval 0.1", "sleep 1").done().report();
+        let report = shell.run("--interval 0.1", "sleep 3").done().report();
         assert_near(report.metric("amu_gb"), 43.25, 1e-9);
         assert_near(report.metric("amu_gib"), 43.25e9 / f64::from(1 << 30), 1e-9);
         assert_near(report.metric("pcu_ratio"), 0.87, 1e-9);
@@ -116,7 +116,7 @@ fn gpus_that_differ_are_averaged_for_memory_and_summed_for_energy() {
         "gpu = [{ power_watts = 100, memory_used_gb = 10, utilization_percent = 100 },
                 { power_watts = 300, memory_used_gb = 30, utilization_percent = 0 }]",
     );
-    let report = shell.run("--interval 0.1", "sleep 0.5").done().report();
+    let report = shell.run("--interval 0.1", "sleep 3").done().report();
     assert_near(report.metric("amu_gb"), 20.0, 1e-9);
     assert_near(report.metric("pcu_ratio"), 0.5, 1e-9);
     assert_near(report.metric("aec_watts"), 200.0, 1e-3);

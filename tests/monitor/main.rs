@@ -126,6 +126,24 @@ fn a_signal_that_the_caller_ignores_ends_nothing() {
 }
 
 #[test]
+fn the_table_leaves_the_screen_while_effllm_is_stopped() {
+    let workshop = Workshop::new();
+    workshop.gpus("");
+    let (monitor, mut screen) = workshop.monitor_on_a_terminal("--pid $$");
+    screen.wait_for("GPU    busy");
+    monitor.signal(Signal::SIGTSTP);
+    screen.wait_for("\x1b[r"); // the whole screen scrolls again
+    while !monitor.is_stopped() {
+        std::thread::yield_now();
+    }
+    monitor.signal(Signal::SIGCONT);
+    screen.wait_for("GPU    busy");
+    monitor.signal(Signal::SIGTERM);
+    screen.wait_for("report: effllm-report.json");
+    assert_eq!(monitor.report()["status"], "interrupted");
+}
+
+#[test]
 fn a_gate_judges_what_was_measured() {
     let workshop = Workshop::new();
     let monitor = workshop.monitor(&format!("{READ_THE_LOG} --min-iterations 1 --require 'al <= 0.05'"));

@@ -1,12 +1,13 @@
 //! A folder with a log that grows, processes to be measured, and effllm measuring them.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 
 use crossbeam_channel::{Receiver, unbounded};
+use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -67,7 +68,26 @@ impl Workshop {
         (status.code(), monitor.said.iter().collect::<Vec<_>>().join("\n"))
     }
 
+    /// The same with standard error on a terminal.
+    pub fn monitor_on_a_terminal(&self, arguments: &str) -> (Monitor, Screen) {
+        let size = Winsize { ws_row: 30, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+        let terminal = openpty(&size, None).unwrap();
+        let mut command = self.command(&format!("exec \"$EFFLLM\" monitor {arguments}"));
+        let child = command.env("TERM", "xterm").stderr(terminal.slave).spawn().unwrap();
+        let (_, said) = unbounded();
+        let monitor = Monitor { child, said, report: self.path("effllm-report.json") };
+        (monitor, Screen { master: terminal.master.into(), unread: Vec::new() })
+    }
+
     fn start(&self, script: &str) -> Monitor {
+        let mut child = self.command(script).stderr(Stdio::piped()).spawn().unwrap();
+        let (tell, said) = unbounded();
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
+        Monitor { child, said, report: self.path("effllm-report.json") }
+    }
+
+    fn command(&self, script: &str) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", script]).current_dir(self.folder.path());
         command.env("EFFLLM", env!("CARGO_BIN_EXE_effllm")).env("HOME", self.folder.path());
@@ -75,12 +95,31 @@ impl Workshop {
         for name in ["XDG_CONFIG_HOME", "CUDA_VISIBLE_DEVICES", "RANK", "SLURM_PROCID"] {
             command.env_remove(name);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let (tell, said) = unbounded();
-        let stderr = BufReader::new(child.stderr.take().unwrap());
-        thread::spawn(move || stderr.lines().map_while(Result::ok).try_for_each(|line| tell.send(line)));
-        Monitor { child, said, report: self.path("effllm-report.json") }
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        command
+    }
+}
+
+/// What is drawn on a terminal.
+pub struct Screen {
+    master: File,
+    unread: Vec<u8>,
+}
+
+impl Screen {
+    /// Waits until this is drawn, and passes over it.
+    #[track_caller]
+    pub fn wait_for(&mut self, text: &str) {
+        loop {
+            let found = self.unread.windows(text.len()).position(|part| part == text.as_bytes());
+            if let Some(at) = found {
+                self.unread.drain(..at + text.len());
+                return;
+            }
+            let mut buffer = [0; 4096];
+            let read = self.master.read(&mut buffer).unwrap();
+            self.unread.extend_from_slice(&buffer[..read]);
+        }
     }
 }
 
@@ -96,6 +135,12 @@ impl Monitor {
     #[track_caller]
     pub fn wait_for(&self, beginning: &str) {
         assert!(self.said.iter().any(|line| line.starts_with(beginning)), "{beginning}: it never came");
+    }
+
+    /// Whether it is stopped, as by Ctrl-Z.
+    pub fn is_stopped(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('T'))
     }
 
     pub fn signal(&self, signal: Signal) {
