@@ -66,6 +66,10 @@ impl Supervised<'_> {
             Action::Forward => {
                 // Fails only if the command has just ended, which the next look shows.
                 let _ = kill(self.pid, signal);
+                if signal == Signal::SIGHUP && origin != Origin::Process && self.keyboard.is_some() {
+                    // As the kernel does where a terminal is gone: nobody else would do it.
+                    let _ = kill(Pid::from_raw(-self.pid.as_raw()), Signal::SIGCONT);
+                }
                 if let (Signal::SIGCONT, Some(keyboard)) = (signal, &mut self.keyboard) {
                     keyboard.hold(); // `fg` of what was in the background
                 }

@@ -119,7 +119,7 @@ fn control_c_is_delivered_once() {
         screen.wait_for("over");
         assert_eq!(screen.contents().matches("interrupted").count(), 1, "{}", screen.contents());
         // One that is not caught ends it.
-        let session = screen.start(shell.run(options, "echo waiting; sleep 600"));
+        let session = screen.start(shell.run(options, "echo waiting; exec sleep 600"));
         screen.wait_for("waiting");
         screen.press("\x03");
         assert_eq!(session.wait().signal(), Some(libc::SIGINT));
