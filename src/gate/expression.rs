@@ -79,10 +79,10 @@ impl Comparison {
     pub fn holds(self, actual: f64, limit: f64) -> bool {
         match self {
             Self::Less => actual < limit,
-            Self::AtMost => actual <= limit,
+            Self::AtMost => actual <= limit || equal(actual, limit),
             Self::Greater => actual > limit,
-            Self::AtLeast => actual >= limit,
-            Self::Equal => (actual - limit).abs() <= 1e-9 * actual.abs().max(limit.abs()),
+            Self::AtLeast => actual >= limit || equal(actual, limit),
+            Self::Equal => equal(actual, limit),
         }
     }
 
@@ -96,6 +96,11 @@ impl Comparison {
         };
         margin.is_finite().then_some(margin)
     }
+}
+
+/// What sums of many readings leave behind is no difference.
+fn equal(one: f64, other: f64) -> bool {
+    (one - other).abs() <= 1e-9 * one.abs().max(other.abs())
 }
 
 impl Limit {
@@ -435,7 +440,10 @@ mod tests {
             let holds = [0.9, 1.0, 1.1].map(|actual| comparison.holds(actual, 1.0));
             assert_eq!(holds, [below, at, above], "{comparison:?}");
         }
-        assert!(Comparison::Equal.holds(0.1 + 0.2, 0.3));
+        for comparison in [Comparison::Equal, Comparison::AtMost] {
+            assert!(comparison.holds(0.1 + 0.2, 0.3), "{comparison:?}");
+        }
+        assert!(Comparison::AtLeast.holds(0.3, 0.1 + 0.2));
         assert_eq!(Comparison::AtMost.margin(1.5, 2.0), Some(0.25));
         assert_eq!(Comparison::AtLeast.margin(1.5, 2.0), Some(-0.25));
         assert_eq!(Comparison::AtLeast.margin(1.0, 0.0), None);
