@@ -13,7 +13,7 @@ const MASK: &str = "***";
 /// A flag or a variable with its value, in one argument or within a script.
 static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(concat!(
-        r"(?P<name>-{0,2}[A-Za-z_][A-Za-z0-9_.-]*)(?P<between>=|:[ \t]*|[ \t]+)",
+        r#"(?P<name>-{0,2}[A-Za-z_][A-Za-z0-9_.-]*)(?P<between>=|["']?:[ \t]*|[ \t]+)"#,
         r#"(?P<value>(?:Bearer|Basic)[ \t]+[^ \t\r\n"']+|"[^"]*"|'[^']*'|[^ \t\r\n"';&|]+)"#,
     ))
     .ok()
@@ -58,7 +58,7 @@ fn within(argument: &str) -> String {
     while let Some(found) = named.captures(rest) {
         let (Some(name), Some(value)) = (found.name("name"), found.name("value")) else { break };
         let (separated, is_flag) = (!found["between"].contains('='), name.as_str().starts_with('-'));
-        let secret = is_secret(name.as_str()) && (is_flag || !separated || found["between"].starts_with(':'));
+        let secret = is_secret(name.as_str()) && (is_flag || !separated || found["between"].contains(':'));
         let (shown, mask, next) = if secret && !(separated && value.as_str().starts_with('-')) {
             (value.start(), MASK, value.end())
         } else {
@@ -89,10 +89,10 @@ fn is_secret(name: &str) -> bool {
         ] => name != "pwd" && name != "oldpwd",
         [
             ..,
-            "api" | "access" | "secret" | "private" | "auth" | "account" | "encryption" | "license",
+            "api" | "access" | "secret" | "private" | "auth" | "account" | "encryption" | "license" | "wandb",
             "key",
         ] => true,
-        [.., "authorization"] => true,
+        [.., "authorization" | "auth"] => true,
         _ => false,
     }
 }
@@ -119,6 +119,8 @@ mod tests {
             ),
             (&["sh", "-c", "run --lr 3 --token x --seed 1"], "sh -c run --lr 3 --token *** --seed 1"),
             (&["curl", "-H", "Authorization: Bearer abc"], "curl -H Authorization: ***"),
+            (&["x", "--wandb-key=abc", "--auth", "abc"], "x --wandb-key=*** --auth ***"),
+            (&["x", r#"{"api_key": "abc", "lr": 3}"#], r#"x {"api_key": ***, "lr": 3}"#),
             (&["curl", "https://me:pass@host/x"], "curl https://me:***@host/x"),
             (&["login", &hf], "login ***"),
             (&["login", &format!("x={hf},y")], "login x=***,y"),
