@@ -82,6 +82,7 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
         policy: Policy::new(settings.not_forwarded, keyboard.is_some()),
         kill_after: settings.kill_after,
         keyboard: keyboard.as_mut(),
+        has_resumed: false,
     };
     let ending = supervised.until_it_ends(|moment| {
         guarded(|| match moment {

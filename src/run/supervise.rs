@@ -31,6 +31,8 @@ pub struct Supervised<'a> {
     pub kill_after: Option<Duration>,
     /// The user's terminal, where the command has one of its own.
     pub keyboard: Option<&'a mut Keyboard>,
+    /// effllm has stopped with the command and gone on: the SIGCONT that did that is still to be read.
+    pub has_resumed: bool,
 }
 
 impl Supervised<'_> {
@@ -62,6 +64,10 @@ impl Supervised<'_> {
 
     /// Does what a signal asks for; true if it was sent on.
     fn act(&mut self, signal: Signal, origin: Origin) -> bool {
+        // What let a whole job go on has reached the command too, unless it still stands.
+        if signal == Signal::SIGCONT && std::mem::take(&mut self.has_resumed) && !is_stopped(self.pid) {
+            return false;
+        }
         match self.policy.decide(signal, origin, Instant::now()) {
             Action::Forward => {
                 // Fails only if the command has just ended, which the next look shows.
@@ -115,6 +121,7 @@ impl Supervised<'_> {
                 let _ = kill(Pid::from_raw(-self.pid.as_raw()), Signal::SIGCONT);
             }
         }
+        self.has_resumed = true;
         tell(Moment::Resumed);
     }
 
@@ -144,6 +151,12 @@ impl Supervised<'_> {
             }
         }
     }
+}
+
+/// Whether a process is stopped (proc_pid_stat(5)); not if that cannot be told.
+fn is_stopped(pid: Pid) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
 }
 
 /// Whether Ctrl-Z on the command's terminal would mean to stop the command: it is in the foreground

@@ -190,6 +190,31 @@ fn control_z_gives_the_prompt_and_fg_goes_on() {
 }
 
 #[test]
+fn what_goes_on_after_control_z_is_told_so_once() {
+    for options in ["", "--stdio pty"] {
+        let shell = Shell::new();
+        let screen = Screen::new(24, 80);
+        let _session = interactive(&shell, &screen, options);
+        shell.write(
+            "goes-on",
+            // Counted as they come: Python's own handlers would take two in a row for one.
+            "import os, signal, time\nend, begin = os.pipe2(os.O_NONBLOCK)\n\
+             signal.set_wakeup_fd(begin)\nsignal.signal(signal.SIGCONT, lambda *_: open('on', 'w').close())\n\
+             open('ready', 'w').close()\nwhile not os.path.exists('stop'): time.sleep(0.05)\n\
+             print('told', len(os.read(end, 100)), 'times', flush=True)\n",
+        );
+        screen.press("$run python3 goes-on\r");
+        until("the command", || shell.exists("ready"));
+        screen.press("\x1a");
+        screen.wait_for("Stopped");
+        screen.press("fg\r");
+        until("it to go on", || shell.exists("on"));
+        shell.write("stop", "");
+        screen.wait_for("told 1 times");
+    }
+}
+
+#[test]
 fn a_prompt_is_answered_and_a_password_is_not_shown() {
     for options in ["", "--stdio pty"] {
         let shell = Shell::new();
