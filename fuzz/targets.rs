@@ -84,7 +84,7 @@ pub static PROFILES: LazyLock<Vec<Rules>> = LazyLock::new(|| {
 /// Reads a log as it would be while a command runs, and looks at the report again and again.
 pub fn follow(mut reader: LogReader, log: &[u8]) {
     let options = Options { history_size: 8, interval: 1.0, ..Options::default() };
-    let mut command = Command::of_a_log("fuzz".to_owned());
+    let mut command = Command::of(vec!["fuzz".to_owned()]);
     command.started_at = Some("2025-01-01T00:00:00Z".to_owned());
     let mut recorder = Recorder::new(options, command, Job::default());
     // Chunks of several sizes on both streams, some with a pause behind them.

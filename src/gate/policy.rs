@@ -168,7 +168,7 @@ pub mod tests {
     /// The report of a run with so many counted iterations of a second each.
     pub fn report(iterations: u64) -> Report {
         let options = Options { history_size: 10, interval: 1.0, ..Options::default() };
-        let mut report = Recorder::new(options, Command::of_a_log("log".into()), Job::default()).report(0.0);
+        let mut report = Recorder::new(options, Command::of(vec!["log".into()]), Job::default()).report(0.0);
         if iterations > 0 {
             report.window = Window::Train;
             report.iterations.count = iterations;

@@ -85,10 +85,10 @@ pub struct Command {
 }
 
 impl Command {
-    /// No command: a log that was read from a file.
-    pub fn of_a_log(name: String) -> Self {
+    /// Arguments of which nothing more is known: a log that was read from a file.
+    pub fn of(argv: Vec<String>) -> Self {
         Self {
-            argv: vec![name],
+            argv,
             cwd: None,
             started_at: None,
             wall_seconds: None,

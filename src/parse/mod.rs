@@ -142,7 +142,7 @@ fn report(
     mut source: Source,
     out: &mut impl Write,
 ) -> (Report, Result<(), Failure>) {
-    let command = Command::of_a_log(source.name().to_owned());
+    let command = Command::of(vec![source.name().to_owned()]);
     let mut recorder = Recorder::new(settings.recorder_options(), command, Job::default());
     recorder.no_gpus("a log has no GPU figures".to_owned());
     let mut reader = settings.log.reader().of_a_file();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::session::Shared;
+use super::shared::Shared;
 use crate::model::Clock;
 use crate::view::{Live, Terminal, console_lines};
 

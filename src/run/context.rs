@@ -32,15 +32,10 @@ const SCHEDULER_VARIABLES: &[&str] = &[
 pub fn command(argv: &[OsString], python_unbuffered_set: bool, mask: bool) -> Command {
     let argv: Vec<_> = argv.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
     Command {
-        argv: if mask { secrets::mask(&argv) } else { argv },
         cwd: env::current_dir().ok().map(|folder| folder.to_string_lossy().into_owned()),
         started_at: Some(Timestamp::now().to_string()),
-        wall_seconds: None,
-        suspended_seconds: None,
-        exit: None,
-        cpu_seconds: None,
-        max_rss_bytes: None,
         python_unbuffered_set,
+        ..Command::of(if mask { secrets::mask(&argv) } else { argv })
     }
 }
 

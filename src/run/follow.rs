@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
 
-use super::session::Shared;
+use super::shared::Shared;
 use crate::log::{LogReader, Source};
 use crate::model::Event;
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::follow::{Chunk, Follower, LogFeed};
-use super::session::Shared;
+use super::shared::Shared;
 use crate::error::Error;
 use crate::log::tail::{Step, Tail};
 use crate::log::{LogReader, Source};

@@ -12,6 +12,7 @@ mod pump;
 mod report_file;
 mod secrets;
 mod session;
+mod shared;
 mod supervise;
 mod wiring;
 

@@ -106,15 +106,9 @@ fn command(process: Option<NamedProcess>, subject: &Subject, mask: bool) -> Comm
     let log = || subject.log.iter().map(|log| log.display().to_string()).collect();
     let argv = process.map_or_else(log, NamedProcess::argv);
     Command {
-        argv: if mask { secrets::mask(&argv) } else { argv },
         cwd: process.and_then(NamedProcess::cwd),
         started_at: Some(Timestamp::now().to_string()),
-        wall_seconds: None,
-        suspended_seconds: None,
-        exit: None,
-        cpu_seconds: None,
-        max_rss_bytes: None,
-        python_unbuffered_set: false,
+        ..Command::of(if mask { secrets::mask(&argv) } else { argv })
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use super::announce::Announcer;
 use super::context::Environment;
 use super::follow::{self, Follower, LogFeed};
 use super::report_file::{KeptCurrent, ReportFile};
+use super::shared::Shared;
 use crate::error::Error;
 use crate::gpu;
 use crate::host::{HostSampler, Tree};
 use crate::log::LogReader;
 use crate::model::report::{Command, Status};
-use crate::model::{Clock, Event, Report};
-use crate::periodic::{rehearse_panic, rehearse_panic_of};
+use crate::model::{Clock, Report};
+use crate::periodic::rehearse_panic_of;
 use crate::recorder::Recorder;
 use crate::render;
 use crate::settings::Settings;
-use crate::sink::queue::Queue;
 use crate::sink::tensorboard::Scalars;
-use crate::sink::{RunningSinks, Sinks, Warn, series};
+use crate::sink::{RunningSinks, Sinks};
 use crate::view::{self, Live, Terminal, Ticker};
 
 /// How long the end of a session waits for NVML's last sample.
@@ -73,7 +73,7 @@ impl Session {
         let clock = Clock::new();
         let recorder = Recorder::new(settings.recorder_options(), command, environment.job());
         let sinks = Sinks::open(&settings.sinks)?;
-        let recorder = Shared { recorder: Arc::new(Mutex::new(recorder)), series: sinks.series() };
+        let recorder = Shared::new(recorder, sinks.series());
         let is_silent = settings.quiet || !screen_is_free;
         let live = if is_silent { Live::Off } else { settings.live.resolve(view::stderr_can_draw()) };
         let terminal =
@@ -209,49 +209,6 @@ pub fn guarded(step: impl FnOnce()) {
         rehearse_panic_of("end");
         step();
     }));
-}
-
-/// The recorder, as the sources' threads share it.
-#[derive(Clone)]
-pub struct Shared {
-    recorder: Arc<Mutex<Recorder>>,
-    /// Where copies of the events go.
-    series: Option<Queue<Event>>,
-}
-
-impl Shared {
-    /// A thread that panicked while it held the recorder ends its own measurements, not the others'.
-    pub fn lock(&self) -> MutexGuard<'_, Recorder> {
-        let recorder = self.recorder.lock().unwrap_or_else(PoisonError::into_inner);
-        rehearse_panic();
-        recorder
-    }
-
-    /// The report as it stands whenever it is asked for.
-    pub fn snapshot(&self, clock: Clock) -> impl Fn() -> Report + Clone + Send + 'static {
-        let shared = self.clone();
-        move || shared.lock().report(clock.now())
-    }
-
-    /// Takes in one event.
-    pub fn fold(&self, event: Event) {
-        if let Some(series) = self.series.as_ref().filter(|_| series::shows(&event)) {
-            series.offer(event.clone());
-        }
-        self.lock().fold(event);
-    }
-
-    /// What a source is to do with its events.
-    fn sink(&self) -> impl Fn(Event) + Clone + Send + 'static {
-        let shared = self.clone();
-        move |event| shared.fold(event)
-    }
-
-    /// What a sink is to do with its warnings.
-    fn warn(&self) -> Warn {
-        let shared = self.clone();
-        Arc::new(move |warning| shared.lock().warn(warning))
-    }
 }
 
 /// Starts the GPU sampler; its first sample is taken when this returns.

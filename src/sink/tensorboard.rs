@@ -118,11 +118,13 @@ fn is_due(before: Option<u64>, step: u64, interval: u64) -> bool {
 pub struct Encoder {
     clock: Clock,
     last: Option<Point>,
+    /// The last event's time, Unix time in seconds.
+    written_at: f64,
 }
 
 impl Encoder {
     pub fn new(clock: Clock) -> Self {
-        Self { clock, last: None }
+        Self { clock, last: None, written_at: 0.0 }
     }
 
     /// Appends an event with those metrics that this step has not yet shown so.
@@ -139,10 +141,18 @@ impl Encoder {
         self.last = Some(Point { at, ..point });
         if !value.is_empty() {
             let step = i64::try_from(point.step).unwrap_or(i64::MAX);
-            let wall_time = self.clock.unix(at);
+            let wall_time = not_before(self.written_at, self.clock.unix(at));
+            self.written_at = wall_time;
             frame(&Event { wall_time, step, summary: Some(Summary { value }), file_version: None }, to);
         }
     }
+}
+
+/// A moment without the little steps back that come of reading two clocks, one behind the other. A
+/// longer step is one that the machine's clock made.
+fn not_before(last: f64, wall_time: f64) -> f64 {
+    let is_step_of_reading = (wall_time..wall_time + 1.0).contains(&last);
+    if is_step_of_reading { last } else { wall_time }
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -204,6 +214,14 @@ mod tests {
         assert_eq!(due(&[100, 200], 10), [100, 200]);
         assert_eq!(due(&[9, 10, 10, 10, 11], 10), [10]); // a bar redraws itself
         assert_eq!(due(&[19, 20, 5, 6, 10], 10), [20, 5, 10]); // begun again from an earlier one
+    }
+
+    #[test]
+    fn time_goes_back_only_where_the_machines_clock_does() {
+        assert_eq!(not_before(0.0, 1e9), 1e9);
+        assert_eq!(not_before(1e9, 1e9 + 0.5), 1e9 + 0.5);
+        assert_eq!(not_before(1e9, 1e9 - 1e-6), 1e9);
+        assert_eq!(not_before(1e9, 1e9 - 3600.0), 1e9 - 3600.0);
     }
 
     #[test]
