@@ -1,10 +1,12 @@
 //! A log's bytes as they come: from a file or standard input once, or from a file that grows.
 
-use std::io::Read;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Request;
 use crate::error::Error;
@@ -127,7 +129,7 @@ impl Growing {
                     return Ok(Piece::Bytes(buffer.get(..read).unwrap_or_default()));
                 }
                 Step::Anew => return Ok(Piece::Bytes(b"\n")), // ends the line that was cut off
-                Step::Nothing if self.left.is_some() => return Ok(Piece::End),
+                Step::Nothing if self.left.is_some() || nobody_reads() => return Ok(Piece::End),
                 Step::Nothing => {}
             }
             match self.state {
@@ -143,4 +145,12 @@ impl Growing {
             }
         }
     }
+}
+
+/// Whether the reader of standard output has gone (`| head`). Where nothing is printed for a long
+/// time, no failed write says so.
+fn nobody_reads() -> bool {
+    let stdout = io::stdout();
+    let stdout = PollFd::new(stdout.as_fd(), PollFlags::empty());
+    matches!(poll(&mut [stdout], PollTimeout::ZERO), Ok(1))
 }
