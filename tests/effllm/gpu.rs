@@ -214,6 +214,8 @@ fn a_gpu_that_falls_off_the_bus_becomes_null() {
     assert_near(report.number("gpus.1.memory_used_bytes.mean"), 30e9, 1e-9);
     assert!(report.number("gpus.1.coverage_ratio") < 0.6, "{}", report.at("gpus.1.coverage_ratio"));
     assert!(report.number("gpus.1.energy_joules") < 0.6 * 200.0 * wall);
+    // A sum with a part missing is none.
+    assert!(report.why_null("energy_joules").starts_with("GPU 1: readings cover only"));
 }
 
 #[test]
