@@ -60,6 +60,8 @@ pub struct Progression {
     /// Something other than training happened since the last record.
     interrupted: bool,
     stride: Option<u64>,
+    /// The last record's optimizer step, where iterations are micro-batches.
+    optimizer_step: Option<u64>,
     serving: Serving,
     history: Thinned<Point>,
 }
@@ -121,6 +123,7 @@ impl Progression {
             opening: None,
             interrupted: false,
             stride: None,
+            optimizer_step: None,
             serving: Serving::default(),
             history: Thinned::new(history_size),
         }
@@ -165,6 +168,7 @@ impl Progression {
     pub fn restart(&mut self, at: Option<f64>) {
         *self = self.settled().into_owned();
         self.mark = Some(Mark { iteration: None, at, ..Mark::default() });
+        self.optimizer_step = None;
         self.samples.restart();
         self.tokens.restart();
     }
@@ -313,6 +317,7 @@ impl Progression {
     }
 
     fn meter(&mut self, record: &Progress, sizes: &Sizes, iterations: u64, span: Span, from_zero: bool) {
+        let batches = self.batches(record, iterations);
         let iterations = iterations as f64;
         let world = |scope| if scope == Scope::Global { Some(1.0) } else { sizes.world_size };
         let over_time = |rate: Option<(f64, Scope)>| {
@@ -322,7 +327,7 @@ impl Progression {
         let batch = batch_of(record).or(sizes.global_batch_size);
         let samples = record.samples.map(|samples| (samples, "samples in the log"));
         let samples = samples
-            .or(batch.map(|batch| (batch * iterations, "global batch size × iterations")))
+            .or(batch.map(|batch| (batch * batches, batches_of(record))))
             .or(over_time(record.samples_per_s).map(|samples| (samples, SAMPLES_BY_RATE)));
         self.samples.read(span, record.consumed_samples, samples, from_zero);
         let tokens = record.tokens.map(|tokens| (tokens, "tokens in the log"));
@@ -333,6 +338,18 @@ impl Progression {
             .or(over_time(record.tokens_per_s).map(|tokens| (tokens, TOKENS_BY_RATE)));
         self.tokens.read(span, record.consumed_tokens, tokens, from_zero);
         self.generate(record, span);
+    }
+
+    /// How many whole batches a record's iterations took: one each, or where they are micro-batches as
+    /// many as optimizer steps were made. Of a first record only the ratio of the two is known.
+    fn batches(&mut self, record: &Progress, iterations: u64) -> f64 {
+        let whole = iterations as f64;
+        let Some((step, iteration)) = record.optimizer_step.zip(record.iteration) else { return whole };
+        let steps = match self.optimizer_step.replace(step).and_then(|before| step.checked_sub(before)) {
+            Some(steps) => steps as f64,
+            None => (whole * step as f64 / iteration.max(1) as f64).round(),
+        };
+        steps.min(whole)
     }
 
     /// A record that belongs to no iteration: rates, counters, a loss.
@@ -358,6 +375,9 @@ impl Progression {
             self.run.generated.add(served.amount, served.seconds);
             self.train.generated.add(served.amount, served.seconds);
         }
+        if self.serving.is_untimed() {
+            (self.run.generated.seconds, self.train.generated.seconds) = (0.0, 0.0);
+        }
     }
 
     fn generate(&mut self, record: &Progress, span: Span) {
@@ -380,6 +400,14 @@ impl Progression {
                 self.train.generated.add(amount, seconds);
             }
         }
+    }
+}
+
+/// What is multiplied with the batch size.
+fn batches_of(record: &Progress) -> &'static str {
+    match record.optimizer_step {
+        Some(_) => "global batch size × optimizer steps",
+        None => "global batch size × iterations",
     }
 }
 
