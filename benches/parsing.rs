@@ -11,7 +11,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use effllm::log::{LogReader, Rules, Source, profiles};
+use effllm::log::{LogReader, Source, profiles};
 
 /// Bytes of each log that is made.
 const LENGTH: usize = 4 << 20;
