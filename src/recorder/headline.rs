@@ -139,12 +139,14 @@ impl Headline {
             window.per_parameter(samples),
             &with_parameters(&window.samples_source),
         );
-        let generated = window.sums.generated.per_second();
-        self.put(
-            "it_tokens_per_sec",
-            generated.ok_or("no generated tokens in this log".to_owned()),
-            "log, generated tokens",
-        );
+        let generated = window.sums.generated;
+        let why = if generated.amount > 0.0 {
+            "requests of several slots, and no timestamps that tell how much of their time overlapped"
+        } else {
+            "no generated tokens in this log"
+        };
+        let rate = generated.per_second().ok_or(why.to_owned());
+        self.put("it_tokens_per_sec", rate, "log, generated tokens");
     }
 
     fn energy(&mut self, window: &Window<'_>) {

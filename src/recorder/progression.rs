@@ -67,6 +67,8 @@ pub struct Progression {
     /// Something other than training happened since the last record.
     interrupted: bool,
     stride: Option<u64>,
+    /// The last record's optimizer step, where iterations are micro-batches.
+    optimizer_step: Option<u64>,
     serving: Serving,
     history: Thinned<Point>,
 }
@@ -137,6 +139,7 @@ impl Progression {
             usual_time: Usual::default(),
             interrupted: false,
             stride: None,
+            optimizer_step: None,
             serving: Serving::default(),
             history: Thinned::new(history_size),
         }
@@ -181,7 +184,7 @@ impl Progression {
     pub fn restart(&mut self, at: Option<f64>) {
         *self = self.settled().into_owned();
         self.mark = Some(Mark { iteration: None, at, ..Mark::default() });
-        self.restarted = true;
+        (self.restarted, self.optimizer_step) = (true, None);
         self.samples.restart();
         self.tokens.restart();
     }
@@ -349,6 +352,7 @@ impl Progression {
     }
 
     fn meter(&mut self, record: &Progress, sizes: &Sizes, iterations: u64, span: Span, from_zero: bool) {
+        let batches = self.batches(record, iterations);
         let iterations = iterations as f64;
         let world = |scope| if scope == Scope::Global { Some(1.0) } else { sizes.world_size };
         let over_time = |rate: Option<(f64, Scope)>| {
@@ -358,7 +362,7 @@ impl Progression {
         let batch = batch_of(record).or(sizes.global_batch_size);
         let samples = record.samples.map(|samples| (samples, "samples in the log"));
         let samples = samples
-            .or(batch.map(|batch| (batch * iterations, "global batch size × iterations")))
+            .or(batch.map(|batch| (batch * batches, batches_of(record))))
             .or(over_time(record.samples_per_s).map(|samples| (samples, SAMPLES_BY_RATE)));
         self.samples.read(span, record.consumed_samples, samples, from_zero);
         let tokens = record.tokens.map(|tokens| (tokens, "tokens in the log"));
@@ -369,6 +373,18 @@ impl Progression {
             .or(over_time(record.tokens_per_s).map(|tokens| (tokens, TOKENS_BY_RATE)));
         self.tokens.read(span, record.consumed_tokens, tokens, from_zero);
         self.generate(record, span);
+    }
+
+    /// How many whole batches a record's iterations took: one each, or where they are micro-batches as
+    /// many as optimizer steps were made. Of a first record only the ratio of the two is known.
+    fn batches(&mut self, record: &Progress, iterations: u64) -> f64 {
+        let whole = iterations as f64;
+        let Some((step, iteration)) = record.optimizer_step.zip(record.iteration) else { return whole };
+        let steps = match self.optimizer_step.replace(step).and_then(|before| step.checked_sub(before)) {
+            Some(steps) => steps as f64,
+            None => (whole * step as f64 / iteration.max(1) as f64).round(),
+        };
+        steps.min(whole)
     }
 
     /// A record that belongs to no iteration: rates, counters, a loss.
@@ -394,6 +410,9 @@ impl Progression {
             self.run.generated.add(served.amount, served.seconds);
             self.train.generated.add(served.amount, served.seconds);
         }
+        if self.serving.is_untimed() {
+            (self.run.generated.seconds, self.train.generated.seconds) = (0.0, 0.0);
+        }
     }
 
     fn generate(&mut self, record: &Progress, span: Span) {
@@ -416,6 +435,14 @@ impl Progression {
                 self.train.generated.add(amount, seconds);
             }
         }
+    }
+}
+
+/// What is multiplied with the batch size.
+fn batches_of(record: &Progress) -> &'static str {
+    match record.optimizer_step {
+        Some(_) => "global batch size × optimizer steps",
+        None => "global batch size × iterations",
     }
 }
 
