@@ -71,6 +71,9 @@ const SIGNIFICANT: f64 = 0.01;
 /// A change smaller than this, of a metric that no test speaks for, is not told from chance.
 const NEGLIGIBLE: f64 = 0.01;
 
+/// Not even the second decimal of a percentage shows a change smaller than this.
+const EQUAL: f64 = 5e-5;
+
 /// Compares each report with the first.
 pub fn compare(reports: &[(String, Report)]) -> Comparison {
     let all: Vec<&Report> = reports.iter().map(|(_, report)| report).collect();
@@ -106,7 +109,7 @@ fn change(metric: &Metric, before: f64, after: f64, rank_test: Option<IterationT
         None => ratio.abs() < NEGLIGIBLE,
     };
     let direction = match () {
-        () if after == before => Direction::Same,
+        () if after == before || ratio.abs() < EQUAL => Direction::Same,
         () if by_chance => Direction::Undecided,
         () if (after < before) == (metric.better == Better::Lower) => Direction::Better,
         () => Direction::Worse,
@@ -305,6 +308,22 @@ pub mod tests {
         assert_eq!(not_alike(&[&a, &b]), ["global batch size 32 vs 64", "profile megatron vs nemo"]);
         assert_eq!(not_alike(&[&a, &a]), Vec::<String>::new());
         assert_eq!(not_alike(&[&a, &c]), ["window training vs whole run"]);
+    }
+
+    #[test]
+    fn a_change_that_no_decimal_shows_is_none() {
+        let (mut a, mut b) = (run(&noisy(1.0, 0.1, 500)), run(&noisy(1.0, 0.1, 500)));
+        (a.metrics.aec_watts, b.metrics.aec_watts) = (Some(300.0), Some(299.999));
+        (a.metrics.amu_gb, b.metrics.amu_gb) = (Some(70.0), Some(70.1));
+        b.metrics.al_seconds = a.metrics.al_seconds.map(|seconds| seconds * (1.0 + 1e-9));
+        let comparison = compared(&a, &b);
+        for (name, direction) in [
+            ("aec_watts", Direction::Same),
+            ("al_seconds", Direction::Same),
+            ("amu_gb", Direction::Undecided),
+        ] {
+            assert_eq!(change_of(&comparison, name).direction, direction, "{name}");
+        }
     }
 
     #[test]
