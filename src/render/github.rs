@@ -19,7 +19,9 @@ pub fn github_annotations(gate: &Gate) -> String {
         let message = format!("{}: {}", result.expression, told(result));
         Some(format!("::{command} title=effllm gate::{}\n", escape(&message)))
     };
-    gate.results.iter().filter_map(annotation).collect()
+    let of_the_run = gate.reason.as_ref().filter(|_| gate.verdict != Verdict::Pass);
+    let of_the_run = of_the_run.map(|why| format!("::error title=effllm gate::{}\n", escape(why)));
+    gate.results.iter().filter_map(annotation).chain(of_the_run).collect()
 }
 
 /// Markdown for the page of the job.
