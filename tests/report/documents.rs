@@ -103,5 +103,5 @@ fn what_is_no_report_is_named_with_the_way_out() {
     let twice = Files::of(&[]).render(&["-", "-"]);
     assert_eq!(twice.status.code(), Some(2));
     let missing = Files::of(&[]).render(&["/nowhere/a.json"]);
-    assert!(String::from_utf8_lossy(&missing.stderr).contains("cannot read /nowhere/a.json"));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("cannot read the report /nowhere/a.json"));
 }
