@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Warn;
-use super::openmetrics::openmetrics;
+use super::openmetrics::{openmetrics, prometheus_text};
 use crate::error::Error;
 use crate::model::Report;
 
@@ -142,13 +142,12 @@ fn answer(head: &[u8], report: impl Fn() -> Report) -> String {
         header.name.eq_ignore_ascii_case("accept")
             && String::from_utf8_lossy(header.value).contains("application/openmetrics-text")
     });
-    let content_type = if wants_openmetrics {
-        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    let (content_type, text): (_, fn(&Report) -> String) = if wants_openmetrics {
+        ("application/openmetrics-text; version=1.0.0; charset=utf-8", openmetrics)
     } else {
-        // The same text: readers of the older format read it as well.
-        "text/plain; version=0.0.4; charset=utf-8"
+        ("text/plain; version=0.0.4; charset=utf-8", prometheus_text)
     };
-    response("200 OK", content_type, &openmetrics(&report()), has_body)
+    response("200 OK", content_type, &text(&report()), has_body)
 }
 
 fn response(status: &str, content_type: &str, body: &str, has_body: bool) -> String {
