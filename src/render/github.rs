@@ -26,8 +26,12 @@ pub fn github_annotations(gate: &Gate) -> String {
 
 /// Markdown for the page of the job.
 pub fn github_summary(gate: &Gate, exit: u8) -> String {
-    let mut text =
-        format!("### {}\n\n| | require | got | margin |\n|---|---|---|---|\n", summary(gate, exit));
+    format!("### {}\n\n{}\n", summary(gate, exit), table(gate))
+}
+
+/// A row for each expression.
+pub(super) fn table(gate: &Gate) -> String {
+    let mut text = "| | require | got | margin |\n|---|---|---|---|\n".to_owned();
     for result in &gate.results {
         let word = match (result.verdict, result.level) {
             (Verdict::Pass, _) => "✅ pass",
@@ -39,7 +43,7 @@ pub fn github_summary(gate: &Gate, exit: u8) -> String {
         // Writing to a string does not fail.
         let _ = writeln!(text, "| {word} | `{}` | {got} | {margin} |", result.expression);
     }
-    text + "\n"
+    text
 }
 
 /// As the runner reads the message of a workflow command.

@@ -36,7 +36,9 @@ fn of_the_run(gate: &Gate) -> Option<TestCase> {
     let why = gate.reason.as_deref().filter(|_| gate.verdict != Verdict::Pass)?;
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
     status.set_message(why).set_type("run");
-    Some(TestCase::new("the run", status))
+    let mut case = TestCase::new("the run", status);
+    case.set_classname("effllm.gate");
+    Some(case)
 }
 
 fn test_case(result: &GateResult, gate: &Gate) -> TestCase {

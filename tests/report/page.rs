@@ -125,6 +125,9 @@ fn what_was_required_is_shown_with_what_came_of_it() {
         assert!(row.contains(&format!("<span class=\"pill {class}\">{word}</span>")), "{row}");
     }
     assert!(rows[2].contains("no generated tokens in this log"), "{}", rows[2]);
+    let markdown = Files::of(&[("report.json", &report)]).text("markdown");
+    assert!(markdown.contains("\nGate failed: 1 of 3\n\n| | require | got | margin |\n"), "{markdown}");
+    assert!(markdown.contains("\n| ✅ pass | `al < 1 h` | "), "{markdown}");
 }
 
 fn comparison() -> String {
