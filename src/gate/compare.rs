@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::rank_test::{RankTest, mann_whitney_u_of_series};
 use crate::model::Report;
 use crate::model::metric::{Better, METRICS, Metric};
-use crate::model::report::{Model, Sourced, Window};
+use crate::model::report::{Exit, Model, Sourced, Window};
 use crate::model::units::show;
 
 /// Several reports, each compared with the first.
@@ -185,7 +185,8 @@ pub fn not_alike(reports: &[&Report]) -> Vec<String> {
         |value: Option<f64>| value.map(|value| if value < 1e6 { value.to_string() } else { show(value) });
     let whole = |value: Option<u64>| value.map(|value| value.to_string());
     type Property<'a> = (&'a str, &'a dyn Fn(&Report) -> Option<String>);
-    let properties: [Property<'_>; 8] = [
+    let properties: [Property<'_>; 9] = [
+        ("exit", &exit),
         ("GPUs", &gpus),
         ("world size", &|report| whole(report.job.world_size)),
         ("sequence length", &|report| number(report.model.sequence_length.value)),
@@ -205,6 +206,14 @@ pub fn not_alike(reports: &[&Report]) -> Vec<String> {
             .then(|| format!("{name} {}", values.join(" vs ")))
     };
     properties.iter().filter_map(difference).collect()
+}
+
+/// A run that failed is not like one that did not.
+fn exit(report: &Report) -> Option<String> {
+    match report.command.exit.as_ref()? {
+        Exit::Code(code) => Some(code.to_string()),
+        Exit::Signal(signal) => Some(signal.clone()),
+    }
 }
 
 /// `8 × NVIDIA H100 80GB HBM3`.
@@ -304,8 +313,12 @@ pub mod tests {
         b.model.global_batch_size.value = Some(64.0);
         (a.job.world_size, b.job.world_size) = (Some(8), Some(8));
         (a.log.profile, b.log.profile) = (Some("megatron".into()), Some("nemo".into()));
+        (a.command.exit, b.command.exit) = (Some(Exit::Code(0)), Some(Exit::Signal("SIGKILL".into())));
         a.model.parameters.value = Some(7.6e9); // what the other does not know is no difference
-        assert_eq!(not_alike(&[&a, &b]), ["global batch size 32 vs 64", "profile megatron vs nemo"]);
+        assert_eq!(
+            not_alike(&[&a, &b]),
+            ["exit 0 vs SIGKILL", "global batch size 32 vs 64", "profile megatron vs nemo"]
+        );
         assert_eq!(not_alike(&[&a, &a]), Vec::<String>::new());
         assert_eq!(not_alike(&[&a, &c]), ["window training vs whole run"]);
     }

@@ -74,9 +74,22 @@ impl Policy {
         }
     }
 
+    /// Expressions that noise alone may decide: their limit is nearer to the baseline than its runs are
+    /// to each other.
+    fn within_noise(&self) -> impl Iterator<Item = String> {
+        self.requirements.iter().filter_map(|Requirement { expression, .. }| {
+            let (limit, baseline) = self.limit(expression).ok()?;
+            let (median, spread) = (baseline?.median, baseline?.spread_ratio?);
+            let percent = 100.0 * spread;
+            let within = (limit - median).abs() < spread * median.abs();
+            within.then(|| format!("'{expression}' may fail by chance: its limit lies within the ±{percent:.1} % by which the baselines differ"))
+        })
+    }
+
     /// Judges a report, and writes into it what came of that.
     pub fn apply(&self, report: &mut Report) {
         report.warnings.extend(self.not_alike(report));
+        report.warnings.extend(self.within_noise());
         report.gate = Some(self.judge(report));
     }
 
@@ -311,6 +324,35 @@ pub mod tests {
         assert_eq!(result.expected, Some(1.231 * 1.02));
         assert!((result.margin_ratio.unwrap() + 0.12454).abs() < 1e-4);
         assert_eq!(result.baseline, Some(Baseline { median: 1.231, runs: 1, spread_ratio: None }));
+    }
+
+    #[test]
+    fn a_limit_within_the_noise_is_told() {
+        let baseline = |al| {
+            let mut report = report(100);
+            report.metrics.al_seconds = Some(al);
+            ("b.json".to_owned(), report)
+        };
+        let warned = |expression, times: &[f64]| {
+            let baselines = Baselines::new(times.iter().copied().map(baseline).collect());
+            let mut report = report(100);
+            policy(&[expression], baselines, false).unwrap().apply(&mut report);
+            report.warnings
+        };
+        assert_eq!(
+            warned("al <= baseline * 1.05", &[0.9, 1.0, 1.1]),
+            [
+                "'al <= baseline * 1.05' may fail by chance: its limit lies within the ±10.0 % by which the baselines differ"
+            ]
+        );
+        for quiet in ["al <= baseline * 1.15", "al < 1 s"] {
+            assert_eq!(warned(quiet, &[0.9, 1.0, 1.1]), Vec::<String>::new(), "{quiet}");
+        }
+        assert_eq!(
+            warned("al <= baseline", &[1.0]),
+            Vec::<String>::new(),
+            "of one run the spread is not known"
+        );
     }
 
     #[test]
