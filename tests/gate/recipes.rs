@@ -6,7 +6,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use quick_junit::Report;
-use yaml_rust2::{Yaml, YamlLoader};
+use serde_json::Value;
 
 use super::shell::{Done, EFFLLM, Shell};
 
@@ -50,12 +50,12 @@ fn script<'a>(shell: &'a Shell, text: &str) -> Done<'a> {
     shell.command(["bash", "-euo", "pipefail", "-c", text]).done()
 }
 
-fn yaml(text: &str) -> Yaml {
-    YamlLoader::load_from_str(text).expect("YAML").remove(0)
+fn yaml(text: &str) -> Value {
+    serde_yaml_ng::from_str(text).expect("YAML")
 }
 
-fn text(yaml: &Yaml) -> &str {
-    yaml.as_str().unwrap_or_else(|| panic!("a text, not {yaml:?}"))
+fn text(yaml: &Value) -> &str {
+    yaml.as_str().unwrap_or_else(|| panic!("a text, not {yaml}"))
 }
 
 /// That the failure, and it alone, is in the file which both systems read.
@@ -87,8 +87,8 @@ fn a_script_passes_and_fails() {
 
 /// What GitHub's runner makes of a job: a step runs after a failed one only where its `if` says so.
 /// The exit status of the first that failed, the output, and the files that are uploaded.
-fn github(shell: &Shell, workflow: &Yaml) -> (Option<i32>, String, Vec<String>) {
-    let steps = workflow["jobs"]["efficiency"]["steps"].as_vec().expect("steps");
+fn github(shell: &Shell, workflow: &Value) -> (Option<i32>, String, Vec<String>) {
+    let steps = workflow["jobs"]["efficiency"]["steps"].as_array().expect("steps");
     let (mut failed, mut output, mut uploaded) = (None, String::new(), Vec::new());
     for step in steps {
         if failed.is_some() && step["if"].as_str() != Some("${{ !cancelled() }}") {
@@ -138,7 +138,7 @@ fn gitlab_gets_its_files() {
     let pipeline = yaml(&blocks("yaml")[1]);
     let job = &pipeline["efficiency"];
     let lines = |key: &str| -> String {
-        let lines = job[key].as_vec().expect("a script");
+        let lines = job[key].as_array().expect("a script");
         lines.iter().map(|line| format!("{}\n", text(line))).collect()
     };
     for (milliseconds, code, failures) in [(AS_FAST, 0, 0), (A_FIFTH_SLOWER, 99, 2)] {
@@ -149,7 +149,7 @@ fn gitlab_gets_its_files() {
         assert_eq!(script(&shell, &lines("after_script")).code(), Some(0));
         let artifacts = &job["artifacts"];
         assert_eq!(text(&artifacts["when"]), "always");
-        assert!(artifacts["paths"].as_vec().expect("paths").iter().all(|path| shell.exists(text(path))));
+        assert!(artifacts["paths"].as_array().expect("paths").iter().all(|path| shell.exists(text(path))));
         assert_eq!(text(&artifacts["reports"]["junit"]), "junit.xml");
         assert_junit_tells(&shell, failures);
         let metrics = shell.read(text(&artifacts["reports"]["metrics"]));
