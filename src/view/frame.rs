@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use console::{measure_text_width, style};
+use console::measure_text_width;
 
 use super::gpu_rows::{gpu_rows, gpus_in_one_line};
+use super::line::{Paint, spread};
 use super::progress::progress_line;
 use super::screen::Size;
 use crate::model::Report;
@@ -30,31 +31,6 @@ pub fn frame(report: &Report, size: Size, colour: bool) -> Vec<String> {
     }
     lines.truncate(room);
     lines.iter().map(|line| clip(line, columns)).collect()
-}
-
-/// Styles, where they are wanted.
-#[derive(Debug, Clone, Copy)]
-pub struct Paint {
-    pub colour: bool,
-}
-
-impl Paint {
-    /// For what names a value and is not the value.
-    pub fn dim(self, text: &str) -> String {
-        style(text).dim().force_styling(self.colour).to_string()
-    }
-}
-
-/// As many of the parts as fit, from the left: three columns apart, or two.
-pub fn spread(parts: &[String], columns: usize) -> String {
-    let fits = |line: &String| measure_text_width(line) <= columns;
-    (1..=parts.len())
-        .rev()
-        .flat_map(|count| [(count, "   "), (count, "  ")])
-        .map(|(count, gap)| format!(" {}", parts.iter().take(count).cloned().collect::<Vec<_>>().join(gap)))
-        .find(fits)
-        .or_else(|| parts.first().map(|part| format!(" {part}")))
-        .unwrap_or_default()
 }
 
 /// The line that sets the table off from the child's output and says what is measured.

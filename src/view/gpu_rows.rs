@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, ColumnConstraint, Table, Width, presets};
 use console::measure_text_width;
 
-use super::frame::{Paint, spread};
+use super::line::{Paint, spread};
 use crate::model::Report;
 use crate::model::report::Gpu;
 use crate::model::units::show_energy;

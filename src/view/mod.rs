@@ -9,6 +9,7 @@ mod console;
 mod frame;
 mod gpu_rows;
 mod keyboard;
+mod line;
 mod output;
 mod progress;
 mod scanner;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use console::measure_text_width;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
-use super::frame::{Paint, spread};
+use super::line::{Paint, spread};
 use crate::model::Report;
 use crate::model::report::Iterations;
 use crate::model::units::{show, show_duration};
