@@ -8,8 +8,9 @@ use crate::model::gate::{Baseline, Gate, GateResult, Level, Verdict};
 use crate::model::metric::Metric;
 use crate::model::units::show;
 
-/// One line for each expression, and what it comes to; `exit` is the status that effllm ends with.
-pub fn gate_table(gate: &Gate, exit: u8, colour: bool) -> String {
+/// One line for each expression, and what it comes to; `exit` is the status that effllm ends with
+/// because of it, if it does.
+pub fn gate_table(gate: &Gate, exit: Option<u8>, colour: bool) -> String {
     let style = |style: Style, text: &str| style.force_styling(colour).apply_to(text).to_string();
     let mut rows =
         vec![["gate", "require", "got", "margin"].map(|head| style(Style::new().dim(), head)).to_vec()];
@@ -32,9 +33,9 @@ pub fn gate_table(gate: &Gate, exit: u8, colour: bool) -> String {
 }
 
 /// `gate failed: 1 of 3 (exit 99)`.
-pub(super) fn summary(gate: &Gate, exit: u8) -> String {
-    let exit = if gate.verdict == Verdict::Pass { String::new() } else { format!(" (exit {exit})") };
-    format!("gate {}{exit}", came_to(gate))
+pub(super) fn summary(gate: &Gate, exit: Option<u8>) -> String {
+    let exit = exit.filter(|_| gate.verdict != Verdict::Pass);
+    format!("gate {}{}", came_to(gate), exit.map_or(String::new(), |exit| format!(" (exit {exit})")))
 }
 
 /// `failed: 1 of 3`.
@@ -177,21 +178,22 @@ pub mod tests {
 
     #[test]
     fn a_table_of_each_outcome() {
-        insta::assert_snapshot!(gate_table(&gate(), 99, false));
-        assert!(gate_table(&gate(), 99, true).contains("\u{1b}[31m\u{1b}[1mFAIL\u{1b}[0m"));
+        insta::assert_snapshot!(gate_table(&gate(), Some(99), false));
+        assert!(gate_table(&gate(), Some(99), true).contains("\u{1b}[31m\u{1b}[1mFAIL\u{1b}[0m"));
     }
 
     #[test]
     fn the_last_line_says_what_it_comes_to() {
         let with = |verdict, kept: &[usize], exit| {
             let results = kept.iter().map(|i| gate().results[*i].clone()).collect();
-            summary(&Gate { verdict, reason: None, results }, exit)
+            summary(&Gate { verdict, reason: None, results }, Some(exit))
         };
         let crashed = |kept: &[usize], exit| {
             let results = kept.iter().map(|i| gate().results[*i].clone()).collect();
             let reason = Some("the command died by SIGKILL".to_owned());
-            summary(&Gate { verdict: Verdict::Fail, reason, results }, exit)
+            summary(&Gate { verdict: Verdict::Fail, reason, results }, Some(exit))
         };
+        assert_eq!(summary(&gate(), None), "gate failed: 1 of 4, 1 warning");
         assert_eq!(crashed(&[0], 99), "gate failed: the command died by SIGKILL (exit 99)");
         assert_eq!(crashed(&[0, 1], 137), "gate failed: 1 of 2, the command died by SIGKILL (exit 137)");
         assert_eq!(with(Verdict::Pass, &[0], 0), "gate passed: 1 of 1");

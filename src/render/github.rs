@@ -26,7 +26,7 @@ pub fn github_annotations(gate: &Gate) -> String {
 
 /// Markdown for the page of the job.
 pub fn github_summary(gate: &Gate, exit: u8) -> String {
-    format!("### {}\n\n{}\n", summary(gate, exit), table(gate))
+    format!("### {}\n\n{}\n", summary(gate, Some(exit)), table(gate))
 }
 
 /// A row for each expression.

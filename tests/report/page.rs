@@ -128,6 +128,8 @@ fn what_was_required_is_shown_with_what_came_of_it() {
     let markdown = Files::of(&[("report.json", &report)]).text("markdown");
     assert!(markdown.contains("\nGate failed: 1 of 3\n\n| | require | got | margin |\n"), "{markdown}");
     assert!(markdown.contains("\n| ✅ pass | `al < 1 h` | "), "{markdown}");
+    let table = Files::of(&[("report.json", &report)]).text("table");
+    assert!(table.ends_with("\ngate failed: 1 of 3\n"), "{table}");
 }
 
 fn comparison() -> String {
