@@ -7,7 +7,7 @@ use clap::{Args, ValueHint};
 use serde::Deserialize;
 
 use super::gate::{FailFastAfter, GateLayer};
-use super::values::{Bounded, Count, Interval, Patience, ReportTarget, text_or_number};
+use super::values::{Bounded, Count, Interval, Patience, ReportTarget, pattern, profile, text_or_number};
 use crate::child::{StdioMode, TakenSignal};
 use crate::gpu::GpuChoice;
 use crate::sink::listen::Address;
@@ -73,6 +73,7 @@ pub struct Layer {
 
     /// Read the log by a built-in profile; `auto` detects which [default: auto]
     #[arg(long, value_name = "NAME", conflicts_with = "rules", help_heading = LOG)]
+    #[serde(default, deserialize_with = "profile")]
     pub profile: Option<String>,
 
     /// Read the log by the rules in FILE; see effllm-rules(5) [default: none]
@@ -82,6 +83,7 @@ pub struct Layer {
     /// Read progress from lines that match REGEX; its named groups are fields, as in
     /// `step (?P<iteration>\d+) took (?P<step_time_ms>[\d.]+)` [default: none]
     #[arg(long, value_name = "REGEX", help_heading = LOG)]
+    #[serde(default, deserialize_with = "pattern")]
     pub pattern: Option<String>,
 
     /// What to show: `table` below the output, `log` lines every log interval, `auto` (a table

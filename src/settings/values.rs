@@ -6,8 +6,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use serde::Deserialize;
 use serde::de::{Deserializer, Error, Visitor};
 
+use crate::error;
+use crate::log::{Rules, profiles};
 use crate::model::units::{parse_count, parse_duration};
 
 /// Where the report goes.
@@ -120,6 +123,29 @@ impl From<Bounded> for usize {
     }
 }
 
+/// The name of a profile in a file: `auto`, or one that there is.
+pub fn profile<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    checked(deserializer, |name| if name == "auto" { Ok(()) } else { profiles::text(name).map(drop) })
+}
+
+/// An expression of one's own in a file.
+pub fn pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    checked(deserializer, |pattern| Rules::from_pattern(pattern).map(drop))
+}
+
+/// A text of a file, checked where an error can still name its place there.
+fn checked<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    check: fn(&str) -> Result<(), error::Error>,
+) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let told = |error: error::Error| {
+        let what = error.what.strip_prefix("--pattern: ").unwrap_or(&error.what);
+        D::Error::custom(format!("{what}\n{}", error.way_out.unwrap_or_default()))
+    };
+    check(&text).map_err(told).map(|()| Some(text))
+}
+
 /// Reads a value from a file as it is read from a flag, whether it is written as text or as a number.
 pub fn text_or_number<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
@@ -140,7 +166,8 @@ impl<T: FromStr<Err = String>> Visitor<'_> for TextOrNumber<T> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
-        text.parse().map_err(|why| E::custom(format!("'{text}' {why}")))
+        let one_line = || text.replace(char::is_control, " ");
+        text.parse().map_err(|why| E::custom(format!("'{}' {why}", one_line())))
     }
 
     fn visit_bool<E: Error>(self, flag: bool) -> Result<T, E> {
