@@ -31,6 +31,8 @@ fn finals(rows: u16, options: &str, script: &str) -> [String; 2] {
     let wrapped = Screen::new(rows, 60);
     let arguments = ["run"].into_iter().chain(options.split_whitespace()).chain(["--", "sh", "-c", script]);
     screen_end(&wrapped, wrapped.start(shell.effllm(arguments)));
+    let bytes = wrapped.bytes();
+    assert!(!bytes.windows(3).any(|three| three == b"\r\r\n"), "{}", String::from_utf8_lossy(&bytes));
     [plain.all(), wrapped.all()]
 }
 
@@ -125,6 +127,27 @@ fn control_c_is_delivered_once() {
         assert_eq!(session.wait().signal(), Some(libc::SIGINT));
         assert_eq!(shell.report().at("command.exit.signal"), "SIGINT");
     }
+}
+
+#[test]
+fn control_c_before_the_command_has_started_reaches_it() {
+    for options in ["", "--stdio pty"] {
+        let mut shell = Shell::new();
+        shell.gpus("[[fault]]\ncall = 'nvmlInit_v2'\ndelay_s = 1.5");
+        let screen = Screen::new(24, 80);
+        let session = screen.start(shell.run(options, "echo $$ >started; exec sleep 600"));
+        until("effllm to take signals", || takes(session.pid(), Signal::SIGINT));
+        assert!(!shell.exists("started"));
+        screen.press("\x03");
+        assert_eq!(session.wait().signal(), Some(libc::SIGINT));
+    }
+}
+
+/// Whether a process blocks a signal.
+fn takes(pid: Pid, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap_or_default();
+    u64::from_str_radix(blocked.trim(), 16).is_ok_and(|set| set & 1 << (signal as i32 - 1) != 0)
 }
 
 #[test]
@@ -269,9 +292,9 @@ fn the_terminal_is_left_as_it_was() {
         ("echo ready; stty raw -echo; until [ -e stop ]; do sleep 0.05; done", None),
         ("echo ready; stty raw -echo; exec sleep 600", Some(Signal::SIGTERM)),
         ("echo ready; stty raw -echo; exec sleep 600", Some(Signal::SIGINT)),
+        ("echo ready; ulimit -c 0; exec sleep 600", Some(Signal::SIGABRT)),
         // effllm itself dies of it.
-        ("echo ready; exec sleep 600", Some(Signal::SIGXCPU)),
-        ("echo ready; exec sleep 600", Some(Signal::SIGABRT)),
+        ("echo ready; exec sleep 600", Some(Signal::SIGSYS)),
     ] {
         let shell = Shell::new();
         let screen = Screen::new(24, 80);
