@@ -1,6 +1,7 @@
 //! Files that are whole at every moment: what is in them is replaced at once, or not at all.
 
-use std::fs::{File, Permissions};
+use std::ffi::OsString;
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -48,16 +49,14 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let nameless = || {
         let file = nameless_in(folder)?;
         fill(&file, bytes)?;
-        name_in(folder, &file)
+        name(&file, &path)
     };
     let named = || {
         let (file, temporary) = named_in(folder)?;
         fill(&file, bytes)?;
-        Ok::<_, io::Error>(temporary)
+        Ok(temporary.persist(&path)?)
     };
-    let temporary = nameless().or_else(|_| named())?;
-    temporary.persist(path)?;
-    Ok(())
+    nameless().or_else(|_: io::Error| named())
 }
 
 fn fill(mut file: &File, bytes: &[u8]) -> io::Result<()> {
@@ -93,24 +92,34 @@ fn nameless_in(folder: &Path) -> io::Result<File> {
     File::options().write(true).mode(0o666).custom_flags(OFlag::O_TMPFILE.bits()).open(folder)
 }
 
-/// Gives it a name, which is there until it takes the place of another file.
-fn name_in(folder: &Path, file: &File) -> io::Result<TempPath> {
+/// Has it take the place of another file. It needs a name of its own for a moment, always the same
+/// one: an effllm that is killed in that moment leaves it to the next.
+fn name(file: &File, path: &Path) -> io::Result<()> {
+    let mut name = OsString::from(".effllm-report.");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".new");
+    let name = folder_of(path).join(name);
     let open = format!("/proc/self/fd/{}", file.as_raw_fd());
-    let link = |name: &Path| {
-        linkat(AT_FDCWD, open.as_str(), AT_FDCWD, name, AtFlags::AT_SYMLINK_FOLLOW).map_err(io::Error::from)
+    let link = || {
+        linkat(AT_FDCWD, open.as_str(), AT_FDCWD, &name, AtFlags::AT_SYMLINK_FOLLOW).map_err(io::Error::from)
     };
-    Ok(temporary().make_in(folder, link)?.into_temp_path())
+    match link() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(&name)?;
+            link()?;
+        }
+        linked => linked?,
+    }
+    fs::rename(&name, path).inspect_err(|_| {
+        let _ = fs::remove_file(&name);
+    })
 }
 
-/// The same with a name from the beginning.
+/// A new file with a name from the beginning.
 fn named_in(folder: &Path) -> io::Result<(File, TempPath)> {
-    Ok(temporary().permissions(Permissions::from_mode(0o666)).tempfile_in(folder)?.into_parts())
-}
-
-fn temporary() -> Builder<'static, 'static> {
     let mut temporary = Builder::new();
-    temporary.prefix(".effllm-report.");
-    temporary
+    temporary.prefix(".effllm-report.").permissions(Permissions::from_mode(0o666));
+    Ok(temporary.tempfile_in(folder)?.into_parts())
 }
 
 fn folder_of(path: &Path) -> &Path {
@@ -133,9 +142,20 @@ mod tests {
         let Ok(file) = nameless_in(folder.path()) else { return };
         fill(&file, b"whole").unwrap();
         assert_eq!(names(folder.path()), [""; 0]);
-        let name = name_in(folder.path(), &file).unwrap();
-        assert_eq!(std::fs::read(&name).unwrap(), b"whole");
-        name.persist(folder.path().join("report")).unwrap();
+        name(&file, &folder.path().join("report")).unwrap();
+        assert_eq!(names(folder.path()), ["report"]);
+        // One that was killed in the moment of the name.
+        fs::write(folder.path().join(".effllm-report.report.new"), "stale").unwrap();
+        replace(&folder.path().join("report"), b"newer").unwrap();
+        assert_eq!(names(folder.path()), ["report"]);
+        assert_eq!(fs::read(folder.path().join("report")).unwrap(), b"newer");
+    }
+
+    #[test]
+    fn what_cannot_be_replaced_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("report")).unwrap();
+        replace(&folder.path().join("report"), b"text").unwrap_err();
         assert_eq!(names(folder.path()), ["report"]);
     }
 
@@ -147,6 +167,6 @@ mod tests {
         assert_eq!(names(folder.path()).len(), 1);
         name.persist(folder.path().join("report")).unwrap();
         assert_eq!(names(folder.path()), ["report"]);
-        assert_eq!(std::fs::read(folder.path().join("report")).unwrap(), b"whole");
+        assert_eq!(fs::read(folder.path().join("report")).unwrap(), b"whole");
     }
 }
