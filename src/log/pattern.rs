@@ -148,7 +148,11 @@ impl Pattern {
 
     /// Where the first match begins.
     pub fn start(&self, line: &[u8]) -> Option<usize> {
-        Some(self.regex()?.find(line)?.start())
+        let start = self.regex()?.find(line)?.start();
+        if let Some(watch) = &self.watch {
+            watch.note(&[]);
+        }
+        Some(start)
     }
 
     pub fn captures<'l>(&self, line: &'l [u8]) -> Option<Captures<'l>> {

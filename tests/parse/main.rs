@@ -213,6 +213,15 @@ These never matched, and no line comes near:
 }
 
 #[test]
+fn an_explanation_counts_lines_that_tell_of_a_pause() {
+    let desk = desk();
+    desk.append("log", "Saving checkpoint\nSaving checkpoint\n");
+    let explained = desk.parse("--rules rules.toml --explain log").done().stdout;
+    assert!(explained.contains("\n pause    rules.toml:2      2     8\n"), "{explained}");
+    assert!(!explained.contains("pause: Saving checkpoint"), "{explained}");
+}
+
+#[test]
 fn an_explanation_names_the_line_that_chose_the_profile_and_compares_what_came_before() {
     let desk = Desk::new();
     let iteration = " [2024-11-26 13:00:21] iteration        2/   12207 | consumed samples:           16 | \
