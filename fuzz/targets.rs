@@ -3,6 +3,7 @@
 
 use std::sync::LazyLock;
 
+use effllm::gate::{Expression, ExpressionError};
 use effllm::log::lines::{LONGEST_LINE, LineSplitter};
 use effllm::log::{LogReader, Rules, Source, profiles};
 use effllm::model::report::{Command, Job, Status};
@@ -13,8 +14,8 @@ use effllm::settings::Layer;
 /// A target's name and its body.
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const TARGETS: [Target; 4] =
-    [("splitter", splitter), ("rules", rules), ("parser", parser), ("config", config)];
+pub const TARGETS: [Target; 5] =
+    [("splitter", splitter), ("rules", rules), ("parser", parser), ("gate", gate), ("config", config)];
 
 /// However bytes are cut, the lines are those of the whole, and none is longer than what is kept.
 pub fn splitter(data: &[u8]) {
@@ -60,6 +61,21 @@ pub fn reader(choice: usize) -> LogReader {
     match PROFILES.get(choice % (PROFILES.len() + 1)) {
         Some(rules) => LogReader::with_rules(rules.clone(), "fuzz"),
         None => LogReader::detecting(PROFILES.clone()),
+    }
+}
+
+/// Any text is a requirement that prints as itself, or an error that shows where.
+pub fn gate(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    match text.parse::<Expression>() {
+        Ok(expression) => {
+            let printed = expression.to_string();
+            assert_eq!(printed.parse().as_ref(), Ok(&expression), "{printed}");
+        }
+        Err(error) => {
+            let told = ExpressionError::of(error, "--require").to_string();
+            assert!(told.contains("--require: ") && told.contains('^'), "{told}");
+        }
     }
 }
 

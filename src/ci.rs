@@ -61,7 +61,7 @@ impl Files {
 /// What stderr is told: the table, and on GitHub the annotations. The runner reads those on either
 /// stream, and stdout is the command's.
 pub fn told(gate: &Gate, exit: u8, colour: bool) -> String {
-    let table = render::gate_table(gate, exit, colour);
+    let table = render::gate_table(gate, Some(exit), colour);
     if on_github() { table + &render::github_annotations(gate) } else { table }
 }
 

@@ -82,12 +82,38 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The known name nearest to a misspelt one, if any is near enough to be meant.
+/// The known name nearest to a misspelt one, if any is near enough to be meant; else the shortest of
+/// which it is the beginning.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .into_iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+    let known: Vec<&str> = known.into_iter().collect();
+    let near = known
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), *candidate))
         .filter(|(distance, candidate)| *distance <= 1.max(candidate.len().max(name.len()) / 3))
         .min()
-        .map(|(_, candidate)| candidate)
+        .map(|(_, candidate)| candidate);
+    // Of one or two letters too much is the beginning.
+    let begun = || known.iter().filter(|candidate| name.len() > 2 && candidate.starts_with(name));
+    near.or_else(|| begun().min_by_key(|candidate| candidate.len()).copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_misspelt_or_cut_short() {
+        let known = ["aec", "aec_watts", "aec_total_watts", "al_seconds", "al_p95_seconds", "pcu"];
+        for (name, nearest_one) in [
+            ("pcuu", Some("pcu")),
+            ("aec_wats", Some("aec_watts")),
+            ("aec_total", Some("aec_total_watts")),
+            ("al_p95", Some("al_p95_seconds")),
+            ("al_", Some("al_seconds")),
+            ("al", None),
+            ("throughput", None),
+        ] {
+            assert_eq!(nearest(name, known), nearest_one, "{name}");
+        }
+    }
 }

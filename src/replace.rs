@@ -1,12 +1,15 @@
 //! Files that are whole at every moment: what is in them is replaced at once, or not at all.
 
-use std::fs::{File, Permissions};
+use std::ffi::OsString;
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::unistd::geteuid;
-use tempfile::NamedTempFile;
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
+use nix::unistd::{geteuid, linkat};
+use tempfile::{Builder, TempPath};
 
 const PLANTED: &str = "it is another user's link in a folder that all users share";
 
@@ -26,7 +29,11 @@ pub fn can_replace(path: &Path) -> Result<(), String> {
     }
     // The error names the temporary file behind what happened; that name helps nobody.
     let why = |error: io::Error| error.to_string().split(" at path").next().unwrap_or_default().to_owned();
-    target_of(path).and_then(|path| temporary_beside(&path)).map(drop).map_err(why)
+    let is_possible = |path: PathBuf| {
+        let folder = folder_of(&path);
+        nameless_in(folder).or_else(|_| named_in(folder).map(|(file, _)| file))
+    };
+    target_of(path).and_then(is_possible).map(drop).map_err(why)
 }
 
 /// Puts bytes in the place of a file so that at every moment either the old or the new is there.
@@ -42,11 +49,23 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         return File::options().append(true).open(path)?.write_all(bytes);
     }
     let path = target_of(path)?;
-    let mut temporary = temporary_beside(&path)?;
-    temporary.write_all(bytes)?;
-    temporary.as_file().sync_all()?;
-    temporary.persist(path)?;
-    Ok(())
+    let folder = folder_of(&path);
+    let nameless = || {
+        let file = nameless_in(folder)?;
+        fill(&file, bytes)?;
+        name(&file, &path)
+    };
+    let named = || {
+        let (file, temporary) = named_in(folder)?;
+        fill(&file, bytes)?;
+        Ok(temporary.persist(&path)?)
+    };
+    nameless().or_else(|_: io::Error| named())
+}
+
+fn fill(mut file: &File, bytes: &[u8]) -> io::Result<()> {
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// Whether a path leads to a device, a pipe or a descriptor (`/dev/null`, `/dev/stdout`, `>(jq .)`):
@@ -83,14 +102,87 @@ pub fn is_planted(path: &Path) -> bool {
         && link.uid() != folder.uid()
 }
 
-/// A new file in the folder of another one, with the permissions that the umask leaves.
-fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
-    tempfile::Builder::new()
-        .prefix(".effllm-report.")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(folder_of(path))
+/// A new file without a name, with the permissions that the umask leaves: nothing of it stays if
+/// effllm is killed. Not every file system has such files (NFS has none).
+fn nameless_in(folder: &Path) -> io::Result<File> {
+    File::options().write(true).mode(0o666).custom_flags(OFlag::O_TMPFILE.bits()).open(folder)
+}
+
+/// Has it take the place of another file. It needs a name of its own for a moment, always the same
+/// one: an effllm that is killed in that moment leaves it to the next.
+fn name(file: &File, path: &Path) -> io::Result<()> {
+    let mut name = OsString::from(".effllm-report.");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".new");
+    let name = folder_of(path).join(name);
+    let open = format!("/proc/self/fd/{}", file.as_raw_fd());
+    let link = || {
+        linkat(AT_FDCWD, open.as_str(), AT_FDCWD, &name, AtFlags::AT_SYMLINK_FOLLOW).map_err(io::Error::from)
+    };
+    match link() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(&name)?;
+            link()?;
+        }
+        linked => linked?,
+    }
+    fs::rename(&name, path).inspect_err(|_| {
+        let _ = fs::remove_file(&name);
+    })
+}
+
+/// A new file with a name from the beginning.
+fn named_in(folder: &Path) -> io::Result<(File, TempPath)> {
+    let mut temporary = Builder::new();
+    temporary.prefix(".effllm-report.").permissions(Permissions::from_mode(0o666));
+    Ok(temporary.tempfile_in(folder)?.into_parts())
 }
 
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = folder.read_dir().unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn what_is_not_whole_has_no_name() {
+        let folder = tempfile::tempdir().unwrap();
+        // A file system without such files cannot show it.
+        let Ok(file) = nameless_in(folder.path()) else { return };
+        fill(&file, b"whole").unwrap();
+        assert_eq!(names(folder.path()), [""; 0]);
+        name(&file, &folder.path().join("report")).unwrap();
+        assert_eq!(names(folder.path()), ["report"]);
+        // One that was killed in the moment of the name.
+        fs::write(folder.path().join(".effllm-report.report.new"), "stale").unwrap();
+        replace(&folder.path().join("report"), b"newer").unwrap();
+        assert_eq!(names(folder.path()), ["report"]);
+        assert_eq!(fs::read(folder.path().join("report")).unwrap(), b"newer");
+    }
+
+    #[test]
+    fn what_cannot_be_replaced_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("report")).unwrap();
+        replace(&folder.path().join("report"), b"text").unwrap_err();
+        assert_eq!(names(folder.path()), ["report"]);
+    }
+
+    #[test]
+    fn without_such_files_a_file_with_a_name_does_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, name) = named_in(folder.path()).unwrap();
+        fill(&file, b"whole").unwrap();
+        assert_eq!(names(folder.path()).len(), 1);
+        name.persist(folder.path().join("report")).unwrap();
+        assert_eq!(names(folder.path()), ["report"]);
+        assert_eq!(fs::read(folder.path().join("report")).unwrap(), b"whole");
+    }
 }

@@ -206,6 +206,91 @@ fn the_diagnostics_of_the_rules_page_are_those_that_effllm_prints() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), shown);
 }
 
+/// The names in `metrics` of the report.
+fn metrics() -> Vec<String> {
+    let schema: Value = serde_json::from_str(&committed(SCHEMA)).expect("JSON");
+    let metrics = schema["$defs"]["Metrics"]["properties"].as_object().expect("metrics");
+    metrics.keys().cloned().collect()
+}
+
+/// The prose of a manual page.
+fn prose(page: &str) -> String {
+    committed(&format!("src/cli/generate/pages/{page}.txt"))
+}
+
+/// The fenced blocks of a page, shown as they are.
+fn blocks(prose: &str) -> impl Iterator<Item = &str> {
+    prose.split("```\n").skip(1).step_by(2)
+}
+
+/// A report with every metric that a log can give.
+fn a_report_in(folder: &Path) -> PathBuf {
+    let line = "[2026-01-01 00:00:00] iteration $i/ 40 | consumed samples: $((i * 32)) | elapsed time per \
+        iteration (ms): $((998 + i * 7 % 5)).0 | global batch size: 32 |";
+    let train = format!("for i in $(seq 40); do echo \" {line}\"; done");
+    let report = folder.join("report.json");
+    let name = report.to_str().expect("UTF-8");
+    stdout(&["run", "-q", "--params", "1B", "--seq-len", "10", "-o", name, "--", "bash", "-c", &train]);
+    report
+}
+
+#[test]
+fn the_expressions_of_the_gate_page_are_read_and_all_others_are_listed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let report = a_report_in(folder.path());
+    let report = report.to_str().expect("UTF-8");
+    let page = prose("gate");
+    let expressions = blocks(&page).find(|block| block.starts_with("al <= 1.3 s\n")).expect("expressions");
+    for expression in expressions.lines() {
+        let judged = ["gate", report, "--baseline", report, "--allow-no-data", "--require", expression];
+        let output = effllm(&judged);
+        assert!([Some(0), Some(99)].contains(&output.status.code()), "{expression}: {output:?}");
+    }
+    let settings = blocks(&page).find(|block| block.starts_with("[gate]\n")).expect("settings");
+    fs::create_dir(folder.path().join("baseline")).expect("a folder");
+    for n in 1..=3 {
+        fs::copy(report, folder.path().join(format!("baseline/{n}.json"))).expect("a report");
+    }
+    fs::write(folder.path().join("gate.toml"), settings).expect("a file");
+    let output = Command::new(EFFLLM)
+        .current_dir(folder.path())
+        .args(["gate", report, "--config", "gate.toml", "--min-iterations", "40"])
+        .output()
+        .expect("effllm runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let manual = committed("man/effllm-gate.1").replace('\\', "");
+    for metric in metrics() {
+        assert!(manual.contains(&format!("fB{metric}fR")), "effllm-gate(1) does not list {metric}");
+    }
+}
+
+#[test]
+fn what_the_pages_show_is_what_effllm_prints() {
+    for (page, beginning, snapshot) in [
+        ("gate", "gate      require", "tests/gate/snapshots/gate__a_fifth_slower.snap"),
+        ("compare", "metric  ", "tests/gate/snapshots/gate__compared.snap"),
+    ] {
+        let page = prose(page);
+        let shown = blocks(&page).find(|block| block.starts_with(beginning)).expect("a table");
+        assert!(committed(snapshot).contains(shown), "{snapshot} is not what the page shows:\n{shown}");
+    }
+}
+
+#[test]
+fn each_option_that_a_page_speaks_of_is_one_of_its_command() {
+    for page in ["gate", "compare", "report", "monitor", "parse", "gpus"] {
+        let help = stdout(&[page, "--help"]);
+        let prose = prose(page);
+        let others = stdout(&["run", "--help"]);
+        let typed = prose.split('`').skip(1).step_by(2).flat_map(str::split_whitespace);
+        for option in typed.filter(|word| word.starts_with("--") && word.len() > 2) {
+            let name = option.split(['=', '[']).next().unwrap_or(option);
+            let of_run = prose.contains(&format!("`{name}` of `effllm-run(1)`")) && others.contains(name);
+            assert!(help.contains(name) || of_run, "effllm-{page}(1) speaks of {option}");
+        }
+    }
+}
+
 #[test]
 fn the_help_of_run_fits_two_screens_and_begins_with_three_examples() {
     let help =
@@ -246,9 +331,7 @@ fn a_reader_that_has_had_enough_is_no_failure() {
 #[test]
 fn the_readme_names_every_metric_and_every_option() {
     let readme = committed("README.md");
-    let schema: Value = serde_json::from_str(&committed(SCHEMA)).expect("JSON");
-    let metrics = schema["$defs"]["Metrics"]["properties"].as_object().expect("metrics");
-    for metric in metrics.keys() {
+    for metric in metrics() {
         assert!(readme.contains(&format!("`{metric}`")), "README.md does not define {metric}");
     }
     let help = stdout(&["run", "--help"]);
@@ -261,7 +344,7 @@ fn the_readme_names_every_metric_and_every_option() {
 
 /// Every block that is marked `sh` is run, one after the other in one folder. There `cargo run
 /// --release --` is the effllm that this test was built with, and `cargo test` has been run already:
-/// this is it.
+/// this is it. `train.sh` stands for the reader's own launch script.
 #[test]
 fn the_examples_of_the_readme_run() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -276,6 +359,9 @@ fn the_examples_of_the_readme_run() {
     fs::write(programs.join("cargo"), cargo).expect("a file");
     fs::set_permissions(programs.join("cargo"), fs::Permissions::from_mode(0o755)).expect("a file");
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
+    let line = "iteration $i/ 40 | elapsed time per iteration (ms): 1000.0 | global batch size: 32 |";
+    let train = format!("for i in $(seq 40); do echo \" [2026-01-01 00:00:00] {line}\"; done\n");
+    fs::write(folder.path().join("train.sh"), train).expect("a file");
     let has_jq = Command::new("jq").arg("--version").output().is_ok();
 
     let readme = committed("README.md");

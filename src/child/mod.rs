@@ -8,5 +8,5 @@ pub mod spawn;
 
 pub use ending::{Change, Ending, changes, stop_like};
 pub use pty::{Pty, fit};
-pub use signals::{Action, Origin, Policy, Signals, TakenSignal};
+pub use signals::{Action, Arrival, Origin, Policy, Signals, TakenSignal};
 pub use spawn::{Child, Output, StdioMode, Stream, Wiring, exec, spawn};

@@ -1,13 +1,16 @@
 //! What signals sent to effllm mean for the command, and the descriptor by which they come.
+//!
+//! Signals are numbers here: nix's `Signal` knows no real-time ones.
 
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-use nix::libc;
+use nix::libc::{self, c_int};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
-use nix::unistd::{getpid, getsid};
+use nix::unistd::{Pid, getpid, getsid};
 
 use crate::error::Error;
 
@@ -18,6 +21,8 @@ pub enum Origin {
     Process,
     /// The kernel, mostly for a key of the terminal: the whole foreground process group has got it.
     Terminal,
+    /// effllm itself, by writing where that is no longer possible.
+    Own,
     /// The kernel, for a terminal that hung up: only the leader of its session has got it.
     HangUp,
     /// No signal yet, but a key that was typed for a command with a terminal of its own.
@@ -41,8 +46,10 @@ pub enum Action {
     Resize,
 }
 
-/// The signals that effllm takes in the command's stead.
-const TAKEN: [Signal; 11] = [
+/// The signals that effllm takes in the command's stead, besides the real-time ones: all that can be
+/// taken, but for those that a fault of effllm's own would raise and those that stop who uses the
+/// terminal in the background.
+const TAKEN: [Signal; 21] = [
     Signal::SIGCHLD,
     Signal::SIGINT,
     Signal::SIGTERM,
@@ -54,7 +61,21 @@ const TAKEN: [Signal; 11] = [
     Signal::SIGTSTP,
     Signal::SIGCONT,
     Signal::SIGWINCH,
+    Signal::SIGABRT,
+    Signal::SIGPIPE,
+    Signal::SIGURG,
+    Signal::SIGIO,
+    Signal::SIGPWR,
+    Signal::SIGPROF,
+    Signal::SIGVTALRM,
+    Signal::SIGXCPU,
+    Signal::SIGXFSZ,
+    Signal::SIGSTKFLT,
 ];
+
+fn taken() -> impl Iterator<Item = c_int> {
+    TAKEN.into_iter().map(|signal| signal as c_int).chain(libc::SIGRTMIN()..=libc::SIGRTMAX())
+}
 
 /// So many Ctrl-C within [`IMPATIENCE`] end the command's whole tree.
 const INTERRUPTS: usize = 3;
@@ -78,8 +99,8 @@ impl Policy {
     }
 
     /// What to do about a signal that has come now.
-    pub fn decide(&mut self, signal: Signal, origin: Origin, now: Instant) -> Action {
-        if signal == Signal::SIGINT && matches!(origin, Origin::Terminal | Origin::Key) {
+    pub fn decide(&mut self, signal: c_int, origin: Origin, now: Instant) -> Action {
+        if signal == libc::SIGINT && matches!(origin, Origin::Terminal | Origin::Key) {
             self.interrupts.retain(|before| now.saturating_duration_since(*before) <= IMPATIENCE);
             self.interrupts.push(now);
         }
@@ -90,26 +111,32 @@ impl Policy {
 
 /// What a signal means, by who sent it, how many interrupts came lately, whether the user keeps it
 /// from the command, and whether the command has a terminal of its own.
-fn action(signal: Signal, origin: Origin, interrupts: usize, kept: bool, apart: bool) -> Action {
+fn action(signal: c_int, origin: Origin, interrupts: usize, kept: bool, apart: bool) -> Action {
     match (signal, origin) {
-        (Signal::SIGCHLD, _) => Action::Look,
-        (Signal::SIGINT, Origin::Terminal | Origin::Key) if interrupts >= INTERRUPTS => Action::KillTree,
-        (Signal::SIGTSTP, Origin::Key) => Action::Stop,
+        (libc::SIGCHLD, _) => Action::Look,
+        (_, Origin::Own) => Action::Leave,
+        (libc::SIGINT, Origin::Terminal | Origin::Key) if interrupts >= INTERRUPTS => Action::KillTree,
+        (libc::SIGTSTP, Origin::Key) => Action::Stop,
         (_, Origin::Key) => Action::Leave,
-        // Of a timer that was set before effllm was executed in the place of its command.
-        (Signal::SIGALRM, Origin::Terminal) if !kept => Action::Forward,
+        // effllm has used the time that it may; the command's is counted by itself.
+        (libc::SIGXCPU, Origin::Terminal) => Action::Leave,
+        // Of a timer or a descriptor that was set before effllm was executed in the place of its command.
+        (libc::SIGALRM | libc::SIGVTALRM | libc::SIGPROF | libc::SIGIO, Origin::Terminal) if !kept => {
+            Action::Forward
+        }
         (_, Origin::Terminal) if !apart => Action::Leave,
-        (Signal::SIGWINCH, _) if apart => Action::Resize,
+        (libc::SIGWINCH, _) if apart => Action::Resize,
         _ if kept => Action::Leave,
-        (Signal::SIGTSTP, _) if apart => Action::Stop,
+        (libc::SIGTSTP, _) if apart => Action::Stop,
         _ => Action::Forward,
     }
 }
 
-/// A signal that effllm takes in the command's stead, by its name with or without `SIG`.
+/// A signal that effllm takes in the command's stead, by its name with or without `SIG`; a real-time
+/// one as `RTMIN+1` or `RTMAX-1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(try_from = "String")]
-pub struct TakenSignal(Signal);
+pub struct TakenSignal(c_int);
 
 impl FromStr for TakenSignal {
     type Err = String;
@@ -117,15 +144,31 @@ impl FromStr for TakenSignal {
     fn from_str(text: &str) -> Result<Self, String> {
         let name = text.to_ascii_uppercase();
         let name = name.strip_prefix("SIG").unwrap_or(&name);
-        let taken = || TAKEN.into_iter().filter(|signal| *signal != Signal::SIGCHLD);
+        let forwarded = || TAKEN.into_iter().filter(|signal| *signal != Signal::SIGCHLD);
         let bare = |signal: Signal| signal.as_str().trim_start_matches("SIG");
-        taken().find(|signal| bare(*signal) == name).map(Self).ok_or_else(|| {
+        let named = || forwarded().find(|signal| bare(*signal) == name).map(|signal| signal as c_int);
+        real_time(name).or_else(named).map(Self).ok_or_else(|| {
             format!(
-                "is no signal that is forwarded: those are {}",
-                taken().map(bare).collect::<Vec<_>>().join(", ")
+                "is no signal that is forwarded: those are {} and RTMIN to RTMAX",
+                forwarded().map(bare).collect::<Vec<_>>().join(", ")
             )
         })
     }
+}
+
+/// The number of a real-time signal that is counted from the first or from the last one.
+fn real_time(name: &str) -> Option<c_int> {
+    let (first, last) = (libc::SIGRTMIN(), libc::SIGRTMAX());
+    let counted = |rest: &str, sign| match rest {
+        "" => Some(0),
+        _ => rest.strip_prefix(sign)?.parse::<u8>().ok().map(c_int::from),
+    };
+    let number = match (name.strip_prefix("RTMIN"), name.strip_prefix("RTMAX")) {
+        (Some(rest), _) => first + counted(rest, '+')?,
+        (_, Some(rest)) => last - counted(rest, '-')?,
+        _ => return None,
+    };
+    (first..=last).contains(&number).then_some(number)
 }
 
 impl TryFrom<String> for TakenSignal {
@@ -133,6 +176,48 @@ impl TryFrom<String> for TakenSignal {
 
     fn try_from(text: String) -> Result<Self, String> {
         text.parse().map_err(|why| format!("'{text}' {why}"))
+    }
+}
+
+/// A signal that has come.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    pub signal: c_int,
+    pub origin: Origin,
+    /// What came with it by sigqueue(3).
+    value: Option<u64>,
+}
+
+impl Arrival {
+    /// A signal that a key stands for.
+    pub fn by_key(signal: c_int) -> Self {
+        Self { signal, origin: Origin::Key, value: None }
+    }
+
+    /// As it is for a command that was not there yet when it came: whoever sent it, only effllm has
+    /// got it.
+    pub fn before_the_command(self) -> Self {
+        match self.origin {
+            Origin::Own => self,
+            _ => Self { origin: Origin::Process, ..self },
+        }
+    }
+
+    /// Sends it on as it came.
+    pub fn send_on(&self, pid: Pid) {
+        // SAFETY: takes numbers; the value is not looked at. Fails only if the process has just
+        // ended, which is seen elsewhere.
+        unsafe {
+            match self.value {
+                Some(value) => {
+                    let value = libc::sigval { sival_ptr: std::ptr::without_provenance_mut(value as usize) };
+                    libc::sigqueue(pid.as_raw(), self.signal, value);
+                }
+                None => {
+                    libc::kill(pid.as_raw(), self.signal);
+                }
+            }
+        }
     }
 }
 
@@ -151,7 +236,7 @@ impl Signals {
     pub fn take() -> Result<Self, Error> {
         let failed = |error| Error::failed(format!("cannot take signals: {error}"));
         let mut original_mask = SigSet::empty();
-        let taken: SigSet = TAKEN.into_iter().collect();
+        let taken = set(taken());
         pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&taken), Some(&mut original_mask)).map_err(failed)?;
         let fd =
             SignalFd::with_flags(&taken, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(failed)?;
@@ -163,21 +248,40 @@ impl Signals {
         self.original_mask
     }
 
-    /// The next signal and who sent it, if one has come.
-    pub fn next(&self) -> Option<(Signal, Origin)> {
+    /// The next signal, if one has come.
+    pub fn next(&self) -> Option<Arrival> {
         let info: siginfo = self.fd.read_signal().ok().flatten()?;
-        let signal = i32::try_from(info.ssi_signo).ok().and_then(|number| Signal::try_from(number).ok())?;
+        let signal = c_int::try_from(info.ssi_signo).ok()?;
         let origin = match info.ssi_code {
-            libc::SI_KERNEL if signal == Signal::SIGHUP && leads_session() => Origin::HangUp,
+            libc::SI_KERNEL if signal == libc::SIGHUP && leads_session() => Origin::HangUp,
             libc::SI_KERNEL => Origin::Terminal,
+            _ if info.ssi_pid == std::process::id() => Origin::Own,
             _ => Origin::Process,
         };
-        Some((signal, origin))
+        let value = (info.ssi_code == libc::SI_QUEUE).then_some(info.ssi_ptr);
+        Some(Arrival { signal, origin, value })
+    }
+
+    /// Those that have come by now.
+    pub fn all(&self) -> impl Iterator<Item = Arrival> {
+        std::iter::from_fn(|| self.next())
     }
 
     /// Readable when a signal has come.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+}
+
+fn set(signals: impl Iterator<Item = c_int>) -> SigSet {
+    // SAFETY: the set is initialised by the first call; the others only add to it.
+    unsafe {
+        let mut set: libc::sigset_t = mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        for signal in signals {
+            libc::sigaddset(&raw mut set, signal);
+        }
+        SigSet::from_sigset_t_unchecked(set)
     }
 }
 
@@ -193,34 +297,47 @@ mod tests {
     #[test]
     fn what_a_signal_means() {
         use Action::{Forward, KillTree, Leave, Look, Resize, Stop};
-        use Origin::{HangUp, Key, Process, Terminal};
+        use Origin::{HangUp, Key, Own, Process, Terminal};
         #[rustfmt::skip]
         let table = [
             // signal,          origin,   interrupts, in our session, in its own
-            (Signal::SIGCHLD,  Process,  0, Look,     Look),
-            (Signal::SIGINT,   Process,  0, Forward,  Forward),
-            (Signal::SIGINT,   Process,  9, Forward,  Forward),
-            (Signal::SIGINT,   Terminal, 1, Leave,    Forward),
-            (Signal::SIGINT,   Terminal, 2, Leave,    Forward),
-            (Signal::SIGINT,   Terminal, 3, KillTree, KillTree),
-            (Signal::SIGINT,   Key,      2, Leave,    Leave),
-            (Signal::SIGINT,   Key,      3, KillTree, KillTree),
-            (Signal::SIGQUIT,  Terminal, 3, Leave,    Forward),
-            (Signal::SIGQUIT,  Process,  0, Forward,  Forward),
-            (Signal::SIGTSTP,  Terminal, 0, Leave,    Stop),
-            (Signal::SIGTSTP,  Key,      0, Stop,     Stop),
-            (Signal::SIGTSTP,  Process,  0, Forward,  Stop),
-            (Signal::SIGCONT,  Process,  0, Forward,  Forward),
-            (Signal::SIGHUP,   Terminal, 0, Leave,    Forward),
-            (Signal::SIGHUP,   HangUp,   0, Forward,  Forward),
-            (Signal::SIGHUP,   Process,  0, Forward,  Forward),
-            (Signal::SIGTERM,  Process,  0, Forward,  Forward),
-            (Signal::SIGALRM,  Process,  0, Forward,  Forward),
-            (Signal::SIGALRM,  Terminal, 0, Forward,  Forward),
-            (Signal::SIGUSR1,  Process,  0, Forward,  Forward),
-            (Signal::SIGUSR2,  Process,  0, Forward,  Forward),
-            (Signal::SIGWINCH, Terminal, 0, Leave,    Resize),
-            (Signal::SIGWINCH, Process,  0, Forward,  Resize),
+            (libc::SIGCHLD,  Process,  0, Look,     Look),
+            (libc::SIGINT,   Process,  0, Forward,  Forward),
+            (libc::SIGINT,   Process,  9, Forward,  Forward),
+            (libc::SIGINT,   Terminal, 1, Leave,    Forward),
+            (libc::SIGINT,   Terminal, 2, Leave,    Forward),
+            (libc::SIGINT,   Terminal, 3, KillTree, KillTree),
+            (libc::SIGINT,   Key,      2, Leave,    Leave),
+            (libc::SIGINT,   Key,      3, KillTree, KillTree),
+            (libc::SIGQUIT,  Terminal, 3, Leave,    Forward),
+            (libc::SIGQUIT,  Process,  0, Forward,  Forward),
+            (libc::SIGTSTP,  Terminal, 0, Leave,    Stop),
+            (libc::SIGTSTP,  Key,      0, Stop,     Stop),
+            (libc::SIGTSTP,  Process,  0, Forward,  Stop),
+            (libc::SIGCONT,  Process,  0, Forward,  Forward),
+            (libc::SIGHUP,   Terminal, 0, Leave,    Forward),
+            (libc::SIGHUP,   HangUp,   0, Forward,  Forward),
+            (libc::SIGHUP,   Process,  0, Forward,  Forward),
+            (libc::SIGTERM,  Process,  0, Forward,  Forward),
+            (libc::SIGALRM,  Process,  0, Forward,  Forward),
+            (libc::SIGALRM,  Terminal, 0, Forward,  Forward),
+            (libc::SIGUSR1,  Process,  0, Forward,  Forward),
+            (libc::SIGUSR2,  Process,  0, Forward,  Forward),
+            (libc::SIGWINCH, Terminal, 0, Leave,    Resize),
+            (libc::SIGWINCH, Process,  0, Forward,  Resize),
+            (libc::SIGABRT,  Process,  0, Forward,  Forward),
+            (libc::SIGIO,    Process,  0, Forward,  Forward),
+            (libc::SIGIO,    Terminal, 0, Forward,  Forward),
+            (libc::SIGPIPE,  Process,  0, Forward,  Forward),
+            (libc::SIGPIPE,  Own,      0, Leave,    Leave),
+            (libc::SIGPROF,  Process,  0, Forward,  Forward),
+            (libc::SIGPROF,  Terminal, 0, Forward,  Forward),
+            (libc::SIGVTALRM, Terminal, 0, Forward, Forward),
+            (libc::SIGXCPU,  Process,  0, Forward,  Forward),
+            (libc::SIGXCPU,  Terminal, 0, Leave,    Leave),
+            (libc::SIGXFSZ,  Own,      0, Leave,    Leave),
+            (libc::SIGRTMIN(), Process, 0, Forward, Forward),
+            (libc::SIGRTMAX(), Process, 0, Forward, Forward),
         ];
         for (signal, origin, interrupts, together, apart) in table {
             for (is_apart, expected) in [(false, together), (true, apart)] {
@@ -239,11 +356,23 @@ mod tests {
     #[test]
     fn signals_go_by_their_names() {
         for name in ["USR1", "SIGUSR1", "usr1", "SigUsr1"] {
-            assert_eq!(name.parse(), Ok(TakenSignal(Signal::SIGUSR1)));
+            assert_eq!(name.parse(), Ok(TakenSignal(libc::SIGUSR1)));
         }
-        for name in ["", "SIG", "KILL", "SIGSTOP", "CHLD", "10", "USR3"] {
+        let (first, last) = (libc::SIGRTMIN(), libc::SIGRTMAX());
+        for (name, number) in
+            [("RTMIN", first), ("rtmin+3", first + 3), ("SIGRTMAX-2", last - 2), ("RTMAX", last)]
+        {
+            assert_eq!(name.parse(), Ok(TakenSignal(number)));
+        }
+        for name in [
+            "", "SIG", "KILL", "SIGSTOP", "CHLD", "SEGV", "10", "USR3", "RTMIN-1", "RTMIN+99", "RTMIN+",
+            "RTMAX-",
+        ] {
             let why = name.parse::<TakenSignal>().unwrap_err();
-            assert!(why.ends_with("INT, TERM, HUP, QUIT, USR1, USR2, ALRM, TSTP, CONT, WINCH"), "{why}");
+            assert!(
+                why.contains("INT, TERM, HUP, QUIT, USR1") && why.ends_with("STKFLT and RTMIN to RTMAX"),
+                "{why}"
+            );
         }
     }
 
@@ -251,8 +380,7 @@ mod tests {
     fn three_interrupts_in_a_hurry_are_not_three_in_an_hour() {
         let mut policy = Policy::new(Vec::new(), false);
         let start = Instant::now();
-        let mut press =
-            |ms| policy.decide(Signal::SIGINT, Origin::Terminal, start + Duration::from_millis(ms));
+        let mut press = |ms| policy.decide(libc::SIGINT, Origin::Terminal, start + Duration::from_millis(ms));
         assert_eq!([press(0), press(1500), press(3000)], [Action::Leave; 3]);
         assert_eq!([press(3100), press(3200)], [Action::KillTree; 2]);
     }

@@ -27,8 +27,8 @@ Expressions: METRIC OP VALUE, quoted for the shell.
   VALUE   a number, in the metric's own unit or with one: 820 ms, 0.65 kW, 85 %, 12 k;
           or baseline, baseline * 0.95, baseline - 5 % (of it), baseline + 10 ms
 
-Exit status: 0 all that is required holds, 99 it does not, or there is no data to tell; 2 bad flags,
-expressions or reports.";
+Exit status: 0 all that is required holds; 99 it does not, there is no data to tell, or the command of
+the run failed; 2 bad flags, expressions or reports.";
 
 /// Judge a report by what is required, without running anything again
 #[derive(Debug, Args)]

@@ -102,7 +102,11 @@ fn rendered(format: Format, reports: &[Named]) -> String {
             format!("[\n{}\n]\n", all.join(",\n"))
         }
         (Format::Table, reports) => {
-            let tables = reports.iter().map(|(_, report)| render::summary(report, None, false));
+            let gate = |report: &crate::model::Report| {
+                report.gate.as_ref().map_or(String::new(), |gate| render::gate_table(gate, None, false))
+            };
+            let tables =
+                reports.iter().map(|(_, report)| render::summary(report, None, false) + &gate(report));
             tables.collect::<Vec<_>>().join("\n")
         }
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::rank_test::{RankTest, mann_whitney_u_of_series};
 use crate::model::Report;
 use crate::model::metric::{Better, METRICS, Metric};
-use crate::model::report::{Model, Sourced, Window};
+use crate::model::report::{Exit, Model, Sourced, Window};
 use crate::model::units::show;
 
 /// Several reports, each compared with the first.
@@ -71,6 +71,9 @@ const SIGNIFICANT: f64 = 0.01;
 /// A change smaller than this, of a metric that no test speaks for, is not told from chance.
 const NEGLIGIBLE: f64 = 0.01;
 
+/// Not even the second decimal of a percentage shows a change smaller than this.
+const EQUAL: f64 = 5e-5;
+
 /// Compares each report with the first.
 pub fn compare(reports: &[(String, Report)]) -> Comparison {
     let all: Vec<&Report> = reports.iter().map(|(_, report)| report).collect();
@@ -106,7 +109,7 @@ fn change(metric: &Metric, before: f64, after: f64, rank_test: Option<IterationT
         None => ratio.abs() < NEGLIGIBLE,
     };
     let direction = match () {
-        () if after == before => Direction::Same,
+        () if after == before || ratio.abs() < EQUAL => Direction::Same,
         () if by_chance => Direction::Undecided,
         () if (after < before) == (metric.better == Better::Lower) => Direction::Better,
         () => Direction::Worse,
@@ -182,7 +185,8 @@ pub fn not_alike(reports: &[&Report]) -> Vec<String> {
         |value: Option<f64>| value.map(|value| if value < 1e6 { value.to_string() } else { show(value) });
     let whole = |value: Option<u64>| value.map(|value| value.to_string());
     type Property<'a> = (&'a str, &'a dyn Fn(&Report) -> Option<String>);
-    let properties: [Property<'_>; 8] = [
+    let properties: [Property<'_>; 9] = [
+        ("exit", &exit),
         ("GPUs", &gpus),
         ("world size", &|report| whole(report.job.world_size)),
         ("sequence length", &|report| number(report.model.sequence_length.value)),
@@ -202,6 +206,14 @@ pub fn not_alike(reports: &[&Report]) -> Vec<String> {
             .then(|| format!("{name} {}", values.join(" vs ")))
     };
     properties.iter().filter_map(difference).collect()
+}
+
+/// A run that failed is not like one that did not.
+fn exit(report: &Report) -> Option<String> {
+    match report.command.exit.as_ref()? {
+        Exit::Code(code) => Some(code.to_string()),
+        Exit::Signal(signal) => Some(signal.clone()),
+    }
 }
 
 /// `8 × NVIDIA H100 80GB HBM3`.
@@ -301,10 +313,30 @@ pub mod tests {
         b.model.global_batch_size.value = Some(64.0);
         (a.job.world_size, b.job.world_size) = (Some(8), Some(8));
         (a.log.profile, b.log.profile) = (Some("megatron".into()), Some("nemo".into()));
+        (a.command.exit, b.command.exit) = (Some(Exit::Code(0)), Some(Exit::Signal("SIGKILL".into())));
         a.model.parameters.value = Some(7.6e9); // what the other does not know is no difference
-        assert_eq!(not_alike(&[&a, &b]), ["global batch size 32 vs 64", "profile megatron vs nemo"]);
+        assert_eq!(
+            not_alike(&[&a, &b]),
+            ["exit 0 vs SIGKILL", "global batch size 32 vs 64", "profile megatron vs nemo"]
+        );
         assert_eq!(not_alike(&[&a, &a]), Vec::<String>::new());
         assert_eq!(not_alike(&[&a, &c]), ["window training vs whole run"]);
+    }
+
+    #[test]
+    fn a_change_that_no_decimal_shows_is_none() {
+        let (mut a, mut b) = (run(&noisy(1.0, 0.1, 500)), run(&noisy(1.0, 0.1, 500)));
+        (a.metrics.aec_watts, b.metrics.aec_watts) = (Some(300.0), Some(299.999));
+        (a.metrics.amu_gb, b.metrics.amu_gb) = (Some(70.0), Some(70.1));
+        b.metrics.al_seconds = a.metrics.al_seconds.map(|seconds| seconds * (1.0 + 1e-9));
+        let comparison = compared(&a, &b);
+        for (name, direction) in [
+            ("aec_watts", Direction::Same),
+            ("al_seconds", Direction::Same),
+            ("amu_gb", Direction::Undecided),
+        ] {
+            assert_eq!(change_of(&comparison, name).direction, direction, "{name}");
+        }
     }
 
     #[test]

@@ -17,3 +17,4 @@ pub use compare::{Comparison, compare};
 pub use expression::{Expression, ExpressionError};
 pub use fail_fast::FailFast;
 pub use policy::{Minimum, Policy, Requirement};
+pub use unit::families;

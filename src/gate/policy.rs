@@ -5,7 +5,7 @@ use super::expression::{Expression, Limit};
 use crate::error::Error;
 use crate::model::Report;
 use crate::model::gate::{Baseline, Gate, GateResult, Level, Verdict};
-use crate::model::report::Window;
+use crate::model::report::{Exit, Status, Window};
 use crate::model::units::show_duration;
 
 /// Everything by which a report is judged, checked to fit together.
@@ -54,7 +54,7 @@ impl Policy {
         for Requirement { expression, .. } in &policy.requirements {
             if let (Err(why), false) = (policy.limit(expression), allow_no_data) {
                 return Err(Error::usage(format!("'{expression}' can never be judged: {why}")).hint(
-                    "--baseline REPORT names the report of an earlier run, as 'effllm run' writes it",
+                    "--baseline REPORT, or the key baseline of [gate], names the report of an earlier run",
                 ));
             }
         }
@@ -74,9 +74,22 @@ impl Policy {
         }
     }
 
+    /// Expressions that noise alone may decide: their limit is nearer to the baseline than its runs are
+    /// to each other.
+    fn within_noise(&self) -> impl Iterator<Item = String> {
+        self.requirements.iter().filter_map(|Requirement { expression, .. }| {
+            let (limit, baseline) = self.limit(expression).ok()?;
+            let (median, spread) = (baseline?.median, baseline?.spread_ratio?);
+            let percent = 100.0 * spread;
+            let within = (limit - median).abs() < spread * median.abs();
+            within.then(|| format!("'{expression}' may fail by chance: its limit lies within the ±{percent:.1} % by which the baselines differ"))
+        })
+    }
+
     /// Judges a report, and writes into it what came of that.
     pub fn apply(&self, report: &mut Report) {
         report.warnings.extend(self.not_alike(report));
+        report.warnings.extend(self.within_noise());
         report.gate = Some(self.judge(report));
     }
 
@@ -88,12 +101,14 @@ impl Policy {
         let any = |verdict| {
             results.iter().any(|result| result.level == Level::Require && result.verdict == verdict)
         };
+        let run = of_the_run(report);
+        let run_is = |verdict| run.as_ref().is_some_and(|(of_the_run, _)| *of_the_run == verdict);
         let verdict = match () {
-            () if any(Verdict::Fail) => Verdict::Fail,
-            () if any(Verdict::NoData) && !self.allow_no_data => Verdict::NoData,
+            () if any(Verdict::Fail) || run_is(Verdict::Fail) => Verdict::Fail,
+            () if (any(Verdict::NoData) || run_is(Verdict::NoData)) && !self.allow_no_data => Verdict::NoData,
             () => Verdict::Pass,
         };
-        Gate { verdict, results }
+        Gate { verdict, reason: run.map(|(_, reason)| reason), results }
     }
 
     /// Why it is too early for a verdict, if it is.
@@ -159,6 +174,20 @@ impl Policy {
     }
 }
 
+/// What speaks against a run whatever its metrics are. A training that crashed has not met what is
+/// required of it, and of one that goes on nobody knows yet.
+fn of_the_run(report: &Report) -> Option<(Verdict, String)> {
+    match (&report.command.exit, report.status) {
+        (Some(Exit::Code(0)), _) => None,
+        (Some(Exit::Code(code)), _) => {
+            Some((Verdict::Fail, format!("the command failed with status {code}")))
+        }
+        (Some(Exit::Signal(signal)), _) => Some((Verdict::Fail, format!("the command died by {signal}"))),
+        (None, Status::Running) => Some((Verdict::NoData, "the run has not ended".to_owned())),
+        (None, _) => None, // there was no command: a log, or a process that was measured from beside it
+    }
+}
+
 #[cfg(test)]
 pub mod tests {
     use super::*;
@@ -169,6 +198,7 @@ pub mod tests {
     pub fn report(iterations: u64) -> Report {
         let options = Options { history_size: 10, interval: 1.0, ..Options::default() };
         let mut report = Recorder::new(options, Command::of(vec!["log".into()]), Job::default()).report(0.0);
+        report.status = Status::Completed;
         if iterations > 0 {
             report.window = Window::Train;
             report.iterations.count = iterations;
@@ -245,6 +275,35 @@ pub mod tests {
     }
 
     #[test]
+    fn a_run_that_failed_does_not_pass_nor_does_one_that_goes_on() {
+        let mut report = report(100);
+        report.metrics.al_seconds = Some(1.0);
+        let judge = |report: &Report, expression, allow_no_data| {
+            let gate = policy(&[expression], Baselines::default(), allow_no_data).unwrap().judge(report);
+            (gate.verdict, gate.reason)
+        };
+        for (status, exit, verdict, reason) in [
+            (Status::Completed, Some(Exit::Code(0)), Verdict::Pass, None),
+            (Status::Completed, None, Verdict::Pass, None),
+            (Status::Interrupted, None, Verdict::Pass, None),
+            (Status::Completed, Some(Exit::Code(3)), Verdict::Fail, Some("the command failed with status 3")),
+            (
+                Status::Interrupted,
+                Some(Exit::Signal("SIGKILL".into())),
+                Verdict::Fail,
+                Some("the command died by SIGKILL"),
+            ),
+            (Status::Running, None, Verdict::NoData, Some("the run has not ended")),
+        ] {
+            (report.status, report.command.exit) = (status, exit);
+            let reason = reason.map(str::to_owned);
+            assert_eq!(judge(&report, "al < 2 s", false), (verdict, reason.clone()));
+            assert_eq!(judge(&report, "al < 1 s", false), (Verdict::Fail, reason));
+        }
+        assert_eq!(judge(&report, "al < 2 s", true).0, Verdict::Pass, "what is not known yet may be missing");
+    }
+
+    #[test]
     fn what_is_not_known_is_told_with_its_reason() {
         let mut report = report(100);
         report.unavailable.insert("it_tokens_per_sec".into(), "no generated tokens in this log".into());
@@ -265,6 +324,35 @@ pub mod tests {
         assert_eq!(result.expected, Some(1.231 * 1.02));
         assert!((result.margin_ratio.unwrap() + 0.12454).abs() < 1e-4);
         assert_eq!(result.baseline, Some(Baseline { median: 1.231, runs: 1, spread_ratio: None }));
+    }
+
+    #[test]
+    fn a_limit_within_the_noise_is_told() {
+        let baseline = |al| {
+            let mut report = report(100);
+            report.metrics.al_seconds = Some(al);
+            ("b.json".to_owned(), report)
+        };
+        let warned = |expression, times: &[f64]| {
+            let baselines = Baselines::new(times.iter().copied().map(baseline).collect());
+            let mut report = report(100);
+            policy(&[expression], baselines, false).unwrap().apply(&mut report);
+            report.warnings
+        };
+        assert_eq!(
+            warned("al <= baseline * 1.05", &[0.9, 1.0, 1.1]),
+            [
+                "'al <= baseline * 1.05' may fail by chance: its limit lies within the ±10.0 % by which the baselines differ"
+            ]
+        );
+        for quiet in ["al <= baseline * 1.15", "al < 1 s"] {
+            assert_eq!(warned(quiet, &[0.9, 1.0, 1.1]), Vec::<String>::new(), "{quiet}");
+        }
+        assert_eq!(
+            warned("al <= baseline", &[1.0]),
+            Vec::<String>::new(),
+            "of one run the spread is not known"
+        );
     }
 
     #[test]

@@ -91,6 +91,25 @@ pub fn explain(unit: &str, name: &str, metric: &Metric) -> (String, String) {
     (what, format!("{name} takes a plain number, or one with {}", list(&known)))
 }
 
+/// Why a number is none that a ratio can be, and what was meant: of percent the sign is easily left
+/// out, and such a limit would always or never hold. `None` for what can be.
+pub fn explain_beyond(number: f64, unit: &str, name: &str, metric: &Metric) -> Option<(String, String)> {
+    let beyond = metric.unit.is_empty() && in_metric_unit(number, unit, metric)?.abs() > 1.0;
+    let (number, most) = (number.abs(), if unit == "%" { "100 %" } else { "1" });
+    let way_out = match unit {
+        "" if number <= 100.0 => format!("write {number} %, or {}", number / 100.0),
+        _ => "write a share of it, as in 90 % or 0.9".to_owned(),
+    };
+    beyond.then(|| (format!("{name} is between 0 and {most}"), way_out))
+}
+
+/// Each kind of quantity and its units, as they are written.
+pub fn families() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
+    FAMILIES.iter().map(|(quantity, units)| {
+        (*quantity, units.iter().map(|unit| unit.0).filter(|unit| !unit.is_empty()).collect())
+    })
+}
+
 fn family(unit: &str) -> Option<&'static Family> {
     FAMILIES.iter().find(|(_, units)| units.iter().any(|(known, ..)| *known == unit))
 }

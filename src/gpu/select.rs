@@ -117,7 +117,7 @@ impl FromStr for GpuName {
             Ok(index) => Ok(Self::Index(index)),
             Err(_) if text.starts_with("GPU-") => Ok(Self::Uuid(text.to_owned())),
             Err(_) => Err(format!(
-                "`{text}` names no GPU: write auto, all, none, or NVML indices and UUIDs (or their \
+                "names no GPU by `{text}`: write auto, all, none, or NVML indices and UUIDs (or their \
                  beginnings) separated by commas, such as 0,1 or GPU-1a2b"
             )),
         }

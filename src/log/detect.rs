@@ -7,7 +7,7 @@ use crate::model::Event;
 use super::lines::Arrival;
 use super::parser::{Line, Parser, Signs};
 use super::rules::Rules;
-use super::sieve::{MOST_GROUPS, Sieve};
+use super::sieve::{self, Sieve};
 
 /// Events kept of a profile that may yet be chosen.
 const LONGEST_BACKLOG: usize = 2_000;
@@ -34,8 +34,8 @@ impl Detector {
     pub fn line(&mut self, line: Line<'_>, at: Option<Arrival>) -> Option<(Parser, Vec<Event>)> {
         let concerned = self.sieve.groups(line.text);
         for (i, (parser, backlog)) in self.candidates.iter_mut().enumerate() {
-            if i >= MOST_GROUPS || concerned & 1 << i != 0 || parser.expects_more() {
-                parser.read(line, at, backlog);
+            if concerned & sieve::bit(i) != 0 || parser.expects_more() {
+                parser.line(line, at, backlog);
                 shorten(backlog, parser);
             }
         }

@@ -49,6 +49,11 @@ pub struct Binding {
 const FIELDS: &[(&str, Kind, &str)] = &[
     ("iteration", Kind::Ordinal, "the iteration (optimizer step) that the line reports"),
     ("total_iterations", Kind::Ordinal, "the last iteration that the job will make"),
+    (
+        "optimizer_step",
+        Kind::Ordinal,
+        "the optimizer step, where iterations are micro-batches: a batch is what a step takes",
+    ),
     ("step_time", Kind::Duration, "time of an iteration, a mean over those since the record before"),
     ("elapsed", Kind::Duration, "time since the job or its progress bar began"),
     ("timestamp", Kind::Text, "the line's own date and time"),
@@ -261,6 +266,7 @@ pub fn set_progress(record: &mut Progress, binding: &Binding, value: &Value) {
     let slot = match binding.name {
         "iteration" => return record.iteration = Some(number as u64),
         "total_iterations" => return record.total_iterations = Some(number as u64),
+        "optimizer_step" => return record.optimizer_step = Some(number as u64),
         "samples_per_s" => return record.samples_per_s = Some((number, binding.scope)),
         "tokens_per_s" => return record.tokens_per_s = Some((number, binding.scope)),
         "step_time" => &mut record.step_time,

@@ -27,7 +27,8 @@ const LONGEST_RISE: u32 = 3;
 #[derive(Debug, Clone)]
 pub struct Parser {
     rules: Arc<Rules>,
-    /// Built for the first line; a parser that is one of many is asked after another's sieve.
+    /// Built for the first line; most parsers of many are never asked for one. Each of the rules'
+    /// openers is a group of it.
     sieve: OnceLock<Sieve>,
     facts: Facts,
     /// A record of several lines, of which more may come.
@@ -82,7 +83,14 @@ const FAR_AHEAD: u64 = 10;
 const MOST_ENGINES: usize = 1024;
 
 impl Parser {
-    pub fn new(rules: Rules) -> Self {
+    pub fn new(mut rules: Rules) -> Self {
+        let mut group = 0;
+        rules.each(|purpose, pattern| {
+            if purpose.opens() {
+                pattern.set_group(group);
+                group += 1;
+            }
+        });
         let several = rules.records.len() > 1;
         let holds = several || rules.records.iter().any(|rule| rule.join || rule.more.is_some());
         Self {
@@ -125,27 +133,29 @@ impl Parser {
 
     /// Takes a line, and when it arrived if that is known.
     pub fn line(&mut self, line: Line<'_>, at: Option<Arrival>, out: &mut Vec<Event>) {
-        let sieve = self.sieve.get_or_init(|| Sieve::new([self.rules.openers()]));
-        if self.expects_more() || sieve.groups(line.text) != 0 {
-            self.read(line, at, out);
+        let openers = || self.rules.openers().map(std::iter::once);
+        let groups = self.sieve.get_or_init(|| Sieve::new(openers())).groups(line.text);
+        if self.expects_more() || groups != 0 {
+            self.read(line, groups, at, out);
         }
     }
 
-    /// Takes a line that may concern these rules.
-    pub fn read(&mut self, line: Line<'_>, at: Option<Arrival>, out: &mut Vec<Event>) {
-        if matches_any(&self.rules.ignore, line.text) {
+    /// Takes a line that may match the openers of some groups.
+    fn read(&mut self, line: Line<'_>, groups: u64, at: Option<Arrival>, out: &mut Vec<Event>) {
+        if matches_any(&self.rules.ignore, groups, line.text) {
             return;
         }
-        self.signs.sure += u64::from(matches_any(&self.rules.signs, line.text));
-        self.read_facts(line.text, out);
-        if self.last_iteration.is_some() && matches_any(&self.rules.restart, line.text) {
+        self.signs.sure += u64::from(matches_any(&self.rules.signs, groups, line.text));
+        self.read_facts(line.text, groups, out);
+        if self.last_iteration.is_some() && matches_any(&self.rules.restart, groups, line.text) {
             self.flush(out);
             self.restart_announced = true;
             out.push(Event::Restart { at: at.map(|at| at.last) });
         }
-        let records = self.match_records(line);
+        let records = self.match_records(line, groups);
         // A bar has no newline: what stands behind it was told after it.
-        let pause = self.rules.pause.iter().filter_map(|pattern| pattern.start(line.text)).min();
+        let pauses = self.rules.pause.iter().filter(|pattern| pattern.may_match(groups));
+        let pause = pauses.filter_map(|pattern| pattern.start(line.text)).min();
         let is_behind = pause.zip(records.first()).is_some_and(|(pause, (record, ..))| pause > *record);
         if pause.is_some() && !is_behind {
             self.pause(out);
@@ -154,6 +164,7 @@ impl Parser {
             self.go_on(line.text, out);
         }
         for (_, rule, mut record) in records {
+            self.take_header(rule, &mut record);
             self.close(out);
             let RecordRule { more, end, bar, .. } = &self.rules.records[rule];
             record.at = at.map(|at| if *bar { at.first } else { at.last });
@@ -183,10 +194,11 @@ impl Parser {
         out.push(Event::Pause);
     }
 
-    fn read_facts(&mut self, line: &[u8], out: &mut Vec<Event>) {
+    fn read_facts(&mut self, line: &[u8], groups: u64, out: &mut Vec<Event>) {
         let mut facts = None;
         let of_profile = self.rules.facts.iter().zip(std::iter::repeat(1));
-        for (pattern, sign) in of_profile.chain(self.rules.hints.iter().zip(std::iter::repeat(0))) {
+        let all = of_profile.chain(self.rules.hints.iter().zip(std::iter::repeat(0)));
+        for (pattern, sign) in all.filter(|(pattern, _)| pattern.may_match(groups)) {
             for captures in pattern.all(line) {
                 self.signs.facts += sign;
                 field::set_facts(facts.get_or_insert_with(|| self.facts.clone()), &pattern.values(&captures));
@@ -200,9 +212,10 @@ impl Parser {
 
     /// The records in a line, in their order, with where they begin and their rules' numbers: there
     /// may be several, glued together.
-    fn match_records(&mut self, line: Line<'_>) -> Vec<(usize, usize, Progress)> {
+    fn match_records(&mut self, line: Line<'_>, groups: u64) -> Vec<(usize, usize, Progress)> {
         let mut matches: Vec<(usize, usize, usize, Progress)> = Vec::new();
-        for (number, rule) in self.rules.records.iter().enumerate() {
+        let records = self.rules.records.iter().enumerate();
+        for (number, rule) in records.filter(|(_, rule)| rule.line.may_match(groups)) {
             for captures in rule.line.all(line.text) {
                 let Some(whole) = captures.get(0) else { continue };
                 if rule.line.is_unbelievable("iteration", &captures) {
@@ -255,6 +268,16 @@ impl Parser {
         block.lines += 1;
         if ended || block.foreign > LONGEST_GAP || block.lines > LONGEST_BLOCK {
             self.close(out);
+        }
+    }
+
+    /// A header that stated nothing was the beginning of the record that follows it: whose it is, and
+    /// when.
+    fn take_header(&self, rule: usize, record: &mut Progress) {
+        let begun = self.block.as_ref().filter(|block| block.rule == rule);
+        if let Some(Block { record: header, .. }) = begun.filter(|block| !states_something(&block.record)) {
+            record.clock = record.clock.or(header.clock);
+            record.engine = header.engine.clone().filter(|name| !name.is_empty()).or(record.engine.take());
         }
     }
 
@@ -426,8 +449,8 @@ impl Parser {
     }
 }
 
-fn matches_any(patterns: &[Pattern], line: &[u8]) -> bool {
-    patterns.iter().any(|pattern| pattern.is_match(line))
+fn matches_any(patterns: &[Pattern], groups: u64, line: &[u8]) -> bool {
+    patterns.iter().any(|pattern| pattern.may_match(groups) && pattern.is_match(line))
 }
 
 fn read_fields(patterns: &[Pattern], line: &[u8], record: &mut Progress) {
@@ -444,6 +467,7 @@ macro_rules! for_each_value {
         $do!(
             iteration,
             total_iterations,
+            optimizer_step,
             epoch,
             loss,
             learning_rate,

@@ -21,6 +21,8 @@ pub struct Pattern {
     bindings: Vec<(usize, Binding)>,
     /// Words of which every match contains one; empty if there are none.
     words: Vec<Vec<u8>>,
+    /// Which of its sieve's groups it is, if a sieve asks for it.
+    group: Option<usize>,
     /// Where it is written, as `rules.toml:12`.
     place: String,
     watch: Option<Watch>,
@@ -81,6 +83,7 @@ impl Pattern {
             regex: OnceLock::new(),
             bindings,
             words,
+            group: None,
             place: String::new(),
             watch: None,
         })
@@ -123,6 +126,16 @@ impl Pattern {
     /// Words of which every match contains one; empty if there are none.
     pub fn words(&self) -> &[Vec<u8>] {
         &self.words
+    }
+
+    /// The pattern as one group of a sieve.
+    pub fn set_group(&mut self, group: usize) {
+        self.group = Some(group);
+    }
+
+    /// Whether a line may match, of which a sieve has found the groups.
+    pub fn may_match(&self, groups: u64) -> bool {
+        self.group.is_none_or(|group| groups & sieve::bit(group) != 0)
     }
 
     pub fn is_match(&self, line: &[u8]) -> bool {

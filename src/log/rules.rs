@@ -120,6 +120,13 @@ pub enum Purpose {
     Restart,
 }
 
+impl Purpose {
+    /// Whether the pattern is one of [`Rules::openers`].
+    pub fn opens(self) -> bool {
+        matches!(self, Self::Record | Self::Fact | Self::Hint | Self::Sign | Self::Pause | Self::Restart)
+    }
+}
+
 /// A set of rules.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -289,7 +296,7 @@ impl Rules {
     }
 
     /// Those patterns of which one matches any line that these rules have to do with, unless a
-    /// record of several lines has begun.
+    /// record of several lines has begun; in the order in which [`Rules::each`] hands them on.
     pub fn openers(&self) -> impl Iterator<Item = &Pattern> {
         let lines = self.records.iter().map(|rule| &rule.line);
         let facts = self.facts.iter().chain(&self.hints);

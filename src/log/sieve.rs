@@ -10,7 +10,8 @@ use regex_syntax::hir::{Hir, HirKind};
 
 use super::pattern::Pattern;
 
-/// Groups of patterns, and the words by which to know that a line concerns one of them.
+/// Groups of patterns, and the words by which to know that a line concerns one of them. Each group is
+/// told by a bit, or by one that it shares where there are more than bits.
 #[derive(Debug, Clone)]
 pub struct Sieve {
     words: Option<AhoCorasick>,
@@ -20,17 +21,19 @@ pub struct Sieve {
     always: u64,
 }
 
-/// More groups than this cannot be told apart.
-pub const MOST_GROUPS: usize = 64;
+/// The bit of a group in what [`Sieve::groups`] returns.
+pub fn bit(group: usize) -> u64 {
+    1 << (group % u64::BITS as usize)
+}
 
 impl Sieve {
-    /// A sieve for groups of patterns, at most [`MOST_GROUPS`] of them.
+    /// A sieve for groups of patterns.
     pub fn new<'p, G: Iterator<Item = &'p Pattern>>(groups: impl IntoIterator<Item = G>) -> Self {
         let mut words: Vec<&[u8]> = Vec::new();
         let mut of_word: Vec<u64> = Vec::new();
         let mut always = 0;
-        for (i, patterns) in groups.into_iter().take(MOST_GROUPS).enumerate() {
-            let bit = 1 << i;
+        for (i, patterns) in groups.into_iter().enumerate() {
+            let bit = bit(i);
             for pattern in patterns {
                 if pattern.words().is_empty() {
                     always |= bit;

@@ -3,14 +3,17 @@
 use jiff::civil::DateTime;
 
 /// Reads `2024-09-14 19:44:19`, `2024-07-17T00:18:20.620`, with `,` or `.` before the fraction and
-/// a zone or none behind it; `04/28/2025-09:56:44`; `01-22 18:27:20`, of any year.
+/// a zone or none behind it; `04/28/2025-09:56:44`; `01-22 18:27:20`, of any year; `18:27:20`, of any
+/// day; `1723569622.5`, seconds since 1970; `1.37.495.377`, minutes to microseconds of a run.
 ///
 /// Returns seconds since 1970 of the civil time; the zone is left out and only differences count.
 pub fn parse(text: &str) -> Option<f64> {
     let text = text.trim();
-    let (date, time) = text.split_at(text.find([':'])?.checked_sub(2)?);
+    let Some(colon) = text.find(':') else { return of_numbers(text) };
+    let (date, time) = text.split_at(colon.checked_sub(2)?);
     let date = date.trim_end_matches(['T', ' ', '-']);
     let date = match date.split(['-', '/']).collect::<Vec<_>>()[..] {
+        [""] => "2000-01-01".to_owned(),
         [month, day, year] if year.len() == 4 => format!("{year}-{month}-{day}"),
         // A leap year, so that every day of any year is one of its days.
         [month, day] => format!("2000-{month}-{day}"),
@@ -20,6 +23,20 @@ pub fn parse(text: &str) -> Option<f64> {
     let when: DateTime = format!("{date}T{time}").parse().ok()?;
     let since_epoch = when.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0));
     Some(since_epoch.as_secs_f64())
+}
+
+/// Reads a timestamp of numbers alone.
+fn of_numbers(text: &str) -> Option<f64> {
+    let numbers = text.split('.').map(|part| part.parse::<u32>().ok()).collect::<Option<Vec<_>>>()?;
+    match numbers[..] {
+        [_] | [_, _] => text.parse().ok(),
+        [minutes, seconds, milliseconds, microseconds] => {
+            let [minutes, seconds] = [minutes, seconds].map(f64::from);
+            let [milliseconds, microseconds] = [milliseconds, microseconds].map(f64::from);
+            Some(minutes * 60.0 + seconds + milliseconds / 1e3 + microseconds / 1e6)
+        }
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -41,6 +58,9 @@ mod tests {
         }
         let between = |before, after| Some(parse(after)? - parse(before)?);
         assert_eq!(between("02-28 23:59:50", "02-29 00:00:05"), Some(15.0));
+        assert_eq!(between("16:43:29", "16:44:30.5"), Some(61.5));
+        assert_eq!(between("1723569622", "1723569625.5"), Some(3.5));
+        assert_eq!(between("1.59.999.500", "2.00.000.250"), Some(120.000_25 - 119.999_5));
         assert_eq!(parse("yesterday"), None);
         assert_eq!(parse("2024-99-14 19:44:19"), None);
     }

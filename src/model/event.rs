@@ -68,6 +68,8 @@ pub struct Progress {
     pub epoch: Option<f64>,
     pub iteration: Option<u64>,
     pub total_iterations: Option<u64>,
+    /// The optimizer step, where the iterations are micro-batches of which a batch takes several.
+    pub optimizer_step: Option<u64>,
     /// Seconds per iteration, a mean over the iterations since the record before.
     pub step_time: Option<f64>,
     pub loss: Option<f64>,

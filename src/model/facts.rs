@@ -62,7 +62,8 @@ impl Facts {
             if let Some(largest) = self.parameters_of_largest_rank.filter(|largest| agrees(largest.value)) {
                 return Some((largest.value, "log, parameters of the only rank"));
             }
-            return Some((total.value, "log, total parameters"));
+            // One of two decimals says nothing of a small model.
+            return Some((total.value, "log, total parameters")).filter(|(total, _)| *total > 0.0);
         }
         let unsplit = self.tensor_parallel_size == Some(1.0) && self.pipeline_parallel_size == Some(1.0);
         if unsplit && self.parameters_by_rank.len() == 1 {
@@ -92,6 +93,14 @@ mod tests {
         assert_eq!(facts.model_parameters(), Some((0.49e9, "log, total parameters")));
         facts.parameters_by_rank.insert("(0, 0)".into(), 494_032_768.0);
         assert_eq!(facts.model_parameters().map(|p| p.0), Some(494_032_768.0));
+    }
+
+    #[test]
+    fn a_total_that_is_rounded_to_nothing_is_not_known() {
+        let mut facts = Facts { parameters: billions(0.0), ..Facts::default() };
+        assert_eq!(facts.model_parameters(), None);
+        facts.parameters_by_rank.insert("(0, 0)".into(), 4_500_000.0);
+        assert_eq!(facts.model_parameters().map(|p| p.0), Some(4_500_000.0));
     }
 
     #[test]

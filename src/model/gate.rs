@@ -6,9 +6,14 @@ use serde::{Deserialize, Serialize};
 /// Whether a run met what was required of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Gate {
-    /// `fail` if any requirement failed; else `no_data` if one could not be judged and that was not
-    /// allowed; else `pass`. What has level `warn` does not count.
+    /// `fail` if any requirement failed or the command did; else `no_data` if a requirement could not
+    /// be judged or the run has not ended, and that was not allowed; else `pass`. What has level `warn`
+    /// does not count.
     pub verdict: Verdict,
+    /// What speaks against the run whatever its metrics are: that the command failed, or has not
+    /// ended. Null where nothing does.
+    #[serde(default)]
+    pub reason: Option<String>,
     /// One for each expression, in the order in which they were given, requirements first.
     pub results: Vec<GateResult>,
 }

@@ -234,9 +234,14 @@ pub struct Iterations {
     pub last: Option<u64>,
     /// The number of the last iteration that the job will make.
     pub total: Option<u64>,
+    /// Tokens and samples of the counted iterations; whole, also where they were estimated.
     pub tokens: Option<f64>,
     pub samples: Option<f64>,
-    /// Sum of the iteration times.
+    /// How many of the counted iterations' times are known. Of the others the log does not tell: one
+    /// that an evaluation lay in, the first one after its start. All rates are over the known ones.
+    #[serde(default)]
+    pub timed: u64,
+    /// The sum of the times that are known.
     pub seconds: Option<f64>,
     pub latency_seconds: Latency,
     /// How the iterations spread over their times: the bins that hold any, in order of time. Where

@@ -42,7 +42,7 @@ pub struct Headline {
     pub unavailable: BTreeMap<String, String>,
 }
 
-/// The share of a window that readings must cover for its energy to be divided by its tokens.
+/// The share of a window that readings must cover for their energy to be the window's.
 const LEAST_COVERAGE: f64 = 0.95;
 
 impl Headline {
@@ -141,12 +141,14 @@ impl Headline {
             window.per_parameter(samples),
             &with_parameters(&window.samples_source),
         );
-        let generated = window.sums.generated.per_second();
-        self.put(
-            "it_tokens_per_sec",
-            generated.ok_or("no generated tokens in this log".to_owned()),
-            "log, generated tokens",
-        );
+        let generated = window.sums.generated;
+        let why = if generated.amount > 0.0 {
+            "requests of several slots, and no timestamps that tell how much of their time overlapped"
+        } else {
+            "no generated tokens in this log"
+        };
+        let rate = generated.per_second().ok_or(why.to_owned());
+        self.put("it_tokens_per_sec", rate, "log, generated tokens");
     }
 
     fn energy(&mut self, window: &Window<'_>) {
@@ -156,11 +158,7 @@ impl Headline {
         let iterations = window.sums.iterations as f64;
         let tokens = window.tokens.as_ref().map(|tokens| tokens.total).map_err(Clone::clone);
         let iterations = if iterations > 0.0 { Ok(iterations) } else { Err(window.no_iterations.to_owned()) };
-        let covered = window.is_covered();
-        let both = |amount: Result<f64, String>| {
-            covered.clone()?;
-            Ok::<_, String>((joules.clone()?, amount?))
-        };
+        let both = |amount: Result<f64, String>| Ok::<_, String>((joules.clone()?, amount?));
         self.put("joules_per_iteration", both(iterations).map(|(joules, n)| joules / n), source);
         self.put("joules_per_token", both(tokens.clone()).map(|(joules, n)| joules / n), source);
         self.put("tokens_per_joule", both(tokens).map(|(joules, n)| n / joules), source);
@@ -216,11 +214,11 @@ impl Window<'_> {
         peaks.into_iter().reduce(f64::max).ok_or_else(|| self.no_gpus.to_owned())
     }
 
-    fn each(&self, quantity: &str, value: impl Fn(&GpuTrack) -> Option<f64>) -> Result<Vec<f64>, String> {
+    fn each<T>(&self, quantity: &str, value: impl Fn(&GpuTrack) -> Option<T>) -> Result<Vec<T>, String> {
         if self.gpus.is_empty() {
             return Err(self.no_gpus.to_owned());
         }
-        let values: Vec<Option<f64>> = self.gpus.iter().map(value).collect();
+        let values: Vec<Option<T>> = self.gpus.iter().map(value).collect();
         let missing = || self.gpus.iter().zip(&values).filter(|(_, value)| value.is_none());
         // That a GPU cannot tell at all goes before a window that is too short for another one.
         let cause = missing().find_map(|(gpu, _)| Some((gpu, gpu.why_unavailable(quantity)?)));
@@ -231,33 +229,27 @@ impl Window<'_> {
         }
     }
 
-    /// Energy of the window; an error where the log speaks for more GPUs than were measured, since
-    /// one node's joules are not to be divided by the whole job's tokens.
+    /// Energy of the window; an error where part of it is missing (the command was suspended, NVML
+    /// stalled, a GPU was lost), or where the log speaks for more GPUs than were measured, since one
+    /// node's joules are not to be divided by the whole job's tokens.
     fn joules(&self) -> Result<f64, String> {
-        let joules = self.each("power_watts", |gpu| {
-            let energy = gpu.energy(self.from, self.to);
-            (energy.seconds > 0.0).then_some(energy.area)
+        let energy = self.each("power_watts", |gpu| {
+            Some(gpu.energy(self.from, self.to)).filter(|energy| energy.seconds > 0.0)
         })?;
-        match self.world_size {
-            Some(world) if world > joules.len() as f64 => Err(format!(
-                "the log speaks for {world} GPUs, {} were measured; gpus[] has the energy of each",
-                joules.len()
-            )),
-            _ => Ok(joules.iter().sum()),
-        }
-    }
-
-    /// An error where part of the energy is missing, so that it is not to be divided by all the
-    /// tokens: the command was suspended, or NVML stalled.
-    fn is_covered(&self) -> Result<(), String> {
-        for gpu in self.gpus {
-            let share = gpu.energy(self.from, self.to).seconds / (self.to - self.from);
+        for (gpu, energy) in self.gpus.iter().zip(&energy) {
+            let share = energy.seconds / (self.to - self.from);
             if share < LEAST_COVERAGE {
                 let percent = 100.0 * share;
                 return Err(format!("GPU {}: readings cover only {percent:.0} % of the time", gpu.index()));
             }
         }
-        Ok(())
+        match self.world_size {
+            Some(world) if world > energy.len() as f64 => Err(format!(
+                "the log speaks for {world} GPUs, {} were measured; gpus[] has the energy of each",
+                energy.len()
+            )),
+            _ => Ok(energy.iter().map(|energy| energy.area).sum()),
+        }
     }
 
     fn why_no_time(&self) -> String {

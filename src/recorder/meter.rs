@@ -27,19 +27,31 @@ pub struct Meter {
     pub train: Option<Amount>,
     /// Where the amounts come from.
     pub source: &'static str,
+    /// Statements that those around them speak against, and which were left out.
+    pub disbelieved: u64,
     /// What the log calls the counter.
     counter_name: &'static str,
-    /// The counter's last reading.
+    /// The counter's last believed reading.
     counter: Option<f64>,
+    /// A later reading that is not what the records add up to, until the next one speaks for or
+    /// against it.
+    doubted: Option<f64>,
+    /// What the records say was added since the believed reading, counted in its place.
+    provisional: f64,
+    /// The counter was right where the records' own amounts were not.
+    own_misleads: bool,
     /// Whether the log may be the job's from its first iteration on.
     is_whole: bool,
     by_counter: bool,
-    /// The time since that reading.
+    /// The time since the last reading, and what the records say was added in it.
     unread: Span,
+    unread_own: Option<f64>,
+    usual: Usual,
 }
 
-/// A counter that rises by more than so many records add is a line that lies.
-const MOST_RISE: f64 = 1e4;
+/// A counter that rises so many times as much as the records add up to, or as little, is doubted:
+/// the batch size may grow between two lines, but not so fast.
+const DOUBTFUL: f64 = 5.0;
 
 const NOTHING_UNREAD: Span = Span { seconds: Some(0.0), counted: true };
 
@@ -49,11 +61,17 @@ impl Meter {
             run: None,
             train: None,
             source: "",
+            disbelieved: 0,
             counter_name,
             counter: None,
+            doubted: None,
+            provisional: 0.0,
+            own_misleads: false,
             is_whole: true,
             by_counter: false,
             unread: NOTHING_UNREAD,
+            unread_own: None,
+            usual: Usual::default(),
         }
     }
 
@@ -69,11 +87,26 @@ impl Meter {
     ) {
         self.unread.seconds = self.unread.seconds.zip(span.seconds).map(|(unread, seconds)| unread + seconds);
         self.unread.counted &= span.counted;
+        if let Some((own, _)) = own.filter(|(own, _)| *own > 0.0) {
+            *self.unread_own.get_or_insert(0.0) += own;
+        }
         match (counter, own) {
-            (Some(reading), own) => self.read_counter(reading, own, from_zero),
+            (Some(reading), own) => {
+                if !self.by_counter {
+                    // What was derived until now is replaced by what the counter says of the same time.
+                    (self.run, self.train, self.by_counter) = (None, None, true);
+                    self.source = own.map_or(self.counter_name, |own| own.1);
+                }
+                self.read_counter(reading, from_zero);
+            }
             (None, Some((amount, source))) if !self.by_counter => {
                 self.source = source;
-                self.add(amount, span);
+                if self.usual.is_far_beyond(amount) {
+                    self.disbelieved += 1;
+                } else {
+                    self.usual.note(amount);
+                    self.add(amount, span);
+                }
             }
             _ => {}
         }
@@ -82,31 +115,71 @@ impl Meter {
     /// Nothing is counted of what came before: the counter stands here, where it is stated.
     pub fn begin(&mut self, counter: Option<f64>) {
         self.counter = counter.or(self.counter);
-        self.unread = NOTHING_UNREAD;
+        self.forget_doubt();
     }
 
     /// The counter may go on from an earlier reading.
     pub fn restart(&mut self) {
         self.counter = None;
         self.is_whole = false;
-        self.unread = NOTHING_UNREAD;
+        self.forget_doubt();
     }
 
-    fn read_counter(&mut self, reading: f64, own: Option<(f64, &'static str)>, from_zero: bool) {
-        if !self.by_counter {
-            // What was derived until now is replaced by what the counter says of the same time.
-            (self.run, self.train, self.by_counter) = (None, None, true);
+    fn forget_doubt(&mut self) {
+        (self.doubted, self.provisional) = (None, 0.0);
+        (self.unread, self.unread_own) = (NOTHING_UNREAD, None);
+    }
+
+    fn read_counter(&mut self, reading: f64, from_zero: bool) {
+        let own = self.unread_own;
+        let Some(before) = self.counter.or((from_zero && self.is_whole).then_some(0.0)) else {
+            return self.believe(reading, own);
+        };
+        let risen = reading - before;
+        match self.doubted {
+            _ if self.is_plausible(risen, own.map(|own| own + self.provisional)) => {
+                self.believe(reading, Some(risen - self.provisional));
+            }
+            // It goes on from there: lines were lost, or a job has restarted.
+            Some(doubted) if reading > doubted && self.is_plausible(reading - doubted, own) => {
+                self.disbelieved -= 1;
+                self.believe(reading, Some(reading - doubted));
+            }
+            // Two readings speak against what the records say of themselves.
+            Some(doubted) if reading > doubted && risen > 0.0 => {
+                self.disbelieved -= 1;
+                self.own_misleads = true;
+                self.believe(reading, Some(risen - self.provisional));
+            }
+            _ => {
+                self.disbelieved += 1;
+                self.doubted = Some(reading);
+                if let Some(own) = own {
+                    self.provisional += own;
+                    self.add_unread(own);
+                }
+            }
         }
+    }
+
+    fn believe(&mut self, reading: f64, amount: Option<f64>) {
         self.source = self.counter_name;
-        let previous = self.counter.or((from_zero && self.is_whole).then_some(0.0));
-        let own = own.map(|own| own.0).filter(|own| *own > 0.0);
-        let most = own.map_or(f64::INFINITY, |own| MOST_RISE * own);
-        let risen = previous.map(|previous| reading - previous).filter(|risen| (0.0..=most).contains(risen));
-        if let Some(amount) = risen.or(own) {
-            self.add(amount, self.unread);
+        if let Some(amount) = amount {
+            self.add_unread(amount);
         }
         self.counter = Some(reading);
-        self.unread = NOTHING_UNREAD;
+        self.forget_doubt();
+    }
+
+    fn add_unread(&mut self, amount: f64) {
+        self.add(amount, self.unread);
+        (self.unread, self.unread_own) = (NOTHING_UNREAD, None);
+    }
+
+    /// Whether a counter can have risen so, where the records say how much was added.
+    fn is_plausible(&self, risen: f64, own: Option<f64>) -> bool {
+        let own = own.filter(|_| !self.own_misleads);
+        risen >= 0.0 && own.is_none_or(|own| (own / DOUBTFUL..=own * DOUBTFUL).contains(&risen))
     }
 
     fn add(&mut self, amount: f64, span: Span) {
@@ -118,6 +191,29 @@ impl Meter {
                 sum.rate.add(amount, seconds);
             }
         }
+    }
+}
+
+/// What amounts usually are, to know one that lies.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Usual {
+    seen: u32,
+    largest: f64,
+}
+
+impl Usual {
+    /// So many times the largest so far is no measurement.
+    const FAR: f64 = 1e4;
+    /// With fewer seen, nothing is usual.
+    const ENOUGH: u32 = 3;
+
+    pub fn note(&mut self, amount: f64) {
+        self.seen = self.seen.saturating_add(1);
+        self.largest = self.largest.max(amount);
+    }
+
+    pub fn is_far_beyond(&self, amount: f64) -> bool {
+        self.seen >= Self::ENOUGH && self.largest > 0.0 && amount > Self::FAR * self.largest
     }
 }
 
@@ -155,7 +251,50 @@ mod tests {
         for reading in [100.0, 200.0, 1e15, 400.0, 500.0] {
             meter.read(span(1.0), Some(reading), Some((100.0, "derived")), true);
         }
-        assert_eq!(meter.run.map(|run| run.total), Some(500.0));
+        assert_eq!((meter.run.map(|run| run.total), meter.disbelieved), (Some(500.0), 1));
+    }
+
+    #[test]
+    fn one_reading_that_lies_changes_nothing_wherever_it_stands() {
+        let total = |lie_at: usize, lie: f64| {
+            let mut meter = Meter::new("consumed samples");
+            for i in 1..=20u32 {
+                let reading = if i as usize == lie_at { lie } else { f64::from(i) * 8.0 };
+                meter.read(span(0.5), Some(reading), Some((8.0, "derived")), true);
+            }
+            meter.run.map(|run| (run.total, run.rate.seconds))
+        };
+        for (lie_at, lie) in [(11, 3.0), (11, 880.0), (20, 1600.0), (1, 80.0), (11, 0.0), (1, 0.0)] {
+            assert_eq!(total(lie_at, lie), Some((160.0, 10.0)), "{lie} at {lie_at}");
+        }
+    }
+
+    #[test]
+    fn a_counter_that_never_moves_counts_nothing() {
+        let mut meter = Meter::new("consumed samples");
+        (0..20).for_each(|_| meter.read(span(0.5), Some(0.0), Some((8.0, "derived")), true));
+        assert_eq!((meter.run.map(|run| run.total), meter.source), (Some(160.0), "derived"));
+    }
+
+    #[test]
+    fn a_counter_that_goes_on_is_believed_before_what_is_derived() {
+        let mut meter = Meter::new("consumed samples");
+        for i in 1..=20u32 {
+            meter.read(span(0.5), Some(f64::from(i) * 64.0), Some((8.0, "derived")), true);
+        }
+        let run = meter.run.unwrap_or_default();
+        assert_eq!((run.total, run.rate.seconds, meter.disbelieved), (1280.0, 10.0, 0));
+    }
+
+    #[test]
+    fn an_amount_that_lies_is_left_out_with_its_time() {
+        let mut meter = Meter::new("counter");
+        for i in 1..=20 {
+            let tokens = if i == 11 { 1e15 } else { 1000.0 };
+            meter.read(span(0.5), None, Some((tokens, "tokens in the log")), false);
+        }
+        let run = meter.run.unwrap_or_default();
+        assert_eq!((run.rate.per_second(), meter.disbelieved), (Some(2000.0), 1));
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl Recorder {
                     (record.baseline, self.joins) = (true, false);
                 }
                 self.last_record_at = record.at;
-                self.progression.record(&record, &self.sizes());
+                self.progression.record(&record, &self.sizes(record.at));
             }
             Event::Facts(facts) => self.facts = *facts,
             Event::Pause => self.progression.interrupt(),
@@ -220,13 +220,14 @@ impl Recorder {
         (self.log.lines, self.log.records)
     }
 
-    fn sizes(&self) -> progression::Sizes {
+    fn sizes(&self, at: Option<f64>) -> progression::Sizes {
         progression::Sizes {
             global_batch_size: given(&self.options.global_batch_size).or(self.facts.global_batch_size),
             tokens_per_iteration: self.facts.tokens_per_iteration,
             world_size: self.facts.job_world_size(),
             log_interval: self.facts.log_interval,
             resume_iteration: self.facts.resume_iteration,
+            elapsed: at.map(|at| at - self.started),
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::metrics::{Latencies, Rate};
 use crate::model::report::IterationSeries;
 use crate::model::{Progress, Scope};
 
-use super::meter::{Meter, Span};
+use super::meter::{Meter, Span, Usual};
 use super::serving::Serving;
 use super::thin::{Merge, Thinned};
 
@@ -18,6 +18,8 @@ pub struct Sizes {
     pub world_size: Option<f64>,
     pub log_interval: Option<u64>,
     pub resume_iteration: Option<u64>,
+    /// Seconds from the run's start to the record's arrival.
+    pub elapsed: Option<f64>,
 }
 
 /// How the time of iterations is known.
@@ -57,19 +59,32 @@ pub struct Progression {
     mark: Option<Mark>,
     /// The first record, as long as no second one tells how many iterations it speaks of.
     opening: Option<(Progress, Sizes)>,
+    /// Training has begun again in the same log; the next record is the first of that.
+    restarted: bool,
+    /// Iteration times that were left out: they are far beyond the others, or longer than the run.
+    pub disbelieved_times: u64,
+    usual_time: Usual,
     /// Something other than training happened since the last record.
     interrupted: bool,
     stride: Option<u64>,
+    /// The last record's optimizer step, where iterations are micro-batches.
+    optimizer_step: Option<u64>,
     serving: Serving,
     history: Thinned<Point>,
 }
 
 /// Whether a first record is of the very first iteration alone, printed out of turn and without a
-/// reset of the timer, so that the second record's mean is over that iteration too.
-fn is_extra(first: &Progress, sizes: &Sizes) -> bool {
-    let Some(iteration) = first.iteration else { return false };
-    let out_of_turn = sizes.log_interval.is_some_and(|interval| !iteration.is_multiple_of(interval));
-    out_of_turn || iteration == sizes.resume_iteration.unwrap_or(0) + 1
+/// reset of the timer, so that the second record's mean is over that iteration too. `step` is the
+/// distance to the second one.
+fn is_extra(first: &Progress, sizes: &Sizes, restarted: bool, step: Option<u64>) -> bool {
+    let Some(iteration) = first.iteration.filter(|_| first.overlaps_first) else { return false };
+    let is_of_the_start = restarted || sizes.elapsed.is_some();
+    let interval = sizes.log_interval.or(step);
+    let out_of_turn = interval.is_some_and(|interval| !iteration.is_multiple_of(interval));
+    is_of_the_start
+        || out_of_turn
+        || interval == Some(1)
+        || iteration == sizes.resume_iteration.unwrap_or(0) + 1
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -119,8 +134,12 @@ impl Progression {
             window: None,
             mark: None,
             opening: None,
+            restarted: false,
+            disbelieved_times: 0,
+            usual_time: Usual::default(),
             interrupted: false,
             stride: None,
+            optimizer_step: None,
             serving: Serving::default(),
             history: Thinned::new(history_size),
         }
@@ -149,7 +168,7 @@ impl Progression {
             self.tokens.begin(record.consumed_tokens);
         } else if record.iteration.is_none() && record.step_time.is_none() {
             self.read_rates(record, sizes);
-        } else if self.mark.is_none() && self.opening.is_none() && record.iteration.is_some() {
+        } else if self.is_first(record) {
             self.opening = Some((record.clone(), *sizes));
         } else {
             self.next(record, sizes);
@@ -165,8 +184,15 @@ impl Progression {
     pub fn restart(&mut self, at: Option<f64>) {
         *self = self.settled().into_owned();
         self.mark = Some(Mark { iteration: None, at, ..Mark::default() });
+        (self.restarted, self.optimizer_step) = (true, None);
         self.samples.restart();
         self.tokens.restart();
+    }
+
+    /// Whether only the next record can tell how many iterations this one speaks of.
+    fn is_first(&self, record: &Progress) -> bool {
+        let is_first = self.mark.is_none() || self.restarted && record.overlaps_first;
+        is_first && self.opening.is_none() && record.iteration.is_some()
     }
 
     /// The sums with the first record in them, even if nothing followed it.
@@ -203,15 +229,16 @@ impl Progression {
     fn next(&mut self, record: &Progress, sizes: &Sizes) {
         let mut recounted = 0;
         if let Some((opening, opening_sizes)) = self.opening.take() {
-            if record.overlaps_first && is_extra(&opening, &opening_sizes) {
+            let step =
+                record.iteration.zip(opening.iteration).and_then(|(now, first)| now.checked_sub(first));
+            if record.overlaps_first && is_extra(&opening, &opening_sizes, self.restarted, step) {
                 recounted = 1;
                 self.mark = Some(Mark { iteration: opening.iteration, ..Mark::default() });
             } else {
-                let step =
-                    record.iteration.zip(opening.iteration).and_then(|(now, first)| now.checked_sub(first));
                 self.open(&opening, &opening_sizes, step);
             }
         }
+        self.restarted = false;
         let iterations = self.step(record, sizes) + recounted;
         self.count(record, sizes, iterations);
     }
@@ -220,7 +247,7 @@ impl Progression {
     fn open(&mut self, record: &Progress, sizes: &Sizes, step: Option<u64>) {
         let iteration = record.iteration.unwrap_or(1);
         let since_resume = sizes.resume_iteration.and_then(|resumed| iteration.checked_sub(resumed));
-        let extra = (record.overlaps_first && is_extra(record, sizes)).then_some(1);
+        let extra = is_extra(record, sizes, self.restarted, step).then_some(1);
         let iterations = extra
             .or(since_resume.filter(|since| (1..=LARGEST_JUMP).contains(since)))
             .or(sizes.log_interval)
@@ -251,7 +278,7 @@ impl Progression {
     }
 
     fn count(&mut self, record: &Progress, sizes: &Sizes, iterations: u64) {
-        let seconds = self.time(record, iterations);
+        let seconds = self.time(record, sizes, iterations);
         let counted = self.run.iterations >= self.warmup;
         self.run.iterations += iterations;
         if counted {
@@ -271,14 +298,16 @@ impl Progression {
     }
 
     /// The time of a record's iterations in seconds, added to the sums; `None` if it is not known.
-    fn time(&mut self, record: &Progress, iterations: u64) -> Option<f64> {
+    fn time(&mut self, record: &Progress, sizes: &Sizes, iterations: u64) -> Option<f64> {
         let mark = self.mark.unwrap_or_default();
         let mut new = Mark { iteration: record.iteration, at: record.at, clock: record.clock, untimed: 0 };
         let between = |now: Option<f64>, before: Option<f64>| Some(now? - before?);
         let untold = record.smoothed || record.spans_pause && self.interrupted;
         let stated = record.step_time.filter(|_| !untold).map(|step| step * iterations as f64);
         let (seconds, timed, timing) = if let Some(seconds) = stated {
-            (Some(seconds), iterations, Timing::Stated)
+            let lies = self.is_unbelievable(seconds, iterations, sizes);
+            self.disbelieved_times += u64::from(lies);
+            if lies { (None, 0, Timing::Stated) } else { (Some(seconds), iterations, Timing::Stated) }
         } else {
             let timing = if record.at.is_some() { Timing::Arrival } else { Timing::LogClock };
             let elapsed = match timing {
@@ -303,6 +332,7 @@ impl Progression {
         {
             self.timing = Some(timing);
             let mean = seconds / timed as f64;
+            self.usual_time.note(mean);
             let counted = self.run.iterations >= self.warmup;
             self.run.latencies.add(timed, mean);
             if counted {
@@ -312,17 +342,27 @@ impl Progression {
         seconds
     }
 
+    /// Whether a stated time is far beyond all others, or longer than the run has lasted, where the
+    /// times before are not: an old log that is printed again may say what it likes.
+    fn is_unbelievable(&self, seconds: f64, iterations: u64, sizes: &Sizes) -> bool {
+        let before = &self.run.latencies;
+        let outlasts = |elapsed| before.count > 0 && before.seconds <= elapsed && seconds > elapsed + 1.0;
+        self.usual_time.is_far_beyond(seconds / iterations.max(1) as f64)
+            || sizes.elapsed.is_some_and(outlasts)
+    }
+
     fn meter(&mut self, record: &Progress, sizes: &Sizes, iterations: u64, span: Span, from_zero: bool) {
+        let batches = self.batches(record, iterations);
         let iterations = iterations as f64;
         let world = |scope| if scope == Scope::Global { Some(1.0) } else { sizes.world_size };
         let over_time = |rate: Option<(f64, Scope)>| {
             let (rate, scope) = rate?;
-            Some(rate * world(scope)? * span.seconds?)
+            Some(rate * world(scope)? * span.seconds.filter(|seconds| *seconds > 0.0)?)
         };
         let batch = batch_of(record).or(sizes.global_batch_size);
         let samples = record.samples.map(|samples| (samples, "samples in the log"));
         let samples = samples
-            .or(batch.map(|batch| (batch * iterations, "global batch size × iterations")))
+            .or(batch.map(|batch| (batch * batches, batches_of(record))))
             .or(over_time(record.samples_per_s).map(|samples| (samples, SAMPLES_BY_RATE)));
         self.samples.read(span, record.consumed_samples, samples, from_zero);
         let tokens = record.tokens.map(|tokens| (tokens, "tokens in the log"));
@@ -333,6 +373,18 @@ impl Progression {
             .or(over_time(record.tokens_per_s).map(|tokens| (tokens, TOKENS_BY_RATE)));
         self.tokens.read(span, record.consumed_tokens, tokens, from_zero);
         self.generate(record, span);
+    }
+
+    /// How many whole batches a record's iterations took: one each, or where they are micro-batches as
+    /// many as optimizer steps were made. Of a first record only the ratio of the two is known.
+    fn batches(&mut self, record: &Progress, iterations: u64) -> f64 {
+        let whole = iterations as f64;
+        let Some((step, iteration)) = record.optimizer_step.zip(record.iteration) else { return whole };
+        let steps = match self.optimizer_step.replace(step).and_then(|before| step.checked_sub(before)) {
+            Some(steps) => steps as f64,
+            None => (whole * step as f64 / iteration.max(1) as f64).round(),
+        };
+        steps.min(whole)
     }
 
     /// A record that belongs to no iteration: rates, counters, a loss.
@@ -358,6 +410,9 @@ impl Progression {
             self.run.generated.add(served.amount, served.seconds);
             self.train.generated.add(served.amount, served.seconds);
         }
+        if self.serving.is_untimed() {
+            (self.run.generated.seconds, self.train.generated.seconds) = (0.0, 0.0);
+        }
     }
 
     fn generate(&mut self, record: &Progress, span: Span) {
@@ -380,6 +435,14 @@ impl Progression {
                 self.train.generated.add(amount, seconds);
             }
         }
+    }
+}
+
+/// What is multiplied with the batch size.
+fn batches_of(record: &Progress) -> &'static str {
+    match record.optimizer_step {
+        Some(_) => "global batch size × optimizer steps",
+        None => "global batch size × iterations",
     }
 }
 

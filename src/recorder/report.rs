@@ -114,8 +114,9 @@ impl Recorder {
             first: progression.first,
             last: progression.last_iteration(),
             total: progression.total_iterations.or(self.facts.total_iterations),
-            tokens: amounts.tokens.ok().map(|tokens| tokens.total),
-            samples: amounts.samples.ok().map(|samples| samples.total),
+            tokens: amounts.tokens.ok().map(|tokens| tokens.total.round()),
+            samples: amounts.samples.ok().map(|samples| samples.total.round()),
+            timed: train.latencies.count,
             seconds,
             latency_seconds: latency(&train.latencies),
             latency_histogram: histogram(&train.latencies),
@@ -149,6 +150,16 @@ impl Recorder {
     fn all_warnings(&self, from: f64, to: f64, model: &Model) -> Vec<String> {
         let mut warnings = self.warnings.clone();
         warnings.extend(self.gpus.iter().flat_map(|gpu| gpu.warnings(from, to)));
+        let progression = &self.progression;
+        for (count, what) in [
+            (progression.disbelieved_times, "times"),
+            (progression.samples.disbelieved, "numbers of samples"),
+            (progression.tokens.disbelieved, "numbers of tokens"),
+        ] {
+            if count > 0 {
+                warnings.push(format!("{what} that the log states were left out {count} times: the lines around them speak against them"));
+            }
+        }
         for gpu in &self.gpus {
             if let Some(coverage) =
                 gpu.coverage(from, to).filter(|coverage| *coverage < 0.95 && to - from > 5.0)

@@ -19,10 +19,13 @@ pub struct Serving {
     first: Option<String>,
     /// Whether some record stated how many tokens there were; then rates alone count no more.
     counts: bool,
-    /// The moment up to which time is counted, on the records' clock, and on that of engines
-    /// whose records have none.
+    /// The moments up to which time is counted, on the log's clock and as its lines arrived.
     clocked: Option<f64>,
-    unclocked: f64,
+    arrived: Option<f64>,
+    /// The time that is counted.
+    counted: f64,
+    /// Several engines served requests, and nothing tells when.
+    untimed: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -59,22 +62,41 @@ impl Serving {
             return None;
         }
         self.first.get_or_insert_with(|| name.clone());
+        let is_named = !name.is_empty();
+        let another = self.is_another(&name);
         let engine = self.engines.entry(name).or_default();
         let by_rate = || Some(counted? / rate.filter(|rate| *rate > 0.0)?);
         let stated =
             record.generation_time.or(record.step_time).or_else(by_rate).filter(|_| counted.is_some());
-        let now = if stated.is_some() { record.clock } else { record.at.or(record.clock) };
-        let seconds = stated.or_else(|| engine.since_last(now?))?;
+        // When lines arrive tells little of when requests ended, except that different engines'
+        // need not have been served one after the other.
+        let arrival = record.at.filter(|_| stated.is_none() || is_named);
+        let on_log = record.clock.filter(|_| stated.is_some() || arrival.is_none());
+        let moment = on_log.or(arrival);
+        let seconds = stated.or_else(|| engine.since_last(moment?))?;
         let amount = counted.or_else(|| Some(rate? * seconds))?;
         engine.busy += seconds;
-        let until = match now {
-            Some(_) => self.clocked.get_or_insert(f64::NEG_INFINITY),
-            None => &mut self.unclocked,
-        };
-        let now = now.unwrap_or(engine.busy);
-        let added = (now - *until).clamp(0.0, seconds);
-        *until = until.max(now);
+        let busy = engine.busy;
+        let until = if on_log.is_some() { &mut self.clocked } else { &mut self.arrived };
+        let mut added = 0.0;
+        if let Some(now) = moment {
+            added = (now - until.unwrap_or(f64::NEG_INFINITY)).clamp(0.0, seconds);
+            *until = Some(until.map_or(now, |until| until.max(now)));
+        } else if another && record.iteration.is_none() {
+            self.untimed = true;
+        }
+        // One engine serves one request after the other, whatever the clock's resolution.
+        if is_named || moment.is_none() {
+            added = added.max(busy - self.counted);
+        }
+        self.counted += added;
         Some(Served { amount, seconds: added })
+    }
+
+    /// Whether the time of the requests is not known: several engines served them, at the same time
+    /// or one after the other.
+    pub fn is_untimed(&self) -> bool {
+        self.untimed
     }
 }
 
@@ -142,6 +164,47 @@ mod tests {
             ..Progress::default()
         };
         assert_eq!(sum(&[step("DP0"), step("DP1")]), (40.0, 0.01));
+    }
+
+    /// A request that a slot had finished, with the moment on the log's clock or as its line arrived.
+    fn request(slot: &str, clock: Option<f64>, at: Option<f64>, seconds: f64) -> Progress {
+        Progress {
+            engine: Some(slot.to_owned()),
+            clock,
+            at,
+            generated_tokens: Some(100.0),
+            generation_time: Some(seconds),
+            ..Progress::default()
+        }
+    }
+
+    #[test]
+    fn requests_of_several_slots_share_the_time_in_which_they_overlap() {
+        let clocked = |slot, end| request(slot, Some(end), None, 4.0);
+        assert_eq!(sum(&[clocked("0", 10.0), clocked("1", 12.0), clocked("0", 20.0)]), (300.0, 10.0));
+        let arrived = |slot, end| request(slot, None, Some(end), 4.0);
+        assert_eq!(sum(&[arrived("0", 10.0), arrived("1", 12.0), arrived("0", 20.0)]), (300.0, 10.0));
+    }
+
+    #[test]
+    fn one_slots_requests_follow_each_other_even_if_their_lines_arrive_together() {
+        let together = |clock, at| [1.0, 2.0, 3.0].map(|seconds| request("0", clock, at, seconds));
+        assert_eq!(sum(&together(None, Some(9.0))), (300.0, 6.0));
+        assert_eq!(sum(&together(Some(9.0), None)), (300.0, 6.0));
+        assert_eq!(sum(&together(None, None)), (300.0, 6.0));
+    }
+
+    #[test]
+    fn without_a_clock_several_slots_requests_have_no_time() {
+        let is_untimed = |slots: [&str; 2]| {
+            let mut serving = Serving::default();
+            for slot in slots {
+                serving.record(&request(slot, None, None, 4.0));
+            }
+            serving.is_untimed()
+        };
+        assert!(is_untimed(["0", "1"]));
+        assert!(!is_untimed(["0", "0"]));
     }
 
     #[test]

@@ -73,7 +73,8 @@ fn cells(row: &Row, paint: &impl Fn(Option<Direction>, &str) -> String) -> Vec<S
     cells
 }
 
-fn meaning(change: Change) -> String {
+/// What a change means, in words.
+pub(super) fn meaning(change: Change) -> String {
     let tested = change.rank_test.map(tested).unwrap_or_default();
     match change.direction {
         Direction::Better => format!("better{tested}"),
@@ -94,10 +95,13 @@ fn tested(test: IterationTest) -> String {
     format!(" ({p}, {before} vs {after} iterations)")
 }
 
-/// `−3.6 %`; a change that would be written as none with two decimals.
-fn percent(ratio: f64) -> String {
+/// `−3.6 %`; a change that would be written as none with two decimals, and none as `0.0 %`.
+pub(super) fn percent(ratio: f64) -> String {
     let percent = 100.0 * ratio;
-    let decimals = if percent != 0.0 && percent.abs() < 0.05 { 2 } else { 1 };
+    if percent.abs() < 0.005 {
+        return "0.0 %".to_owned();
+    }
+    let decimals = if percent.abs() < 0.05 { 2 } else { 1 };
     format!("{percent:+.decimals$} %").replace('-', "−")
 }
 

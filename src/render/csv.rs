@@ -1,11 +1,12 @@
 //! Reports as CSV: a row each, under a header with the names of the columns.
 
 use crate::model::Report;
+use crate::model::gate::Verdict;
 use crate::model::metric::METRICS;
 use crate::model::report::{Exit, Status, Window};
 
 /// What stands before the metrics.
-const ABOUT: [&str; 14] = [
+const ABOUT: [&str; 15] = [
     "report",
     "command",
     "status",
@@ -20,6 +21,7 @@ const ABOUT: [&str; 14] = [
     "iterations",
     "window",
     "warnings",
+    "gate",
 ];
 
 /// The metrics of each report in full precision; what is not known is empty. Each report comes
@@ -66,6 +68,13 @@ fn row(name: &str, report: &Report) -> Vec<String> {
         }
         .to_owned(),
         report.warnings.len().to_string(),
+        match report.gate.as_ref().map(|gate| gate.verdict) {
+            Some(Verdict::Pass) => "pass",
+            Some(Verdict::Fail) => "fail",
+            Some(Verdict::NoData) => "no_data",
+            None => "",
+        }
+        .to_owned(),
     ];
     about.into_iter().chain(report.metrics.each().map(|(_, value)| known(value))).collect()
 }

@@ -8,8 +8,9 @@ use crate::model::gate::{Baseline, Gate, GateResult, Level, Verdict};
 use crate::model::metric::Metric;
 use crate::model::units::show;
 
-/// One line for each expression, and what it comes to; `exit` is the status that effllm ends with.
-pub fn gate_table(gate: &Gate, exit: u8, colour: bool) -> String {
+/// One line for each expression, and what it comes to; `exit` is the status that effllm ends with
+/// because of it, if it does.
+pub fn gate_table(gate: &Gate, exit: Option<u8>, colour: bool) -> String {
     let style = |style: Style, text: &str| style.force_styling(colour).apply_to(text).to_string();
     let mut rows =
         vec![["gate", "require", "got", "margin"].map(|head| style(Style::new().dim(), head)).to_vec()];
@@ -32,7 +33,13 @@ pub fn gate_table(gate: &Gate, exit: u8, colour: bool) -> String {
 }
 
 /// `gate failed: 1 of 3 (exit 99)`.
-pub(super) fn summary(gate: &Gate, exit: u8) -> String {
+pub(super) fn summary(gate: &Gate, exit: Option<u8>) -> String {
+    let exit = exit.filter(|_| gate.verdict != Verdict::Pass);
+    format!("gate {}{}", came_to(gate), exit.map_or(String::new(), |exit| format!(" (exit {exit})")))
+}
+
+/// `failed: 1 of 3`.
+pub(super) fn came_to(gate: &Gate) -> String {
     let count = |level, verdict| {
         let is = |result: &&GateResult| result.level == level && result.verdict == verdict;
         gate.results.iter().filter(is).count()
@@ -40,24 +47,25 @@ pub(super) fn summary(gate: &Gate, exit: u8) -> String {
     let required = gate.results.iter().filter(|result| result.level == Level::Require).count();
     let [passed, failed, no_data] =
         [Verdict::Pass, Verdict::Fail, Verdict::NoData].map(|verdict| count(Level::Require, verdict));
-    let mut text = match gate.verdict {
-        Verdict::Pass if required == 0 => "gate passed: nothing is required".to_owned(),
-        Verdict::Pass => format!("gate passed: {passed} of {required}"),
-        Verdict::Fail => format!("gate failed: {failed} of {required}"),
-        Verdict::NoData => format!("gate failed: no data for {no_data} of {required}"),
-    };
-    if gate.verdict == Verdict::Pass && no_data > 0 {
-        text += &format!(", no data for {no_data}");
+    let word = if gate.verdict == Verdict::Pass { "passed" } else { "failed" };
+    let mut parts = Vec::new();
+    match gate.verdict {
+        Verdict::Pass if required == 0 => parts.push("nothing is required".to_owned()),
+        Verdict::Pass if no_data > 0 => {
+            parts.push(format!("{passed} of {required}, no data for {no_data}"));
+        }
+        Verdict::Pass => parts.push(format!("{passed} of {required}")),
+        _ if failed > 0 => parts.push(format!("{failed} of {required}")),
+        _ if no_data > 0 => parts.push(format!("no data for {no_data} of {required}")),
+        _ => {} // the metrics would have passed
     }
+    parts.extend(gate.reason.as_deref().map(plain));
     match count(Level::Warn, Verdict::Fail) {
         0 => {}
-        1 => text += ", 1 warning",
-        n => text += &format!(", {n} warnings"),
+        1 => parts.push("1 warning".to_owned()),
+        n => parts.push(format!("{n} warnings")),
     }
-    if gate.verdict != Verdict::Pass {
-        text += &format!(" (exit {exit})");
-    }
-    text
+    format!("{word}: {}", parts.join(", "))
 }
 
 /// In one line, what an expression came to.
@@ -154,6 +162,7 @@ pub mod tests {
         let exact = result("al >= baseline", "s", 1.231, Some(1.2312), Some(0.0), Verdict::Pass);
         Gate {
             verdict: Verdict::Fail,
+            reason: None,
             results: vec![
                 result("pcu >= 0.85", "", 0.85, Some(0.987), Some(0.161), Verdict::Pass),
                 GateResult { baseline: Some(baseline), ..slower },
@@ -169,16 +178,24 @@ pub mod tests {
 
     #[test]
     fn a_table_of_each_outcome() {
-        insta::assert_snapshot!(gate_table(&gate(), 99, false));
-        assert!(gate_table(&gate(), 99, true).contains("\u{1b}[31m\u{1b}[1mFAIL\u{1b}[0m"));
+        insta::assert_snapshot!(gate_table(&gate(), Some(99), false));
+        assert!(gate_table(&gate(), Some(99), true).contains("\u{1b}[31m\u{1b}[1mFAIL\u{1b}[0m"));
     }
 
     #[test]
     fn the_last_line_says_what_it_comes_to() {
         let with = |verdict, kept: &[usize], exit| {
             let results = kept.iter().map(|i| gate().results[*i].clone()).collect();
-            summary(&Gate { verdict, results }, exit)
+            summary(&Gate { verdict, reason: None, results }, Some(exit))
         };
+        let crashed = |kept: &[usize], exit| {
+            let results = kept.iter().map(|i| gate().results[*i].clone()).collect();
+            let reason = Some("the command died by SIGKILL".to_owned());
+            summary(&Gate { verdict: Verdict::Fail, reason, results }, Some(exit))
+        };
+        assert_eq!(summary(&gate(), None), "gate failed: 1 of 4, 1 warning");
+        assert_eq!(crashed(&[0], 99), "gate failed: the command died by SIGKILL (exit 99)");
+        assert_eq!(crashed(&[0, 1], 137), "gate failed: 1 of 2, the command died by SIGKILL (exit 137)");
         assert_eq!(with(Verdict::Pass, &[0], 0), "gate passed: 1 of 1");
         assert_eq!(with(Verdict::Pass, &[0, 4], 0), "gate passed: 1 of 1, 1 warning");
         assert_eq!(with(Verdict::Pass, &[0, 2], 0), "gate passed: 1 of 2, no data for 1");

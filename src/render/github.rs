@@ -19,13 +19,19 @@ pub fn github_annotations(gate: &Gate) -> String {
         let message = format!("{}: {}", result.expression, told(result));
         Some(format!("::{command} title=effllm gate::{}\n", escape(&message)))
     };
-    gate.results.iter().filter_map(annotation).collect()
+    let of_the_run = gate.reason.as_ref().filter(|_| gate.verdict != Verdict::Pass);
+    let of_the_run = of_the_run.map(|why| format!("::error title=effllm gate::{}\n", escape(why)));
+    gate.results.iter().filter_map(annotation).chain(of_the_run).collect()
 }
 
 /// Markdown for the page of the job.
 pub fn github_summary(gate: &Gate, exit: u8) -> String {
-    let mut text =
-        format!("### {}\n\n| | require | got | margin |\n|---|---|---|---|\n", summary(gate, exit));
+    format!("### {}\n\n{}\n", summary(gate, Some(exit)), table(gate))
+}
+
+/// A row for each expression.
+pub(super) fn table(gate: &Gate) -> String {
+    let mut text = "| | require | got | margin |\n|---|---|---|---|\n".to_owned();
     for result in &gate.results {
         let word = match (result.verdict, result.level) {
             (Verdict::Pass, _) => "✅ pass",
@@ -37,7 +43,7 @@ pub fn github_summary(gate: &Gate, exit: u8) -> String {
         // Writing to a string does not fail.
         let _ = writeln!(text, "| {word} | `{}` | {got} | {margin} |", result.expression);
     }
-    text + "\n"
+    text
 }
 
 /// As the runner reads the message of a workflow command.

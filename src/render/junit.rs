@@ -23,11 +23,22 @@ fn suite(name: &str, report: &Report) -> TestSuite {
     let mut suite = TestSuite::new(name);
     if let Some(gate) = &report.gate {
         suite.add_test_cases(gate.results.iter().map(|result| test_case(result, gate)));
+        suite.add_test_cases(of_the_run(gate));
     }
     if let Some(Ok(wall)) = report.command.wall_seconds.map(Duration::try_from_secs_f64) {
         suite.set_time(wall);
     }
     suite
+}
+
+/// What speaks against the run whatever its metrics are, as a test case that is not passed.
+fn of_the_run(gate: &Gate) -> Option<TestCase> {
+    let why = gate.reason.as_deref().filter(|_| gate.verdict != Verdict::Pass)?;
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    status.set_message(why).set_type("run");
+    let mut case = TestCase::new("the run", status);
+    case.set_classname("effllm.gate");
+    Some(case)
 }
 
 fn test_case(result: &GateResult, gate: &Gate) -> TestCase {

@@ -7,8 +7,9 @@ use crate::model::metric::METRICS;
 use crate::model::report::Window;
 use crate::model::units::{show, show_duration};
 
-use super::plain;
+use super::gate::came_to;
 use super::words::{change, command, ending};
+use super::{github, plain};
 
 /// The metrics of one report with where each came from, or of several side by side; each report
 /// comes with the name of its file.
@@ -54,6 +55,12 @@ fn one(report: &Report) -> String {
         for (why, names) in unknown {
             line(&mut text, format_args!("- `{}`: {}", names.join("`, `"), cell(why)));
         }
+    }
+    if let Some(gate) = &report.gate {
+        line(
+            &mut text,
+            format_args!("\nGate {}\n\n{}", cell(&came_to(gate)), github::table(gate).trim_end()),
+        );
     }
     for warning in &report.warnings {
         line(&mut text, format_args!("\n> **Warning:** {}", cell(warning)));

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use nix::sys::prctl::set_child_subreaper;
 
-use crate::child::{self, Ending, Policy, Signals, Wiring};
+use crate::child::{self, Arrival, Ending, Policy, Signals, Wiring};
 use crate::error::Error;
 use crate::host::Tree;
 use crate::model::report::Command;
@@ -63,6 +63,7 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let like = wiring::terminal(&wiring);
     let started = session.clock.now();
     session.recorder.lock().started(started, Timestamp::now().to_string());
+    let early = signals.all().map(Arrival::before_the_command).collect();
     let child = child::spawn(argv, wiring, signals.original_mask(), unbuffer)?;
     let (mut keyboard, slave) = match (child.pty, like) {
         (Some(pty), Some(like)) => (Keyboard::new(like, pty.master).ok(), Some(pty.slave)),
@@ -79,6 +80,7 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
 
     let supervised = Supervised {
         signals: &signals,
+        early,
         pid: child.pid,
         policy: Policy::new(settings.not_forwarded, keyboard.is_some()),
         kill_after: settings.kill_after,

@@ -19,8 +19,9 @@ use crate::model::Clock;
 
 /// As much as a pipe holds.
 const BUFFER: usize = 64 * 1024;
-/// How long the pipes of a command that has ended may stay silent: grandchildren hold them open.
-const SILENCE: Duration = Duration::from_millis(500);
+/// How long what a command has left in its pipes is waited for before they are looked at: something
+/// that goes on may hold them open.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Where a stream of the command goes. An error ends the stream, as a closed pipe would.
 pub type Sink = Box<dyn FnMut(&[u8]) -> io::Result<()> + Send>;
@@ -37,8 +38,8 @@ pub struct Pumps {
 struct Flow {
     /// Bytes read from the command.
     carried: AtomicU64,
-    /// Whether bytes are in its hands that its own reader has not taken yet.
-    is_writing: AtomicBool,
+    /// Whether its pipe is empty, and all that came from there has been taken by its own reader.
+    is_idle: AtomicBool,
     /// The most that the command's pipe holds.
     pipe_bytes: u64,
 }
@@ -73,20 +74,17 @@ impl Pumps {
     /// holds the pipes open.
     pub fn drain(&self, mut interrupted: impl FnMut() -> bool) -> bool {
         let carried = |flow: &Arc<Flow>| flow.carried.load(Ordering::Relaxed);
-        // More than the pipes held at the command's end was written by something else.
         let ended: Vec<u64> = self.flows.iter().map(carried).collect();
-        let mut before = ended.clone();
         loop {
-            if self.running.recv_timeout(SILENCE).is_err_and(|error| error.is_disconnected()) {
+            if self.running.recv_timeout(PATIENCE).is_err_and(|error| error.is_disconnected()) {
                 return true;
             }
-            let mut is_left = false;
-            for ((flow, ended), before) in self.flows.iter().zip(&ended).zip(&mut before) {
-                let now = carried(flow);
-                let moves = flow.is_writing.load(Ordering::Relaxed) || now > *before;
-                is_left |= moves && now - ended <= flow.pipe_bytes;
-                *before = now;
-            }
+            let is_left = self.flows.iter().zip(&ended).any(|(flow, ended)| {
+                let has_pump = Arc::strong_count(flow) > 1;
+                // More than the pipe held at the command's end was written by something else.
+                let is_the_commands = carried(flow) - ended <= flow.pipe_bytes;
+                has_pump && !flow.is_idle.load(Ordering::Relaxed) && is_the_commands
+            });
             if !is_left || interrupted() {
                 return false;
             }
@@ -98,6 +96,7 @@ fn pump(from: OwnedFd, mut to: Sink, source: Source, clock: Clock, flow: &Flow, 
     let mut from = File::from(from);
     let mut buffer = vec![0; BUFFER];
     loop {
+        flow.is_idle.store(is_empty(&from), Ordering::Relaxed);
         let bytes = match from.read(&mut buffer) {
             Ok(0) => return,
             Ok(n) => buffer.get(..n).unwrap_or_default(),
@@ -110,13 +109,17 @@ fn pump(from: OwnedFd, mut to: Sink, source: Source, clock: Clock, flow: &Flow, 
             Err(_) => return,
         };
         let at = clock.now();
-        flow.is_writing.store(true, Ordering::Relaxed);
+        flow.is_idle.store(false, Ordering::Relaxed);
         flow.carried.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         // A reader that has gone away closes the command's pipe too: it gets its SIGPIPE.
         if to(bytes).is_err() {
             return;
         }
         log.send(Chunk { source, at, bytes: bytes.to_vec() });
-        flow.is_writing.store(false, Ordering::Relaxed);
     }
+}
+
+/// Whether nothing can be read now.
+fn is_empty(from: &File) -> bool {
+    poll(&mut [PollFd::new(from.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO) == Ok(0)
 }

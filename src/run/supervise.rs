@@ -3,11 +3,12 @@
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
+use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, tcgetpgrp};
 
-use crate::child::{Action, Change, Ending, Origin, Policy, Signals, changes, fit, stop_like};
+use crate::child::{Action, Arrival, Change, Ending, Origin, Policy, Signals, changes, fit, stop_like};
 use crate::host::descendants;
 use crate::view::{Key, Keyboard};
 
@@ -25,6 +26,8 @@ pub enum Moment {
 /// What is watched over between the command's start and its end.
 pub struct Supervised<'a> {
     pub signals: &'a Signals,
+    /// Those that came before there was a command.
+    pub early: Vec<Arrival>,
     pub pid: Pid,
     pub policy: Policy,
     /// How long after a forwarded SIGTERM the whole tree is killed.
@@ -40,7 +43,17 @@ impl Supervised<'_> {
     /// stops when it is stopped.
     pub fn until_it_ends(mut self, tell: impl Fn(Moment)) -> Ending {
         let mut kill_at: Option<Instant> = None;
+        let mut arrived = std::mem::take(&mut self.early);
         loop {
+            for arrival in arrived {
+                let forwarded = self.act(arrival);
+                if forwarded && arrival.signal == libc::SIGTERM {
+                    kill_at = kill_at.or(self.kill_after.map(|patience| Instant::now() + patience));
+                }
+                if matches!(arrival.signal, libc::SIGTERM | libc::SIGHUP) {
+                    tell(Moment::Ending);
+                }
+            }
             // The first look at the command comes before the first wait: it may have ended already.
             if let Some(ending) = self.look(&tell) {
                 return ending;
@@ -50,33 +63,25 @@ impl Supervised<'_> {
                 kill_tree();
                 kill_at = None;
             }
-            while let Some((signal, origin)) = self.signals.next() {
-                let forwarded = self.act(signal, origin);
-                if forwarded && signal == Signal::SIGTERM {
-                    kill_at = kill_at.or(self.kill_after.map(|patience| Instant::now() + patience));
-                }
-                if matches!(signal, Signal::SIGTERM | Signal::SIGHUP) {
-                    tell(Moment::Ending);
-                }
-            }
+            arrived = self.signals.all().collect();
         }
     }
 
     /// Does what a signal asks for; true if it was sent on.
-    fn act(&mut self, signal: Signal, origin: Origin) -> bool {
+    fn act(&mut self, arrival: Arrival) -> bool {
+        let Arrival { signal, origin, .. } = arrival;
         // What let a whole job go on has reached the command too, unless it still stands.
-        if signal == Signal::SIGCONT && std::mem::take(&mut self.has_resumed) && !is_stopped(self.pid) {
+        if signal == libc::SIGCONT && std::mem::take(&mut self.has_resumed) && !is_stopped(self.pid) {
             return false;
         }
         match self.policy.decide(signal, origin, Instant::now()) {
             Action::Forward => {
-                // Fails only if the command has just ended, which the next look shows.
-                let _ = kill(self.pid, signal);
-                if signal == Signal::SIGHUP && origin != Origin::Process && self.keyboard.is_some() {
+                arrival.send_on(self.pid);
+                if signal == libc::SIGHUP && origin != Origin::Process && self.keyboard.is_some() {
                     // As the kernel does where a terminal is gone: nobody else would do it.
                     let _ = kill(Pid::from_raw(-self.pid.as_raw()), Signal::SIGCONT);
                 }
-                if let (Signal::SIGCONT, Some(keyboard)) = (signal, &mut self.keyboard) {
+                if let (libc::SIGCONT, Some(keyboard)) = (signal, &mut self.keyboard) {
                     keyboard.hold(); // `fg` of what was in the background
                 }
                 return true;
@@ -144,10 +149,10 @@ impl Supervised<'_> {
             let keys = keyboard.relay(|terminal| is_stopped_by_default(terminal, pid));
             for key in keys {
                 let signal = match key {
-                    Key::Interrupt => Signal::SIGINT,
-                    Key::Suspend => Signal::SIGTSTP,
+                    Key::Interrupt => libc::SIGINT,
+                    Key::Suspend => libc::SIGTSTP,
                 };
-                self.act(signal, Origin::Key);
+                self.act(Arrival::by_key(signal));
             }
         }
     }
@@ -173,8 +178,8 @@ fn is_stopped_by_default(terminal: BorrowedFd, pid: Pid) -> bool {
 
 /// Once the command has ended: whether effllm was sent a signal that would have ended it.
 pub fn interrupted(signals: &Signals) -> bool {
-    let ends = |signal| matches!(signal, Signal::SIGINT | Signal::SIGTERM | Signal::SIGHUP | Signal::SIGQUIT);
-    std::iter::from_fn(|| signals.next()).any(|(signal, _)| ends(signal))
+    let ends = |signal| matches!(signal, libc::SIGINT | libc::SIGTERM | libc::SIGHUP | libc::SIGQUIT);
+    signals.all().any(|arrival| ends(arrival.signal))
 }
 
 /// Kills everything that the command started, in whatever session it is. What is born meanwhile is

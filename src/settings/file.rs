@@ -26,7 +26,8 @@ pub fn layers(chosen: Option<&Path>) -> Result<Layer, Error> {
 
 /// Rules from a file that the user named.
 pub fn read_rules(file: &Path) -> Result<Rules, Error> {
-    let text = text(file).map_err(|error| error.about("rules"))?;
+    const WAY_OUT: &str = "--rules FILE, or the key rules of effllm.toml, names a file of rules";
+    let text = text(file, WAY_OUT).map_err(|error| error.about("rules"))?;
     let name = file.file_stem().map_or_else(|| "custom".into(), |stem| stem.to_string_lossy());
     Rules::parse(&text, &file.display().to_string(), &name)
 }
@@ -46,11 +47,11 @@ pub fn read_report(file: &Path) -> Result<Report, Error> {
     } else {
         (file.display().to_string(), fs::read(file))
     };
-    let text = text.map_err(|error| Error::usage(format!("cannot read {name}: {error}")))?;
-    let no_report = |why: String| {
-        Error::usage(format!("{name} is no report of effllm: {why}"))
-            .hint("'effllm run -o FILE' and 'effllm parse --json LOG' write reports")
-    };
+    const WRITTEN_BY: &str = "'effllm run -o FILE' and 'effllm parse --json LOG' write reports";
+    let text = text
+        .map_err(|error| Error::usage(format!("cannot read the report {name}: {error}")).hint(WRITTEN_BY))?;
+    let no_report =
+        |why: String| Error::usage(format!("{name} is no report of effllm: {why}")).hint(WRITTEN_BY);
     let form: Form = serde_json::from_slice(&text).map_err(|error| no_report(error.to_string()))?;
     if form.schema != SCHEMA {
         return Err(no_report(format!("its schema is '{}', not '{SCHEMA}'", form.schema)));
@@ -83,21 +84,25 @@ fn read_if_there(file: &Path) -> Result<Option<Layer>, Error> {
 }
 
 fn read(file: &Path) -> Result<Layer, Error> {
-    let text = text(file)?;
+    let text = text(file, "settings are a TOML file whose keys are the long flags of 'effllm run --help'")?;
     let places = Places::of(&file.display().to_string(), &text);
     let layer = toml::from_str(&text).map(|layer| Layer { places, ..layer });
     layer.map_err(|error| {
         let offset = error.span().map_or(0, |span| span.start);
-        let what = match key_at(&text, offset) {
-            Some(key) => format!("{key}: {}", one_line(error.message())),
-            None => one_line(error.message()),
+        let (message, own_way_out) = match error.message().rsplit_once('\n') {
+            Some((message, way_out)) => (message, Some(way_out)),
+            None => (error.message(), None),
         };
-        let found = Error::in_file(&file.display().to_string(), &text, offset, &what);
-        match misspelt(error.message()) {
-            Some(key) => found
-                .hint(format!("did you mean '{key}'? the keys are the long flags of 'effllm run --help'")),
-            None => found.hint("the keys are the long flags of 'effllm run --help'"),
-        }
+        let key = key_at(&text, offset);
+        let what = key.map_or(String::new(), |key| format!("{key}: ")) + &one_line(message);
+        const KEYS: &str = "the keys are the long flags of 'effllm run --help'";
+        let way_out = match (own_way_out, misspelt(message), key) {
+            (Some(way_out), ..) => way_out.to_owned(),
+            (None, Some(key), _) => format!("did you mean '{key}'? {KEYS}"),
+            (None, None, Some(key)) => format!("effllm-run(1) says what --{key} takes"),
+            (None, None, None) => KEYS.to_owned(),
+        };
+        Error::in_file(&file.display().to_string(), &text, offset, &what).hint(way_out)
     })
 }
 
@@ -122,9 +127,9 @@ fn one_line(message: &str) -> String {
     message.replace("unknown field", "unknown key").replace('\n', " ")
 }
 
-fn text(file: &Path) -> Result<String, Error> {
-    let bytes =
-        fs::read(file).map_err(|error| Error::usage(format!("cannot read {}: {error}", file.display())))?;
+fn text(file: &Path, way_out: &str) -> Result<String, Error> {
+    let bytes = fs::read(file)
+        .map_err(|error| Error::usage(format!("cannot read {}: {error}", file.display())).hint(way_out))?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes());

@@ -120,7 +120,7 @@ impl GateSettings {
             return match needs_some.iter().find(|(_, given)| *given) {
                 None => Ok(None),
                 Some((option, _)) => Err(Error::usage(format!("{option} is given, but nothing is required"))
-                    .hint("--require EXPR requires something, as in --require 'al <= 1.3 s'")),
+                    .hint("--require EXPR, or the key require of [gate], requires something, as in 'al <= 1.3 s'")),
             };
         }
         let defaults = Minimum::default();

@@ -166,7 +166,8 @@ impl<T: FromStr<Err = String>> Visitor<'_> for TextOrNumber<T> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
-        text.parse().map_err(|why| E::custom(format!("'{text}' {why}")))
+        let one_line = || text.replace(char::is_control, " ");
+        text.parse().map_err(|why| E::custom(format!("'{}' {why}", one_line())))
     }
 
     fn visit_bool<E: Error>(self, flag: bool) -> Result<T, E> {

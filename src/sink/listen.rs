@@ -1,18 +1,20 @@
 //! `--listen`: the metrics over HTTP, for Prometheus to scrape a run that lasts weeks.
 //!
-//! One thread serves one client after the other, each within a deadline, so that whoever hangs
-//! costs others a moment and effllm no memory. Nothing is asked of the recorder but when a client
-//! comes.
+//! A few threads wait for clients side by side, so that one who hangs holds up nobody else; should as
+//! many hang as there are threads, each costs the others no more than its deadline. More clients than
+//! that wait in the system's queue, and cost effllm no memory. Nothing is asked of the recorder but
+//! when a client comes.
 
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::Warn;
-use super::openmetrics::openmetrics;
+use super::openmetrics::{openmetrics, prometheus_text};
 use crate::error::Error;
 use crate::model::Report;
 
@@ -38,6 +40,8 @@ impl fmt::Display for Address {
     }
 }
 
+/// How many clients are served at once.
+const THREADS: usize = 4;
 /// The longest that one client may take.
 const DEADLINE: Duration = Duration::from_secs(2);
 /// The longest head of a request that is read, in bytes and in lines.
@@ -69,15 +73,22 @@ impl Listener {
     }
 
     /// Serves what `report` says, until the process ends.
-    pub fn start(self, report: impl Fn() -> Report + Send + 'static, warn: &Warn) {
-        let serve = move || loop {
-            match self.0.accept() {
-                // A client that hangs or goes away is its own loss.
-                Ok((stream, _)) => drop(serve(stream, &report)),
-                Err(_) => thread::sleep(PAUSE),
-            }
-        };
-        if let Err(error) = thread::Builder::new().name("effllm-listen".to_owned()).spawn(serve) {
+    pub fn start(self, report: impl Fn() -> Report + Clone + Send + 'static, warn: &Warn) {
+        let listener = Arc::new(self.0);
+        let started = (0..THREADS).map(|_| {
+            let (listener, report) = (listener.clone(), report.clone());
+            let serve = move || loop {
+                match listener.accept() {
+                    // A client that hangs or goes away is its own loss.
+                    Ok((stream, _)) => drop(serve(stream, &report)),
+                    Err(_) => thread::sleep(PAUSE),
+                }
+            };
+            thread::Builder::new().name("effllm-listen".to_owned()).spawn(serve)
+        });
+        // One thread is enough to serve.
+        let errors: Vec<io::Error> = started.filter_map(Result::err).collect();
+        if let (THREADS, Some(error)) = (errors.len(), errors.first()) {
             warn(format!("the metrics are not served: {error}"));
         }
     }
@@ -131,13 +142,12 @@ fn answer(head: &[u8], report: impl Fn() -> Report) -> String {
         header.name.eq_ignore_ascii_case("accept")
             && String::from_utf8_lossy(header.value).contains("application/openmetrics-text")
     });
-    let content_type = if wants_openmetrics {
-        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    let (content_type, text): (_, fn(&Report) -> String) = if wants_openmetrics {
+        ("application/openmetrics-text; version=1.0.0; charset=utf-8", openmetrics)
     } else {
-        // The same text: readers of the older format read it as well.
-        "text/plain; version=0.0.4; charset=utf-8"
+        ("text/plain; version=0.0.4; charset=utf-8", prometheus_text)
     };
-    response("200 OK", content_type, &openmetrics(&report()), has_body)
+    response("200 OK", content_type, &text(&report()), has_body)
 }
 
 fn response(status: &str, content_type: &str, body: &str, has_body: bool) -> String {

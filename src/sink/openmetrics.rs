@@ -1,10 +1,11 @@
 //! A report's metrics as OpenMetrics text.
 //!
 //! Base units (bytes and seconds), named after the report's own names: `amu_gb` is
-//! `effllm_amu_bytes`. What is unknown is left out. The text is written so that readers of the
-//! older Prometheus text format, node_exporter's textfile collector among them, read it as well:
-//! it uses gauges and counters only, and carries no timestamps. To them a counter is untyped.
+//! `effllm_amu_bytes`. What is unknown is left out. There are gauges and counters only, and no
+//! timestamps, so that the older Prometheus text, which node_exporter's textfile collector reads, can
+//! say the same: see [`prometheus_text`].
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -35,6 +36,23 @@ pub fn openmetrics(report: &Report) -> String {
     text
 }
 
+/// A report as Prometheus text of the form 0.0.4. It differs in that a counter is named as its sample
+/// is, by `_total`, and has neither a unit nor an end; read as OpenMetrics has it, a counter would be
+/// untyped and without help.
+pub fn prometheus_text(report: &Report) -> String {
+    let text = openmetrics(report);
+    let counter = |line| str::strip_prefix(line, "# TYPE ")?.strip_suffix(" counter");
+    let counters: BTreeSet<&str> = text.lines().filter_map(counter).collect();
+    let told = text.lines().filter(|line| !line.starts_with("# UNIT ") && *line != "# EOF");
+    told.map(|line| {
+        match line.split(' ').nth(2).filter(|name| line.starts_with('#') && counters.contains(name)) {
+            Some(name) => line.replacen(name, &format!("{name}_total"), 1) + "\n",
+            None => format!("{line}\n"),
+        }
+    })
+    .collect()
+}
+
 /// A file that is replaced while the command runs.
 #[derive(Debug)]
 pub struct TextFile(PathBuf);
@@ -56,8 +74,11 @@ impl TextFile {
     /// Replaces the file by what `report` says, at once, then ever again, and at the end.
     pub fn start(self, report: impl Fn() -> Report + Send + 'static, warn: Warn) -> Replacing {
         let (path, told) = (self.0.clone(), warn.clone());
+        // node_exporter's textfile collector takes files of this name alone, and reads the older form.
+        let older = path.extension().is_some_and(|ending| ending == "prom");
+        let text = if older { prometheus_text } else { openmetrics };
         let replace = move || {
-            if let Err(error) = replace::replace(&path, openmetrics(&report()).as_bytes()) {
+            if let Err(error) = replace::replace(&path, text(&report()).as_bytes()) {
                 told(format!("{} cannot be replaced, and is out of date: {error}", path.display()));
             }
         };

@@ -176,8 +176,8 @@ fn sift(typed: &[u8], meaning: Meaning, can_stop: impl FnOnce() -> bool) -> (Vec
 /// What the terminal is set to if a signal that is not taken ends effllm.
 static RESTORED_AT_DEATH: OnceLock<(i32, libc::termios)> = OnceLock::new();
 
-/// Signals that end a process, but for those that effllm takes and SIGPIPE, which is ignored.
-const DEADLY: [Signal; 14] = [
+/// Signals that a fault of effllm's own raises; those that others send are taken.
+const DEADLY: [Signal; 7] = [
     Signal::SIGSEGV,
     Signal::SIGBUS,
     Signal::SIGILL,
@@ -185,13 +185,6 @@ const DEADLY: [Signal; 14] = [
     Signal::SIGABRT,
     Signal::SIGTRAP,
     Signal::SIGSYS,
-    Signal::SIGXCPU,
-    Signal::SIGXFSZ,
-    Signal::SIGVTALRM,
-    Signal::SIGPROF,
-    Signal::SIGIO,
-    Signal::SIGPWR,
-    Signal::SIGSTKFLT,
 ];
 
 /// Has the terminal restored if effllm dies by a signal. The command is not concerned: what is

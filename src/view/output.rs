@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::termios::{OutputFlags, tcgetattr};
 
 /// Which of the child's streams bytes belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +19,9 @@ pub enum Stream {
 /// Takes bytes for a stream; all of them, or it fails.
 pub trait Output {
     fn put(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()>;
+
+    /// Whether stderr is a terminal on which a newline does not return to the first column by itself.
+    fn is_raw(&self) -> bool;
 }
 
 /// effllm's own standard output and standard error.
@@ -36,6 +40,11 @@ impl Output for Descriptors {
             Stream::Stderr => &self.stderr,
         };
         write_all(descriptor.as_fd(), bytes, self.deadline)
+    }
+
+    fn is_raw(&self) -> bool {
+        let returns = OutputFlags::OPOST | OutputFlags::ONLCR;
+        tcgetattr(&self.stderr).is_ok_and(|modes| !modes.output_flags.contains(returns))
     }
 }
 

@@ -25,9 +25,6 @@ pub struct Surface<O> {
     own: String,
     /// Bytes of the child's that [`Surface::child`] has passed on so far.
     pub passed: usize,
-    /// Lines of ours end with a carriage return too: a terminal may be raw, and where it is not that
-    /// makes no difference.
-    pub returns: bool,
 }
 
 /// Whom the screen belongs to.
@@ -73,7 +70,6 @@ impl<O: Output> Surface<O> {
             waited: 0,
             own: String::new(),
             passed: 0,
-            returns: false,
         }
     }
 
@@ -233,7 +229,7 @@ impl<O: Output> Surface<O> {
         if self.scanner.line != Line::Fresh {
             text.insert(0, '\n');
         }
-        if self.returns {
+        if self.output.is_raw() {
             text = text.replace('\n', "\r\n");
         }
         self.scanner.scan(text.as_bytes(), u16::MAX);

@@ -55,11 +55,9 @@ impl Terminal {
             Live::Log | Live::Off => None,
         };
         let apart = if same_place(&stdout, &stderr) { None } else { Some(stdout.try_clone()?) };
-        let returns = stderr.is_terminal();
         let output = Descriptors { stdout, stderr, deadline: None };
-        let mut surface = Surface::new(output);
-        surface.returns = returns;
-        Ok(Self { surface: Mutex::new(surface), apart, table, colour, is_broken: AtomicBool::new(false) })
+        let surface = Mutex::new(Surface::new(output));
+        Ok(Self { surface, apart, table, colour, is_broken: AtomicBool::new(false) })
     }
 
     /// Passes the child's bytes on; returns when all of them are written.

@@ -114,28 +114,32 @@ fn a_terminal_that_takes_nothing_any_more_can_be_given_up_by_control_c() {
 
 #[test]
 fn a_full_disk_at_the_report_costs_neither_the_report_nor_the_exit_status() {
+    // By default a write beyond the limit ends who writes: it is not the command that does here.
+    for disposition in [libc::SIG_IGN, libc::SIG_DFL] {
+        let shell = Shell::new();
+        // A limit on the size of files stands for the disk: the command itself writes none.
+        let mut call = shell.run("", "exit 5");
+        // SAFETY: sets a limit and a disposition of the process that is about to be executed.
+        unsafe {
+            call.command.pre_exec(move || {
+                let limit = libc::rlimit { rlim_cur: 100, rlim_max: 100 };
+                libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit);
+                libc::signal(libc::SIGXFSZ, disposition);
+                Ok(())
+            })
+        };
+        let done = call.done();
+        assert_eq!(done.code(), Some(5));
+        let stderr = done.stderr();
+        let (error, json) = stderr.split_once('\n').expect("an error and a report");
+        assert!(
+            error.starts_with("effllm: error: the report cannot be written to effllm-report.json: "),
+            "{error}"
+        );
+        assert_eq!(Report::parse(json).at("command.exit.code"), 5);
+        assert_eq!(shell.files(), [""; 0], "nothing is left behind");
+    }
     let shell = Shell::new();
-    // A limit on the size of files stands for the disk: the command itself writes none.
-    let mut call = shell.run("", "exit 5");
-    // SAFETY: sets a limit and a disposition of the process that is about to be executed.
-    unsafe {
-        call.command.pre_exec(|| {
-            let limit = libc::rlimit { rlim_cur: 100, rlim_max: 100 };
-            libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit);
-            libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
-            Ok(())
-        })
-    };
-    let done = call.done();
-    assert_eq!(done.code(), Some(5));
-    let stderr = done.stderr();
-    let (error, json) = stderr.split_once('\n').expect("an error and a report");
-    assert!(
-        error.starts_with("effllm: error: the report cannot be written to effllm-report.json: "),
-        "{error}"
-    );
-    assert_eq!(Report::parse(json).at("command.exit.code"), 5);
-    assert_eq!(shell.files(), [""; 0], "nothing is left behind");
     // A device that is full takes the report as a stream.
     let done = shell.run("-o /dev/full", "exit 6").done();
     assert_eq!(done.code(), Some(6));

@@ -137,6 +137,11 @@ impl Screen {
         self.shown().paused = paused;
     }
 
+    /// As `tty` tells it.
+    pub fn name(&self) -> String {
+        nix::unistd::ttyname(&self.side).expect("it has a name").to_string_lossy().into_owned()
+    }
+
     /// The terminal's modes.
     pub fn modes(&self) -> Termios {
         tcgetattr(&self.side).expect("it is a terminal")

@@ -1,5 +1,6 @@
 //! Signals sent to effllm, what is kept from the command, and how the end is brought about.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::libc;
@@ -45,6 +46,63 @@ fn each_signal_is_forwarded_once() {
 }
 
 #[test]
+fn whatever_would_end_the_command_ends_it_and_not_effllm_alone() {
+    let shell = Shell::new();
+    let own = [
+        // By a fault of effllm's own; of the C library.
+        [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP, libc::SIGSYS, 32, 33]
+            .as_slice(),
+        &[libc::SIGSTOP, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU],
+        &[libc::SIGCHLD, libc::SIGCONT, libc::SIGURG, libc::SIGWINCH],
+        &[libc::SIGKILL],
+    ]
+    .concat();
+    thread::scope(|scope| {
+        for part in 0..4 {
+            let (shell, own) = (&shell, &own);
+            scope.spawn(move || {
+                let signals = (1..=libc::SIGRTMAX()).filter(|signal| !own.contains(signal));
+                for signal in signals.filter(|signal| signal % 4 == part) {
+                    let script = format!("echo $$ >pid-{signal}; echo ready; ulimit -c 0; exec sleep 600");
+                    let session = shell.run(&format!("-o {signal}.json"), &script).start();
+                    session.wait_for("ready");
+                    // SAFETY: takes numbers.
+                    assert_eq!(unsafe { libc::kill(session.pid().as_raw(), signal) }, 0);
+                    assert_eq!(session.wait().signal(), Some(signal));
+                    let command: i32 =
+                        shell.read(&format!("pid-{signal}")).trim().parse().expect("a process id");
+                    assert!(kill(Pid::from_raw(command), None).is_err(), "{signal} left the command running");
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn real_time_signals_arrive_each_with_its_value() {
+    let shell = Shell::new();
+    shell.write(
+        "waits",
+        "import signal\nwaited = {signal.SIGRTMIN + 1}\nsignal.pthread_sigmask(signal.SIG_BLOCK, waited)\n\
+         print('ready', flush=True)\n\
+         for _ in range(4):\n  info = signal.sigwaitinfo(waited)\n  print(info.si_code, info.si_status, flush=True)\n",
+    );
+    let session = shell.effllm(["run", "-q", "--", "python3", "waits"]).start();
+    session.wait_for("ready");
+    let (pid, signal) = (session.pid().as_raw(), libc::SIGRTMIN() + 1);
+    for value in 1..=3 {
+        let value = libc::sigval { sival_ptr: std::ptr::without_provenance_mut(value) };
+        // SAFETY: takes numbers; the value is not looked at.
+        assert_eq!(unsafe { libc::sigqueue(pid, signal, value) }, 0);
+    }
+    session.wait_for("3\n");
+    // SAFETY: takes numbers.
+    assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+    let done = session.wait();
+    assert_eq!((done.code(), done.stdout().as_str()), (Some(0), "ready\n-1 1\n-1 2\n-1 3\n0 0\n"));
+}
+
+#[test]
 fn what_is_not_to_be_forwarded_is_kept_from_the_command() {
     let shell = Shell::new();
     shell.write("effllm.toml", "no-forward = ['HUP']\n");
@@ -63,6 +121,15 @@ fn what_is_not_to_be_forwarded_is_kept_from_the_command() {
     let done = shell.run("--no-forward KILL", "echo started").done();
     assert_eq!((done.code(), done.stdout().as_str()), (Some(2), ""));
     assert!(done.stderr().contains("INT, TERM, HUP"), "{}", done.stderr());
+    // A real-time one by its name.
+    let session = shell.run("--no-forward RTMIN+2", COUNTS).start();
+    session.wait_for("ready");
+    // SAFETY: takes numbers.
+    assert_eq!(unsafe { libc::kill(session.pid().as_raw(), libc::SIGRTMIN() + 2) }, 0);
+    session.send(Signal::SIGUSR2);
+    session.wait_for("USR2");
+    shell.write("stop", "");
+    assert_eq!(session.wait().stdout(), "ready\nUSR2\nover\n");
 }
 
 #[test]
@@ -141,11 +208,11 @@ fn time_in_which_both_were_stopped_counts_in_no_average() {
     kill(command[0], Signal::SIGSTOP).expect("the command is there");
     until("effllm to stop too", || state(session.pid()) == 'T');
     let begun = Instant::now();
-    std::thread::sleep(Duration::from_millis(1200));
+    thread::sleep(Duration::from_millis(1200));
     let stopped = begun.elapsed().as_secs_f64();
     kill(command[0], Signal::SIGCONT).expect("the command is there");
     session.send(Signal::SIGCONT);
-    std::thread::sleep(Duration::from_millis(200));
+    thread::sleep(Duration::from_millis(200));
     shell.write("stop", "");
     assert_eq!(session.wait().code(), Some(0));
     let report = shell.report();

@@ -31,6 +31,8 @@ fn finals(rows: u16, options: &str, script: &str) -> [String; 2] {
     let wrapped = Screen::new(rows, 60);
     let arguments = ["run"].into_iter().chain(options.split_whitespace()).chain(["--", "sh", "-c", script]);
     screen_end(&wrapped, wrapped.start(shell.effllm(arguments)));
+    let bytes = wrapped.bytes();
+    assert!(!bytes.windows(3).any(|three| three == b"\r\r\n"), "{}", String::from_utf8_lossy(&bytes));
     [plain.all(), wrapped.all()]
 }
 
@@ -53,10 +55,11 @@ fn assert_summary_follows(plain: &str, wrapped: &str, fits: bool) {
     assert!(if fits { commands == plain } else { plain.ends_with(commands) }, "{what}");
 }
 
-const SCRIPTS: [&str; 6] = [
+const SCRIPTS: [&str; 7] = [
     "echo one; echo two; printf '\\033[1;31mred\\033[0m and \\t tab\\n'; sleep 0.5; echo end",
     // A bar that is redrawn in place, as tqdm does.
     "for i in 1 2 3 4 5 6 7 8; do printf '\\r%d0%%|####| %d/10' $i $i >&2; sleep 0.1; done; echo >&2",
+    "printf 'name? '; sleep 0.7; echo ada; printf 'and then: '; sleep 0.7; echo over",
     "echo 'breit 宽字符 é ü 🎉'; sleep 0.4; echo '────────'",
     "seq 400; sleep 0.3; seq 5",
     "printf 'full screen'; sleep 0.3; printf '\\033[?1049h\\033[2J\\033[HALT\\033[24;1Hbottom'; sleep 0.5; printf '\\033[?1049l'; echo; echo back",
@@ -125,6 +128,27 @@ fn control_c_is_delivered_once() {
         assert_eq!(session.wait().signal(), Some(libc::SIGINT));
         assert_eq!(shell.report().at("command.exit.signal"), "SIGINT");
     }
+}
+
+#[test]
+fn control_c_before_the_command_has_started_reaches_it() {
+    for options in ["", "--stdio pty"] {
+        let mut shell = Shell::new();
+        shell.gpus("[[fault]]\ncall = 'nvmlInit_v2'\ndelay_s = 1.5");
+        let screen = Screen::new(24, 80);
+        let session = screen.start(shell.run(options, "echo $$ >started; exec sleep 600"));
+        until("effllm to take signals", || takes(session.pid(), Signal::SIGINT));
+        assert!(!shell.exists("started"));
+        screen.press("\x03");
+        assert_eq!(session.wait().signal(), Some(libc::SIGINT));
+    }
+}
+
+/// Whether a process blocks a signal.
+fn takes(pid: Pid, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap_or_default();
+    u64::from_str_radix(blocked.trim(), 16).is_ok_and(|set| set & 1 << (signal as i32 - 1) != 0)
 }
 
 #[test]
@@ -236,6 +260,28 @@ fn a_prompt_is_answered_and_a_password_is_not_shown() {
 }
 
 #[test]
+fn the_controlling_terminal_is_the_commands_as_it_was() {
+    let script = "test -t 0; echo $?; exec >told; ps -o tty=,stat= -p $$; tty; tty </dev/tty; stty size </dev/tty; \
+                  [ $(ps -o pgid= -p $$) = $(ps -o tpgid= -p $$) ]; echo $?; stty -a";
+    let told = ["plain", "", "--stdio inherit"].map(|options| {
+        let shell = Shell::new();
+        let screen = Screen::new(24, 80);
+        let plain = || shell.command(["sh", "-c", script]);
+        let call = if options == "plain" { plain() } else { shell.run(options, script) };
+        assert_eq!(screen.start(call).wait().code(), Some(0));
+        let name = screen.name();
+        let stars = |text: String| {
+            text.replace(&name, "/dev/pts/*").replace(name.trim_start_matches("/dev/"), "pts/*")
+        };
+        // Who leads the session, effllm or the command, is the one difference (`s` in ps).
+        stars(shell.read("told")).replace("Ss+", "S+")
+    });
+    assert!(told[0].contains("pts/*    S+\n/dev/pts/*\n/dev/tty\n24 80\n0\n"), "{}", told[0]);
+    assert_eq!(told[0], told[1]);
+    assert_eq!(told[0], told[2]);
+}
+
+#[test]
 fn with_a_terminal_of_its_own_the_command_sees_one() {
     let shell = Shell::new();
     let screen = Screen::new(30, 90);
@@ -269,9 +315,9 @@ fn the_terminal_is_left_as_it_was() {
         ("echo ready; stty raw -echo; until [ -e stop ]; do sleep 0.05; done", None),
         ("echo ready; stty raw -echo; exec sleep 600", Some(Signal::SIGTERM)),
         ("echo ready; stty raw -echo; exec sleep 600", Some(Signal::SIGINT)),
+        ("echo ready; ulimit -c 0; exec sleep 600", Some(Signal::SIGABRT)),
         // effllm itself dies of it.
-        ("echo ready; exec sleep 600", Some(Signal::SIGXCPU)),
-        ("echo ready; exec sleep 600", Some(Signal::SIGABRT)),
+        ("echo ready; exec sleep 600", Some(Signal::SIGSYS)),
     ] {
         let shell = Shell::new();
         let screen = Screen::new(24, 80);
@@ -332,6 +378,36 @@ fn the_table_stands_below_the_output_and_goes_without_a_trace() {
             3,
             "{contents}"
         );
+    }
+}
+
+#[test]
+fn a_bar_goes_on_above_the_table_in_one_place() {
+    for options in ["", "--stdio pty"] {
+        let shell = Shell::new();
+        let screen = Screen::new(24, 80);
+        let script = "echo before; i=0; until [ -e stop ]; do i=$((i+1)); printf '\\r%d%%|####      |' $i >&2; echo $i >count; \
+                      sleep 0.03; done; printf '\\r100%%|##########|\\n' >&2; echo after >&2";
+        let options: Vec<&str> = options.split_whitespace().collect();
+        let arguments =
+            ["run", "--live", "table"].into_iter().chain(options).chain(["--", "sh", "-c", script]);
+        let session = screen.start(shell.effllm(arguments));
+        let bar = |screen: &str| {
+            let mut bars = screen.lines().filter_map(|line| line.split_once("%|####      |"));
+            bars.next().and_then(|(count, _)| count.parse::<u32>().ok()).filter(|_| bars.next().is_none())
+        };
+        let table = |screen: &str| screen.lines().any(|line| line.starts_with("── effllm"));
+        screen.wait_until("the bar above the table", |screen| bar(screen).is_some() && table(screen));
+        let seen = bar(&screen.contents()).unwrap_or(0);
+        screen.wait_until("it to go on", |screen| {
+            bar(screen).is_some_and(|now| now > seen + 10) && table(screen)
+        });
+        shell.write("stop", "");
+        assert_eq!(session.wait().code(), Some(0));
+        screen.wait_for("report: effllm-report.json");
+        let contents = screen.contents();
+        assert!(contents.starts_with("before\n100%|##########|\nafter\n"), "{contents}");
+        assert!(!table(&contents), "{contents}");
     }
 }
 

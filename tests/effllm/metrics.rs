@@ -210,6 +210,81 @@ fn a_job_that_restarts_from_a_checkpoint_is_counted_on() {
     assert_metrics(&read("", header() + &part(1, 30) + &part(11, 40)), 60.0, 6.0, 60.0 * BATCH);
 }
 
+/// A session of Megatron Core 0.16: the first iteration takes a second, the others 0.2 s each.
+fn core_session(start: u64, end: u64, log_interval: u64) -> String {
+    let (mut log, mut seconds, mut iterations) = (String::new(), 0.0, 0.0);
+    for i in start + 1..=end {
+        let is_first = i == start + 1;
+        seconds += if is_first { 1.0 } else { 0.2 };
+        iterations += 1.0;
+        if is_first || i % log_interval == 0 {
+            log += &core_line(i, BATCH * i as f64, 1e3 * seconds / iterations);
+        }
+        if !is_first && i % log_interval == 0 {
+            (seconds, iterations) = (0.0, 0.0);
+        }
+    }
+    log
+}
+
+#[test]
+fn each_session_of_a_restarted_job_has_its_line_after_the_first_iteration() {
+    let begun = "[before the start of training step] datetime: 2025-03-01 12:30:00\n";
+    let loaded = " successfully loaded checkpoint from ckpt [ t 1/1, p 1/1 ] at iteration 5\n";
+    for (log_interval, told) in [(1, String::new()), (5, String::new()), (5, loaded.to_owned() + begun)] {
+        let log = header() + &core_session(0, 20, log_interval) + &told + &core_session(5, 15, log_interval);
+        let report = read("", log);
+        assert_near(report.number("iterations.count"), 30.0, 0.0);
+        assert_near(report.number("iterations.seconds"), 4.8 + 2.8, 1e-3);
+    }
+}
+
+#[test]
+fn a_job_that_resumes_without_a_word_has_its_line_after_the_first_iteration() {
+    // The last of several nodes prints the iterations, the first one that a checkpoint was loaded.
+    for (start, log_interval) in [(1000, 1), (5, 5), (7, 5), (9, 10)] {
+        let report = read("", header() + &core_session(start, start + 20, log_interval));
+        let last = report.number("iterations.last");
+        let iterations = last - start as f64;
+        assert_near(report.number("iterations.count"), iterations, 0.0);
+        assert_near(report.number("iterations.seconds"), 0.8 + 0.2 * iterations, 1e-3);
+    }
+}
+
+// Lines that lie
+
+#[test]
+fn one_line_that_lies_moves_no_metric() {
+    let lines: Vec<String> = (1..=20).map(|i| line(i, BATCH * f64::from(i as u32), 500.0)).collect();
+    let with = |at: usize, lie: String| {
+        let mut lines = lines.clone();
+        lines[at - 1] = lie;
+        read("", header() + &lines.concat())
+    };
+    for (at, consumed) in [(11, 3.0), (11, 1760.0), (20, 3200.0), (1, 160.0)] {
+        let report = with(at, line(at as u64, consumed, 500.0));
+        assert_metrics(&report, 20.0, 10.0, 20.0 * BATCH);
+        let told = "numbers of samples that the log states were left out";
+        assert!(report.warnings().iter().any(|it| it.starts_with(told)), "{:?}", report.warnings());
+    }
+    let report = with(11, line(11, BATCH * 11.0, 1e9));
+    assert_near(report.metric("al_seconds"), 0.5, 1e-9);
+    assert_near(report.metric("samples_per_sec"), BATCH / 0.5, 1e-9);
+    assert!(report.warnings().iter().any(|warning| warning.starts_with("times that the log states")));
+}
+
+#[test]
+fn a_time_longer_than_the_run_is_left_out() {
+    let shell = Shell::new();
+    let pattern = r"step (?P<iteration>\d+) took (?P<step_time_s>\S+) s";
+    let script =
+        "for took in 0.1 0.1 0.1 60 0.1; do sleep 0.15; i=$((i + 1)); echo step $i took $took s; done";
+    let run = ["run", "--quiet", "--pattern", pattern, "--", "sh", "-c", script];
+    let report = shell.effllm(run).done().report();
+    assert_near(report.metric("al_seconds"), 0.1, 1e-9);
+    assert_eq!(report.at("iterations.count"), 5);
+}
+
 // Long runs
 
 fn long_log(iterations: u64) -> String {

@@ -109,8 +109,14 @@ fn rules_that_cannot_be_read_are_named() {
     let shell = Shell::new();
     fs::create_dir(shell.path("folder.toml")).expect("a folder");
     shell.write("binary.toml", b"\xff\xfe");
-    assert_snapshot!(refused(&shell, &["--rules", "missing.toml"]), @"effllm: error: cannot read missing.toml: No such file or directory (os error 2)");
-    assert_snapshot!(refused(&shell, &["--rules", "folder.toml"]), @"effllm: error: cannot read folder.toml: Is a directory (os error 21)");
+    assert_snapshot!(refused(&shell, &["--rules", "missing.toml"]), @r"
+    effllm: error: cannot read missing.toml: No such file or directory (os error 2)
+      --rules FILE, or the key rules of effllm.toml, names a file of rules
+    ");
+    assert_snapshot!(refused(&shell, &["--rules", "folder.toml"]), @r"
+    effllm: error: cannot read folder.toml: Is a directory (os error 21)
+      --rules FILE, or the key rules of effllm.toml, names a file of rules
+    ");
     assert_snapshot!(refused(&shell, &["--rules", "binary.toml"]), @r"
     effllm: error: binary.toml:1:1: this is not UTF-8
         ��
@@ -274,6 +280,7 @@ fn what_a_files_values_lead_to_names_the_file_the_line_and_the_key() {
     effllm: error: $PWD/home/.config/effllm/config.toml:2:9: rules: cannot read nope.toml: No such file or directory (os error 2)
         rules = 'nope.toml'
                 ^
+      --rules FILE, or the key rules of effllm.toml, names a file of rules
     ");
     let said = |text: &str| {
         let mut shell = Shell::new();
@@ -364,38 +371,53 @@ fn a_bad_project_file_is_shown_with_file_line_and_column() {
     effllm: error: effllm.toml:1:12: interval: 'soon' is no number of seconds, as in 1.0 or 500ms
         interval = 'soon'
                    ^
-      the keys are the long flags of 'effllm run --help'
+      effllm-run(1) says what --interval takes
     ");
     assert_snapshot!(said("interval = -1\n"), @r"
     effllm: error: effllm.toml:1:12: interval: '-1' must be between 0.01 and 3600 seconds
         interval = -1
                    ^
-      the keys are the long flags of 'effllm run --help'
+      effllm-run(1) says what --interval takes
     ");
     assert_snapshot!(said("interval = nan\n"), @r"
     effllm: error: effllm.toml:1:12: interval: 'NaN' is no number of seconds, as in 1.0 or 500ms
         interval = nan
                    ^
-      the keys are the long flags of 'effllm run --help'
+      effllm-run(1) says what --interval takes
     ");
     assert_snapshot!(said("warmup = -3\n"), @r"
     effllm: error: effllm.toml:1:10: warmup: invalid value: integer `-3`, expected u64
         warmup = -3
                  ^
-      the keys are the long flags of 'effllm run --help'
+      effllm-run(1) says what --warmup takes
     ");
     assert_snapshot!(said("gpus = [0, 1]\n"), @r"
     effllm: error: effllm.toml:1:8: gpus: invalid type: sequence, expected a string or a number
         gpus = [0, 1]
                ^
-      the keys are the long flags of 'effllm run --help'
+      effllm-run(1) says what --gpus takes
     ");
-    assert!(said("profile = 'megatrom'\n").contains("did you mean 'megatron'?"));
+    let profile = said("live = 'log'\nprofile = 'megatrom'\n");
+    let shown: Vec<&str> = profile.lines().collect();
+    assert_eq!(shown[0], "effllm: error: effllm.toml:2:11: profile: no profile is named 'megatrom'");
+    assert!(shown[3].starts_with("  did you mean 'megatron'? the built-in profiles are "), "{profile}");
+    assert_snapshot!(said("pattern = '(?P<tokns>.*)'\n"), @r"
+    effllm: error: effllm.toml:1:11: pattern: group 'tokns' is no field
+        (?P<tokns>.*)
+            ^
+      did you mean 'tokens'? effllm-rules(5) lists the fields
+    ");
+    assert_snapshot!(said("gpus = '0,x'\n"), @r"
+    effllm: error: effllm.toml:1:8: gpus: '0,x' names no GPU by `x`: write auto, all, none, or NVML indices and UUIDs (or their beginnings) separated by commas, such as 0,1 or GPU-1a2b
+        gpus = '0,x'
+               ^
+      effllm-run(1) says what --gpus takes
+    ");
     assert_snapshot!(said("interval = \n"), @r"
     effllm: error: effllm.toml:1:12: interval: string values must be quoted, expected literal string
         interval = 
                    ^
-      the keys are the long flags of 'effllm run --help'
+      effllm-run(1) says what --interval takes
     ");
     assert_snapshot!(said("[run]\ninterval = 1\n"), @r"
     effllm: error: effllm.toml:1:2: unknown key `run`
@@ -413,10 +435,13 @@ fn a_bad_user_file_and_a_chosen_one_are_named() {
     effllm: error: $PWD/home/.config/effllm/config.toml:1:12: interval: 'soon' is no number of seconds, as in 1.0 or 500ms
         interval = 'soon'
                    ^
-      the keys are the long flags of 'effllm run --help'
+      effllm-run(1) says what --interval takes
     ");
     let shell = Shell::new();
-    assert_snapshot!(refused(&shell, &["--config", "missing.toml"]), @"effllm: error: cannot read missing.toml: No such file or directory (os error 2)");
+    assert_snapshot!(refused(&shell, &["--config", "missing.toml"]), @r"
+    effllm: error: cannot read missing.toml: No such file or directory (os error 2)
+      settings are a TOML file whose keys are the long flags of 'effllm run --help'
+    ");
 }
 
 // Environment

@@ -8,7 +8,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::fcntl::OFlag;
 use nix::libc;
@@ -150,6 +150,20 @@ fn a_grandchild_that_goes_on_writing_does_not_hold_effllm_either() {
         .stderr(Stdio::piped());
     let done = call.start_as_it_is().wait();
     assert_eq!((done.code(), done.stderr()), (Some(0), "the end\n".to_owned()));
+    // However slowly.
+    for pause in ["0.2", "0.01"] {
+        let script = format!(
+            "(i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo on; sleep {pause}; done) & date +%s.%N >ended; exit 3"
+        );
+        let done = shell.run("", &script).done();
+        let left = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs_f64();
+        let took = left - shell.read("ended").trim().parse::<f64>().expect("a time");
+        assert_eq!(done.code(), Some(3));
+        // Half a second on a machine that has nothing else to do.
+        assert!(took < 3.0, "{pause}: {took} s");
+        let report = shell.report();
+        assert!(report.warnings().iter().any(|warning| warning.contains("holds its output open")));
+    }
 }
 
 // What the command is given

@@ -5,6 +5,8 @@
 #[path = "../effllm/shell.rs"]
 mod shell;
 
+mod recipes;
+
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -120,7 +122,7 @@ fn the_commands_failure_outranks_the_gates() {
     let failing = ["--require", "al < 1 ms"];
     let done = train(&shell, &failing, "40 1000 3");
     assert_eq!(done.code(), Some(3));
-    assert!(table(&done).ends_with("gate failed: 1 of 1 (exit 3)\n"));
+    assert!(table(&done).ends_with("gate failed: 1 of 1, the command failed with status 3 (exit 3)\n"));
     assert_eq!(shell.report().text("gate.verdict"), "fail");
     let by_signal = shell.effllm(["run", "--require", "al < 1 ms", "--", "sh", "-c", "kill -KILL $$"]).done();
     assert_eq!(by_signal.signal(), Some(9));
@@ -252,6 +254,41 @@ fn a_report_is_judged_again_and_again() {
     }
     let listed = gate(&["--metrics"]).stdout();
     assert_eq!(listed.lines().count(), effllm::model::metric::METRICS.len() + 1);
+}
+
+#[test]
+fn the_report_of_a_run_that_failed_or_goes_on_does_not_pass() {
+    let shell = shell();
+    let gate = |options: &str| {
+        let arguments = ["gate", "effllm-report.json", "--require", "al < 2 s", "--junit", "j.xml"];
+        shell.effllm(arguments.into_iter().chain(options.split_whitespace())).done()
+    };
+    train(&shell, &["-q"], "40 1000 3");
+    let crashed = gate("--allow-no-data");
+    assert_eq!(crashed.code(), Some(99));
+    let last = "gate failed: the command failed with status 3 (exit 99)\n";
+    assert!(table(&crashed).ends_with(last), "{}", crashed.stderr());
+    assert!(shell.read("j.xml").contains("the command failed with status 3"));
+
+    shell.effllm(["run", "-q", "--", "sh", "-c", "sh train.sh 40 1000; kill -KILL $$"]).done();
+    assert!(table(&gate("")).ends_with("gate failed: the command died by SIGKILL (exit 99)\n"));
+
+    // As it is found while the command runs, or after effllm was killed.
+    train(&shell, &["-q"], "40 1000");
+    let report = shell.read("effllm-report.json");
+    let mut report: Value = serde_json::from_str(&report).expect("JSON");
+    (report["status"], report["command"]["exit"]) = ("running".into(), Value::Null);
+    shell.write("effllm-report.json", report.to_string());
+    let running = gate("");
+    assert_eq!(running.code(), Some(99));
+    assert!(
+        table(&running).ends_with("gate failed: the run has not ended (exit 99)\n"),
+        "{}",
+        running.stderr()
+    );
+    let so_far = gate("--allow-no-data");
+    assert_eq!(so_far.code(), Some(0));
+    assert!(table(&so_far).ends_with("gate passed: 1 of 1, the run has not ended\n"), "{}", so_far.stderr());
 }
 
 #[test]

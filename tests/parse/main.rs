@@ -1,6 +1,7 @@
 //! `effllm parse`: compressed logs, logs that grow, and why a log is read as it is.
 
 mod desk;
+mod recorded;
 
 use std::fs;
 use std::io::Write;

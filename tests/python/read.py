@@ -2,6 +2,7 @@
 
     read.py tensorboard FOLDER     {tag: [[wall time, step, value], ...]}
     read.py openmetrics FILE...    [{sample: value}, ...], the same by both parsers of the client library
+    read.py prometheus FILE...     [{sample: value}, ...], of the older Prometheus text
     read.py write FOLDER           an event file as a training writes it, beside those that are there
 """
 
@@ -25,24 +26,36 @@ def openmetrics(file):
     from prometheus_client.openmetrics import parser as openmetrics_parser
     from prometheus_client import parser as text_parser
 
+    families, values = samples(openmetrics_parser, file)
+    for family in families:
+        assert family.name.endswith(family.unit), family
+    assert_described(families)
+    assert samples(text_parser, file)[1] == values
+    return values
+
+
+def prometheus(file):
+    from prometheus_client import parser
+
+    families, values = samples(parser, file)
+    assert_described(families)
+    return values
+
+
+def samples(parser, file):
     with open(file, encoding="utf-8") as opened:
-        text = opened.read()
+        families = list(parser.text_string_to_metric_families(opened.read()))
+    return families, {
+        sample.name + json.dumps(sample.labels, sort_keys=True): sample.value
+        for family in families
+        for sample in family.samples
+    }
 
-    def samples(parser):
-        families = list(parser.text_string_to_metric_families(text))
-        return families, {
-            sample.name + json.dumps(sample.labels, sort_keys=True): sample.value
-            for family in families
-            for sample in family.samples
-        }
 
-    families, values = samples(openmetrics_parser)
+def assert_described(families):
     for family in families:
         assert family.documentation, family
         assert family.type in ("gauge", "counter"), family
-        assert family.name.endswith(family.unit), family
-    assert samples(text_parser)[1] == values
-    return values
 
 
 def write(folder):
@@ -64,5 +77,7 @@ if what == "tensorboard":
     print(json.dumps(tensorboard(*names)))
 elif what == "openmetrics":
     print(json.dumps([openmetrics(name) for name in names]))
+elif what == "prometheus":
+    print(json.dumps([prometheus(name) for name in names]))
 elif what == "write":
     write(*names)

@@ -31,6 +31,7 @@ fn markdown_of_several_reports_has_the_change_from_the_first() {
 fn csv_has_a_row_a_report_and_every_metric_in_full() {
     let mut second = TRAINING.clone();
     second["command"]["argv"] = json!(["sh", "-c", "echo \"a,b\"\nexit"]);
+    second["gate"] = json!({ "verdict": "no_data", "results": [] });
     let text = Files::of(&[("a.json", &TRAINING), ("b.json", &second)]).text("csv");
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let header = reader.headers().expect("a header").clone();
@@ -43,6 +44,10 @@ fn csv_has_a_row_a_report_and_every_metric_in_full() {
     }
     assert_eq!(rows[1].get(column("command")), Some("sh -c echo \"a,b\"\nexit"));
     assert_eq!(rows[1].get(column("exit")), Some("0"));
+    assert_eq!(
+        rows.iter().map(|row| row.get(column("gate"))).collect::<Vec<_>>(),
+        [Some(""), Some("no_data")]
+    );
 }
 
 #[test]
@@ -103,5 +108,5 @@ fn what_is_no_report_is_named_with_the_way_out() {
     let twice = Files::of(&[]).render(&["-", "-"]);
     assert_eq!(twice.status.code(), Some(2));
     let missing = Files::of(&[]).render(&["/nowhere/a.json"]);
-    assert!(String::from_utf8_lossy(&missing.stderr).contains("cannot read /nowhere/a.json"));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("cannot read the report /nowhere/a.json"));
 }

@@ -94,11 +94,50 @@ fn several_reports_are_compared_with_the_first() {
     assert!(page.contains("+50.0 %"), "al_seconds");
     assert!(page.contains("<tr class=\"unlike\"><th scope=\"row\">Global batch size"));
     assert!(!page.contains("<tr class=\"unlike\"><th scope=\"row\">Sequence length"));
+    // Told by colour and by word, and more by pointer; what may be chance by neither.
+    assert!(
+        page.contains("<span class=\"change better\" title=\"better\">−50.0 % <span>better</span></span>")
+    );
+    assert!(page.contains("<span class=\"change worse\" title=\"worse\">+100.0 % <span>worse</span></span>"));
+    assert!(
+        page.contains("<span class=\"change \" title=\"no difference that these runs can show (p = 1.00")
+    );
+}
+
+#[test]
+fn what_was_required_is_shown_with_what_came_of_it() {
+    assert!(!page(&TRAINING).contains("<section class=\"gate\">"), "nothing was required");
+    let files = Files::of(&[("report.json", &TRAINING)]);
+    let mut report = TRAINING.clone();
+    let required = ["al < 1 h", "pcu >= 1", "it >= 10"].map(|expression| ["--require", expression]);
+    report["gate"] = files.gate(&required.concat());
+    let page = page(&report);
+    let gate = page.split("<section class=\"gate\">").nth(1).unwrap_or_default();
+    let gate = gate.split("</section>").next().unwrap_or_default();
+    assert!(gate.contains("<small class=\"bad\">failed: 1 of 3</small>"), "{gate}");
+    let rows: Vec<&str> = gate.split("<tr>").skip(2).collect();
+    for (row, (expression, class, word)) in rows.iter().zip([
+        ("al &lt; 1 h", "good", "pass"),
+        ("pcu &gt;= 1", "bad", "fail"),
+        ("it &gt;= 10", "doubtful", "no data"),
+    ]) {
+        assert!(row.contains(&format!(">{expression}</th>")), "{row}");
+        assert!(row.contains(&format!("<span class=\"pill {class}\">{word}</span>")), "{row}");
+    }
+    assert!(rows[2].contains("no generated tokens in this log"), "{}", rows[2]);
+    let markdown = Files::of(&[("report.json", &report)]).text("markdown");
+    assert!(markdown.contains("\nGate failed: 1 of 3\n\n| | require | got | margin |\n"), "{markdown}");
+    assert!(markdown.contains("\n| ✅ pass | `al < 1 h` | "), "{markdown}");
+    let table = Files::of(&[("report.json", &report)]).text("table");
+    assert!(table.ends_with("\ngate failed: 1 of 3\n"), "{table}");
 }
 
 fn comparison() -> String {
     let mut after: Value = TRAINING.clone();
     after["metrics"]["al_seconds"] = json!(TRAINING["metrics"]["al_seconds"].as_f64().map(|al| 1.5 * al));
+    for (metric, factor) in [("aec_watts", 0.5), ("peak_power_watts", 2.0)] {
+        after["metrics"][metric] = json!(TRAINING["metrics"][metric].as_f64().map(|value| factor * value));
+    }
     after["model"]["global_batch_size"]["value"] = json!(64.0);
     Files::of(&[("before.json", &TRAINING), ("after.json", &after)]).text("html")
 }

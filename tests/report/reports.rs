@@ -76,6 +76,19 @@ impl Files {
             .expect("effllm runs")
     }
 
+    /// What `effllm gate` makes of the first of them.
+    pub fn gate(&self, options: &[&str]) -> Value {
+        let output = Command::new(env!("CARGO_BIN_EXE_effllm"))
+            .current_dir(self.folder())
+            .arg("gate")
+            .args(&self.paths[..1])
+            .arg("--json")
+            .args(options)
+            .output()
+            .expect("effllm runs");
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    }
+
     /// What it prints, if it succeeds.
     pub fn text(&self, format: &str) -> String {
         let output = self.render(&["--format", format]);

@@ -4,7 +4,9 @@ use clap::Command;
 use roff::{Roff, bold, roman};
 
 use super::markup;
+use crate::gate::families;
 use crate::log::field::{bind, fields, is_of_record};
+use crate::model::metric::{METRICS, Metric};
 
 /// A manual page and the name of its file.
 pub struct Page {
@@ -18,6 +20,10 @@ const PROSE: &[(&str, &str)] = &[
     ("effllm-run", include_str!("pages/run.txt")),
     ("effllm-gpus", include_str!("pages/gpus.txt")),
     ("effllm-parse", include_str!("pages/parse.txt")),
+    ("effllm-gate", include_str!("pages/gate.txt")),
+    ("effllm-compare", include_str!("pages/compare.txt")),
+    ("effllm-report", include_str!("pages/report.txt")),
+    ("effllm-monitor", include_str!("pages/monitor.txt")),
 ];
 const RULES: &str = include_str!("pages/rules.txt");
 
@@ -63,7 +69,7 @@ fn command_page(command: &Command, names: &[String]) -> Page {
     markup::render(&mut page, before);
     let mut text = page.render() + &options(command);
     let mut page = Roff::new();
-    markup::render(&mut page, after);
+    markup::render(&mut page, &filled(after));
     let examples = command.get_before_help().map(ToString::to_string).unwrap_or_default();
     if let Some(examples) = examples.strip_prefix("Examples:\n") {
         page.control("SH", ["EXAMPLES"]);
@@ -72,6 +78,24 @@ fn command_page(command: &Command, names: &[String]) -> Page {
     see_also(&mut page, &name, names);
     text += &page.render();
     Page { text: finish(&name, "1", "User Commands", &text), file: format!("{name}.1") }
+}
+
+/// The prose with what is made from the program's own tables.
+fn filled(prose: &str) -> String {
+    let metrics: String = METRICS.iter().map(metric_entry).collect();
+    let units: String =
+        families().map(|(quantity, units)| format!("@ {quantity}\n`{}`\n", units.join("`, `"))).collect();
+    prose
+        .replace("{{grammar}}", include_str!("../../gate/expression/grammar.txt").trim_end())
+        .replace("{{metrics}}\n", &metrics)
+        .replace("{{units}}\n", &units)
+}
+
+/// A metric in the markup of a page: its names, its unit and what it means.
+fn metric_entry(metric: &Metric) -> String {
+    let names: Vec<String> = metric.names().map(|name| format!("`{name}`")).collect();
+    let unit = if metric.unit.is_empty() { "ratio" } else { metric.unit };
+    format!("@ {} ({unit})\n{}\n", names.join(", "), metric.definition)
 }
 
 fn synopsis(page: &mut Roff, command: &Command) {

@@ -7,10 +7,15 @@ use crate::model::metric::METRICS;
 use crate::model::units::show;
 
 use super::chart::{Chart, Ink, Shape, Width};
-use super::run::{TimeUnit, bins, energy_bar, extent, iterations_in};
+use super::energy::energy_bar;
+use super::iterations::{bins, extent, iterations_in};
 use super::series::{pairs, quantile, spread, thinned};
+use super::timeline::TimeUnit;
 use super::{defined, ending};
-use crate::render::words::{self, change, duration, energy};
+use crate::gate::compare::{Change, Direction, compare};
+use crate::render::compare::{meaning, percent};
+use crate::render::gate::came_to;
+use crate::render::words::{self, duration, energy};
 
 type Runs<'a> = &'a [(String, Report)];
 
@@ -49,16 +54,22 @@ fn heads(runs: Runs<'_>) -> Markup {
 
 fn metrics(runs: Runs<'_>) -> Markup {
     let value = |report: &Report, i: usize| report.metrics.each().nth(i).and_then(|(_, value)| value);
-    let baseline = runs.first().map(|(_, report)| report);
+    let compared = compare(runs);
     html! {
         section {
-            h2 { "Metrics" small { "with the change from the first run" } }
+            h2 {
+                "Metrics"
+                small {
+                    "with the change from the first run: " span.better { "better" } ", " span.worse { "worse" }
+                    ", or grey where it may be chance"
+                }
+            }
             div.scroll {
                 table.metrics.comparison {
                     thead { tr { th scope="col" { "Metric" } th scope="col" { "Unit" } (heads(runs)) } }
                     tbody {
                         @for (i, metric) in METRICS.iter().enumerate() {
-                            @let base = baseline.and_then(|report| value(report, i));
+                            @let row = compared.metrics.iter().find(|row| row.name == metric.name);
                             @let why = unknown_in_all(runs, metric.name);
                             tr.none[why.is_some()] {
                                 th scope="row" { (defined(metric.name, metric.definition)) }
@@ -71,7 +82,9 @@ fn metrics(runs: Runs<'_>) -> Markup {
                                         @match value(report, i) {
                                             Some(value) => {
                                                 (show(value))
-                                                @if n > 0 { span.change { (change(base, value)) } }
+                                                @if let Some(change) = row.and_then(|row| *row.changes.get(n.checked_sub(1)?)?) {
+                                                    (changed(change))
+                                                }
                                             }
                                             None => (defined("–", words::origin(report, metric.name))),
                                         }
@@ -83,6 +96,21 @@ fn metrics(runs: Runs<'_>) -> Markup {
                     }
                 }
             }
+        }
+    }
+}
+
+/// A change with its colour; what it means shows by pointer, and in words beside it where the colour
+/// alone would tell.
+fn changed(change: Change) -> Markup {
+    let (class, word) = match change.direction {
+        Direction::Better => ("better", "better"),
+        Direction::Worse => ("worse", "worse"),
+        Direction::Same | Direction::Undecided => ("", ""),
+    };
+    html! {
+        span.change.(class) title=(meaning(change)) {
+            (change.ratio.map_or_else(words::dash, percent)) " " span { (word) }
         }
     }
 }
@@ -261,7 +289,7 @@ fn setups(runs: Runs<'_>) -> Markup {
     let number = |number: Option<u64>| number.map_or_else(words::dash, |number| number.to_string());
     let size = |size: Option<f64>| size.map_or_else(words::dash, words::grouped);
     // With whether a difference in it keeps the metrics from being compared.
-    let rows: [(bool, &str, Show<'_>); 13] = [
+    let rows: [(bool, &str, Show<'_>); 14] = [
         (true, "GPUs", &|report| {
             Some(words::gpus(report)).filter(|gpus| !gpus.is_empty()).unwrap_or_else(words::dash)
         }),
@@ -275,6 +303,7 @@ fn setups(runs: Runs<'_>) -> Markup {
         (false, "Wall time", &|report| duration(report.command.wall_seconds)),
         (false, "Host", &|report| report.job.host.clone().unwrap_or_else(words::dash)),
         (false, "Started", &|report| words::started(report).unwrap_or_else(words::dash)),
+        (false, "Gate", &|report| report.gate.as_ref().map_or_else(words::dash, came_to)),
         (false, "Warnings", &|report| report.warnings.len().to_string()),
         (false, "effllm", &|report| report.effllm_version.clone()),
     ];

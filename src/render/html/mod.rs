@@ -6,8 +6,15 @@
 
 mod chart;
 mod comparison;
+mod energy;
+mod environment;
+mod gate;
+mod gpus;
+mod iterations;
+mod metrics;
 mod run;
 mod series;
+mod timeline;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 

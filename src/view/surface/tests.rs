@@ -27,6 +27,10 @@ impl Output for Fake {
         }
         Ok(())
     }
+
+    fn is_raw(&self) -> bool {
+        false
+    }
 }
 
 /// A surface on a fake terminal, and the same terminal had the child been alone on it.

@@ -4,7 +4,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use nix::pty::{OpenptyResult, Winsize, openpty};
-use nix::sys::termios::{FlowArg, tcflow};
+use nix::sys::termios::{FlowArg, OutputFlags, SetArg, tcflow, tcgetattr, tcsetattr};
 
 use super::*;
 use crate::render::samples::training;
@@ -82,4 +82,19 @@ fn one_terminal_opened_twice_is_one_place() {
     let (reader, writer) = io::pipe().unwrap();
     assert!(!same_place(&pty.slave, &writer.into()));
     drop(reader);
+}
+
+#[test]
+fn lines_of_ours_begin_at_the_left_on_a_raw_terminal_too() {
+    let pty = pty();
+    let slave = pty.slave.try_clone().unwrap();
+    let terminal = Terminal::new(slave.try_clone().unwrap(), pty.slave, Live::Off, false).unwrap();
+    let mut screen = File::from(pty.master);
+    terminal.print("cooked\n").unwrap();
+    assert_eq!(read_until(&mut screen, "\n"), "cooked\r\n");
+    let mut modes = tcgetattr(&slave).unwrap();
+    modes.output_flags.remove(OutputFlags::OPOST);
+    tcsetattr(&slave, SetArg::TCSANOW, &modes).unwrap();
+    terminal.print("raw\n").unwrap();
+    assert_eq!(read_until(&mut screen, "\n"), "raw\r\n");
 }

@@ -1,0 +1,239 @@
+//! Reads an expression, and tells what is wrong with it, where, and the way out.
+
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+
+use super::{Change, Comparison, Expression, Limit, Quantity};
+use crate::error::{self, Error};
+use crate::gate::unit;
+use crate::model::metric::{METRICS, Metric};
+use crate::model::units::parse_number;
+
+/// What is wrong with an expression, where, and the way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpressionError {
+    text: String,
+    /// The bytes of the text that are wrong.
+    place: Range<usize>,
+    what: String,
+    way_out: String,
+}
+
+impl ExpressionError {
+    /// As the user is told it; `origin` is the flag or key that the expression was given by.
+    pub fn of(self, origin: &str) -> Error {
+        let columns = |range: Range<usize>| self.text.get(range).unwrap_or_default().chars().count();
+        let indent = " ".repeat(columns(0..self.place.start));
+        let carets = "^".repeat(columns(self.place.clone()).max(1));
+        let shown = one_line(&self.text);
+        Error::usage(format!("{origin}: {}", one_line(&self.what)))
+            .at(format!("{shown}\n{indent}{carets}"))
+            .hint(self.way_out)
+    }
+}
+
+/// A text of the user's, each of its characters in its place.
+fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// What is wrong and the way out, a line each, for a message that shows the place itself.
+impl fmt::Display for ExpressionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n{}", one_line(&self.what), self.way_out)
+    }
+}
+
+impl FromStr for Expression {
+    type Err = ExpressionError;
+
+    fn from_str(text: &str) -> Result<Self, ExpressionError> {
+        let mut cursor = Cursor { text, at: 0 };
+        let (name, metric) = cursor.metric()?;
+        let comparison = cursor.comparison()?;
+        let limit = cursor.limit(name, metric)?;
+        Ok(Self { name, metric, comparison, limit })
+    }
+}
+
+const FORM: &str = "write METRIC OP VALUE, as in 'al <= 1.3 s' or 'tokens_per_sec >= baseline * 0.95'";
+const LISTED: &str = "'effllm gate --metrics' lists them all";
+
+/// Reads an expression from left to right.
+struct Cursor<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Cursor<'a> {
+    fn metric(&mut self) -> Result<(&'static str, &'static Metric), ExpressionError> {
+        let (word, place) = self.word(|c| !c.is_whitespace() && !"<>=!≤≥*+".contains(c));
+        if word.is_empty() {
+            return Err(self.error(place, "a metric is missing", FORM));
+        }
+        let metric = Metric::named(word).ok_or_else(|| {
+            let names = METRICS.iter().flat_map(Metric::names);
+            let way_out = match error::nearest(&word.to_ascii_lowercase(), names) {
+                Some(nearest) => format!("did you mean '{nearest}'? {LISTED}"),
+                None => LISTED.to_owned(),
+            };
+            self.error(place, &format!("unknown metric '{word}'"), &way_out)
+        })?;
+        let name = metric.names().find(|name| name.eq_ignore_ascii_case(word)).unwrap_or(metric.name);
+        Ok((name, metric))
+    }
+
+    fn comparison(&mut self) -> Result<Comparison, ExpressionError> {
+        let (word, place) = self.word(|c| "<>=!≤≥".contains(c));
+        let known = Comparison::ALL.iter().find(|(text, _)| *text == word);
+        known.map(|(_, comparison)| *comparison).ok_or_else(|| {
+            let what = match word {
+                "" => "a comparison is missing".to_owned(),
+                _ => format!("'{word}' is no comparison"),
+            };
+            self.error(place, &what, "compare by <, <=, >, >= or ==")
+        })
+    }
+
+    fn limit(&mut self, name: &str, metric: &Metric) -> Result<Limit, ExpressionError> {
+        if self.rest().starts_with(|c: char| c.is_alphabetic()) {
+            let (word, place) = self.word(|c| !c.is_whitespace() && !"*+-".contains(c));
+            if word != "baseline" {
+                let way_out = match error::nearest(word, ["baseline"]) {
+                    Some(_) => "did you mean 'baseline'?",
+                    None => "the limit is a number or 'baseline'",
+                };
+                return Err(self.error(place, &format!("'{word}' is no limit"), way_out));
+            }
+            return self.change(name, metric).map(Limit::Baseline);
+        }
+        let number = self.number("a limit is missing")?;
+        self.quantity(number, name, metric).map(Limit::Quantity)
+    }
+
+    fn change(&mut self, name: &str, metric: &Metric) -> Result<Change, ExpressionError> {
+        const CHANGES: &str = "behind 'baseline' comes nothing, * 0.95, - 5 % or + 10 and a unit";
+        let place = self.place();
+        let Some(operator) = self.rest().chars().next() else { return Ok(Change::None) };
+        let sign = match operator {
+            '*' | '+' => 1.0,
+            '-' => -1.0,
+            _ => return Err(self.error(place, &format!("'{}' changes no baseline", self.rest()), CHANGES)),
+        };
+        self.at = place.start + operator.len_utf8();
+        let (number, place) = self.number("a number is missing")?;
+        if number.is_sign_negative() {
+            return Err(self.error(place, "a sign before the number is one too many", CHANGES));
+        }
+        if operator == '*' {
+            self.end("a factor has no unit", CHANGES)?;
+            return Ok(Change::Times(number));
+        }
+        if self.rest() == "%" {
+            return Ok(Change::Percent(sign * number));
+        }
+        self.quantity((sign * number, place), name, metric).map(Change::Plus)
+    }
+
+    fn number(&mut self, missing: &str) -> Result<(f64, Range<usize>), ExpressionError> {
+        let (word, place) = self.word_of(number_length);
+        if word.is_empty() {
+            return Err(self.error(place, missing, FORM));
+        }
+        let number = parse_number(word)
+            .ok_or_else(|| self.error(place.clone(), &format!("'{word}' is no number"), FORM))?;
+        Ok((number, place))
+    }
+
+    /// The unit behind a number, up to the end.
+    fn quantity(
+        &mut self,
+        (number, number_place): (f64, Range<usize>),
+        name: &str,
+        metric: &Metric,
+    ) -> Result<Quantity, ExpressionError> {
+        // One space between the words of a unit: `k  tokens/s` is printed as `k tokens/s`.
+        let unit = self.rest().split_whitespace().collect::<Vec<_>>().join(" ");
+        if let Some(value) = unit::in_metric_unit(number, &unit, metric).filter(|value| value.is_finite()) {
+            let place = number_place.start..self.place().end;
+            return match unit::explain_beyond(number, &unit, name, metric) {
+                None => Ok(Quantity { number, unit, value }),
+                Some((what, way_out)) => Err(self.error(place, &what, &way_out)),
+            };
+        }
+        let (word, place) = self.word(|c| !c.is_whitespace());
+        match unit::in_metric_unit(number, word, metric) {
+            None => {
+                let (what, way_out) = unit::explain(word, name, metric);
+                Err(self.error(place, &what, &way_out))
+            }
+            Some(value) if !value.is_finite() => {
+                Err(self.error(place, "the limit is larger than any number", FORM))
+            }
+            Some(_) => {
+                self.end("one expression is one comparison", "make two expressions of them")?;
+                Err(self.error(place, "this is no limit", FORM))
+            }
+        }
+    }
+
+    /// An error if anything is left.
+    fn end(&self, what: &str, way_out: &str) -> Result<(), ExpressionError> {
+        let place = self.place();
+        match self.rest() {
+            "" => Ok(()),
+            rest => Err(self.error(place, &format!("'{rest}' is left over: {what}"), way_out)),
+        }
+    }
+
+    /// The next characters that are of a word.
+    fn word(&mut self, of_word: impl Fn(char) -> bool) -> (&'a str, Range<usize>) {
+        self.word_of(|rest| rest.find(|c| !of_word(c)).unwrap_or(rest.len()))
+    }
+
+    fn word_of(&mut self, length: impl Fn(&str) -> usize) -> (&'a str, Range<usize>) {
+        let rest = self.rest();
+        let start = self.place().start;
+        let word = rest.get(..length(rest)).unwrap_or_default();
+        self.at = start + word.len();
+        (word, start..self.at)
+    }
+
+    /// What is left, without space around it.
+    fn rest(&self) -> &'a str {
+        self.text.get(self.at..).unwrap_or_default().trim()
+    }
+
+    /// Where that is.
+    fn place(&self) -> Range<usize> {
+        let left = self.text.get(self.at..).unwrap_or_default();
+        let start = self.text.len() - left.trim_start().len();
+        start..start + left.trim().len()
+    }
+
+    fn error(&self, place: Range<usize>, what: &str, way_out: &str) -> ExpressionError {
+        ExpressionError {
+            text: self.text.to_owned(),
+            place,
+            what: what.to_owned(),
+            way_out: way_out.to_owned(),
+        }
+    }
+}
+
+/// The length of the number that a text begins with: a sign, digits with separators, an exponent.
+fn number_length(text: &str) -> usize {
+    let mut before = None;
+    text.find(|c: char| {
+        let sign_may_stand = matches!(before, None | Some('e' | 'E'));
+        let exponent = matches!(c, 'e' | 'E') && before.is_some_and(|c: char| c.is_ascii_digit() || c == '.');
+        let belongs = c.is_ascii_digit()
+            || matches!(c, '.' | ',' | '_')
+            || (matches!(c, '+' | '-') && sign_may_stand)
+            || exponent;
+        before = Some(c);
+        !belongs
+    })
+    .unwrap_or(text.len())
+}

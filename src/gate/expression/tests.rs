@@ -1,0 +1,170 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::metric::METRICS;
+
+fn parse(text: &str) -> Expression {
+    text.parse().unwrap_or_else(|error: ExpressionError| panic!("{}", error.of(text)))
+}
+
+#[test]
+fn what_is_written_is_understood() {
+    for (text, printed, limit) in [
+        ("pcu >= 0.85", "pcu >= 0.85", 0.85),
+        ("pcu>=85%", "pcu >= 85 %", 0.85),
+        ("  AL<820ms ", "al < 820 ms", 0.82),
+        ("al_seconds <= 1,5", "al_seconds <= 1.5", 1.5),
+        ("tokens_per_sec > 12k", "tokens_per_sec > 12 k", 12_000.0),
+        ("tokens_per_sec > 1.2e4  tokens/s", "tokens_per_sec > 12000 tokens/s", 12_000.0),
+        ("tt >= 7e-6", "tt >= 0.000007", 7e-6),
+        ("energy_joules == 3kWh", "energy_joules == 3 kWh", 10.8e6),
+        ("joules_per_token < 740 mJ/token", "joules_per_token < 740 mJ/token", 0.74),
+    ] {
+        let expression = parse(text);
+        assert_eq!(expression.to_string(), printed);
+        let Limit::Quantity(quantity) = expression.limit else { panic!("{text}") };
+        assert_eq!(quantity.value(), limit, "{text}");
+    }
+}
+
+#[test]
+fn a_baseline_is_changed() {
+    for (text, printed, limit) in [
+        ("al <= baseline", "al <= baseline", 2.0),
+        ("al <= baseline*1.02", "al <= baseline * 1.02", 2.04),
+        ("tokens_per_sec >= baseline - 5%", "tokens_per_sec >= baseline - 5 %", 1.9),
+        ("pcu >= baseline-5 %", "pcu >= baseline - 5 %", 1.9),
+        ("pcu >= baseline - 0.05", "pcu >= baseline - 0.05", 1.95),
+        ("al < baseline + 10 ms", "al < baseline + 10 ms", 2.01),
+    ] {
+        let expression = parse(text);
+        assert_eq!(expression.to_string(), printed);
+        let Limit::Baseline(change) = expression.limit else { panic!("{text}") };
+        assert_eq!(change.apply(2.0), limit, "{text}");
+    }
+}
+
+#[test]
+fn comparisons_hold_or_do_not() {
+    for (comparison, below, at, above) in [
+        (Comparison::Less, true, false, false),
+        (Comparison::AtMost, true, true, false),
+        (Comparison::Equal, false, true, false),
+        (Comparison::AtLeast, false, true, true),
+        (Comparison::Greater, false, false, true),
+    ] {
+        let holds = [0.9, 1.0, 1.1].map(|actual| comparison.holds(actual, 1.0));
+        assert_eq!(holds, [below, at, above], "{comparison:?}");
+    }
+    for comparison in [Comparison::Equal, Comparison::AtMost] {
+        assert!(comparison.holds(0.1 + 0.2, 0.3), "{comparison:?}");
+    }
+    assert!(Comparison::AtLeast.holds(0.3, 0.1 + 0.2));
+    assert_eq!(Comparison::AtMost.margin(1.5, 2.0), Some(0.25));
+    assert_eq!(Comparison::AtLeast.margin(1.5, 2.0), Some(-0.25));
+    assert_eq!(Comparison::AtLeast.margin(1.0, 0.0), None);
+}
+
+#[test]
+fn every_error_says_what_where_and_the_way_out() {
+    let wrong = [
+        "",
+        "   ",
+        "pcuu >= 0.5",
+        "AMU_BG < 3",
+        "throughput > 3",
+        "al",
+        "al 5",
+        "al = 5",
+        "al => 5 s",
+        "al ≤ 5",
+        "al <",
+        "al < -",
+        "al < 1.2.3 s",
+        "al < 1e999",
+        "al < inf",
+        "al < pcu",
+        "al < basline",
+        "al < 5 W",
+        "al < 5 M",
+        "al < 5 m",
+        "al < 5 %",
+        "pcu > 1 GB",
+        "tokens_per_sec > 5 ms",
+        "tokens_per_sec > 12 k samples/s",
+        "joules_per_token < 5 J",
+        "pcu >= 90",
+        "goodput_ratio > 900 %",
+        "pcu >= baseline - 5",
+        "aec_total < 5",
+        "amu < 80 G",
+        "al < 5 s and pcu > 0.5",
+        "al < 1e308 h",
+        "al <= baseline 1.02",
+        "al <= baseline *",
+        "al <= baseline * -1",
+        "al <= baseline * 5 %",
+        "al <= baseline - 5 W",
+        "al <= baseline / 2",
+        "é < 5",
+        "al < 5 é",
+        "al < 5\n s and\tmore",
+    ];
+    let messages = wrong.map(|text| match text.parse::<Expression>() {
+        Ok(expression) => panic!("'{text}' is read as '{expression}'"),
+        Err(error) => format!("{}\n", error.of("--require")),
+    });
+    insta::assert_snapshot!(messages.join("\n"));
+}
+
+fn names() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(METRICS.iter().flat_map(Metric::names).collect::<Vec<_>>())
+}
+
+fn texts() -> impl Strategy<Value = String> {
+    let number = prop_oneof![0.0..1e6f64, -1e6..1e6f64, Just(0.0), 1e-12..1e-6f64, 1e18..1e30f64];
+    let unit = prop::sample::select(vec![
+        "",
+        "ms",
+        "s",
+        "min",
+        "W",
+        "kW",
+        "J",
+        "kWh",
+        "GB",
+        "GiB",
+        "%",
+        "k",
+        "M tokens/s",
+        "mJ/token",
+    ]);
+    let comparison = prop::sample::select(vec!["<", "<=", ">", ">=", "=="]);
+    let limit = prop_oneof![
+        (number.clone(), unit.clone()).prop_map(|(number, unit)| format!("{number} {unit}")),
+        (number, unit, prop::sample::select(vec!['*', '+', '-'])).prop_map(|(number, unit, operator)| {
+            let unit = if operator == '*' { "" } else { unit };
+            format!("baseline {operator} {} {unit}", number.abs())
+        }),
+        Just("baseline".to_owned()),
+    ];
+    (names(), comparison, limit).prop_map(|(name, comparison, limit)| format!("{name}{comparison}{limit}"))
+}
+
+proptest! {
+    #[test]
+    fn printing_and_parsing_come_back_to_the_same(text in texts()) {
+        if let Ok(expression) = text.parse::<Expression>() {
+            let printed = expression.to_string();
+            prop_assert_eq!(printed.parse::<Expression>(), Ok(expression), "{}", printed);
+        }
+    }
+
+    #[test]
+    fn no_text_is_too_strange(text in "\\PC{0,40}|(al|pcu)[ <>=]{1,3}[ -~é]{0,20}") {
+        if let Err(error) = text.parse::<Expression>() {
+            let shown = error.of("--require").to_string();
+            prop_assert!(shown.contains("--require: ") && shown.contains('^'));
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Where the energy of a run went.
+
+use maud::{Markup, html};
+
+use crate::model::Report;
+use crate::model::report::PhaseName;
+use crate::model::units::show;
+use crate::render::words::{self, duration, energy};
+
+pub fn energy_by_phase(report: &Report) -> Markup {
+    let phases: Vec<_> = report.phases.iter().filter(|phase| phase.energy_joules.is_some()).collect();
+    let whole: f64 = phases.iter().filter_map(|phase| phase.energy_joules).sum();
+    if phases.is_empty() || whole <= 0.0 {
+        return html! {
+            @if !report.gpus.is_empty() {
+                section {
+                    h2 { "Where the energy went" }
+                    p.note { "– " (why_no_phases(report)) }
+                }
+            }
+        };
+    }
+    html! {
+        section {
+            h2 { "Where the energy went" small { (energy(Some(whole))) " in the measured GPUs" } }
+            (energy_bar(report, 1.0))
+            div.scroll {
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { "Phase" }
+                            th.number scope="col" { "Time" }
+                            th.number scope="col" { "Energy" }
+                            th.number scope="col" { "Share" }
+                            th.number scope="col" { "Mean power" }
+                        }
+                    }
+                    tbody {
+                        @for phase in phases {
+                            @let seconds = phase.to_seconds - phase.from_seconds;
+                            @let joules = phase.energy_joules.unwrap_or(0.0);
+                            tr {
+                                th scope="row" { i.(phase_class(phase.name)) {} (words::phase(phase.name)) }
+                                td.number { (duration(Some(seconds))) }
+                                td.number { (energy(phase.energy_joules)) }
+                                td.number { (format!("{:.1} %", 100.0 * joules / whole)) }
+                                td.number { (show(joules / seconds)) " W" }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn why_no_phases(report: &Report) -> &str {
+    match words::origin(report, "energy_joules") {
+        why if report.metrics.energy_joules.is_none() => why,
+        _ => "no iterations tell the training from what came before and after it",
+    }
+}
+
+fn phase_class(name: PhaseName) -> &'static str {
+    match name {
+        PhaseName::Startup => "startup",
+        PhaseName::Training => "training",
+        PhaseName::After => "after",
+    }
+}
+
+/// The phases side by side, as wide as their energy, and all of them a share of the whole width;
+/// nothing where the energy is not known.
+pub fn energy_bar(report: &Report, share: f64) -> Markup {
+    let known = || report.phases.iter().filter_map(|phase| Some((phase.name, phase.energy_joules?)));
+    let whole: f64 = known().map(|(_, joules)| joules).sum();
+    html! {
+        @if whole > 0.0 && whole.is_finite() {
+            div.energy aria-hidden="true" style={ "width:" (format!("{:.2}%", 100.0 * share.clamp(0.0, 1.0))) } {
+                @for (name, joules) in known() {
+                    div.(phase_class(name)) style={ "flex-grow:" (format!("{:.4}", joules.max(0.0) / whole)) } {}
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! The iterations of a run: their times one by one and as a distribution, and the loss.
+
+use std::ops::Range;
+
+use maud::{Markup, html};
+
+use super::chart::{Chart, Ink, Shape, Width};
+use super::series::{pairs, quantile, thinned};
+use super::timeline::TimeUnit;
+use crate::model::Report;
+use crate::model::report::LatencyBin;
+use crate::model::units::show;
+use crate::render::words::{self, count, duration, time, value};
+
+pub fn iterations(report: &Report) -> Markup {
+    let iterations = &report.iterations;
+    if iterations.count == 0 {
+        return html! {
+            section {
+                h2 { "Iterations" }
+                p.note { "None: " (words::origin(report, "al_seconds")) }
+            }
+        };
+    }
+    let series = &report.series.iterations;
+    let records: Vec<Option<f64>> = (1..=series.iteration.len()).map(|n| Some(n as f64)).collect();
+    let numbered = series.iteration.iter().any(Option::is_some);
+    let (x, x_name) = if numbered { (&series.iteration, "iteration") } else { (&records, "record") };
+    let each = (report.log.records / (series.iteration.len() as u64).max(1)).max(1);
+    html! {
+        section {
+            h2 { "Iterations" small { (range_of(report)) } }
+            div.pair {
+                (time_of_iterations(pairs(x, &series.latency_seconds), x_name, each))
+                (histogram(report))
+                (loss(pairs(x, &series.loss), x_name))
+                (percentiles(report))
+            }
+        }
+    }
+}
+
+fn range_of(report: &Report) -> String {
+    let iterations = &report.iterations;
+    let grouped = |n: u64| words::grouped(n as f64);
+    let of_total = iterations.total.map(|total| format!(" of {}", grouped(total))).unwrap_or_default();
+    match (iterations.first, iterations.last) {
+        (Some(first), Some(last)) => format!("{} to {}{of_total}", grouped(first), grouped(last)),
+        _ => count(iterations.count, "iteration"),
+    }
+}
+
+/// The end of an axis of times on which a few that are far longer than the rest are cut off.
+fn axis_end(p90: Option<f64>, longest: f64) -> f64 {
+    p90.map(|p90| 1.6 * p90).filter(|end| 2.0 * end < longest).unwrap_or(longest)
+}
+
+fn time_of_iterations(points: Vec<(f64, f64)>, x_name: &str, each: u64) -> Markup {
+    let longest = points.iter().map(|point| point.1).fold(0.0, f64::max);
+    if points.is_empty() {
+        return html! { figure { figcaption { b { "Iteration time" } } p.note { "– no record has a time" } } };
+    }
+    let end = axis_end(quantile(points.iter().map(|point| point.1), 0.9), longest);
+    let unit = TimeUnit::of(end);
+    let cut = points.iter().filter(|point| point.1 > end).count();
+    let points: Vec<_> = points.into_iter().map(|(x, time)| (x, time / unit.seconds)).collect();
+    let chart = Chart {
+        width: Width::Half,
+        title: "Iteration time over the iterations",
+        description: format!("The longest is {}.", time(Some(longest))),
+        x: extent(&points),
+        y: 0.0..1.08 * end / unit.seconds,
+        shapes: line(points, Ink::BLUE),
+    };
+    html! {
+        figure {
+            figcaption { b { "Iteration time" } " " (unit.name) span { (x_name) } }
+            (chart.draw())
+            @if cut > 0 { p.note { (count(cut as u64, "point")) " beyond the top; the longest is " (time(Some(longest))) ". " } }
+            @if each > 1 { p.note { "Each point is the longest of about " (each) " records." } }
+        }
+    }
+}
+
+fn loss(points: Vec<(f64, f64)>, x_name: &str) -> Markup {
+    let (low, high) =
+        points.iter().fold((f64::INFINITY, 0f64), |(low, high), point| (low.min(point.1), high.max(point.1)));
+    let Some(last) = points.last().copied() else {
+        return html! { figure { figcaption { b { "Loss" } } p.note { "– the log states none" } } };
+    };
+    let chart = Chart {
+        width: Width::Half,
+        title: "Loss over the iterations",
+        description: format!(
+            "From {} to {}; the lowest is {}.",
+            value(points.first().map(|p| p.1)),
+            show(last.1),
+            show(low)
+        ),
+        x: extent(&points),
+        y: low.min(0.0)..1.08 * high.max(1e-6),
+        shapes: line(points, Ink::PLUM),
+    };
+    html! {
+        figure {
+            figcaption { b { "Loss" } " last " (show(last.1)) span { (x_name) } }
+            (chart.draw())
+        }
+    }
+}
+
+/// A line; of few points each is shown.
+pub fn line(points: Vec<(f64, f64)>, ink: Ink) -> Vec<Shape> {
+    let dots = if points.len() <= 60 { points.clone() } else { Vec::new() };
+    vec![Shape::Line { points: thinned(points), ink }, Shape::Dots { points: dots, ink }]
+}
+
+/// From the leftmost to the rightmost of some points.
+pub fn extent(points: &[(f64, f64)]) -> Range<f64> {
+    let x = || points.iter().map(|point| point.0);
+    x().fold(f64::INFINITY, f64::min)..x().fold(f64::NEG_INFINITY, f64::max)
+}
+
+fn histogram(report: &Report) -> Markup {
+    let bins = bins(report);
+    let latency = &report.iterations.latency_seconds;
+    let total = iterations_in(bins.iter().copied());
+    let (Some(first), Some(last)) = (bins.first(), bins.last()) else {
+        return html! {
+            figure { figcaption { b { "Distribution" } } p.note { "– " (words::origin(report, "al_seconds")) } }
+        };
+    };
+    let quantile = |share: f64| {
+        let mut below = 0.0;
+        let within = |bin: &&LatencyBin| {
+            below += bin.iterations as f64;
+            below >= share * total as f64
+        };
+        bins.iter().find(within).map(|bin| bin.to_seconds)
+    };
+    // Room for the shape of the rest, where that is narrower still.
+    let shape = quantile(0.99).map(|p99| p99 + 0.6 * (p99 - first.from_seconds));
+    let end = axis_end(quantile(0.9), last.to_seconds).min(shape.unwrap_or(last.to_seconds));
+    let shown = || bins.iter().filter(|bin| bin.to_seconds <= end);
+    // Bars as wide as several bins, so that each bin lies in one of them whole.
+    let finest = shown().map(|bin| bin.to_seconds - bin.from_seconds).fold(1e-9, f64::max);
+    let farthest = shown().map(|bin| bin.to_seconds).fold(first.to_seconds, f64::max);
+    let wish = (farthest - first.from_seconds) / (total as f64).sqrt().clamp(8.0, 48.0);
+    let width = finest * (wish / finest).ceil().max(1.0);
+    let bar_of = |seconds: f64| (seconds / width).floor();
+    let mut bars: Vec<(f64, u64)> = Vec::new();
+    for bin in shown() {
+        let at = bar_of((bin.from_seconds + bin.to_seconds) / 2.0);
+        match bars.last_mut() {
+            Some(bar) if bar.0 == at => bar.1 = bar.1.saturating_add(bin.iterations),
+            _ => bars.push((at, bin.iterations)),
+        }
+    }
+    let highest = bars.iter().map(|bar| bar.1).max().unwrap_or(0) as f64;
+    let beyond = iterations_in(bins.iter().copied().filter(|bin| bin.to_seconds > end));
+    let unit = TimeUnit::of(end);
+    let edge = |bar: f64| bar * width / unit.seconds;
+    let marks = [("p50", latency.p50), ("p95", latency.p95), ("p99", latency.p99)];
+    let marks = marks.into_iter().filter_map(|(name, at)| Some((name, at.filter(|at| *at <= end)?)));
+    let x = bars.iter().fold(f64::INFINITY..0f64, |x, bar| x.start.min(bar.0 - 1.0)..x.end.max(bar.0 + 2.0));
+    let chart = Chart {
+        width: Width::Half,
+        title: "Distribution of the iteration times",
+        description: format!(
+            "Half of {} took no longer than {}, 99 % no longer than {}.",
+            count(total, "iteration"),
+            time(latency.p50),
+            time(latency.p99)
+        ),
+        x: edge(x.start).max(0.0)..edge(x.end),
+        y: 0.0..1.08 * highest,
+        shapes: std::iter::once(Shape::Bars {
+            bars: bars.iter().map(|(bar, n)| (edge(*bar)..edge(bar + 1.0), *n as f64)).collect(),
+            ink: Ink::BLUE,
+        })
+        .chain(marks.map(|(name, at)| Shape::Mark { x: at / unit.seconds, name: name.to_owned() }))
+        .collect(),
+    };
+    html! {
+        figure {
+            figcaption { b { "Distribution" } " iterations" span { "iteration time, " (unit.name) } }
+            (chart.draw())
+            @if beyond > 0 {
+                p.note {
+                    (count(beyond, "iteration")) " took longer than the axis, up to " (time(latency.max)) "."
+                }
+            }
+        }
+    }
+}
+
+/// The bins of the histogram that have a place on an axis.
+pub fn bins(report: &Report) -> Vec<LatencyBin> {
+    let has_place = |bin: &&LatencyBin| 0.0 <= bin.from_seconds && bin.from_seconds < bin.to_seconds;
+    let bins = report.iterations.latency_histogram.iter().filter(has_place);
+    bins.filter(|bin| bin.to_seconds < 1e12).copied().collect()
+}
+
+pub fn iterations_in(bins: impl IntoIterator<Item = LatencyBin>) -> u64 {
+    bins.into_iter().fold(0, |sum, bin| sum.saturating_add(bin.iterations))
+}
+
+fn percentiles(report: &Report) -> Markup {
+    let latency = &report.iterations.latency_seconds;
+    let rows = [
+        ("Mean", latency.mean),
+        ("Median", latency.p50),
+        ("95th percentile", latency.p95),
+        ("99th percentile", latency.p99),
+        ("Longest", latency.max),
+    ];
+    html! {
+        figure {
+            figcaption { b { "Percentiles" } " of the iteration times" }
+            table {
+                tbody {
+                    @for (name, seconds) in rows { tr { th scope="row" { (name) } td.number { (time(seconds)) } } }
+                    tr { th scope="row" { "Sum" } td.number { (duration(report.iterations.seconds)) } }
+                }
+            }
+        }
+    }
+}
