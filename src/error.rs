@@ -23,6 +23,8 @@ pub struct Error {
     pub place: Option<String>,
     /// The way out, one line.
     pub way_out: Option<String>,
+    /// The key of the setting that led to it. Where that stands is not known here.
+    pub setting: Option<&'static str>,
 }
 
 impl Error {
@@ -35,7 +37,7 @@ impl Error {
     }
 
     pub fn new(exit: u8, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), place: None, way_out: None }
+        Self { exit, what: what.into(), place: None, way_out: None, setting: None }
     }
 
     /// A usage error at a byte offset of a file's text, as `rules.toml:12:14: …`, with the line shown.
@@ -50,6 +52,12 @@ impl Error {
 
     pub fn at(mut self, place: impl Into<String>) -> Self {
         self.place = Some(place.into());
+        self
+    }
+
+    /// The setting by this key led to it.
+    pub fn about(mut self, key: &'static str) -> Self {
+        self.setting = Some(key);
         self
     }
 

@@ -11,6 +11,8 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
 use nix::unistd::{geteuid, linkat};
 use tempfile::{Builder, TempPath};
 
+const PLANTED: &str = "it is another user's link in a folder that all users share";
+
 /// Whether something can be put at a path, or why not.
 ///
 /// # Errors
@@ -20,16 +22,18 @@ pub fn can_replace(path: &Path) -> Result<(), String> {
         return Err("it is a folder".to_owned());
     }
     if is_planted(path) {
-        return Err("it is another user's link in a folder that all users share".to_owned());
+        return Err(PLANTED.to_owned());
     }
     if is_stream(path) {
-        return Ok(());
+        return path.metadata().map(drop).map_err(|error| error.to_string());
     }
     // The error names the temporary file behind what happened; that name helps nobody.
     let why = |error: io::Error| error.to_string().split(" at path").next().unwrap_or_default().to_owned();
-    let folder = target_of(path);
-    let folder = folder_of(&folder);
-    nameless_in(folder).or_else(|_| named_in(folder).map(|(file, _)| file)).map(drop).map_err(why)
+    let is_possible = |path: PathBuf| {
+        let folder = folder_of(&path);
+        nameless_in(folder).or_else(|_| named_in(folder).map(|(file, _)| file))
+    };
+    target_of(path).and_then(is_possible).map(drop).map_err(why)
 }
 
 /// Puts bytes in the place of a file so that at every moment either the old or the new is there.
@@ -38,13 +42,13 @@ pub fn can_replace(path: &Path) -> Result<(), String> {
 /// # Errors
 /// The new file cannot be written; the old one is still there.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if is_planted(path) {
+        return Err(io::Error::other(PLANTED));
+    }
     if is_stream(path) {
         return File::options().append(true).open(path)?.write_all(bytes);
     }
-    if is_planted(path) {
-        return Err(io::Error::other("another user has put a link there"));
-    }
-    let path = target_of(path);
+    let path = target_of(path)?;
     let folder = folder_of(&path);
     let nameless = || {
         let file = nameless_in(folder)?;
@@ -67,12 +71,24 @@ fn fill(mut file: &File, bytes: &[u8]) -> io::Result<()> {
 /// Whether a path leads to a device, a pipe or a descriptor (`/dev/null`, `/dev/stdout`, `>(jq .)`):
 /// what is there is written to, and never replaced.
 pub fn is_stream(path: &Path) -> bool {
-    path.starts_with("/dev") || path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir())
+    // What /dev/stdout leads to may be a file, into which others write too. /dev/shm holds files.
+    let descriptor = path.starts_with("/dev") && !path.starts_with("/dev/shm");
+    descriptor || path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
-/// Where a link leads to: it stays, and the file behind it is replaced.
-fn target_of(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+/// Where a link leads to, also if nothing is there yet: it stays, and the file behind it is replaced.
+fn target_of(path: &Path) -> io::Result<PathBuf> {
+    /// As many as Linux follows (path_resolution(7)).
+    const MOST_LINKS: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        if is_planted(&path) {
+            return Err(io::Error::other(PLANTED));
+        }
+        let Ok(target) = path.read_link() else { return Ok(path) };
+        path = folder_of(&path).join(target);
+    }
+    Err(io::Error::from_raw_os_error(nix::libc::ELOOP))
 }
 
 /// Whether a path is a link that must not be followed: one that somebody else has put into a folder

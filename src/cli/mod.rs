@@ -13,6 +13,8 @@ mod run;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
+use clap::error::ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, UnknownArgument};
+use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand};
 
 use crate::error::{self, Error};
@@ -59,7 +61,8 @@ pub fn main() -> ExitCode {
         let _ = io::stderr().write_all(WELCOME.as_bytes());
         return ExitCode::from(error::USAGE);
     }
-    let done = match Cli::parse().command {
+    let cli = Cli::try_parse().unwrap_or_else(|error| misused(error));
+    let done = match cli.command {
         Command::Run(run) => run.run(),
         Command::Parse(parse) => parse.run(),
         Command::Gate(gate) => gate.run(),
@@ -87,6 +90,22 @@ fn print(text: &str) -> Result<ExitCode, Error> {
         }
         _ => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// Prints what is wrong with the arguments as all errors begin, or what was asked for (`--help`).
+fn misused(mut error: clap::Error) -> ! {
+    if let (UnknownArgument, Some(ContextValue::String(argument))) =
+        (error.kind(), error.get(ContextKind::InvalidArg))
+        && std::env::args_os().nth(1).is_some_and(|subcommand| subcommand == "run")
+        && !argument.starts_with('-')
+    {
+        let tip = format!("the command comes behind '--': effllm run [OPTIONS] -- {argument} …");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+    }
+    if error.use_stderr() && error.kind() != DisplayHelpOnMissingArgumentOrSubcommand {
+        eprint!("effllm: ");
+    }
+    error.exit()
 }
 
 fn fail(error: &Error) -> ExitCode {

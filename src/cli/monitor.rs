@@ -30,7 +30,7 @@ read; 125 there is nothing to measure.";
 #[command(before_help = EXAMPLES, after_help = EXIT_STATUS, mut_args(without_a_command))]
 pub struct Monitor {
     /// Measure process PID and what it has started, until it ends [default: GPUs and log alone]
-    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "PID", allow_hyphen_values = true, value_parser = clap::value_parser!(u32).range(1..))]
     pid: Option<u32>,
 
     /// Read progress from FILE, which something else writes [default: none]
@@ -42,7 +42,7 @@ pub struct Monitor {
     from_start: bool,
 
     /// End after this time, as in `90`, `10m` or `1h 30m` [default: none]
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
     duration: Option<Patience>,
 
     #[command(flatten)]
@@ -63,6 +63,8 @@ impl Monitor {
             whence: if self.from_start { Whence::Start } else { Whence::End },
             duration: self.duration.map(|period| period.0),
         };
-        run::monitor(Settings::resolve(self.flags)?, &subject)?.imitate()
+        let settings = Settings::resolve(self.flags)?;
+        let places = settings.places.clone();
+        run::monitor(settings, &subject).map_err(|error| places.locate(error))?.imitate()
     }
 }

@@ -9,7 +9,7 @@ use super::gate;
 use crate::error::Error;
 use crate::model::Report;
 use crate::parse::{self, Form, Request};
-use crate::settings::{Bounded, Count, GateLayer, Layer, Settings};
+use crate::settings::{Bounded, Count, GateLayer, Layer, Settings, whole};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -66,23 +66,23 @@ struct ParseFlags {
     pattern: Option<String>,
 
     /// Parameters of the model, as in `7.6B`, `494M` or `7615616512` [default: from the log]
-    #[arg(long, value_name = "N", help_heading = "Metrics")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Metrics")]
     params: Option<Count>,
 
     /// Tokens a sample [default: from the log]
-    #[arg(long, value_name = "N", help_heading = "Metrics")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Metrics")]
     seq_len: Option<Count>,
 
     /// Samples an iteration, over the whole job [default: from the log]
-    #[arg(long, value_name = "N", help_heading = "Metrics")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Metrics")]
     global_batch_size: Option<Count>,
 
     /// Leave the first N iterations out of the headline metrics [default: 0]
-    #[arg(long, value_name = "N", help_heading = "Metrics")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = whole, help_heading = "Metrics")]
     warmup: Option<u64>,
 
     /// Iterations between two reports of --follow [default: 10] [env: EFFICIENTLLM_LOG_INTERVAL]
-    #[arg(long, value_name = "N", help_heading = "Log")]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Log")]
     log_interval: Option<Bounded>,
 
     #[command(flatten)]

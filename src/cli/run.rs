@@ -39,6 +39,7 @@ impl Run {
             return Err(child::exec(&self.command));
         }
         let settings = Settings::resolve(self.flags)?;
-        run::run(settings, &self.command)?.imitate()
+        let places = settings.places.clone();
+        run::run(settings, &self.command).map_err(|error| places.locate(error))?.imitate()
     }
 }

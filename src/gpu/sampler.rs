@@ -25,6 +25,8 @@ const SAMPLE_PATIENCE: Duration = Duration::from_millis(600);
 #[derive(Debug, Clone)]
 pub struct Options {
     pub choice: GpuChoice,
+    /// The choice as the user has given it: `--gpus 0,1`.
+    pub asked: String,
     pub interval: Duration,
     /// The NVML library; `None` for the system's libnvidia-ml.so.1.
     pub library: Option<PathBuf>,
@@ -68,7 +70,7 @@ impl Sampler {
         on_event: impl Fn(Event) + Clone + Send + 'static,
     ) -> Result<(Self, Start), Error> {
         if options.choice == GpuChoice::None {
-            return Ok((Self(None), Start::Unavailable { reason: "--gpus none".to_owned() }));
+            return Ok((Self(None), Start::Unavailable { reason: options.asked }));
         }
         let (answer, answered) = bounded(1);
         let work = move |stop: Stop| measure(&options, clock, &on_event, &stop, &answer);
@@ -180,6 +182,7 @@ fn silent(index: u32) -> GpuIdentity {
         uuid: None,
         name: None,
         memory_total_bytes: None,
+        reserved_is_used: false,
         power_limit_watts: None,
         selected_because: String::new(),
         unavailable: facts.chain(Gpu::quantities()).map(reason).collect(),
@@ -224,7 +227,7 @@ fn choose(
     }
     let selection = options
         .choice
-        .select(&present, options.visible_devices.as_deref(), options.device_order.as_deref())
+        .select(&present, options.visible_devices.as_deref(), options.device_order.as_deref(), &options.asked)
         .map_err(Err)?;
     let (mut identities, mut chosen) = (Vec::new(), Vec::new());
     for index in &selection.indices {

@@ -50,7 +50,7 @@ impl GpuChoice {
     /// Chooses among the GPUs that are there.
     ///
     /// `visible_devices` and `device_order` are CUDA_VISIBLE_DEVICES and CUDA_DEVICE_ORDER in the
-    /// environment of the command.
+    /// environment of the command; `asked` is the choice as the user has given it.
     ///
     /// # Errors
     /// A listed GPU is not there, or the beginning of a UUID fits several.
@@ -59,19 +59,20 @@ impl GpuChoice {
         present: &[Present],
         visible_devices: Option<&str>,
         device_order: Option<&str>,
+        asked: &str,
     ) -> Result<Selection, Error> {
         let every = || present.iter().map(|gpu| gpu.index).collect();
         Ok(match (self, visible_devices) {
             (Self::Auto, Some(list)) => visible_to_cuda(list, device_order, present),
             (Self::Auto, None) => Selection { indices: every(), because: "all GPUs of this node".to_owned() },
-            (Self::All, _) => Selection { indices: every(), because: "--gpus all".to_owned() },
-            (Self::None, _) => Selection { indices: Vec::new(), because: "--gpus none".to_owned() },
+            (Self::All, _) => Selection { indices: every(), because: asked.to_owned() },
+            (Self::None, _) => Selection { indices: Vec::new(), because: asked.to_owned() },
             (Self::List(names), _) => {
                 let mut indices = Vec::new();
                 for name in names {
                     push_once(&mut indices, find(name, present)?);
                 }
-                Selection { indices, because: format!("--gpus {self}") }
+                Selection { indices, because: asked.to_owned() }
             }
         })
     }
@@ -139,9 +140,13 @@ fn find(name: &GpuName, present: &[Present]) -> Result<u32, Error> {
     };
     match found[..] {
         [index] => Ok(index),
-        [] => Err(Error::usage(format!("--gpus {name}: no such GPU")).hint(there_are(present))),
-        _ => Err(Error::usage(format!("--gpus {name}: fits {} GPUs", found.len())).hint(there_are(present))),
+        [] => Err(wrong(name, "no such GPU", present)),
+        _ => Err(wrong(name, &format!("fits {} GPUs", found.len()), present)),
     }
+}
+
+fn wrong(name: &GpuName, why: &str, present: &[Present]) -> Error {
+    Error::usage(format!("--gpus {name}: {why}")).about("gpus").hint(there_are(present))
 }
 
 fn there_are(present: &[Present]) -> String {
@@ -251,8 +256,9 @@ mod tests {
     }
 
     fn select(choice: &str, devices: Option<&str>) -> (Vec<u32>, String) {
+        let asked = format!("--gpus {choice}");
         let choice: GpuChoice = choice.parse().unwrap();
-        let selection = choice.select(&equals(), devices, None).unwrap();
+        let selection = choice.select(&equals(), devices, None, &asked).unwrap();
         (selection.indices, selection.because)
     }
 
@@ -322,7 +328,7 @@ mod tests {
             ),
             ("0", vec![0], "taken as NVML's indices; CUDA may count in another order"),
         ] {
-            let selection = GpuChoice::Auto.select(&present, Some(devices), Some("PCI_BUS_ID")).unwrap();
+            let selection = GpuChoice::Auto.select(&present, Some(devices), Some("PCI_BUS_ID"), "").unwrap();
             assert_eq!(selection.indices, indices, "{devices}");
             assert_eq!(selection.because, format!("CUDA_VISIBLE_DEVICES={devices} ({note})"));
         }
@@ -339,7 +345,7 @@ mod tests {
             ("1,0", None, ""), // both, in whatever order
             ("GPU-1", None, ""),
         ] {
-            let selection = GpuChoice::Auto.select(&mixed, Some(devices), order).unwrap();
+            let selection = GpuChoice::Auto.select(&mixed, Some(devices), order, "").unwrap();
             assert_eq!(selection.because, format!("CUDA_VISIBLE_DEVICES={devices}{note}"), "{order:?}");
         }
     }
@@ -353,7 +359,7 @@ mod tests {
             ("0,GPU-x", "--gpus GPU-x: no such GPU"),
             ("GPU-1a2b", "--gpus GPU-1a2b: fits 2 GPUs"),
         ] {
-            let error = choice.parse::<GpuChoice>().unwrap().select(&equals(), None, None).unwrap_err();
+            let error = choice.parse::<GpuChoice>().unwrap().select(&equals(), None, None, "").unwrap_err();
             assert_eq!((error.what.as_str(), error.way_out.as_deref()), (what, Some(there)));
         }
     }

@@ -108,6 +108,8 @@ pub struct GpuIdentity {
     pub uuid: Option<String>,
     pub name: Option<String>,
     pub memory_total_bytes: Option<u64>,
+    /// What the driver keeps for itself counts as used memory, since NVML does not tell it apart.
+    pub reserved_is_used: bool,
     pub power_limit_watts: Option<f64>,
     /// Why this GPU is measured: the flag or variable that named it.
     pub selected_because: String,

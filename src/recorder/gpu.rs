@@ -114,6 +114,11 @@ impl GpuTrack {
         self.counter.interrupt();
     }
 
+    /// Whether its used memory has in it what the driver keeps for itself.
+    pub fn reserved_is_used(&self) -> bool {
+        self.identity.reserved_is_used
+    }
+
     /// Readings that brought at least one quantity.
     pub fn samples(&self) -> u64 {
         self.samples

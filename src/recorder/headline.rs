@@ -76,9 +76,11 @@ impl Headline {
         let samples: u64 = window.gpus.iter().map(GpuTrack::samples).sum();
         let from = |what: &str| format!("{what}, {}, {samples} samples", count(window.gpus.len(), "GPU"));
         let memory = window.memory();
-        let source = from("NVML memory");
-        self.put("amu_gb", mean(&memory).map(|bytes| bytes / 1e9), &source);
-        self.put("amu_gib", mean(&memory).map(|bytes| bytes / f64::from(1 << 30)), &source);
+        let with_reserved = window.gpus.iter().any(GpuTrack::reserved_is_used);
+        let memory_source =
+            from(if with_reserved { "NVML memory, the driver's own included" } else { "NVML memory" });
+        self.put("amu_gb", mean(&memory).map(|bytes| bytes / 1e9), &memory_source);
+        self.put("amu_gib", mean(&memory).map(|bytes| bytes / f64::from(1 << 30)), &memory_source);
         self.put("pcu_ratio", mean(&window.utilization()), &from("NVML utilisation"));
         let power = window.power();
         let by_counter = window
@@ -94,7 +96,7 @@ impl Headline {
         );
         let peak_memory =
             window.peak("memory_used_bytes", |gpu| gpu.memory.peak_between(window.from, window.to));
-        self.put("peak_memory_gb", peak_memory.map(|bytes| bytes / 1e9), &from("NVML memory"));
+        self.put("peak_memory_gb", peak_memory.map(|bytes| bytes / 1e9), &memory_source);
         let peak_power = window.peak("power_watts", |gpu| gpu.power.peak_between(window.from, window.to));
         self.put("peak_power_watts", peak_power, &from("NVML power"));
         for name in ["mfu_ratio", "sm_activity_ratio", "tensor_activity_ratio"] {
@@ -216,11 +218,15 @@ impl Window<'_> {
         if self.gpus.is_empty() {
             return Err(self.no_gpus.to_owned());
         }
-        let why = |gpu: &GpuTrack| {
-            let why = gpu.why_unavailable(quantity).unwrap_or("too few readings in this window");
-            format!("GPU {}: {why}", gpu.index())
-        };
-        self.gpus.iter().map(|gpu| value(gpu).ok_or_else(|| why(gpu))).collect()
+        let values: Vec<Option<T>> = self.gpus.iter().map(value).collect();
+        let missing = || self.gpus.iter().zip(&values).filter(|(_, value)| value.is_none());
+        // That a GPU cannot tell at all goes before a window that is too short for another one.
+        let cause = missing().find_map(|(gpu, _)| Some((gpu, gpu.why_unavailable(quantity)?)));
+        let window = missing().next().map(|(gpu, _)| (gpu, "too few readings in this window"));
+        match cause.or(window) {
+            Some((gpu, why)) => Err(format!("GPU {}: {why}", gpu.index())),
+            None => Ok(values.into_iter().flatten().collect()),
+        }
     }
 
     /// Energy of the window; an error where part of it is missing (the command was suspended, NVML

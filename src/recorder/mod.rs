@@ -25,15 +25,23 @@ use progression::Progression;
 /// What the user said of the run, where the log does not or need not.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    pub parameters: Option<f64>,
-    pub sequence_length: Option<f64>,
-    pub global_batch_size: Option<f64>,
+    pub parameters: Option<Given>,
+    pub sequence_length: Option<Given>,
+    pub global_batch_size: Option<Given>,
     /// Iterations left out of the headline window.
     pub warmup: u64,
     /// Points kept for each plot.
     pub history_size: usize,
     /// Seconds between two samples.
     pub interval: f64,
+}
+
+/// A value that the user gave.
+#[derive(Debug, Clone)]
+pub struct Given {
+    pub value: f64,
+    /// By what: a flag, or a key of a file.
+    pub source: String,
 }
 
 /// Everything that is known of a run, in constant memory.
@@ -214,7 +222,7 @@ impl Recorder {
 
     fn sizes(&self, at: Option<f64>) -> progression::Sizes {
         progression::Sizes {
-            global_batch_size: self.options.global_batch_size.or(self.facts.global_batch_size),
+            global_batch_size: given(&self.options.global_batch_size).or(self.facts.global_batch_size),
             tokens_per_iteration: self.facts.tokens_per_iteration,
             world_size: self.facts.job_world_size(),
             log_interval: self.facts.log_interval,
@@ -222,6 +230,11 @@ impl Recorder {
             elapsed: at.map(|at| at - self.started),
         }
     }
+}
+
+/// The value alone.
+fn given(given: &Option<Given>) -> Option<f64> {
+    given.as_ref().map(|given| given.value)
 }
 
 /// Readings further apart than this are not joined: something kept them from being taken.

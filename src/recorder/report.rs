@@ -7,11 +7,11 @@ use crate::model::report::{
     Iterations, Latency, LatencyBin, Model, Phase, PhaseName, SCHEMA, Series, Sourced, Window as WindowName,
 };
 
-use super::Recorder;
 use super::gpu::GpuTrack;
 use super::headline::{Headline, Window};
 use super::meter::{Amount, Meter};
 use super::progression::{Progression, SAMPLES_BY_RATE, TOKENS_BY_RATE, Timing};
+use super::{Given, Recorder};
 
 impl Recorder {
     /// The report as things stand at a moment.
@@ -85,28 +85,23 @@ impl Recorder {
 
     fn model(&self, progression: &Progression) -> Model {
         let from_log = |value: Option<f64>, source: &str| value.map(|value| (value, source.to_owned()));
-        let choose = |flag: &str, given: Option<f64>, log: Option<(f64, String)>| {
-            let (value, source) = given.map(|given| (given, flag.to_owned())).or(log).unzip();
+        let choose = |given: &Option<Given>, log: Option<(f64, String)>| {
+            let given = given.as_ref().map(|given| (given.value, given.source.clone()));
+            let (value, source) = given.or(log).unzip();
             Sourced { value, source }
         };
         let parameters = self.facts.model_parameters();
         let batch = progression.global_batch_size.or(self.facts.global_batch_size);
         Model {
             parameters: choose(
-                "--params",
-                self.options.parameters,
+                &self.options.parameters,
                 parameters.map(|(n, source)| (n, source.to_owned())),
             ),
             sequence_length: choose(
-                "--seq-len",
-                self.options.sequence_length,
+                &self.options.sequence_length,
                 from_log(self.facts.sequence_length, "log"),
             ),
-            global_batch_size: choose(
-                "--global-batch-size",
-                self.options.global_batch_size,
-                from_log(batch, "log"),
-            ),
+            global_batch_size: choose(&self.options.global_batch_size, from_log(batch, "log")),
         }
     }
 

@@ -1,9 +1,9 @@
 //! The table at the end of a run.
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
-use console::style;
+use console::{measure_text_width, style};
 
-use super::text::{plain, title};
+use super::text::{clip, plain, title};
 use super::{AEC, AL, AL_P95, AMU, Headline, IT, JOULES, MFU, PCU, ST, TOKENS, TT};
 use crate::model::Report;
 use crate::model::report::Window;
@@ -109,45 +109,110 @@ fn energy_row(report: &Report) -> Option<Row> {
 }
 
 fn metrics_table(report: &Report, rows: Vec<Row>, width: Option<usize>) -> Vec<String> {
-    let mut table = borderless(width);
-    let whole = "whole run".to_owned();
-    if report.window == Window::Train {
-        let iterations = &report.iterations;
-        let seconds = iterations.seconds.map_or(String::new(), |s| format!(", {}", show_duration(s)));
-        let training = format!("training\n{} it{seconds}", iterations.count);
-        let wall = report.command.wall_seconds.map(show_duration).unwrap_or_default();
-        let whole = format!("{whole}\n{wall}");
-        table.set_header([String::new(), String::new(), training, whole, "from".to_owned()]);
-        table.add_rows(rows);
-    } else {
+    let mut lines = vec![heading(report)];
+    lines.extend(rows);
+    let mut lines: Vec<Vec<String>> = lines.into_iter().map(Vec::from).collect();
+    if report.window != Window::Train {
         // The headline window is the whole run: one column says it all.
-        table.set_header([String::new(), String::new(), whole, "from".to_owned()]);
-        table.add_rows(rows.into_iter().map(|[name, unit, value, _, from]| [name, unit, value, from]));
+        lines.iter_mut().for_each(|line| drop(line.remove(WHOLE_RUN)));
     }
-    let last = table.column_count().saturating_sub(1);
-    let gap = if width.is_some_and(|width| width < 100) { 2 } else { 3 };
+    let from = last_column(&lines);
+    let gap = match width {
+        Some(..45) => 1,
+        Some(..100) => 2,
+        _ => 3,
+    };
+    let lines = width.map_or(lines.clone(), |width| fitting(lines, width, gap));
+    let columns = lines.first().map_or(0, Vec::len);
+    // Without a last column that can be wrapped, nothing is.
+    let mut table = borderless(width.filter(|_| columns > from));
+    let mut lines = lines.into_iter();
+    table.set_header(lines.next().unwrap_or_default());
+    table.add_rows(lines);
     for column in table.column_iter_mut() {
-        column
-            .set_padding((if column.index == 0 { 1 } else { 0 }, if column.index == last { 0 } else { gap }));
-        if column.index != last {
+        let (is_first, is_last) = (column.index == 0, column.index + 1 == columns);
+        column.set_padding((u16::from(is_first), if is_last { 0 } else { gap }));
+        if column.index != from {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }
-        if (2..last).contains(&column.index) {
+        if (2..from).contains(&column.index) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
     table.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
+/// Where the whole run stands in a [`Row`].
+const WHOLE_RUN: usize = 3;
+
+fn heading(report: &Report) -> Row {
+    let whole = "whole run".to_owned();
+    let (training, whole) = if report.window == Window::Train {
+        let iterations = &report.iterations;
+        let seconds = iterations.seconds.map_or(String::new(), |s| format!(", {}", show_duration(s)));
+        let wall = report.command.wall_seconds.map(show_duration).unwrap_or_default();
+        (format!("training\n{} it{seconds}", iterations.count), format!("{whole}\n{wall}"))
+    } else {
+        (whole, String::new())
+    };
+    [String::new(), String::new(), training, whole, "from".to_owned()]
+}
+
+/// The fewest columns in which a text is wrapped, between words.
+const WRAPPED: usize = 24;
+/// The fewest in which what is left of one still says something.
+const CLIPPED: usize = 12;
+
+/// The lines without what a terminal is too narrow for, the right-most first: where a number comes
+/// from, then that of the whole run.
+fn fitting(mut lines: Vec<Vec<String>>, width: usize, gap: u16) -> Vec<Vec<String>> {
+    let last = last_column(&lines);
+    let needed = |lines: &[Vec<String>], columns| {
+        1 + (0..columns).map(|i| widest(lines, i) + usize::from(gap)).sum::<usize>()
+    };
+    let room = width.saturating_sub(needed(&lines, last));
+    if room >= WRAPPED {
+        return lines;
+    }
+    let keep = |lines: &mut [Vec<String>], columns| lines.iter_mut().for_each(|line| line.truncate(columns));
+    if room >= CLIPPED {
+        lines.iter_mut().filter_map(|line| line.last_mut()).for_each(|from| *from = clip(from, room));
+        return lines;
+    }
+    keep(&mut lines, last);
+    if needed(&lines, last) > width + usize::from(gap) {
+        keep(&mut lines, WHOLE_RUN);
+    }
+    lines
+}
+
+fn last_column(lines: &[Vec<String>]) -> usize {
+    lines.first().map_or(0, Vec::len).saturating_sub(1)
+}
+
+/// The width of a column's widest line.
+fn widest(lines: &[Vec<String>], column: usize) -> usize {
+    let cells = lines.iter().filter_map(|line| line.get(column));
+    cells.flat_map(|cell| cell.lines()).map(measure_text_width).max().unwrap_or(0)
+}
+
 fn unknown_table(unknown: Unknown, width: Option<usize>) -> Vec<String> {
     if unknown.is_empty() {
         return Vec::new();
     }
+    let mut lines: Vec<Vec<String>> =
+        unknown.into_iter().map(|(reason, names)| vec![names.join(", "), "–".to_owned(), reason]).collect();
+    let beside = " ".len() + widest(&lines, 0) + "  –  ".chars().count();
+    if width.is_some_and(|width| width < beside + WRAPPED) {
+        // Too narrow for a column of reasons: each follows its names.
+        lines.iter_mut().for_each(|line| *line = vec![line.join(" ")]);
+    }
+    let reasons = last_column(&lines);
     let mut table = borderless(width);
-    table.add_rows(unknown.into_iter().map(|(reason, names)| [names.join(", "), "–".to_owned(), reason]));
+    table.add_rows(lines);
     for column in table.column_iter_mut() {
         column.set_padding((1, 1));
-        if column.index < 2 {
+        if column.index != reasons {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }
     }

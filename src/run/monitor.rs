@@ -44,6 +44,7 @@ pub fn monitor(settings: Settings, subject: &Subject) -> Result<Ending, Error> {
     let only_gpus = process.is_none() && tail.is_none();
     if only_gpus && settings.gpus == GpuChoice::None {
         return Err(Error::usage("with --gpus none there is nothing to measure")
+            .about("gpus")
             .hint("--pid PID names a process, --log FILE its log"));
     }
     let environment = process.map_or(Ok(Environment::Own), |process| Environment::of(process.pid()));

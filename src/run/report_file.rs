@@ -35,6 +35,7 @@ impl ReportFile {
         if let ReportTarget::File(path) = target {
             let usage = |why: String| {
                 Error::usage(format!("the report cannot be written to {}: {why}", path.display()))
+                    .about("report")
                     .hint("-o FILE names another place, -o - prints it on stdout")
             };
             replace::can_replace(path).map_err(usage)?;
@@ -43,8 +44,8 @@ impl ReportFile {
     }
 
     /// Writes the last report: to its file by way of a temporary one, or to stdout. If that fails
-    /// it is printed on stderr, so that nothing is lost.
-    pub fn finish(&self, report: &Report) {
+    /// it is printed on stderr, so that nothing is lost. Answers with the file that has been written.
+    pub fn finish(&self, report: &Report) -> Option<&Path> {
         let json = render::json(report);
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
         *closed = true;
@@ -64,11 +65,13 @@ impl ReportFile {
         if let Err(error) = written {
             let message = format!("effllm: error: the report cannot be written to {place}: {error}\n{json}");
             let _ = io::stderr().write_all(message.as_bytes()); // there is no other place to tell it
+            return None;
         }
+        self.path()
     }
 
     /// The path, unless the report goes to stdout.
-    pub fn path(&self) -> Option<&Path> {
+    fn path(&self) -> Option<&Path> {
         match &self.target {
             ReportTarget::File(path) => Some(path),
             ReportTarget::Stdout => None,

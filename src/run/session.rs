@@ -3,6 +3,7 @@
 
 use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use super::follow::{self, Follower, LogFeed};
 use super::report_file::{KeptCurrent, ReportFile};
 use super::shared::Shared;
 use crate::error::Error;
-use crate::gpu;
+use crate::gpu::{self, GpuChoice};
 use crate::host::{HostSampler, Tree};
 use crate::log::LogReader;
 use crate::model::report::{Command, Status};
@@ -192,9 +193,9 @@ impl Session {
         let verdict = judge(&mut report);
         self.begun = None;
         let is_free = self.terminal.finish().is_ok();
-        self.report_file.finish(&report);
+        let written = self.report_file.finish(&report);
         if is_free && !self.quiet {
-            let _ = self.terminal.print(&closing(&report, &self.report_file));
+            let _ = self.terminal.print(&closing(&report, written));
         }
         if is_free && !verdict.is_empty() {
             let _ = self.terminal.print(&verdict);
@@ -218,8 +219,10 @@ fn sample_gpus(
     clock: Clock,
     recorder: &Shared,
 ) -> Result<(gpu::Sampler, Option<String>), Error> {
+    let asked = settings.places.given("gpus", &settings.gpus);
     let options = gpu::Options {
         choice: settings.gpus.clone(),
+        asked: asked.clone(),
         interval: settings.interval,
         library: settings.nvml_library.clone(),
         visible_devices: environment.variable("CUDA_VISIBLE_DEVICES"),
@@ -233,7 +236,11 @@ fn sample_gpus(
             None
         }
         gpu::Start::Unavailable { reason } => {
-            recorder.lock().no_gpus(reason.clone());
+            let mut recorder = recorder.lock();
+            if matches!(settings.gpus, GpuChoice::List(_)) {
+                recorder.warn(format!("{asked}: none of them is measured: {reason}"));
+            }
+            recorder.no_gpus(reason.clone());
             Some(reason)
         }
     };
@@ -241,9 +248,9 @@ fn sample_gpus(
 }
 
 /// The summary at the end.
-fn closing(report: &Report, file: &ReportFile) -> String {
+fn closing(report: &Report, written: Option<&Path>) -> String {
     let mut text = render::summary(report, view::stderr_width(), console::colors_enabled_stderr());
-    if let Some(path) = file.path() {
+    if let Some(path) = written {
         text += &format!("report: {}\n", path.display());
     }
     text

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::layer::Layer;
+use super::places::Places;
 use crate::error::{self, Error};
 use crate::log::Rules;
 use crate::model::Report;
@@ -25,7 +26,8 @@ pub fn layers(chosen: Option<&Path>) -> Result<Layer, Error> {
 
 /// Rules from a file that the user named.
 pub fn read_rules(file: &Path) -> Result<Rules, Error> {
-    let text = text(file, "--rules FILE, or the key rules of effllm.toml, names a file of rules")?;
+    const WAY_OUT: &str = "--rules FILE, or the key rules of effllm.toml, names a file of rules";
+    let text = text(file, WAY_OUT).map_err(|error| error.about("rules"))?;
     let name = file.file_stem().map_or_else(|| "custom".into(), |stem| stem.to_string_lossy());
     Rules::parse(&text, &file.display().to_string(), &name)
 }
@@ -83,7 +85,9 @@ fn read_if_there(file: &Path) -> Result<Option<Layer>, Error> {
 
 fn read(file: &Path) -> Result<Layer, Error> {
     let text = text(file, "settings are a TOML file whose keys are the long flags of 'effllm run --help'")?;
-    toml::from_str(&text).map_err(|error| {
+    let places = Places::of(&file.display().to_string(), &text);
+    let layer = toml::from_str(&text).map(|layer| Layer { places, ..layer });
+    layer.map_err(|error| {
         let offset = error.span().map_or(0, |span| span.start);
         let (message, own_way_out) = match error.message().rsplit_once('\n') {
             Some((message, way_out)) => (message, Some(way_out)),

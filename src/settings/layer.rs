@@ -7,7 +7,8 @@ use clap::{Args, ValueHint};
 use serde::Deserialize;
 
 use super::gate::{FailFastAfter, GateLayer};
-use super::values::{Bounded, Count, Interval, Patience, ReportTarget, pattern, profile, text_or_number};
+use super::places::Places;
+use super::values::{Bounded, Count, Interval, Patience, ReportTarget, file_name, text_or_number, whole};
 use crate::child::{StdioMode, TakenSignal};
 use crate::gpu::GpuChoice;
 use crate::sink::listen::Address;
@@ -32,19 +33,20 @@ pub(super) const GATE: &str = "Gate";
 pub struct Layer {
     /// Write the JSON report to FILE; `-` prints it on stdout and sends the command's own stdout to
     /// stderr [default: effllm-report.json]
-    #[arg(short = 'o', long, value_name = "FILE", help_heading = REPORT, value_hint = ValueHint::FilePath)]
+    #[arg(short = 'o', long, value_name = "FILE", help_heading = REPORT, value_hint = ValueHint::FilePath,
+          value_parser = file_name::<ReportTarget>())]
     #[serde(default, deserialize_with = "text_or_number")]
     pub report: Option<ReportTarget>,
 
     /// Seconds between two samples, 0.01 to 3600 [default: 1.0] [env:
     /// EFFICIENTLLM_COLLECTION_INTERVAL]
-    #[arg(long, value_name = "SECONDS", help_heading = GPUS)]
+    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true, help_heading = GPUS)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub interval: Option<Interval>,
 
     /// Which GPUs to measure: `auto` (those of CUDA_VISIBLE_DEVICES, else all), `all`, `none`, or
     /// indices and UUIDs, as in `0,1` [default: auto]
-    #[arg(long, value_name = "WHICH", help_heading = GPUS)]
+    #[arg(long, value_name = "WHICH", allow_hyphen_values = true, help_heading = GPUS)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub gpus: Option<GpuChoice>,
 
@@ -53,27 +55,26 @@ pub struct Layer {
     pub nvml_lib: Option<PathBuf>,
 
     /// Parameters of the model, as in `7.6B` [default: from the log]
-    #[arg(long, value_name = "N", help_heading = METRICS)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = METRICS)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub params: Option<Count>,
 
     /// Tokens a sample [default: from the log]
-    #[arg(long, value_name = "N", help_heading = METRICS)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = METRICS)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub seq_len: Option<Count>,
 
     /// Samples an iteration, over the whole job [default: from the log]
-    #[arg(long, value_name = "N", help_heading = METRICS)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = METRICS)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub global_batch_size: Option<Count>,
 
     /// Leave the first N iterations out of the headline metrics [default: 0]
-    #[arg(long, value_name = "N", help_heading = METRICS)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = whole, help_heading = METRICS)]
     pub warmup: Option<u64>,
 
     /// Read the log by a built-in profile; `auto` detects which [default: auto]
     #[arg(long, value_name = "NAME", conflicts_with = "rules", help_heading = LOG)]
-    #[serde(default, deserialize_with = "profile")]
     pub profile: Option<String>,
 
     /// Read the log by the rules in FILE; see effllm-rules(5) [default: none]
@@ -83,7 +84,6 @@ pub struct Layer {
     /// Read progress from lines that match REGEX; its named groups are fields, as in
     /// `step (?P<iteration>\d+) took (?P<step_time_ms>[\d.]+)` [default: none]
     #[arg(long, value_name = "REGEX", help_heading = LOG)]
-    #[serde(default, deserialize_with = "pattern")]
     pub pattern: Option<String>,
 
     /// What to show: `table` below the output, `log` lines every log interval, `auto` (a table
@@ -93,7 +93,7 @@ pub struct Layer {
     pub live: Option<LiveMode>,
 
     /// Iterations between two log lines of `--live log` [default: 10] [env: EFFICIENTLLM_LOG_INTERVAL]
-    #[arg(long, value_name = "N", help_heading = LIVE)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = LIVE)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub log_interval: Option<Bounded>,
 
@@ -102,7 +102,8 @@ pub struct Layer {
     pub tensorboard: Option<PathBuf>,
 
     /// Write samples and records to FILE, .csv or .jsonl [default: none]
-    #[arg(long, value_name = "FILE", help_heading = OUTPUT, value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", help_heading = OUTPUT, value_hint = ValueHint::FilePath,
+          value_parser = file_name::<SeriesFile>())]
     #[serde(default, deserialize_with = "text_or_number")]
     pub series: Option<SeriesFile>,
 
@@ -116,7 +117,7 @@ pub struct Layer {
     pub listen: Option<Address>,
 
     /// Points kept for the report's plots; never changes an average [default: 1000] [env: EFFICIENTLLM_HISTORY_SIZE]
-    #[arg(long, value_name = "N", help_heading = REPORT)]
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = REPORT)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub history_size: Option<Bounded>,
 
@@ -146,7 +147,7 @@ pub struct Layer {
     pub stdio: Option<StdioMode>,
 
     /// Kill what is left so long after a forwarded SIGTERM [default: never]
-    #[arg(long, value_name = "DURATION", help_heading = COMMAND)]
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, help_heading = COMMAND)]
     #[serde(default, deserialize_with = "text_or_number")]
     pub kill_after: Option<Patience>,
 
@@ -162,43 +163,62 @@ pub struct Layer {
     #[arg(long, value_name = "FILE", help_heading = SETTINGS)]
     #[serde(skip)]
     pub config: Option<PathBuf>,
+
+    /// Where a file's layer has its values from.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub places: Places,
 }
 
 impl Layer {
     /// This layer over another one.
-    pub fn or(self, below: Self) -> Self {
+    pub fn or(self, mut below: Self) -> Self {
         // One choice of rules: a layer's own choice hides the other kinds of the layers below.
-        let chooses_rules = self.profile.is_some() || self.rules.is_some();
-        let (profile, rules) =
-            if chooses_rules { (self.profile, self.rules) } else { (below.profile, below.rules) };
-        Self {
-            report: self.report.or(below.report),
-            interval: self.interval.or(below.interval),
-            gpus: self.gpus.or(below.gpus),
-            nvml_lib: self.nvml_lib.or(below.nvml_lib),
-            params: self.params.or(below.params),
-            seq_len: self.seq_len.or(below.seq_len),
-            global_batch_size: self.global_batch_size.or(below.global_batch_size),
-            warmup: self.warmup.or(below.warmup),
+        if self.profile.is_some() || self.rules.is_some() {
+            (below.profile, below.rules) = (None, None);
+        }
+        macro_rules! over {
+            ($($option:ident),*) => {
+                Self {
+                    $($option: match self.$option {
+                        None => below.$option,
+                        own => {
+                            below.places.forget(&stringify!($option).replace('_', "-"));
+                            own
+                        }
+                    },)*
+                    gate: self.gate.or(below.gate),
+                    places: self.places.or(below.places),
+                }
+            };
+        }
+        over!(
+            report,
+            interval,
+            gpus,
+            nvml_lib,
+            params,
+            seq_len,
+            global_batch_size,
+            warmup,
             profile,
             rules,
-            pattern: self.pattern.or(below.pattern),
-            live: self.live.or(below.live),
-            log_interval: self.log_interval.or(below.log_interval),
-            tensorboard: self.tensorboard.or(below.tensorboard),
-            series: self.series.or(below.series),
-            openmetrics: self.openmetrics.or(below.openmetrics),
-            listen: self.listen.or(below.listen),
-            history_size: self.history_size.or(below.history_size),
-            gate: self.gate.or(below.gate),
-            fail_fast: self.fail_fast.or(below.fail_fast),
-            no_unbuffer: self.no_unbuffer.or(below.no_unbuffer),
-            quiet: self.quiet.or(below.quiet),
-            stdio: self.stdio.or(below.stdio),
-            kill_after: self.kill_after.or(below.kill_after),
-            no_forward: self.no_forward.or(below.no_forward),
-            no_mask: self.no_mask.or(below.no_mask),
-            config: self.config.or(below.config),
-        }
+            pattern,
+            live,
+            log_interval,
+            tensorboard,
+            series,
+            openmetrics,
+            listen,
+            history_size,
+            fail_fast,
+            no_unbuffer,
+            quiet,
+            stdio,
+            kill_after,
+            no_forward,
+            no_mask,
+            config
+        )
     }
 }

@@ -8,6 +8,7 @@ mod environment;
 mod file;
 mod gate;
 mod layer;
+mod places;
 mod values;
 
 use std::path::PathBuf;
@@ -17,13 +18,14 @@ pub use environment::metrics_enabled;
 pub use file::{read_report, read_reports};
 pub use gate::{GateLayer, GateSettings};
 pub use layer::{COMMAND, Layer};
-pub use values::{Bounded, Count, Interval, Patience, ReportTarget};
+pub use places::Places;
+pub use values::{Bounded, Count, Interval, Patience, ReportTarget, whole};
 
 use crate::child::{StdioMode, TakenSignal};
 use crate::error::Error;
 use crate::gpu::GpuChoice;
 use crate::log::{LogReader, Rules, profiles};
-use crate::recorder;
+use crate::recorder::{self, Given};
 use crate::sink;
 use crate::view::LiveMode;
 
@@ -38,9 +40,9 @@ pub struct Settings {
     /// Iterations between two console reports.
     pub log_interval: u64,
     pub log: LogRules,
-    pub parameters: Option<f64>,
-    pub sequence_length: Option<f64>,
-    pub global_batch_size: Option<f64>,
+    pub parameters: Option<Given>,
+    pub sequence_length: Option<Given>,
+    pub global_batch_size: Option<Given>,
     pub gpus: GpuChoice,
     pub nvml_library: Option<PathBuf>,
     pub live: LiveMode,
@@ -59,6 +61,8 @@ pub struct Settings {
     pub not_forwarded: Vec<TakenSignal>,
     /// Mask what looks like a secret in the report.
     pub mask: bool,
+    /// Where all of this was given.
+    pub places: Places,
 }
 
 /// By which rules the log is read.
@@ -81,18 +85,26 @@ impl LogRules {
 
     fn load(layer: &Layer) -> Result<Self, Error> {
         let base = match (&layer.rules, layer.profile.as_deref().filter(|name| *name != "auto")) {
-            (Some(file), _) => Some((file::read_rules(file)?, format!("--rules {}", file.display()))),
-            (None, Some(name)) => Some((profiles::load(name)?, format!("--profile {name}"))),
+            (Some(file), _) => {
+                let given = layer.places.given("rules", file.display());
+                Some((file::read_rules(file)?, given))
+            }
+            (None, Some(name)) => {
+                let rules = profiles::load(name).map_err(|error| error.about("profile"))?;
+                Some((rules, layer.places.given("profile", name)))
+            }
             (None, None) => None,
         };
-        let pattern = layer.pattern.as_deref().map(Rules::from_pattern).transpose()?;
+        let pattern = layer.pattern.as_deref().map(Rules::from_pattern).transpose();
+        let pattern = pattern.map_err(|error| error.about("pattern"))?;
+        let by_pattern = layer.places.source("pattern");
         Ok(match (base, pattern) {
             (Some((mut rules, because)), Some(pattern)) => {
                 rules.records.extend(pattern.records);
-                Self::These(Box::new(rules), format!("{because} and --pattern"))
+                Self::These(Box::new(rules), format!("{because} and {by_pattern}"))
             }
             (Some((rules, because)), None) => Self::These(Box::new(rules), because),
-            (None, Some(pattern)) => Self::These(Box::new(pattern), "--pattern".to_owned()),
+            (None, Some(pattern)) => Self::These(Box::new(pattern), by_pattern),
             (None, None) => Self::Auto(profiles::load_all()?),
         })
     }
@@ -102,9 +114,9 @@ impl Settings {
     /// What the recorder is to know of them.
     pub fn recorder_options(&self) -> recorder::Options {
         recorder::Options {
-            parameters: self.parameters,
-            sequence_length: self.sequence_length,
-            global_batch_size: self.global_batch_size,
+            parameters: self.parameters.clone(),
+            sequence_length: self.sequence_length.clone(),
+            global_batch_size: self.global_batch_size.clone(),
             warmup: self.warmup,
             history_size: self.history_size,
             interval: self.interval.as_secs_f64(),
@@ -118,6 +130,9 @@ impl Settings {
         // Before the rules, whose patterns take a while to compile: a slip of the pen is told at once.
         let gate = GateSettings::new(layer.gate.clone(), layer.fail_fast)?;
         let log_interval = layer.log_interval.map_or(10, u64::from);
+        let size = |count: Option<Count>, key| {
+            count.map(|count| Given { value: count.value(), source: layer.places.source(key) })
+        };
         Ok(Self {
             report: layer.report.clone().unwrap_or_else(ReportTarget::default_file),
             interval: layer.interval.unwrap_or_default().0,
@@ -130,10 +145,10 @@ impl Settings {
                 listen: layer.listen,
                 log_interval,
             },
-            log: LogRules::load(&layer)?,
-            parameters: layer.params.map(Count::value),
-            sequence_length: layer.seq_len.map(Count::value),
-            global_batch_size: layer.global_batch_size.map(Count::value),
+            log: LogRules::load(&layer).map_err(|error| layer.places.locate(error))?,
+            parameters: size(layer.params, "params"),
+            sequence_length: size(layer.seq_len, "seq-len"),
+            global_batch_size: size(layer.global_batch_size, "global-batch-size"),
             gpus: layer.gpus.unwrap_or_default(),
             nvml_library: layer.nvml_lib,
             live: layer.live.unwrap_or_default(),
@@ -145,6 +160,7 @@ impl Settings {
             kill_after: layer.kill_after.map(|patience| patience.0),
             not_forwarded: layer.no_forward.unwrap_or_default(),
             mask: !layer.no_mask.unwrap_or(false),
+            places: layer.places,
         })
     }
 }

@@ -1,16 +1,15 @@
 //! The values of settings, each read in one way from a flag, a variable or a file, and checked there.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::Deserialize;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde::de::{Deserializer, Error, Visitor};
 
-use crate::error;
-use crate::log::{Rules, profiles};
 use crate::model::units::{parse_count, parse_duration};
 
 /// Where the report goes.
@@ -27,15 +26,30 @@ impl ReportTarget {
     }
 }
 
+impl TryFrom<OsString> for ReportTarget {
+    type Error = String;
+    fn try_from(name: OsString) -> Result<Self, String> {
+        match name.as_encoded_bytes() {
+            b"" => Err("an empty name is no file; `-` is stdout".to_owned()),
+            b"-" => Ok(Self::Stdout),
+            _ => Ok(Self::File(PathBuf::from(name))),
+        }
+    }
+}
+
 impl FromStr for ReportTarget {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "" => Err("an empty name is no file; `-` is stdout".to_owned()),
-            "-" => Ok(Self::Stdout),
-            file => Ok(Self::File(PathBuf::from(file))),
-        }
+        Self::try_from(OsString::from(text))
     }
+}
+
+/// Reads a name of a file, which need not be UTF-8, from a flag.
+pub fn file_name<T>() -> impl TypedValueParser<Value = T>
+where
+    T: TryFrom<OsString, Error = String> + Clone + Send + Sync + 'static,
+{
+    OsStringValueParser::new().try_map(T::try_from)
 }
 
 /// The time between two samples: 10 ms to an hour.
@@ -76,7 +90,7 @@ impl FromStr for Patience {
     }
 }
 
-/// A number above zero with an optional suffix: 7.6B, 494M, 2048.
+/// A whole number above zero with an optional suffix: 7.6B, 494M, 2048.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Count(f64);
 
@@ -90,7 +104,11 @@ impl FromStr for Count {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         match parse_count(text) {
-            Some(count) if (1.0..=1e18).contains(&count) => Ok(Self(count)),
+            // Of 1.0000000001B the remainder is an error of rounding, of 7.6 it is a suffix left out.
+            Some(count) if (count - count.round()).abs() > 1e-9 * count.abs() => {
+                Err(format!("must be a whole number; did you mean {0}B, {0}M or {0}k?", text.trim()))
+            }
+            Some(count) if (1.0..=1e18).contains(&count) => Ok(Self(count.round())),
             Some(_) => Err("must be between 1 and 1e18".to_owned()),
             None => Err("is no number, as in 7.6B, 494M or 2048".to_owned()),
         }
@@ -111,6 +129,11 @@ impl FromStr for Bounded {
     }
 }
 
+/// Reads a number of iterations, none included, from a flag.
+pub fn whole(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "must be a whole number, 0 or more".to_owned())
+}
+
 impl From<Bounded> for u64 {
     fn from(bounded: Bounded) -> Self {
         Self::from(bounded.0)
@@ -121,29 +144,6 @@ impl From<Bounded> for usize {
     fn from(bounded: Bounded) -> Self {
         Self::try_from(bounded.0).unwrap_or(Self::MAX)
     }
-}
-
-/// The name of a profile in a file: `auto`, or one that there is.
-pub fn profile<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    checked(deserializer, |name| if name == "auto" { Ok(()) } else { profiles::text(name).map(drop) })
-}
-
-/// An expression of one's own in a file.
-pub fn pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    checked(deserializer, |pattern| Rules::from_pattern(pattern).map(drop))
-}
-
-/// A text of a file, checked where an error can still name its place there.
-fn checked<'de, D: Deserializer<'de>>(
-    deserializer: D,
-    check: fn(&str) -> Result<(), error::Error>,
-) -> Result<Option<String>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    let told = |error: error::Error| {
-        let what = error.what.strip_prefix("--pattern: ").unwrap_or(&error.what);
-        D::Error::custom(format!("{what}\n{}", error.way_out.unwrap_or_default()))
-    };
-    check(&text).map_err(told).map(|()| Some(text))
 }
 
 /// Reads a value from a file as it is read from a flag, whether it is written as text or as a number.

@@ -59,11 +59,14 @@ impl Sinks {
     /// # Errors
     /// A folder or file that cannot be written to, an address that cannot be listened at.
     pub fn open(options: &Options) -> Result<Self, Error> {
+        fn opened<T>(sink: Option<Result<T, Error>>, setting: &'static str) -> Result<Option<T>, Error> {
+            sink.transpose().map_err(|error| error.about(setting))
+        }
         Ok(Self {
-            tensorboard: options.tensorboard.as_deref().map(tensorboard::open).transpose()?,
-            series: options.series.as_ref().map(SeriesFile::open).transpose()?,
-            openmetrics: options.openmetrics.as_deref().map(TextFile::prepare).transpose()?,
-            listener: options.listen.map(Listener::bind).transpose()?,
+            tensorboard: opened(options.tensorboard.as_deref().map(tensorboard::open), "tensorboard")?,
+            series: opened(options.series.as_ref().map(SeriesFile::open), "series")?,
+            openmetrics: opened(options.openmetrics.as_deref().map(TextFile::prepare), "openmetrics")?,
+            listener: opened(options.listen.map(Listener::bind), "listen")?,
             options: options.clone(),
         })
     }

@@ -4,7 +4,7 @@
 //! in CSV the others are empty, in JSON Lines they are left out. What could not be read is not
 //! there either, and is never 0.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -31,16 +31,23 @@ enum Format {
     JsonLines,
 }
 
-impl FromStr for SeriesFile {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let path = PathBuf::from(text);
+impl TryFrom<OsString> for SeriesFile {
+    type Error = String;
+    fn try_from(name: OsString) -> Result<Self, String> {
+        let path = PathBuf::from(name);
         let format = match path.extension().and_then(OsStr::to_str) {
             Some("csv") => Format::Csv,
             Some("jsonl") => Format::JsonLines,
             _ => return Err("must end in .csv or .jsonl, which says how it is written".to_owned()),
         };
         Ok(Self { path, format })
+    }
+}
+
+impl FromStr for SeriesFile {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::try_from(OsString::from(text))
     }
 }
 

@@ -49,6 +49,11 @@ fn a_link_that_another_user_has_planted_is_not_followed() {
     assert_eq!((done.code(), done.stdout().as_str()), (Some(2), ""));
     assert!(done.stderr().contains("another user's link"), "{}", done.stderr());
     assert_eq!(shell.read("mine"), "precious");
+    // A link of one's own that leads to it is not followed there either.
+    symlink("shared/report.json", shell.path("latest.json")).expect("a link");
+    let done = shell.run("-o latest.json", "echo started").done();
+    assert_eq!((done.code(), done.stdout().as_str()), (Some(2), ""));
+    assert_eq!(shell.read("mine"), "precious");
     // Planted while the command runs: the report is printed, and the link is left alone.
     fs::rename(shell.path("shared/report.json"), shell.path("shared/x")).expect("renamed");
     let done = shell.run("-o shared/report.json", "mv shared/x shared/report.json; exit 3").done();

@@ -294,6 +294,10 @@ fn an_old_driver_measures_what_it_can() {
     let report = shell.run("--interval 0.1", "sleep 0.3").done().report();
     // The first version of the call counts what the driver keeps for itself as used.
     assert_near(report.metric("amu_gb"), 10.0 + 512.0 * 1024.0 * 1024.0 / 1e9, 1e-6);
+    for metric in ["amu_gb", "amu_gib", "peak_memory_gb"] {
+        let source = report.text(&format!("provenance.{metric}"));
+        assert!(source.starts_with("NVML memory, the driver's own included, 1 GPU"), "{source}");
+    }
     assert_near(report.metric("aec_watts"), 150.0, 1e-3);
     let mut shell = Shell::new();
     shell.gpus("missing_symbols = ['nvmlDeviceGetTotalEnergyConsumption', 'nvmlDeviceGetUtilizationRates', 'nvmlShutdown']");
@@ -502,6 +506,37 @@ fn a_gpu_that_is_not_there_is_an_error_before_the_command_starts() {
         assert!(stderr.contains("3 NVIDIA L4 (GPU-33333333-"), "{stderr}");
         assert!(!shell.exists("started") && !shell.exists("effllm-report.json"));
     }
+}
+
+#[test]
+fn gpus_that_were_asked_for_and_cannot_be_measured_are_a_warning() {
+    let mut shell = Shell::new();
+    let done = shell.run("--gpus 0", "true").done();
+    let report = done.report();
+    let [warning] = report.warnings()[..] else { panic!("{:?}", report.warnings()) };
+    assert!(warning.starts_with("--gpus 0: none of them is measured: no-nvml-in-this-test.so"), "{warning}");
+    shell.gpus("gpu = []");
+    shell.write("effllm.toml", "gpus = '0,GPU-1'\n");
+    assert_eq!(
+        shell.run("", "true").done().report().warnings(),
+        ["gpus = 0,GPU-1 in effllm.toml: none of them is measured: NVML shows no GPU on this node"]
+    );
+    for whichever in ["auto", "all", "none"] {
+        let report = shell.run(&format!("--gpus {whichever}"), "true").done().report();
+        assert_eq!(report.warnings(), [""; 0], "{whichever}");
+    }
+}
+
+#[test]
+fn the_gpu_that_cannot_tell_is_the_reason_not_a_short_run() {
+    let mut shell = Shell::new();
+    // One reading before the command starts and one after it: no peak between.
+    shell.gpus("gpu = [{ power_watts = 100 }, { not_supported = ['nvmlDeviceGetPowerUsage'] }]");
+    let report = shell.run("--interval 3600", "true").done().report();
+    let why = report.why_null("peak_power_watts");
+    assert!(why.starts_with("GPU 1: NVML: not supported"), "{why}");
+    let why = report.why_null("peak_memory_gb");
+    assert_eq!(why, "GPU 0: too few readings in this window");
 }
 
 #[test]

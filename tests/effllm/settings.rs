@@ -1,7 +1,9 @@
 //! Every bad setting is found before the command starts, and says where it is and what to do; a later
 //! layer goes before an earlier one.
 
+use std::ffi::OsString;
 use std::fs;
+use std::os::unix::ffi::OsStringExt;
 
 use insta::assert_snapshot;
 
@@ -138,12 +140,13 @@ fn a_profile_and_rules_of_ones_own_are_one_choice() {
 fn an_interval_that_is_none_is_refused() {
     let shell = Shell::new();
     assert_snapshot!(refused(&shell, &["--interval", "0"]), @r"
-    error: invalid value '0' for '--interval <SECONDS>': must be between 0.01 and 3600 seconds
+    effllm: error: invalid value '0' for '--interval <SECONDS>': must be between 0.01 and 3600 seconds
 
     For more information, try '--help'.
     ");
     for none in ["NaN", "-1", "abc", "", "inf", "0.001", "3601"] {
         let said = refused(&shell, &[&format!("--interval={none}")]);
+        assert_eq!(refused(&shell, &["--interval", none]), said);
         assert!(
             said.contains(&format!("invalid value '{none}' for '--interval <SECONDS>': ")) || none.is_empty(),
             "{said}"
@@ -173,15 +176,43 @@ fn numbers_that_are_none_are_refused_by_name() {
         "--gpus=0,,1",
         "--report=",
     ] {
-        let name = option.split('=').next().expect("a name");
+        let (name, value) = option.split_once('=').expect("a name and a value");
         let said = refused(&shell, &[option]);
+        assert_eq!(refused(&shell, &[name, value]), said);
         assert!(said.contains(name) && said.lines().count() <= 6, "{option}: {said}");
+        assert!(!said.contains("invalid digit"), "{option}: {said}");
+    }
+}
+
+#[test]
+fn a_number_without_its_suffix_is_no_count() {
+    let shell = Shell::new();
+    assert_snapshot!(refused(&shell, &["--params", "7.6"]), @r"
+    effllm: error: invalid value '7.6' for '--params <N>': must be a whole number; did you mean 7.6B, 7.6M or 7.6k?
+
+    For more information, try '--help'.
+    ");
+    for option in ["--seq-len=1.5", "--global-batch-size=31.9", "--seq-len=2.00001"] {
+        assert!(refused(&shell, &[option]).contains("must be a whole number"), "{option}");
+    }
+    shell.write("effllm.toml", "seq-len = 2048\nparams = 7.6\n");
+    assert!(
+        refused(&shell, &[])
+            .starts_with("effllm: error: effllm.toml:2:10: params: '7.6' must be a whole number")
+    );
+    // These are whole, however they are written.
+    for (params, value) in [("494.032768M", 494_032_768.0), ("7.6B", 7.6e9), ("1e3", 1000.0), ("0.3k", 300.0)]
+    {
+        let done = Shell::new();
+        let report = done.effllm(["run", "-q", "--params", params, "--", "true"]).done().report();
+        assert_eq!(parameters(&report), value);
     }
 }
 
 #[test]
 fn a_misspelt_flag_is_answered_with_the_nearest_one() {
     let said = refused(&Shell::new(), &["--intervall", "1"]);
+    assert!(said.starts_with("effllm: error: "), "{said}");
     assert!(said.contains("'--intervall'") && said.contains("'--interval'"), "{said}");
 }
 
@@ -191,8 +222,16 @@ fn a_command_is_needed() {
     for arguments in [&["run"][..], &["run", "--"], &["run", "--interval", "1"], &["run", "true"]] {
         let done = shell.effllm(arguments).done();
         assert_eq!(done.code(), Some(2), "{arguments:?}: {}", done.stderr());
-        assert!(!done.stderr().is_empty());
+        assert!(done.stderr().starts_with("effllm: error: "), "{arguments:?}: {}", done.stderr());
     }
+    let done = shell.effllm(["run", "python", "train.py"]).done();
+    assert!(
+        done.stderr().contains("tip: the command comes behind '--': effllm run [OPTIONS] -- python …"),
+        "{}",
+        done.stderr()
+    );
+    let done = shell.effllm(["run", "--help"]).done();
+    assert!(done.stdout().starts_with("Examples:") && done.stderr().is_empty());
 }
 
 #[test]
@@ -219,7 +258,101 @@ fn a_report_that_could_not_be_written_is_refused() {
     ");
 }
 
+#[test]
+fn a_file_may_have_any_name() {
+    let shell = Shell::new();
+    let name = |end: &str| OsString::from_vec([b"\xff", end.as_bytes()].concat());
+    let arguments = ["run", "-q", "-o"].map(OsString::from).into_iter().chain([name(".json")]);
+    let arguments = arguments.chain([OsString::from("--series"), name(".csv")]);
+    let done = shell.effllm(arguments.chain(["--", "true"].map(OsString::from))).done();
+    assert_eq!((done.code(), done.stderr()), (Some(0), String::new()));
+    assert!(shell.path(name(".csv")).is_file());
+    Report::parse(&fs::read_to_string(shell.path(name(".json"))).expect("a report"));
+}
+
 // Files
+
+#[test]
+fn what_a_files_values_lead_to_names_the_file_the_line_and_the_key() {
+    let shell = Shell::new();
+    shell.write("home/.config/effllm/config.toml", "# mine\nrules = 'nope.toml'\n");
+    assert_snapshot!(refused(&shell, &[]), @r"
+    effllm: error: $PWD/home/.config/effllm/config.toml:2:9: rules: cannot read nope.toml: No such file or directory (os error 2)
+        rules = 'nope.toml'
+                ^
+      --rules FILE, or the key rules of effllm.toml, names a file of rules
+    ");
+    let said = |text: &str| {
+        let mut shell = Shell::new();
+        shell.gpus("gpu = [{ name = 'A', uuid = 'GPU-a' }, { name = 'B', uuid = 'GPU-b' }]");
+        shell.write("effllm.toml", format!("# ours\n{text}\n"));
+        // What a flag says does not come from the file.
+        let flag = text.split(' ').next().expect("a key");
+        let of_the_flag = refused(&shell, &[&format!("--{flag}"), "/proc/no/such,thing.csv"]);
+        assert!(!of_the_flag.contains("effllm.toml"), "{of_the_flag}");
+        refused(&shell, &[])
+    };
+    assert_snapshot!(said("gpus = '9'"), @r"
+    effllm: error: effllm.toml:2:8: gpus 9: no such GPU
+        gpus = '9'
+               ^
+      there are 2: 0 A (GPU-a), 1 B (GPU-b)
+    ");
+    assert_snapshot!(said("report = 'nowhere/x.json'"), @r"
+    effllm: error: effllm.toml:2:10: report: the report cannot be written to nowhere/x.json: No such file or directory (os error 2)
+        report = 'nowhere/x.json'
+                 ^
+      -o FILE names another place, -o - prints it on stdout
+    ");
+    assert_snapshot!(said("tensorboard = '/proc/x'"), @r"
+    effllm: error: effllm.toml:2:15: tensorboard: TensorBoard's folder /proc/x cannot be written to: No such file or directory (os error 2)
+        tensorboard = '/proc/x'
+                      ^
+      --tensorboard DIR names another one; it is made if it is not there
+    ");
+    assert_snapshot!(said("series = 'nowhere/x.csv'"), @r"
+    effllm: error: effllm.toml:2:10: series: the series cannot be written to nowhere/x.csv: No such file or directory (os error 2)
+        series = 'nowhere/x.csv'
+                 ^
+      --series FILE names another place, in a folder that is there
+    ");
+    assert_snapshot!(said("openmetrics = 'nowhere/x.prom'"), @r"
+    effllm: error: effllm.toml:2:15: openmetrics: OpenMetrics cannot be written to nowhere/x.prom: No such file or directory (os error 2)
+        openmetrics = 'nowhere/x.prom'
+                      ^
+      --openmetrics FILE names another place, in a folder that is there
+    ");
+    assert_snapshot!(said("listen = '192.0.2.1:80'"), @r"
+    effllm: error: effllm.toml:2:10: listen: cannot listen at 192.0.2.1:80: Cannot assign requested address (os error 99)
+        listen = '192.0.2.1:80'
+                 ^
+      --listen PORT names another port, 0 any that is free
+    ");
+    assert_snapshot!(said("pattern = '('"), @r"
+    effllm: error: effllm.toml:2:11: pattern: this is no regular expression: unclosed group
+        (
+        ^
+      the syntax is that of https://docs.rs/regex: no look-around, no back-references
+    ");
+    assert!(
+        said("profile = 'x'")
+            .starts_with("effllm: error: effllm.toml:2:11: profile: no profile is named 'x'")
+    );
+}
+
+#[test]
+fn the_report_says_by_what_a_value_was_given() {
+    let shell = Shell::new();
+    shell.write("home/.config/effllm/config.toml", "seq-len = 2048\nglobal-batch-size = 4\nparams = '1B'\n");
+    shell.write("effllm.toml", "params = '2B'\nprofile = 'megatron'\ngpus = 'none'\n");
+    let report = shell.effllm(["run", "-q", "--global-batch-size", "8", "--", "true"]).done().report();
+    assert_eq!(report.text("model.parameters.source"), "params in effllm.toml");
+    let user = shell.path("home/.config/effllm/config.toml");
+    assert_eq!(report.text("model.sequence_length.source"), format!("seq-len in {}", user.display()));
+    assert_eq!(report.text("model.global_batch_size.source"), "--global-batch-size");
+    assert_eq!(report.text("log.profile_source"), "profile = megatron in effllm.toml");
+    assert_eq!(report.why_null("amu_gb"), "gpus = none in effllm.toml");
+}
 
 #[test]
 fn a_bad_project_file_is_shown_with_file_line_and_column() {
@@ -270,8 +403,8 @@ fn a_bad_project_file_is_shown_with_file_line_and_column() {
     assert!(shown[3].starts_with("  did you mean 'megatron'? the built-in profiles are "), "{profile}");
     assert_snapshot!(said("pattern = '(?P<tokns>.*)'\n"), @r"
     effllm: error: effllm.toml:1:11: pattern: group 'tokns' is no field
-        pattern = '(?P<tokns>.*)'
-                  ^
+        (?P<tokns>.*)
+            ^
       did you mean 'tokens'? effllm-rules(5) lists the fields
     ");
     assert_snapshot!(said("gpus = '0,x'\n"), @r"

@@ -511,6 +511,36 @@ fn a_report_that_is_a_link_is_written_to_where_it_leads() {
 }
 
 #[test]
+fn a_link_to_what_is_not_there_yet_leads_there_too() {
+    let shell = Shell::new();
+    shell.write("results/old.json", "");
+    symlink("results/newest.json", shell.path("latest.json")).expect("a link");
+    symlink("run-1.json", shell.path("results/newest.json")).expect("a link");
+    assert!(shell.run("-o latest.json", "true").done().status.success());
+    assert!(fs::symlink_metadata(shell.path("latest.json")).expect("the link").is_symlink());
+    assert!(fs::symlink_metadata(shell.path("results/newest.json")).expect("the link").is_symlink());
+    Report::parse(&shell.read("results/run-1.json"));
+    symlink("loop.json", shell.path("loop.json")).expect("a link");
+    let done = shell.run("-o loop.json", "touch started").done();
+    assert!(!shell.exists("started") && done.code() == Some(2), "{}", done.stderr());
+}
+
+#[test]
+fn a_report_in_shared_memory_is_a_file_like_any() {
+    let folder = tempfile::TempDir::new_in("/dev/shm").expect("shared memory");
+    let path = folder.path().join("report.json");
+    for _ in 0..2 {
+        let shell = Shell::new();
+        let done = shell.effllm(["run", "-q", "-o", path.to_str().expect("UTF-8"), "--", "true"]).done();
+        assert_eq!((done.code(), done.stderr()), (Some(0), String::new()));
+        Report::parse(&fs::read_to_string(&path).expect("a report"));
+    }
+    let shell = Shell::new();
+    let done = shell.run("-o /dev/no-such-thing", "touch started").done();
+    assert!(!shell.exists("started") && done.code() == Some(2), "{}", done.stderr());
+}
+
+#[test]
 fn a_report_can_be_written_into_a_pipe() {
     let shell = Shell::new();
     mkfifo(&shell.path("pipe"), Mode::S_IRWXU).expect("a named pipe");
@@ -542,7 +572,8 @@ fn a_device_is_not_replaced_by_a_report() {
 fn a_report_that_cannot_be_written_at_the_end_is_printed_instead() {
     let shell = Shell::new();
     shell.write("results/keep", "");
-    let done = shell.run("-o results/report.json", "rm -r results; exit 4").done();
+    let script = "rm -r results; exit 4";
+    let done = shell.run("-o results/report.json", script).done();
     assert_eq!(done.code(), Some(4));
     let stderr = done.stderr();
     let (error, json) = stderr.split_once('\n').expect("an error and a report");
@@ -551,6 +582,14 @@ fn a_report_that_cannot_be_written_at_the_end_is_printed_instead() {
         "{error}"
     );
     assert_eq!(Report::parse(json).at("command.exit.code"), 4);
+    shell.write("results/keep", "");
+    for place in ["results/report.json", "/dev/full"] {
+        let done = shell.effllm(["run", "-o", place, "--", "sh", "-c", script]).done();
+        let stderr = done.stderr();
+        assert!(stderr.contains("effllm: error: the report cannot be written to "), "{stderr}");
+        // The summary is there, but does not speak of a report that is not.
+        assert!(stderr.contains("\neffllm · sh -c") && !stderr.contains("\nreport: "), "{stderr}");
+    }
 }
 
 #[test]

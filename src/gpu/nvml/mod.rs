@@ -100,14 +100,15 @@ impl Gpu<'_> {
     /// Reads what the GPU is.
     pub fn identity(&self, selected_because: &str) -> GpuIdentity {
         let mut unavailable = BTreeMap::new();
+        let memory = self.fact("memory_total_bytes", &mut unavailable, memory);
         GpuIdentity {
             index: self.index,
             uuid: self
                 .fact("uuid", &mut unavailable, |device| device.uuid().map_err(failure("nvmlDeviceGetUUID"))),
             name: self
                 .fact("name", &mut unavailable, |device| device.name().map_err(failure("nvmlDeviceGetName"))),
-            memory_total_bytes: self
-                .fact("memory_total_bytes", &mut unavailable, |device| Ok(memory(device)?.total)),
+            memory_total_bytes: memory.as_ref().map(|memory| memory.total),
+            reserved_is_used: memory.is_some_and(|memory| memory.reserved_is_used),
             power_limit_watts: self.fact("power_limit_watts", &mut unavailable, |device| {
                 let milliwatts = device.enforced_power_limit();
                 Ok(f64::from(milliwatts.map_err(failure("nvmlDeviceGetEnforcedPowerLimit"))?) / 1e3)

@@ -32,13 +32,15 @@ pub struct Failure {
 pub struct Memory {
     pub used: u64,
     pub total: u64,
+    /// `used` has in it what the driver keeps for itself.
+    pub reserved_is_used: bool,
 }
 
 /// Since driver 510, nvmlDeviceGetMemoryInfo_v2 counts what the driver keeps for itself apart from
 /// what is used. The first version, which counts both as used, is for libraries without the second.
 pub fn memory(device: &Device) -> Result<Memory, Failure> {
     match device.memory_info().map_err(failure("nvmlDeviceGetMemoryInfo_v2")) {
-        Ok(memory) => Ok(Memory { used: memory.used, total: memory.total }),
+        Ok(memory) => Ok(Memory { used: memory.used, total: memory.total, reserved_is_used: false }),
         Err(Failure { lasting: true, .. }) => memory_v1(device).map_err(failure("nvmlDeviceGetMemoryInfo")),
         Err(failure) => Err(failure),
     }
@@ -54,11 +56,11 @@ fn memory_v1(device: &Device) -> Result<Memory, NvmlError> {
         nvml_try(call(device.handle(), memory.as_mut_ptr()))?;
         memory.assume_init()
     };
-    Ok(Memory { used: memory.used, total: memory.total })
+    Ok(Memory { used: memory.used, total: memory.total, reserved_is_used: true })
 }
 
 fn memory_used(device: &Device) -> Result<f64, Failure> {
-    let Memory { used, total } = memory(device)?;
+    let Memory { used, total, .. } = memory(device)?;
     if used > total {
         return Err(implausible(format!("{used} of {total} bytes")));
     }
