@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::model::Event;
 
+use super::clean::Line;
 use super::lines::Arrival;
-use super::parser::{Line, Parser, Signs};
+use super::parser::{Parser, Signs};
 use super::rules::Rules;
 use super::sieve::{self, Sieve};
 
@@ -32,7 +33,7 @@ impl Detector {
 
     /// Takes a line; the first profile that is sure is returned with all that it has recognised.
     pub fn line(&mut self, line: Line<'_>, at: Option<Arrival>) -> Option<(Parser, Vec<Event>)> {
-        let concerned = self.sieve.groups(line.text);
+        let concerned = self.sieve.groups(line.whole);
         for (i, (parser, backlog)) in self.candidates.iter_mut().enumerate() {
             if concerned & sieve::bit(i) != 0 || parser.expects_more() {
                 parser.line(line, at, backlog);

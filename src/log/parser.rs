@@ -5,20 +5,12 @@ use std::sync::{Arc, OnceLock};
 
 use crate::model::{Event, Facts, Progress};
 
+use super::clean::Line;
 use super::field;
 use super::lines::Arrival;
 use super::pattern::Pattern;
 use super::rules::{RecordRule, Rules, Sign};
 use super::sieve::Sieve;
-
-/// A line without its escape sequences.
-#[derive(Debug, Clone, Copy)]
-pub struct Line<'l> {
-    /// All of it.
-    pub whole: &'l [u8],
-    /// What its launcher put no prefix before.
-    pub text: &'l [u8],
-}
 
 /// So many records in a row that count upwards behind the last one are no other rank's late lines.
 const LONGEST_RISE: u32 = 3;
@@ -134,7 +126,7 @@ impl Parser {
     /// Takes a line, and when it arrived if that is known.
     pub fn line(&mut self, line: Line<'_>, at: Option<Arrival>, out: &mut Vec<Event>) {
         let openers = || self.rules.openers().map(std::iter::once);
-        let groups = self.sieve.get_or_init(|| Sieve::new(openers())).groups(line.text);
+        let groups = self.sieve.get_or_init(|| Sieve::new(openers())).groups(line.whole);
         if self.expects_more() || groups != 0 {
             self.read(line, groups, at, out);
         }
@@ -142,12 +134,12 @@ impl Parser {
 
     /// Takes a line that may match the openers of some groups.
     fn read(&mut self, line: Line<'_>, groups: u64, at: Option<Arrival>, out: &mut Vec<Event>) {
-        if matches_any(&self.rules.ignore, groups, line.text) {
+        if matches_any(&self.rules.ignore, groups, line) {
             return;
         }
-        self.signs.sure += u64::from(matches_any(&self.rules.signs, groups, line.text));
-        self.read_facts(line.text, groups, out);
-        if self.last_iteration.is_some() && matches_any(&self.rules.restart, groups, line.text) {
+        self.signs.sure += u64::from(matches_any(&self.rules.signs, groups, line));
+        self.read_facts(line, groups, out);
+        if self.last_iteration.is_some() && matches_any(&self.rules.restart, groups, line) {
             self.flush(out);
             self.restart_announced = true;
             out.push(Event::Restart { at: at.map(|at| at.last) });
@@ -155,20 +147,20 @@ impl Parser {
         let records = self.match_records(line, groups);
         // A bar has no newline: what stands behind it was told after it.
         let pauses = self.rules.pause.iter().filter(|pattern| pattern.may_match(groups));
-        let pause = pauses.filter_map(|pattern| pattern.start(line.text)).min();
+        let pause = pauses.filter_map(|pattern| pattern.start(line)).min();
         let is_behind = pause.zip(records.first()).is_some_and(|(pause, (record, ..))| pause > *record);
         if pause.is_some() && !is_behind {
             self.pause(out);
         }
         if records.is_empty() {
-            self.go_on(line.text, out);
+            self.go_on(line, out);
         }
         for (_, rule, mut record) in records {
             self.take_header(rule, &mut record);
             self.close(out);
             let RecordRule { more, end, bar, .. } = &self.rules.records[rule];
             record.at = at.map(|at| if *bar { at.first } else { at.last });
-            let ended = end.as_ref().is_some_and(|end| end.is_match(line.text));
+            let ended = end.as_ref().is_some_and(|end| end.is_match(line));
             if more.is_some() && !ended {
                 self.block = Some(Block { rule, record, lines: 1, foreign: 0 });
             } else {
@@ -194,12 +186,12 @@ impl Parser {
         out.push(Event::Pause);
     }
 
-    fn read_facts(&mut self, line: &[u8], groups: u64, out: &mut Vec<Event>) {
+    fn read_facts(&mut self, line: Line<'_>, groups: u64, out: &mut Vec<Event>) {
         let mut facts = None;
         let of_profile = self.rules.facts.iter().zip(std::iter::repeat(1));
         let all = of_profile.chain(self.rules.hints.iter().zip(std::iter::repeat(0)));
         for (pattern, sign) in all.filter(|(pattern, _)| pattern.may_match(groups)) {
-            for captures in pattern.all(line) {
+            for (_, captures) in pattern.all(line) {
                 self.signs.facts += sign;
                 field::set_facts(facts.get_or_insert_with(|| self.facts.clone()), &pattern.values(&captures));
             }
@@ -216,24 +208,24 @@ impl Parser {
         let mut matches: Vec<(usize, usize, usize, Progress)> = Vec::new();
         let records = self.rules.records.iter().enumerate();
         for (number, rule) in records.filter(|(_, rule)| rule.line.may_match(groups)) {
-            for captures in rule.line.all(line.text) {
-                let Some(whole) = captures.get(0) else { continue };
+            for (start, captures) in rule.line.all(line) {
+                let end = start + captures.get_match().len();
                 if rule.line.is_unbelievable("iteration", &captures) {
                     continue;
                 }
-                if matches.iter().any(|(start, end, ..)| whole.start() < *end && *start < whole.end()) {
+                if matches.iter().any(|(other, its_end, ..)| start < *its_end && *other < end) {
                     continue;
                 }
                 let mut record = Progress::default();
                 for (binding, value) in rule.line.values(&captures) {
                     field::set_progress(&mut record, binding, &value);
                 }
-                matches.push((whole.start(), whole.end(), number, record));
+                matches.push((start, end, number, record));
             }
         }
         matches.sort_by_key(|(start, ..)| *start);
         let starts: Vec<usize> =
-            matches.iter().skip(1).map(|(start, ..)| *start).chain([line.text.len()]).collect();
+            matches.iter().skip(1).map(|(start, ..)| *start).chain([line.whole.len()]).collect();
         let mut from = 0;
         let mut records = Vec::new();
         for ((start, _, number, mut record), to) in matches.into_iter().zip(starts) {
@@ -243,9 +235,9 @@ impl Parser {
                 Sign::Weak => self.signs.weak += 1,
                 Sign::None => {}
             }
-            read_fields(&rule.fields, line.text.get(from..to).unwrap_or_default(), &mut record);
+            read_fields(&rule.fields, line.between(from, to), &mut record);
             record.smoothed = rule.bar;
-            record.engine = rule.by.as_ref().map(|by| by.matched(line.whole));
+            record.engine = rule.by.as_ref().map(|by| by.matched(line));
             records.push((start, number, record));
             from = to;
         }
@@ -253,7 +245,7 @@ impl Parser {
     }
 
     /// Adds a line to the record of several lines that has begun, if it belongs to it.
-    fn go_on(&mut self, line: &[u8], out: &mut Vec<Event>) {
+    fn go_on(&mut self, line: Line<'_>, out: &mut Vec<Event>) {
         let Some(block) = &mut self.block else { return };
         let rule = &self.rules.records[block.rule];
         let ended = rule.end.as_ref().is_some_and(|end| end.is_match(line));
@@ -449,11 +441,11 @@ impl Parser {
     }
 }
 
-fn matches_any(patterns: &[Pattern], groups: u64, line: &[u8]) -> bool {
+fn matches_any(patterns: &[Pattern], groups: u64, line: Line<'_>) -> bool {
     patterns.iter().any(|pattern| pattern.may_match(groups) && pattern.is_match(line))
 }
 
-fn read_fields(patterns: &[Pattern], line: &[u8], record: &mut Progress) {
+fn read_fields(patterns: &[Pattern], line: Line<'_>, record: &mut Progress) {
     for pattern in patterns {
         let Some(captures) = pattern.captures(line) else { continue };
         for (binding, value) in pattern.values(&captures) {

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use regex::bytes::{Captures, Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
 
+use super::clean::Line;
 use super::field::{self, Binding, Value};
 use super::sieve;
 
@@ -138,35 +139,52 @@ impl Pattern {
         self.group.is_none_or(|group| groups & sieve::bit(group) != 0)
     }
 
-    pub fn is_match(&self, line: &[u8]) -> bool {
-        let is_match = self.regex().is_some_and(|regex| regex.is_match(line));
+    pub fn is_match(&self, line: Line<'_>) -> bool {
+        let is_match = self.regex().is_some_and(|regex| line.texts().any(|text| regex.is_match(text)));
         if let Some(watch) = self.watch.as_ref().filter(|_| is_match) {
             watch.note(&[]);
         }
         is_match
     }
 
-    /// Where the first match begins.
-    pub fn start(&self, line: &[u8]) -> Option<usize> {
-        let start = self.regex()?.find(line)?.start();
-        if let Some(watch) = &self.watch {
+    /// Where in the whole line the first match begins.
+    pub fn start(&self, line: Line<'_>) -> Option<usize> {
+        let regex = self.regex()?;
+        let mut starts =
+            line.texts().filter_map(|text| Some(line.whole.len() - text.len() + regex.find(text)?.start()));
+        let start = starts.next();
+        if let Some(watch) = self.watch.as_ref().filter(|_| start.is_some()) {
             watch.note(&[]);
         }
-        Some(start)
+        start
     }
 
-    pub fn captures<'l>(&self, line: &'l [u8]) -> Option<Captures<'l>> {
-        self.regex()?.captures(line)
+    pub fn captures<'l>(&self, line: Line<'l>) -> Option<Captures<'l>> {
+        let regex = self.regex()?;
+        line.texts().find_map(|text| regex.captures(text))
     }
 
-    pub fn all<'p, 'l: 'p>(&'p self, line: &'l [u8]) -> impl Iterator<Item = Captures<'l>> + 'p {
-        self.regex().into_iter().flat_map(move |regex| regex.captures_iter(line))
+    /// Every match, with where in the whole line it begins.
+    pub fn all<'p, 'l: 'p>(&'p self, line: Line<'l>) -> impl Iterator<Item = (usize, Captures<'l>)> + 'p {
+        let in_text = move |regex: &'p Regex, text: &'l [u8]| {
+            let before = line.whole.len() - text.len();
+            let mut all = regex
+                .captures_iter(text)
+                .map(move |captures| (before + captures.get_match().start(), captures))
+                .peekable();
+            all.peek().is_some().then_some(all)
+        };
+        self.regex()
+            .and_then(|regex| line.texts().find_map(|text| in_text(regex, text)))
+            .into_iter()
+            .flatten()
     }
 
-    /// All that the pattern matches in a line, put together.
-    pub fn matched(&self, line: &[u8]) -> String {
-        let parts = self.all(line).filter_map(|captures| captures.get(0)).map(|part| part.as_bytes());
-        let matched = parts.map(String::from_utf8_lossy).collect::<Vec<_>>().join(" ");
+    /// All that the pattern matches in a whole line, put together.
+    pub fn matched(&self, line: Line<'_>) -> String {
+        let parts = self.regex().into_iter().flat_map(|regex| regex.find_iter(line.whole));
+        let parts = parts.map(|part| String::from_utf8_lossy(part.as_bytes()));
+        let matched = parts.collect::<Vec<_>>().join(" ");
         if let Some(watch) = self.watch.as_ref().filter(|_| !matched.is_empty()) {
             watch.note(&[]);
         }

@@ -2,10 +2,10 @@
 
 use crate::model::Event;
 
-use super::clean::{without_escapes, without_prefix};
+use super::clean::{Line, without_escapes};
 use super::detect::Detector;
 use super::lines::{Arrival, LineSplitter};
-use super::parser::{Line, Parser};
+use super::parser::Parser;
 use super::rules::Rules;
 
 /// Which stream bytes came from: each has its own unfinished line.
@@ -116,7 +116,7 @@ impl Lines {
     fn take(&mut self, line: &[u8], at: Arrival, out: &mut Vec<Event>) {
         self.count += 1;
         let whole = without_escapes(line);
-        let line = Line { whole: &whole, text: without_prefix(&whole) };
+        let line = Line::new(&whole);
         let at = self.live.then_some(at);
         match &mut self.profile {
             Profile::Chosen(parser) => parser.line(line, at, out),

@@ -3,7 +3,7 @@
 //! A set of rules says which lines are progress records and what they state. All patterns are
 //! regular expressions as <https://docs.rs/regex> describes them, over bytes; their named groups are
 //! fields ([`field`]). A line is matched without its escape sequences and without its launcher's
-//! prefix (`0: `, `[rank0]:`, `(Trainer pid=71) `).
+//! prefix (`0: `, `[rank0]:`, `(Trainer pid=71) `), or else with it ([`Line`](super::clean::Line)).
 //!
 //! ```toml
 //! description = "what writes such logs"

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::table;
-use crate::log::clean::{without_escapes, without_prefix};
+use crate::log::clean::{Line, without_escapes};
 use crate::log::lines::LineSplitter;
 use crate::log::near::{Near, Search};
 use crate::log::pattern::Watch;
@@ -132,9 +132,9 @@ impl Explainer {
         self.count(&events);
         self.profiles.iter_mut().for_each(|profile| profile.count(number));
         let line = without_escapes(line);
-        let line = without_prefix(&line);
+        let line = Line::new(&line);
         if self.chosen.is_none() && self.choose() {
-            self.decided = Some((number, kept(line)));
+            self.decided = Some((number, kept(line.text())));
         }
         match self.chosen.and_then(|chosen| self.profiles.get_mut(chosen)) {
             Some(profile) => profile.look(number, line, |_| true),
@@ -142,7 +142,7 @@ impl Explainer {
                 self.profiles
                     .iter_mut()
                     .for_each(|profile| profile.look(number, line, |purpose| purpose == Purpose::Record));
-                self.backlog.push_back((number, kept(line)));
+                self.backlog.push_back((number, kept(line.whole)));
                 if self.backlog.len() > LONGEST_BACKLOG {
                     self.backlog.pop_front();
                 }
@@ -164,7 +164,7 @@ impl Explainer {
         self.chosen = Some(profile);
         for (number, line) in std::mem::take(&mut self.backlog) {
             if let Some(profile) = self.profiles.get_mut(profile) {
-                profile.look(number, &line, |purpose| purpose != Purpose::Record);
+                profile.look(number, Line::new(&line), |purpose| purpose != Purpose::Record);
             }
         }
         true
@@ -206,9 +206,10 @@ impl WatchedProfile {
         }
     }
 
-    /// Compares a line with those patterns that have not matched yet. What a record's line may say
+    /// Compares a line, in each form that it was tried in, with those patterns that have not matched
+    /// yet. What a record's line may say
     /// besides is looked for only in lines of that record.
-    fn look(&mut self, number: u64, line: &[u8], concerns: impl Fn(Purpose) -> bool) {
+    fn look(&mut self, number: u64, line: Line<'_>, concerns: impl Fn(Purpose) -> bool) {
         let opens = |pattern: &&WatchedPattern| {
             pattern.last_line == number
                 && matches!(pattern.purpose, Purpose::Record | Purpose::More | Purpose::End)
@@ -221,7 +222,8 @@ impl WatchedProfile {
             };
             if is_due && concerns(pattern.purpose) {
                 let text = &pattern.text;
-                pattern.search.get_or_insert_with(|| Search::new(text)).look(number, line);
+                let search = pattern.search.get_or_insert_with(|| Search::new(text));
+                line.texts().for_each(|text| search.look(number, text));
             }
         }
     }

@@ -128,6 +128,22 @@ fn without_counts_or_sizes_throughput_is_null_and_says_what_to_give() {
 }
 
 #[test]
+fn prefixes_of_launchers_and_what_looks_like_them_lose_no_iteration() {
+    for (pattern, log) in [
+        (r"(?P<iteration>\d+): loss (?P<loss>[\d.]+)", "1: loss 2.5\n2: loss 2.4\n3: loss 2.3\n"),
+        (
+            r"^step (?P<iteration>\d+)",
+            "step 1\n[rank0]: step 2\n[rank1]: step 2\n(TaskRunner pid=7) step 3\n",
+        ),
+    ] {
+        let shell = Shell::new();
+        shell.write("train.log", log);
+        let arguments = ["run", "--quiet", "--pattern", pattern, "--", "cat", "train.log"];
+        assert_eq!(shell.effllm(arguments).done().report().at("iterations.count"), 3, "{pattern}");
+    }
+}
+
+#[test]
 fn a_log_without_iterations_says_so_and_the_window_is_the_run() {
     let report = read("", "nothing of interest\n");
     assert_eq!(report.text("window"), "run");

@@ -184,6 +184,71 @@ fn a_reader_that_goes_away_ends_the_following() {
     assert!(status.success(), "{status}");
 }
 
+// Prefixes of launchers
+
+/// What `--events` tells of a log, without the profile's name.
+#[track_caller]
+fn events(log: &str, rules: &str) -> Vec<Value> {
+    let desk = Desk::new();
+    desk.write("log", log);
+    desk.write("own.toml", rules);
+    let rules = if rules.contains('\n') { "--rules own.toml".into() } else { format!("--pattern '{rules}'") };
+    let printed = desk.parse(&format!("{rules} --events log")).done().stdout;
+    let without_name = |line: &str| {
+        let mut event: Value = serde_json::from_str(line).unwrap();
+        event.as_object_mut().unwrap().remove("profile");
+        event
+    };
+    printed.lines().map(without_name).collect()
+}
+
+#[test]
+fn what_looks_like_a_prefix_may_be_the_lines_own() {
+    let numbered = "1: loss 2.5\n2: loss 2.25\n3: loss 2.125\n";
+    let expected = [(1, 2.5), (2, 2.25), (3, 2.125)].map(|(i, loss)| json!({"iteration": i, "loss": loss}));
+    for pattern in [
+        r"(?P<iteration>\d+): loss (?P<loss>[\d.]+)",
+        r"^(?P<iteration>\d+): loss (?P<loss>[\d.]+)$",
+        // What a record's line says besides, each by itself.
+        "[[record]]\nline = 'loss (?P<loss>[\\d.]+)'\nfields = ['^(?P<iteration>\\d+): ']",
+    ] {
+        assert_eq!(events(numbered, pattern), expected, "{pattern}");
+        let ranks = numbered.lines().flat_map(|line| [format!("0: {line}\n"), format!("1: {line}\n")]);
+        assert_eq!(events(&ranks.collect::<String>(), pattern), expected, "{pattern}, of two ranks");
+    }
+    let steps = "step-1: 5 ms\nstep-2: 7 ms\n";
+    let pattern = r"step-(?P<iteration>\d+): (?P<step_time_s>\d+) ms";
+    let expected = [(1, 5), (2, 7)].map(|(i, time)| json!({"iteration": i, "step_time_s": time}));
+    assert_eq!(events(steps, pattern), expected);
+    let pause =
+        "pause = ['^save-\\d+: ']\nignore = ['^old-1: ']\n[[record]]\nline = 'step (?P<iteration>\\d+)'";
+    let log = "step 1\nsave-1: done\nold-1: step 2\nstep 3\n";
+    assert_eq!(events(log, pause), [json!({"iteration": 1}), json!({"iteration": 3})]);
+}
+
+#[test]
+fn an_anchored_pattern_matches_behind_every_prefix_and_ranks_are_one() {
+    let log = "\
+step 1
+[rank0]: step 2
+[rank1]: step 2
+(TaskRunner pid=7) step 3
+[1,0]<stdout>:step 4
+[1,1]<stdout>:step 4
+node01: step 5
+node02: step 5
+0: [default0]:step 6
+[INFO|trainer.py:2414] 2025-06-01 08:00:00,001 >> step 7
+step 8
+";
+    let expected = (1..=8).map(|i| json!({"iteration": i})).collect::<Vec<_>>();
+    assert_eq!(events(log, r"^step (?P<iteration>\d+)$"), expected);
+    assert_eq!(events(log, "[[record]]\nline = '^step (?P<iteration>\\d+)$'"), expected);
+    // A line that begins with a space of its own.
+    let log = " step 1\n[default3]: step 2\n[rank0]:  step 3\n";
+    assert_eq!(events(log, r"^ step (?P<iteration>\d+)"), expected[..3]);
+}
+
 // Why a log is read as it is
 
 #[test]
@@ -263,4 +328,22 @@ fn an_explanation_takes_no_orders_from_the_log() {
         .stdout;
     assert!(!explained.contains(['\x1b', '\u{202e}', '\x07']), "{explained:?}");
     assert!(explained.contains("--pattern record: step"), "{explained}");
+}
+
+#[test]
+fn an_explanation_knows_what_looks_like_a_prefix() {
+    let desk = Desk::new();
+    desk.write("log", "[rank0]: step-1: 5 ms\n");
+    let explained = |pattern| desk.parse(&format!("--pattern '{pattern}' --explain log")).done().stdout;
+    let matched = explained(r"^step-(?P<iteration>\d+): (?P<step_time_ms>\d+) ms");
+    assert!(matched.contains("log: 1 lines, 1 progress records"), "{matched}");
+    assert!(matched.contains("iteration 1, step_time 0.0050"), "{matched}");
+    desk.write("own.toml", "pause = ['^step-\\d+: ']\n[[record]]\nline = 'epoch (?P<epoch>\\d+)'\n");
+    let paused = desk.parse("--rules own.toml --explain log").done().stdout;
+    assert!(paused.contains(" pause  own.toml:1      1     1"), "{paused}");
+    // Each text that was tried is compared with the pattern.
+    let within = explained(r"^step-(?P<iteration>\d+): (?P<step_time_s>\d+) s");
+    assert!(within.contains("   line 1: step-1: 5 ms\n"), "{within}");
+    let whole = explained(r"rank0\]: step-(?P<iteration>\d+) took");
+    assert!(whole.contains("   line 1: [rank0]: step-1: 5 ms\n"), "{whole}");
 }
