@@ -115,7 +115,7 @@ fn what_the_caller_has_changed_is_still_so() {
             }
             libc::sigprocmask(libc::SIG_SETMASK, &raw const blocked, std::ptr::null_mut());
             libc::umask(0o027);
-            libc::nice(3);
+            libc::setpriority(libc::PRIO_PROCESS, 0, 13);
             libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
             libc::prctl(libc::PR_SET_TIMERSLACK, 123_456);
             libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0);
@@ -141,7 +141,7 @@ fn what_the_caller_has_changed_is_still_so() {
         "signal 13: 1",
         "signal 40: 1",
         "umask: 23",
-        "niceness: 3",
+        "niceness: 13",
         "scheduler: 3",
         "no_new_privs: 1",
         "pdeathsig: 10",

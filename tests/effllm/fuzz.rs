@@ -1,9 +1,11 @@
 //! The fuzz targets over mangled logs and rules, the same for the same seed, for as many seconds as
 //! `EFFLLM_FUZZ_SECONDS` says (default 2). `EFFLLM_FUZZ_SEED` begins elsewhere.
 //!
-//! libFuzzer does it better (`fuzz/`), but needs a nightly compiler.
+//! libFuzzer does it better (`fuzz/`, whose first lines say how); what it has found worth keeping is
+//! tried here each time.
 
 use std::env;
+use std::fs;
 use std::panic::{self, AssertUnwindSafe};
 use std::time::{Duration, Instant};
 
@@ -30,6 +32,21 @@ fn no_target_fails_on_a_mangled_log() {
         if begun.elapsed() >= seconds {
             println!("{} inputs", seed - first + 1);
             break;
+        }
+    }
+}
+
+#[test]
+fn no_target_fails_on_what_libfuzzer_has_kept() {
+    for (name, target) in targets::TARGETS {
+        let folder = format!("{}/fuzz/corpus/{name}", env!("CARGO_MANIFEST_DIR"));
+        let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder}: {error}"));
+        let files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+        assert!(!files.is_empty(), "{folder}");
+        for file in files {
+            let data = fs::read(&file).expect("a file of the repository");
+            let tried = panic::catch_unwind(AssertUnwindSafe(|| target(&data)));
+            assert!(tried.is_ok(), "{}", file.display());
         }
     }
 }
