@@ -12,6 +12,9 @@ use crate::child::{Action, Arrival, Change, Ending, Origin, Policy, Signals, cha
 use crate::host::descendants;
 use crate::view::{Key, Keyboard};
 
+/// Nobody tells a command that runs in the background of `fg`: SIGCONT comes only to one that stood.
+const FOREGROUND_LOOKED_FOR_EVERY: Duration = Duration::from_millis(200);
+
 /// What others are told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
@@ -133,6 +136,9 @@ impl Supervised<'_> {
     /// Waits for a signal, for something that was typed, or for the time to kill. An interruption is
     /// no error: whatever happened, the command is looked at.
     fn wait(&mut self, until: Option<Instant>) {
+        let is_in_background = self.keyboard.as_ref().is_some_and(|keyboard| !keyboard.is_held());
+        let look_at = is_in_background.then(|| Instant::now() + FOREGROUND_LOOKED_FOR_EVERY);
+        let until = until.into_iter().chain(look_at).min();
         let timeout = until.map_or(PollTimeout::NONE, |until| {
             // Rounded up, so as not to wake before the time.
             let left = until.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
@@ -144,6 +150,9 @@ impl Supervised<'_> {
         let _ = poll(&mut awaited, timeout);
         let is_typed = awaited.get(1).is_some_and(|keyboard| keyboard.any() == Some(true));
         drop(awaited);
+        if is_in_background && let Some(keyboard) = &mut self.keyboard {
+            keyboard.hold();
+        }
         if is_typed && let Some(keyboard) = &mut self.keyboard {
             let pid = self.pid;
             let keys = keyboard.relay(|terminal| is_stopped_by_default(terminal, pid));

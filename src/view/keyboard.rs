@@ -69,6 +69,11 @@ impl Keyboard {
         self.held = self.set(&raw);
     }
 
+    /// Whether the terminal is raw for the command, or will never be again.
+    pub fn is_held(&self) -> bool {
+        self.held || self.hung_up
+    }
+
     /// Gives the keys their usual meaning back: the command has ended, and Ctrl-C is for effllm. What
     /// the command has left to be shown still ends its lines by itself.
     pub fn release_keys(&mut self) {

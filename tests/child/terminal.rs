@@ -339,7 +339,8 @@ fn in_the_background_the_terminal_is_the_shells() {
     let shell = Shell::new();
     let screen = Screen::new(24, 80);
     let _session = interactive(&shell, &screen, "--stdio pty --live table");
-    screen.press("$run sh -c 'until [ -e go ]; do sleep 0.05; done; read line; echo got $line' &\r");
+    screen.press("$run sh -c '>begun; until [ -e go ]; do sleep 0.05; done; read line; echo got $line' &\r");
+    until("the command", || shell.exists("begun"));
     screen.press("echo prompt$((1+1))\r");
     screen.wait_for("prompt2");
     screen.press("fg\r");
