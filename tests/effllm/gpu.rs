@@ -447,8 +447,8 @@ fn a_sample_comes_before_the_command_starts_and_one_after_it_ends() {
     let [first, last] = samples[..] else { panic!("{} samples", samples.len()) };
     assert!(first < started && ended < last, "{first} {started} {ended} {last}");
     let report = shell.report();
-    // Two readings are enough for the energy of any run.
-    assert_near(report.metric("energy_joules"), 500.0 * report.number("command.wall_seconds"), 1e-3);
+    // Two readings are enough for the energy of any run; they are taken a moment outside it.
+    assert_near(report.metric("energy_joules"), 500.0 * report.number("command.wall_seconds"), 0.05);
 }
 
 // Which GPUs
