@@ -23,8 +23,8 @@ pub struct Amount {
 /// Adds up an amount that a log states by a counter, or by what each record adds to it.
 #[derive(Debug, Clone)]
 pub struct Meter {
-    pub run: Option<Amount>,
-    pub train: Option<Amount>,
+    run: Option<Amount>,
+    train: Option<Amount>,
     /// Where the amounts come from.
     pub source: &'static str,
     /// Statements that those around them speak against, and which were left out.
@@ -36,14 +36,14 @@ pub struct Meter {
     /// A later reading that is not what the records add up to, until the next one speaks for or
     /// against it.
     doubted: Option<f64>,
-    /// What the records say was added since the believed reading, counted in its place.
+    /// What the records say was added from the believed reading to that one.
     provisional: f64,
     /// The counter was right where the records' own amounts were not.
     own_misleads: bool,
     /// Whether the log may be the job's from its first iteration on.
     is_whole: bool,
     by_counter: bool,
-    /// The time since the last reading, and what the records say was added in it.
+    /// The time since the believed reading, and what the records say was added in it.
     unread: Span,
     unread_own: Option<f64>,
     usual: Usual,
@@ -136,28 +136,23 @@ impl Meter {
             return self.believe(reading, own);
         };
         let risen = reading - before;
+        let since_doubt = own.map(|own| own - self.provisional);
         match self.doubted {
-            _ if self.is_plausible(risen, own.map(|own| own + self.provisional)) => {
-                self.believe(reading, Some(risen - self.provisional));
-            }
+            _ if self.is_plausible(risen, own) => self.believe(reading, Some(risen)),
             // It goes on from there: lines were lost, or a job has restarted.
-            Some(doubted) if reading > doubted && self.is_plausible(reading - doubted, own) => {
+            Some(doubted) if reading > doubted && self.is_plausible(reading - doubted, since_doubt) => {
                 self.disbelieved -= 1;
-                self.believe(reading, Some(reading - doubted));
+                self.believe(reading, Some(self.provisional + (reading - doubted)));
             }
             // Two readings speak against what the records say of themselves.
             Some(doubted) if reading > doubted && risen > 0.0 => {
                 self.disbelieved -= 1;
                 self.own_misleads = true;
-                self.believe(reading, Some(risen - self.provisional));
+                self.believe(reading, Some(risen));
             }
             _ => {
                 self.disbelieved += 1;
-                self.doubted = Some(reading);
-                if let Some(own) = own {
-                    self.provisional += own;
-                    self.add_unread(own);
-                }
+                (self.doubted, self.provisional) = (Some(reading), own.unwrap_or(0.0));
             }
         }
     }
@@ -165,15 +160,22 @@ impl Meter {
     fn believe(&mut self, reading: f64, amount: Option<f64>) {
         self.source = self.counter_name;
         if let Some(amount) = amount {
-            self.add_unread(amount);
+            self.add(amount, self.unread);
         }
         self.counter = Some(reading);
         self.forget_doubt();
     }
 
-    fn add_unread(&mut self, amount: f64) {
-        self.add(amount, self.unread);
-        (self.unread, self.unread_own) = (NOTHING_UNREAD, None);
+    /// The amount of the headline window, or of the whole run. Up to a reading that is doubted the
+    /// records' own amounts count.
+    pub fn amount(&self, counted: bool) -> Option<Amount> {
+        let known = if counted { self.train } else { self.run };
+        if self.provisional <= 0.0 || counted && !self.unread.counted {
+            return known;
+        }
+        let mut amount = known.unwrap_or_default();
+        amount.add(self.provisional, self.unread);
+        Some(amount)
     }
 
     /// Whether a counter can have risen so, where the records say how much was added.
@@ -185,11 +187,16 @@ impl Meter {
     fn add(&mut self, amount: f64, span: Span) {
         let windows = [Some(&mut self.run), span.counted.then_some(&mut self.train)];
         for window in windows.into_iter().flatten() {
-            let sum = window.get_or_insert_default();
-            sum.total += amount;
-            if let Some(seconds) = span.seconds {
-                sum.rate.add(amount, seconds);
-            }
+            window.get_or_insert_default().add(amount, span);
+        }
+    }
+}
+
+impl Amount {
+    fn add(&mut self, amount: f64, span: Span) {
+        self.total += amount;
+        if let Some(seconds) = span.seconds {
+            self.rate.add(amount, seconds);
         }
     }
 }
@@ -232,7 +239,7 @@ mod tests {
             let reading = (i % 10 == 0).then_some(f64::from(i) * 100.0);
             meter.read(span(0.5), reading, Some((7.0, "derived")), true);
         }
-        let run = meter.run.unwrap_or_default();
+        let run = meter.amount(false).unwrap_or_default();
         assert_eq!((run.total, run.rate), (2000.0, Rate { amount: 2000.0, seconds: 10.0 }));
     }
 
@@ -242,7 +249,7 @@ mod tests {
         for reading in [100.0, 200.0, 110.0, 210.0] {
             meter.read(span(1.0), Some(reading), Some((100.0, "derived")), true);
         }
-        assert_eq!(meter.run.map(|run| run.total), Some(400.0));
+        assert_eq!(meter.amount(false).map(|run| run.total), Some(400.0));
     }
 
     #[test]
@@ -251,7 +258,7 @@ mod tests {
         for reading in [100.0, 200.0, 1e15, 400.0, 500.0] {
             meter.read(span(1.0), Some(reading), Some((100.0, "derived")), true);
         }
-        assert_eq!((meter.run.map(|run| run.total), meter.disbelieved), (Some(500.0), 1));
+        assert_eq!((meter.amount(false).map(|run| run.total), meter.disbelieved), (Some(500.0), 1));
     }
 
     #[test]
@@ -262,7 +269,7 @@ mod tests {
                 let reading = if i as usize == lie_at { lie } else { f64::from(i) * 8.0 };
                 meter.read(span(0.5), Some(reading), Some((8.0, "derived")), true);
             }
-            meter.run.map(|run| (run.total, run.rate.seconds))
+            meter.amount(false).map(|run| (run.total, run.rate.seconds))
         };
         for (lie_at, lie) in [(11, 3.0), (11, 880.0), (20, 1600.0), (1, 80.0), (11, 0.0), (1, 0.0)] {
             assert_eq!(total(lie_at, lie), Some((160.0, 10.0)), "{lie} at {lie_at}");
@@ -273,7 +280,7 @@ mod tests {
     fn a_counter_that_never_moves_counts_nothing() {
         let mut meter = Meter::new("consumed samples");
         (0..20).for_each(|_| meter.read(span(0.5), Some(0.0), Some((8.0, "derived")), true));
-        assert_eq!((meter.run.map(|run| run.total), meter.source), (Some(160.0), "derived"));
+        assert_eq!((meter.amount(false).map(|run| run.total), meter.source), (Some(160.0), "derived"));
     }
 
     #[test]
@@ -282,7 +289,7 @@ mod tests {
         for i in 1..=20u32 {
             meter.read(span(0.5), Some(f64::from(i) * 64.0), Some((8.0, "derived")), true);
         }
-        let run = meter.run.unwrap_or_default();
+        let run = meter.amount(false).unwrap_or_default();
         assert_eq!((run.total, run.rate.seconds, meter.disbelieved), (1280.0, 10.0, 0));
     }
 
@@ -293,7 +300,7 @@ mod tests {
             let tokens = if i == 11 { 1e15 } else { 1000.0 };
             meter.read(span(0.5), None, Some((tokens, "tokens in the log")), false);
         }
-        let run = meter.run.unwrap_or_default();
+        let run = meter.amount(false).unwrap_or_default();
         assert_eq!((run.rate.per_second(), meter.disbelieved), (Some(2000.0), 1));
     }
 
@@ -303,7 +310,7 @@ mod tests {
         meter.read(span(1.0), Some(100.0), Some((100.0, "derived")), true);
         meter.restart();
         meter.read(span(1.0), Some(200.0), Some((100.0, "derived")), true);
-        assert_eq!(meter.run.map(|run| run.total), Some(200.0));
+        assert_eq!(meter.amount(false).map(|run| run.total), Some(200.0));
     }
 
     #[test]
@@ -311,7 +318,7 @@ mod tests {
         let mut meter = Meter::new("counter");
         meter.read(span(1.0), None, Some((10.0, "derived")), false);
         meter.read(Span { seconds: None, counted: true }, None, Some((10.0, "derived")), false);
-        let run = meter.run.unwrap_or_default();
+        let run = meter.amount(false).unwrap_or_default();
         assert_eq!((run.total, run.rate.per_second()), (20.0, Some(10.0)));
     }
 }

@@ -264,7 +264,7 @@ impl Source<'_> {
     }
 
     fn amounts(&self, which: Which) -> Amounts {
-        let of = |meter: &Meter| if which == Which::Counted { meter.train } else { meter.run };
+        let of = |meter: &Meter| meter.amount(which == Which::Counted);
         let nothing = || self.no_iterations().to_owned();
         let sums = if which == Which::Counted { &self.progression.train } else { &self.progression.run };
         let has_iterations = sums.iterations > 0;
