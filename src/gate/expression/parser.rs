@@ -141,6 +141,10 @@ impl<'a> Cursor<'a> {
         if word.is_empty() {
             return Err(self.error(place, missing, FORM));
         }
+        if is_ambiguous(word) {
+            let plain = format!("write {} or {}", word.replace(',', "."), word.replace(',', ""));
+            return Err(self.error(place, &format!("'{word}' can be read in two ways"), &plain));
+        }
         let number = parse_number(word)
             .ok_or_else(|| self.error(place.clone(), &format!("'{word}' is no number"), FORM))?;
         Ok((number, place))
@@ -220,6 +224,13 @@ impl<'a> Cursor<'a> {
             way_out: way_out.to_owned(),
         }
     }
+}
+
+/// Whether a number's only comma may set off thousands or decimals. One way or the other a limit would
+/// be a thousand times what was meant, and a gate would pass whatever happens.
+fn is_ambiguous(number: &str) -> bool {
+    let ends = number.split_once(',').map(|(_, behind)| behind);
+    ends.is_some_and(|behind| behind.len() == 3 && behind.bytes().all(|digit| digit.is_ascii_digit()))
 }
 
 /// The length of the number that a text begins with: a sign, digits with separators, an exponent.

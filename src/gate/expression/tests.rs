@@ -28,6 +28,20 @@ fn what_is_written_is_understood() {
 }
 
 #[test]
+fn a_comma_that_can_be_read_in_two_ways_is_refused() {
+    for (text, way_out) in [
+        ("al <= 0,500 s", "write 0.500 or 0500"),
+        ("al <= 1,250 s", "write 1.250 or 1250"),
+        ("tokens_per_sec >= baseline - 1,000", "write 1.000 or 1000"),
+    ] {
+        let error = text.parse::<Expression>().expect_err(text);
+        let told = format!("{error:?}");
+        assert!(told.contains("can be read in two ways") && told.contains(way_out), "{told}");
+    }
+    assert_eq!(parse("tokens_per_sec >= 1,048,576").to_string(), "tokens_per_sec >= 1048576");
+}
+
+#[test]
 fn a_baseline_is_changed() {
     for (text, printed, limit) in [
         ("al <= baseline", "al <= baseline", 2.0),
