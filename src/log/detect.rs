@@ -7,8 +7,9 @@ use crate::model::Event;
 use super::clean::Line;
 use super::lines::Arrival;
 use super::parser::{Parser, Signs};
+use super::pattern::bit;
 use super::rules::Rules;
-use super::sieve::{self, Sieve};
+use super::sieve::Sieve;
 
 /// Events kept of a profile that may yet be chosen.
 const LONGEST_BACKLOG: usize = 2_000;
@@ -35,7 +36,7 @@ impl Detector {
     pub fn line(&mut self, line: Line<'_>, at: Option<Arrival>) -> Option<(Parser, Vec<Event>)> {
         let concerned = self.sieve.groups(line.whole);
         for (i, (parser, backlog)) in self.candidates.iter_mut().enumerate() {
-            if concerned & sieve::bit(i) != 0 || parser.expects_more() {
+            if concerned & bit(i) != 0 || parser.expects_more() {
                 parser.line(line, at, backlog);
                 shorten(backlog, parser);
             }

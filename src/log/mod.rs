@@ -20,6 +20,7 @@ pub mod rules;
 pub mod sieve;
 pub mod tail;
 pub mod timestamp;
+pub mod words;
 
 pub use reader::{LogReader, Source};
 pub use rules::Rules;

@@ -8,7 +8,7 @@ use regex_syntax::ParserBuilder;
 
 use super::clean::Line;
 use super::field::{self, Binding, Value};
-use super::sieve;
+use super::words;
 
 /// A pattern and what its groups mean.
 ///
@@ -57,6 +57,11 @@ impl Watch {
     }
 }
 
+/// The bit of a group in what [`Sieve::groups`](super::sieve::Sieve::groups) returns.
+pub fn bit(group: usize) -> u64 {
+    1 << (group % u64::BITS as usize)
+}
+
 /// What is wrong with a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PatternError {
@@ -72,13 +77,13 @@ impl Pattern {
         let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
         let parsed = parser.parse(text).map_err(|error| not_regular(&error))?;
         let mut bindings = Vec::new();
-        for (group, name) in sieve::group_names(&parsed) {
+        for (group, name) in words::group_names(&parsed) {
             match field::bind(&name) {
                 Ok(binding) => bindings.push((group, binding)),
                 Err(way_out) => return Err(unknown_group(text, &name, way_out)),
             }
         }
-        let words = sieve::required_words(&parsed).unwrap_or_default();
+        let words = words::required_words(&parsed).unwrap_or_default();
         Ok(Self {
             text: text.to_owned(),
             regex: OnceLock::new(),
@@ -136,7 +141,7 @@ impl Pattern {
 
     /// Whether a line may match, of which a sieve has found the groups.
     pub fn may_match(&self, groups: u64) -> bool {
-        self.group.is_none_or(|group| groups & sieve::bit(group) != 0)
+        self.group.is_none_or(|group| groups & bit(group) != 0)
     }
 
     pub fn is_match(&self, line: Line<'_>) -> bool {

@@ -7,8 +7,10 @@ pub mod curve;
 pub mod integral;
 pub mod latency;
 pub mod rate;
+pub mod usual;
 
 pub use curve::Area;
 pub use integral::{EnergyCounter, Integral};
 pub use latency::Latencies;
 pub use rate::Rate;
+pub use usual::Usual;

@@ -1,6 +1,6 @@
 //! Tokens or samples: how many there were, and in how much time.
 
-use crate::metrics::Rate;
+use crate::metrics::{Rate, Usual};
 
 /// The time that one or several records speak of.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -198,29 +198,6 @@ impl Amount {
         if let Some(seconds) = span.seconds {
             self.rate.add(amount, seconds);
         }
-    }
-}
-
-/// What amounts usually are, to know one that lies.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Usual {
-    seen: u32,
-    largest: f64,
-}
-
-impl Usual {
-    /// So many times the largest so far is no measurement.
-    const FAR: f64 = 1e4;
-    /// With fewer seen, nothing is usual.
-    const ENOUGH: u32 = 3;
-
-    pub fn note(&mut self, amount: f64) {
-        self.seen = self.seen.saturating_add(1);
-        self.largest = self.largest.max(amount);
-    }
-
-    pub fn is_far_beyond(&self, amount: f64) -> bool {
-        self.seen >= Self::ENOUGH && self.largest > 0.0 && amount > Self::FAR * self.largest
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::metrics::{Latencies, Rate};
+use crate::metrics::{Latencies, Rate, Usual};
 use crate::model::report::IterationSeries;
 use crate::model::{Progress, Scope};
 
-use super::meter::{Meter, Span, Usual};
+use super::meter::{Meter, Span};
 use super::serving::Serving;
 use super::thin::{Merge, Thinned};
 
