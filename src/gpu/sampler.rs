@@ -185,6 +185,7 @@ fn silent(index: u32) -> GpuIdentity {
         reserved_is_used: false,
         power_limit_watts: None,
         selected_because: String::new(),
+        listed_again: Vec::new(),
         unavailable: facts.chain(Gpu::quantities()).map(reason).collect(),
     }
 }
@@ -229,15 +230,20 @@ fn choose(
         .choice
         .select(&present, options.visible_devices.as_deref(), options.device_order.as_deref(), &options.asked)
         .map_err(Err)?;
-    let (mut identities, mut chosen) = (Vec::new(), Vec::new());
+    let mut chosen: Vec<(&Present, GpuIdentity)> = Vec::new();
     for index in &selection.indices {
-        if let Some((_, identity)) = seen().find(|(present, _)| present.index == *index) {
-            identities.push(GpuIdentity { selected_because: selection.because.clone(), ..identity.clone() });
-            chosen.extend(threads.remove(index));
+        let Some((present, identity)) = seen().find(|(present, _)| present.index == *index) else { continue };
+        match chosen.iter_mut().find(|(known, _)| known.is(present)) {
+            Some((_, known)) => known.listed_again.push(*index),
+            None => {
+                let selected_because = selection.because.clone();
+                chosen.push((present, GpuIdentity { selected_because, ..identity.clone() }));
+            }
         }
     }
-    if identities.is_empty() {
+    if chosen.is_empty() {
         return Err(unavailable(selection.because));
     }
-    Ok((identities, chosen))
+    let threads = chosen.iter().filter_map(|(present, _)| threads.remove(&present.index)).collect();
+    Ok((chosen.into_iter().map(|(_, identity)| identity).collect(), threads))
 }

@@ -32,6 +32,8 @@ pub struct Present {
     /// NVML's index.
     pub index: u32,
     pub uuid: Option<String>,
+    /// Where it sits: `00000000:1B:00.0`.
+    pub pci_bus_id: Option<String>,
     pub name: Option<String>,
     /// UUIDs of the MIG devices that the GPU is divided into.
     pub mig_uuids: Vec<String>,
@@ -44,6 +46,14 @@ pub struct Selection {
     pub indices: Vec<u32>,
     /// Why these; where there are none, why none.
     pub because: String,
+}
+
+impl Present {
+    /// Whether NVML lists one GPU under two indices. A UUID alone does not tell: faulty boards share one.
+    pub fn is(&self, other: &Self) -> bool {
+        let place = |gpu: &Self| gpu.uuid.clone().zip(gpu.pci_bus_id.clone());
+        place(self).is_some() && place(self) == place(other)
+    }
 }
 
 impl GpuChoice {
@@ -228,7 +238,13 @@ fn counts_as_nvml(device_order: Option<&str>, present: &[Present]) -> bool {
 
 fn with_uuid(beginning: &str, present: &[Present]) -> Vec<u32> {
     let fits = |gpu: &&Present| gpu.uuid.as_deref().is_some_and(|uuid| begins(uuid, beginning));
-    present.iter().filter(fits).map(|gpu| gpu.index).collect()
+    let mut found: Vec<&Present> = Vec::new();
+    for gpu in present.iter().filter(fits) {
+        if !found.iter().any(|known| known.is(gpu)) {
+            found.push(gpu);
+        }
+    }
+    found.iter().map(|gpu| gpu.index).collect()
 }
 
 fn begins(uuid: &str, beginning: &str) -> bool {
@@ -248,7 +264,8 @@ mod tests {
     const H100: &str = "NVIDIA H100 80GB HBM3";
 
     fn gpu(index: u32, uuid: &str, name: &str) -> Present {
-        Present { index, uuid: Some(uuid.to_owned()), name: Some(name.to_owned()), mig_uuids: Vec::new() }
+        let (uuid, name) = (Some(uuid.to_owned()), Some(name.to_owned()));
+        Present { index, uuid, name, ..Present::default() }
     }
 
     fn equals() -> Vec<Present> {

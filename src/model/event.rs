@@ -113,6 +113,8 @@ pub struct GpuIdentity {
     pub power_limit_watts: Option<f64>,
     /// Why this GPU is measured: the flag or variable that named it.
     pub selected_because: String,
+    /// Further indices under which NVML lists this very GPU.
+    pub listed_again: Vec<u32>,
     /// Reasons for what could not be read, by quantity.
     pub unavailable: BTreeMap<&'static str, String>,
 }

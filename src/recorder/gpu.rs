@@ -157,7 +157,10 @@ impl GpuTrack {
     /// What the reader should know of this GPU's energy.
     pub fn warnings(&self, from: f64, to: f64) -> Vec<String> {
         let index = self.index();
-        let mut warnings = Vec::new();
+        let mut warnings: Vec<String> = Vec::new();
+        for again in &self.identity.listed_again {
+            warnings.push(format!("GPU {index}: NVML lists it again as GPU {again}; it is counted once"));
+        }
         let steps = self.counter.implausible_steps();
         if steps > 0 {
             warnings.push(format!(

@@ -584,6 +584,24 @@ fn a_uuid_that_two_gpus_share_confuses_nobody() {
     assert!(done.stderr().contains("fits 2 GPUs"), "{}", done.stderr());
 }
 
+#[test]
+fn a_gpu_that_is_listed_twice_is_counted_once() {
+    let mut shell = Shell::new();
+    let gpu = "{ uuid = 'GPU-same', pci_bus_id = '00000000:1B:00.0', power_watts = 100 }";
+    shell.gpus(&format!("gpu = [{gpu}, {{ power_watts = 300 }}, {gpu}]"));
+    let warned = "GPU 0: NVML lists it again as GPU 2; it is counted once";
+    for (option, gpus, watts, warnings) in [
+        ("", &[0, 1][..], 400.0, &[warned][..]),
+        ("--gpus GPU-same", &[0], 100.0, &[]),
+        ("--gpus 2", &[2], 100.0, &[]),
+    ] {
+        let report = shell.run(&format!("--interval 0.1 {option}"), "sleep 0.3").done().report();
+        assert_eq!(measured(&report), gpus, "{option}");
+        assert_near(report.metric("aec_total_watts"), watts, 1e-3);
+        assert_eq!(report.warnings(), warnings, "{option}");
+    }
+}
+
 // One node of many
 
 #[test]

@@ -92,6 +92,7 @@ impl Gpu<'_> {
         Present {
             index: self.index,
             uuid: device.and_then(|device| device.uuid().ok()),
+            pci_bus_id: device.and_then(|device| Some(device.pci_info().ok()?.bus_id)),
             name: device.and_then(|device| device.name().ok()),
             mig_uuids: device.map(mig_uuids).unwrap_or_default(),
         }
@@ -114,6 +115,7 @@ impl Gpu<'_> {
                 Ok(f64::from(milliwatts.map_err(failure("nvmlDeviceGetEnforcedPowerLimit"))?) / 1e3)
             }),
             selected_because: selected_because.to_owned(),
+            listed_again: Vec::new(),
             unavailable,
         }
     }
