@@ -574,7 +574,7 @@ _effllm() {
                     return 0
                     ;;
                 --profile)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "auto nemo megatron torchtitan olmo composer verl torchtune litgpt nanogpt hf-trainer lightning deepspeed sglang tensorrt-llm vllm llama-cpp tgi" -- "${cur}"))
                     return 0
                     ;;
                 --rules)
@@ -586,7 +586,7 @@ _effllm() {
                     return 0
                     ;;
                 --live)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "auto table log off" -- "${cur}"))
                     return 0
                     ;;
                 --log-interval)
@@ -704,7 +704,7 @@ _effllm() {
                     return 0
                     ;;
                 --stdio)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "pipe pty inherit" -- "${cur}"))
                     return 0
                     ;;
                 --kill-after)
@@ -712,7 +712,7 @@ _effllm() {
                     return 0
                     ;;
                 --no-forward)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "INT TERM HUP QUIT USR1 USR2 ALRM TSTP CONT WINCH ABRT PIPE URG IO PWR PROF VTALRM XCPU XFSZ STKFLT" -- "${cur}"))
                     return 0
                     ;;
                 --config)
@@ -734,7 +734,7 @@ _effllm() {
             fi
             case "${prev}" in
                 --profile)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "auto nemo megatron torchtitan olmo composer verl torchtune litgpt nanogpt hf-trainer lightning deepspeed sglang tensorrt-llm vllm llama-cpp tgi" -- "${cur}"))
                     return 0
                     ;;
                 --rules)
@@ -918,7 +918,7 @@ _effllm() {
             return 0
             ;;
         effllm__subcmd__profiles__subcmd__show)
-            opts="-h --help"
+            opts="-h --help nemo megatron torchtitan olmo composer verl torchtune litgpt nanogpt hf-trainer lightning deepspeed sglang tensorrt-llm vllm llama-cpp tgi"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1023,7 +1023,7 @@ _effllm() {
                     return 0
                     ;;
                 --profile)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "auto nemo megatron torchtitan olmo composer verl torchtune litgpt nanogpt hf-trainer lightning deepspeed sglang tensorrt-llm vllm llama-cpp tgi" -- "${cur}"))
                     return 0
                     ;;
                 --rules)
@@ -1035,7 +1035,7 @@ _effllm() {
                     return 0
                     ;;
                 --live)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "auto table log off" -- "${cur}"))
                     return 0
                     ;;
                 --log-interval)
@@ -1153,7 +1153,7 @@ _effllm() {
                     return 0
                     ;;
                 --stdio)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "pipe pty inherit" -- "${cur}"))
                     return 0
                     ;;
                 --kill-after)
@@ -1161,7 +1161,7 @@ _effllm() {
                     return 0
                     ;;
                 --no-forward)
-                    COMPREPLY=($(compgen -f "${cur}"))
+                    COMPREPLY=($(compgen -W "INT TERM HUP QUIT USR1 USR2 ALRM TSTP CONT WINCH ABRT PIPE URG IO PWR PROF VTALRM XCPU XFSZ STKFLT" -- "${cur}"))
                     return 0
                     ;;
                 --config)

@@ -46,10 +46,30 @@ complete -c effllm -n "__fish_effllm_using_subcommand run" -l params -d 'Paramet
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l seq-len -d 'Tokens a sample [default: from the log]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l global-batch-size -d 'Samples an iteration, over the whole job [default: from the log]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l warmup -d 'Leave the first N iterations out of the headline metrics [default: 0]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand run" -l profile -d 'Read the log by a built-in profile; `auto` detects which [default: auto]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l profile -d 'Read the log by a built-in profile; `auto` detects which [default: auto]' -r -f -a "auto\t''
+nemo\t''
+megatron\t''
+torchtitan\t''
+olmo\t''
+composer\t''
+verl\t''
+torchtune\t''
+litgpt\t''
+nanogpt\t''
+hf-trainer\t''
+lightning\t''
+deepspeed\t''
+sglang\t''
+tensorrt-llm\t''
+vllm\t''
+llama-cpp\t''
+tgi\t''"
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l rules -d 'Read the log by the rules in FILE; see effllm-rules(5) [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l pattern -d 'Read progress from lines that match REGEX; its named groups are fields, as in `step (?P<iteration>\\d+) took (?P<step_time_ms>[\\d.]+)` [default: none]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand run" -l live -d 'What to show: `table` below the output, `log` lines every log interval, `auto` (a table on a terminal, else log lines), or `off` [default: auto]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l live -d 'What to show: `table` below the output, `log` lines every log interval, `auto` (a table on a terminal, else log lines), or `off` [default: auto]' -r -f -a "auto\t''
+table\t''
+log\t''
+off\t''"
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l log-interval -d 'Iterations between two log lines of `--live log` [default: 10] [env: EFFICIENTLLM_LOG_INTERVAL]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l tensorboard -d 'Write TensorBoard scalars to DIR every log interval [default: none]' -r -f -a "(__fish_complete_directories)"
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l series -d 'Write samples and records to FILE, .csv or .jsonl [default: none]' -r -F
@@ -64,16 +84,54 @@ complete -c effllm -n "__fish_effllm_using_subcommand run" -l min-seconds -d 'Gi
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l junit -d 'Write the verdicts to FILE as JUnit XML [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l gitlab-metrics -d 'Write the metrics to FILE for GitLab\'s metrics report [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l fail-fast -d 'End a run that for SECONDS could not pass any more [default: off; 30]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand run" -l stdio -d 'How the command\'s output reaches the screen: `pipe` (as under `| cat`), `pty` (the command has a terminal wherever effllm has one), or `inherit` (past effllm, which then reads no log) [default: pipe]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l stdio -d 'How the command\'s output reaches the screen: `pipe` (as under `| cat`), `pty` (the command has a terminal wherever effllm has one), or `inherit` (past effllm, which then reads no log) [default: pipe]' -r -f -a "pipe\t''
+pty\t''
+inherit\t''"
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l kill-after -d 'Kill what is left so long after a forwarded SIGTERM [default: never]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand run" -l no-forward -d 'Keep this signal, sent to effllm, from the command; repeatable' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l no-forward -d 'Keep this signal, sent to effllm, from the command; repeatable' -r -f -a "INT\t''
+TERM\t''
+HUP\t''
+QUIT\t''
+USR1\t''
+USR2\t''
+ALRM\t''
+TSTP\t''
+CONT\t''
+WINCH\t''
+ABRT\t''
+PIPE\t''
+URG\t''
+IO\t''
+PWR\t''
+PROF\t''
+VTALRM\t''
+XCPU\t''
+XFSZ\t''
+STKFLT\t''"
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l config -d 'Read FILE in place of the project\'s effllm.toml [default: effllm.toml]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l allow-no-data -d 'Pass where a metric that is required is null'
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l no-unbuffer -d 'Do not set PYTHONUNBUFFERED=1 for the command'
 complete -c effllm -n "__fish_effllm_using_subcommand run" -s q -l quiet -d 'Print nothing of effllm\'s own on stderr but errors'
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l no-mask -d 'Keep values in the report\'s command line that look like secrets'
 complete -c effllm -n "__fish_effllm_using_subcommand run" -s h -l help -d 'Print help'
-complete -c effllm -n "__fish_effllm_using_subcommand parse" -l profile -d 'Read the log by a built-in profile; `auto` takes the first that recognises it [default: auto]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l profile -d 'Read the log by a built-in profile; `auto` takes the first that recognises it [default: auto]' -r -f -a "auto\t''
+nemo\t''
+megatron\t''
+torchtitan\t''
+olmo\t''
+composer\t''
+verl\t''
+torchtune\t''
+litgpt\t''
+nanogpt\t''
+hf-trainer\t''
+lightning\t''
+deepspeed\t''
+sglang\t''
+tensorrt-llm\t''
+vllm\t''
+llama-cpp\t''
+tgi\t''"
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l rules -d 'Read the log by the rules in FILE; see effllm-rules(5) [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l pattern -d 'Read progress from lines that match REGEX; its named groups are fields [default: none]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l params -d 'Parameters of the model, as in `7.6B`, `494M` or `7615616512` [default: from the log]' -r
@@ -121,10 +179,30 @@ complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l params -d 'Par
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l seq-len -d 'Tokens a sample [default: from the log]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l global-batch-size -d 'Samples an iteration, over the whole job [default: from the log]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l warmup -d 'Leave the first N iterations out of the headline metrics [default: 0]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l profile -d 'Read the log by a built-in profile; `auto` detects which [default: auto]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l profile -d 'Read the log by a built-in profile; `auto` detects which [default: auto]' -r -f -a "auto\t''
+nemo\t''
+megatron\t''
+torchtitan\t''
+olmo\t''
+composer\t''
+verl\t''
+torchtune\t''
+litgpt\t''
+nanogpt\t''
+hf-trainer\t''
+lightning\t''
+deepspeed\t''
+sglang\t''
+tensorrt-llm\t''
+vllm\t''
+llama-cpp\t''
+tgi\t''"
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l rules -d 'Read the log by the rules in FILE; see effllm-rules(5) [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l pattern -d 'Read progress from lines that match REGEX; its named groups are fields, as in `step (?P<iteration>\\d+) took (?P<step_time_ms>[\\d.]+)` [default: none]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l live -d 'What to show: `table` below the output, `log` lines every log interval, `auto` (a table on a terminal, else log lines), or `off` [default: auto]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l live -d 'What to show: `table` below the output, `log` lines every log interval, `auto` (a table on a terminal, else log lines), or `off` [default: auto]' -r -f -a "auto\t''
+table\t''
+log\t''
+off\t''"
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l log-interval -d 'Iterations between two log lines of `--live log` [default: 10] [env: EFFICIENTLLM_LOG_INTERVAL]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l tensorboard -d 'Write TensorBoard scalars to DIR every log interval [default: none]' -r -f -a "(__fish_complete_directories)"
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l series -d 'Write samples and records to FILE, .csv or .jsonl [default: none]' -r -F
@@ -139,9 +217,30 @@ complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l min-seconds -d
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l junit -d 'Write the verdicts to FILE as JUnit XML [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l gitlab-metrics -d 'Write the metrics to FILE for GitLab\'s metrics report [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l fail-fast -d 'End a run that for SECONDS could not pass any more [default: off; 30]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l stdio -d 'How the command\'s output reaches the screen: `pipe` (as under `| cat`), `pty` (the command has a terminal wherever effllm has one), or `inherit` (past effllm, which then reads no log) [default: pipe]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l stdio -d 'How the command\'s output reaches the screen: `pipe` (as under `| cat`), `pty` (the command has a terminal wherever effllm has one), or `inherit` (past effllm, which then reads no log) [default: pipe]' -r -f -a "pipe\t''
+pty\t''
+inherit\t''"
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l kill-after -d 'Kill what is left so long after a forwarded SIGTERM [default: never]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l no-forward -d 'Keep this signal, sent to effllm, from the command; repeatable' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l no-forward -d 'Keep this signal, sent to effllm, from the command; repeatable' -r -f -a "INT\t''
+TERM\t''
+HUP\t''
+QUIT\t''
+USR1\t''
+USR2\t''
+ALRM\t''
+TSTP\t''
+CONT\t''
+WINCH\t''
+ABRT\t''
+PIPE\t''
+URG\t''
+IO\t''
+PWR\t''
+PROF\t''
+VTALRM\t''
+XCPU\t''
+XFSZ\t''
+STKFLT\t''"
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l config -d 'Read FILE in place of the project\'s effllm.toml [default: effllm.toml]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l from-start -d 'Read the log from its start, for what it states once [default: from its end on]'
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l allow-no-data -d 'Pass where a metric that is required is null'

@@ -138,19 +138,27 @@ fn action(signal: c_int, origin: Origin, interrupts: usize, kept: bool, apart: b
 #[serde(try_from = "String")]
 pub struct TakenSignal(c_int);
 
+impl TakenSignal {
+    /// The names that it is read from, without the real-time signals'.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        let forwarded = TAKEN.into_iter().filter(|signal| *signal != Signal::SIGCHLD);
+        forwarded.map(|signal| signal.as_str().trim_start_matches("SIG"))
+    }
+}
+
 impl FromStr for TakenSignal {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         let name = text.to_ascii_uppercase();
         let name = name.strip_prefix("SIG").unwrap_or(&name);
-        let forwarded = || TAKEN.into_iter().filter(|signal| *signal != Signal::SIGCHLD);
-        let bare = |signal: Signal| signal.as_str().trim_start_matches("SIG");
-        let named = || forwarded().find(|signal| bare(*signal) == name).map(|signal| signal as c_int);
+        let known = || Self::names().any(|known| known == name);
+        let number = || Signal::from_str(&format!("SIG{name}")).ok().map(|signal| signal as c_int);
+        let named = || known().then(number).flatten();
         real_time(name).or_else(named).map(Self).ok_or_else(|| {
             format!(
                 "is no signal that is forwarded: those are {} and RTMIN to RTMAX",
-                forwarded().map(bare).collect::<Vec<_>>().join(", ")
+                Self::names().collect::<Vec<_>>().join(", ")
             )
         })
     }

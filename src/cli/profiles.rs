@@ -25,7 +25,7 @@ Examples:
   effllm profiles show megatron > own.toml")]
     Show {
         /// The profile's name, as `effllm profiles list` prints it
-        #[arg(value_name = "NAME")]
+        #[arg(value_name = "NAME", id = "profile_name")]
         name: String,
     },
 }

@@ -3,6 +3,7 @@
 
 mod man;
 mod markup;
+mod values;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,7 +46,7 @@ impl Completions {
             Shell::Fish => clap_complete::Shell::Fish,
         };
         let mut script = Vec::new();
-        clap_complete::generate(shell, &mut Cli::command(), "effllm", &mut script);
+        clap_complete::generate(shell, &mut values::offered(Cli::command()), "effllm", &mut script);
         print(&String::from_utf8_lossy(&script))
     }
 }
