@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::gate::compare;
 use crate::render;
 use crate::settings::read_reports;
+use crate::view::stdout_width;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,7 +23,7 @@ Examples:
 #[command(before_help = EXAMPLES)]
 pub struct Compare {
     /// The reports; each is compared with the first
-    #[arg(value_name = "REPORT", num_args = 2.., required = true, value_hint = ValueHint::FilePath)]
+    #[arg(value_name = "REPORT", required = true, value_hint = ValueHint::FilePath)]
     reports: Vec<PathBuf>,
 
     /// How to print them
@@ -39,11 +40,19 @@ enum Format {
 
 impl Compare {
     pub fn run(self) -> Result<ExitCode, Error> {
-        let comparison = compare(&read_reports(&self.reports)?);
+        let reports = read_reports(&self.reports)?;
+        if let [(only, _)] = &reports[..] {
+            let what = format!("{only} is one report, and there is none to compare it with");
+            let way_out =
+                format!("'effllm compare {only} OTHER' compares two; 'effllm report {only}' shows one");
+            return Err(Error::usage(what).hint(way_out));
+        }
         print(&match self.format {
-            Format::Table => render::comparison_table(&comparison, console::colors_enabled()),
-            Format::Markdown => render::comparison_markdown(&comparison),
-            Format::Json => render::comparison_json(&comparison),
+            Format::Table => {
+                render::comparison_table(&compare(&reports), stdout_width(), console::colors_enabled())
+            }
+            Format::Markdown => render::markdown(&reports),
+            Format::Json => render::comparison_json(&compare(&reports)),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Reports side by side: what changed, whether for the better, and whether by more than chance.
+//! Reports side by side: what changed, and where a test can tell it from chance, whether for the better.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::rank_test::{RankTest, mann_whitney_u_of_series};
 use crate::model::Report;
 use crate::model::metric::{Better, METRICS, Metric};
-use crate::model::report::{Exit, Model, Sourced, Window};
+use crate::model::report::{Exit, Window};
 use crate::model::units::show;
 
 /// Several reports, each compared with the first.
@@ -39,7 +39,7 @@ pub struct Change {
     /// The difference over the first value; null for a first value of 0.
     pub ratio: Option<f64>,
     pub direction: Direction,
-    /// Null where the metric does not follow from the times of single iterations.
+    /// Null where the times of the iterations do not speak for the metric.
     pub rank_test: Option<IterationTest>,
 }
 
@@ -50,9 +50,10 @@ pub enum Direction {
     Better,
     Worse,
     Same,
-    /// There is a change, but it may be chance: the iterations differ among themselves too much, or
-    /// it is smaller than runs of the same job differ by.
+    /// There is a change, but the iterations differ among themselves so much that it may be chance.
     Undecided,
+    /// There is a change, and nothing in the reports that tells it from chance.
+    Untested,
 }
 
 /// The times of two runs' iterations, compared.
@@ -68,8 +69,8 @@ pub struct IterationTest {
 /// often of many runs: at 0.05 one of twenty would mislead.
 const SIGNIFICANT: f64 = 0.01;
 
-/// A change smaller than this, of a metric that no test speaks for, is not told from chance.
-const NEGLIGIBLE: f64 = 0.01;
+/// Amounts of work in an iteration that differ by less are the same, printed with few digits.
+const SAME_WORK: f64 = 1e-3;
 
 /// Not even the second decimal of a percentage shows a change smaller than this.
 const EQUAL: f64 = 5e-5;
@@ -84,7 +85,7 @@ pub fn compare(reports: &[(String, Report)]) -> Comparison {
     let tests: Vec<Option<IterationTest>> = others.iter().map(|other| iteration_test(first, other)).collect();
     let row = |metric: &'static Metric| {
         let change = |(other, test): (&&Report, &Option<IterationTest>)| {
-            let test = test.filter(|_| follows_from_iteration_time(metric, first, other));
+            let test = test.filter(|test| speaks_for(metric, first, other, test));
             Some(change(metric, first.metrics.get(metric)?, other.metrics.get(metric)?, test))
         };
         Row {
@@ -104,42 +105,44 @@ pub fn compare(reports: &[(String, Report)]) -> Comparison {
 
 fn change(metric: &Metric, before: f64, after: f64, rank_test: Option<IterationTest>) -> Change {
     let ratio = (after - before) / before.abs();
-    let by_chance = match rank_test {
-        Some(test) => test.test.p >= SIGNIFICANT,
-        None => ratio.abs() < NEGLIGIBLE,
-    };
-    let direction = match () {
-        () if after == before || ratio.abs() < EQUAL => Direction::Same,
-        () if by_chance => Direction::Undecided,
-        () if (after < before) == (metric.better == Better::Lower) => Direction::Better,
-        () => Direction::Worse,
+    let direction = match rank_test {
+        _ if after == before || ratio.abs() < EQUAL => Direction::Same,
+        None => Direction::Untested,
+        Some(test) if test.test.p >= SIGNIFICANT => Direction::Undecided,
+        Some(_) if (after < before) == (metric.better == Better::Lower) => Direction::Better,
+        Some(_) => Direction::Worse,
     };
     Change { ratio: ratio.is_finite().then_some(ratio), direction, rank_test }
 }
 
-/// Whether a test of iteration times speaks for a metric: the mean time, and the rates that it makes
-/// with the same work in each iteration.
-fn follows_from_iteration_time(metric: &Metric, a: &Report, b: &Report) -> bool {
-    match metric.name {
+/// Whether a test of iteration times speaks for a metric's change: for the mean and the median time,
+/// and for the rates that follow from them where an iteration is the same work in both runs.
+///
+/// The test is of typical iterations. A mean that a few very slow ones turn the other way is not what
+/// it has found.
+fn speaks_for(metric: &Metric, a: &Report, b: &Report, test: &IterationTest) -> bool {
+    let work = |report: &Report| Some(report.metrics.get(metric)? * report.metrics.al_seconds?);
+    let follows = match metric.name {
         "al_seconds" | "al_p50_seconds" => true,
         "tokens_per_sec"
         | "samples_per_sec"
         | "tt_tokens_per_param_per_sec"
         | "st_samples_per_param_per_sec" => {
-            let alike = |size: fn(&Model) -> &Sourced| match (size(&a.model).value, size(&b.model).value) {
-                (Some(a), Some(b)) => a == b,
-                _ => true,
-            };
-            alike(|model| &model.parameters)
-                && alike(|model| &model.sequence_length)
-                && alike(|model| &model.global_batch_size)
+            work(a).zip(work(b)).is_some_and(|(a, b)| (a - b).abs() <= SAME_WORK * a.abs())
         }
         _ => false,
-    }
+    };
+    let found_faster = 2.0 * test.test.u > test.counts.iter().map(|count| *count as f64).product();
+    let is_less = a.metrics.get(metric) > b.metrics.get(metric);
+    let agrees = found_faster == (is_less == (metric.better == Better::Lower));
+    follows && (agrees || test.test.p >= SIGNIFICANT)
 }
 
 fn iteration_test(a: &Report, b: &Report) -> Option<IterationTest> {
     let (mut a, mut b) = (Times::of(a), Times::of(b));
+    if !a.is_like(&b) {
+        return None;
+    }
     let coarser = a.records_per_point.max(b.records_per_point);
     a.thin(coarser);
     b.thin(coarser);
@@ -152,6 +155,8 @@ struct Times {
     seconds: Vec<f64>,
     /// A power of two: as a history grows its points are merged in pairs.
     records_per_point: u64,
+    /// What the log speaks of at once; unknown where iterations have no numbers.
+    iterations_per_record: Option<f64>,
 }
 
 impl Times {
@@ -159,12 +164,23 @@ impl Times {
         let series = &report.series.iterations;
         let first = report.iterations.first.map_or(f64::NEG_INFINITY, |first| first as f64);
         let counted = |iteration: Option<f64>| iteration.is_none_or(|iteration| iteration >= first);
+        let records_per_point = series.records_per_point.max(1);
         let points = series.iteration.iter().zip(&series.latency_seconds);
         let seconds =
             points.filter(|(iteration, _)| counted(**iteration)).filter_map(|(_, seconds)| *seconds);
         Self {
             seconds: seconds.filter(|seconds| seconds.is_finite()).collect(),
-            records_per_point: series.records_per_point.max(1),
+            records_per_point,
+            iterations_per_record: usual_step(&series.iteration).map(|step| step / records_per_point as f64),
+        }
+    }
+
+    /// Whether a time is that of as many iterations in both: means of ten are distributed otherwise
+    /// than single times are.
+    fn is_like(&self, other: &Self) -> bool {
+        match (self.iterations_per_record, other.iterations_per_record) {
+            (Some(a), Some(b)) => a < 1.5 * b && b < 1.5 * a,
+            _ => true,
         }
     }
 
@@ -176,6 +192,15 @@ impl Times {
         self.seconds = self.seconds.chunks(merged).map(highest).collect();
         self.records_per_point = records_per_point;
     }
+}
+
+/// The median distance between neighbouring iterations, which a restart or a lost line does not move.
+fn usual_step(iterations: &[Option<f64>]) -> Option<f64> {
+    let pairs = iterations.iter().zip(iterations.iter().skip(1));
+    let mut steps: Vec<f64> =
+        pairs.filter_map(|(a, b)| Some((*b)? - (*a)?)).filter(|step| *step > 0.0).collect();
+    steps.sort_by(f64::total_cmp);
+    steps.get(steps.len() / 2).copied()
 }
 
 /// In what runs differ besides their metrics: what makes a comparison one of two things at once.
@@ -278,17 +303,63 @@ pub mod tests {
         let (mut a, mut b) = (run(&noisy(1.2, 0.1, 500)), run(&noisy(1.201, 0.1, 490)));
         assert_eq!(change_of(&compared(&a, &b), "al_seconds").direction, Direction::Undecided);
         assert_eq!(change_of(&compared(&a, &b), "tokens_per_sec").direction, Direction::Undecided);
-        a.model.global_batch_size.value = Some(32.0);
-        // With another batch tokens do not follow from the time, and a test of it says nothing.
-        b.model.global_batch_size.value = Some(64.0);
+        // With more work in an iteration the rate does not follow from its time.
+        a.metrics.tokens_per_sec = a.metrics.tokens_per_sec.map(|rate| 1.01 * rate);
+        let tokens = change_of(&compared(&a, &b), "tokens_per_sec");
+        assert_eq!((tokens.rank_test, tokens.direction), (None, Direction::Untested));
+        b.metrics.al_seconds = None;
         assert_eq!(change_of(&compared(&a, &b), "tokens_per_sec").rank_test, None);
+    }
+
+    #[test]
+    fn what_no_test_speaks_for_is_neither_better_nor_worse() {
+        let (mut a, mut b) = (run(&noisy(1.0, 0.01, 500)), run(&noisy(2.0, 0.01, 500)));
+        for (metrics, factor) in [(&mut a.metrics, 1.0), (&mut b.metrics, 2.0)] {
+            metrics.each_mut().for_each(|(_, value)| *value = value.or(Some(10.0 * factor)));
+        }
+        let comparison = compared(&a, &b);
+        let told = |row: &&Row| row.changes[0].unwrap().direction != Direction::Untested;
+        let told: Vec<&str> = comparison.metrics.iter().filter(told).map(|row| row.name).collect();
+        assert_eq!(told, ["al_seconds", "al_p50_seconds", "tokens_per_sec"]);
+        let few = compared(&run(&[1.0; 7]), &run(&[2.0; 7]));
+        assert_eq!(change_of(&few, "al_seconds").direction, Direction::Untested);
+    }
+
+    #[test]
+    fn a_mean_that_a_few_slow_iterations_turn_is_not_what_the_test_has_found() {
+        let mut stalled = noisy(0.9, 0.01, 500);
+        stalled.iter_mut().take(5).for_each(|time| *time = 30.0);
+        let (mut a, mut b) = (run(&noisy(1.0, 0.01, 500)), run(&stalled));
+        (a.metrics.al_p50_seconds, b.metrics.al_p50_seconds) = (Some(1.0), Some(0.9));
+        let comparison = compared(&a, &b);
+        for (name, direction) in [
+            ("al_seconds", Direction::Untested),
+            ("tokens_per_sec", Direction::Untested),
+            ("al_p50_seconds", Direction::Better),
+        ] {
+            let change = change_of(&comparison, name);
+            assert_eq!(change.direction, direction, "{name}");
+            assert_eq!(change.rank_test.is_some(), direction == Direction::Better, "{name}");
+        }
+    }
+
+    #[test]
+    fn means_of_several_iterations_are_not_compared_with_single_times() {
+        let mut tens = run(&noisy(1.0, 0.1, 100));
+        tens.series.iterations.iteration = (1..=100).map(|i| Some(10.0 * f64::from(i))).collect();
+        let single = run(&noisy(1.1, 0.1, 400));
+        assert_eq!(change_of(&compared(&tens, &single), "al_seconds").direction, Direction::Untested);
+        assert!(change_of(&compared(&tens, &tens), "al_seconds").direction == Direction::Same);
+        // Single iterations as well, merged by tens.
+        tens.series.iterations.records_per_point = 10;
+        assert!(Times::of(&tens).is_like(&Times::of(&single)));
     }
 
     #[test]
     fn a_history_that_was_merged_is_compared_with_one_merged_likewise() {
         let times = noisy(1.0, 0.1, 800);
         let mut merged = run(&times);
-        let mut points = Times { seconds: times.clone(), records_per_point: 1 };
+        let mut points = Times { seconds: times.clone(), records_per_point: 1, iterations_per_record: None };
         points.thin(4);
         merged.series.iterations.records_per_point = 4;
         merged.series.iterations.iteration = vec![None; 200];
@@ -330,11 +401,9 @@ pub mod tests {
         (a.metrics.amu_gb, b.metrics.amu_gb) = (Some(70.0), Some(70.1));
         b.metrics.al_seconds = a.metrics.al_seconds.map(|seconds| seconds * (1.0 + 1e-9));
         let comparison = compared(&a, &b);
-        for (name, direction) in [
-            ("aec_watts", Direction::Same),
-            ("al_seconds", Direction::Same),
-            ("amu_gb", Direction::Undecided),
-        ] {
+        for (name, direction) in
+            [("aec_watts", Direction::Same), ("al_seconds", Direction::Same), ("amu_gb", Direction::Untested)]
+        {
             assert_eq!(change_of(&comparison, name).direction, direction, "{name}");
         }
     }
@@ -346,7 +415,7 @@ pub mod tests {
         a.metrics.aec_watts = Some(300.0);
         let comparison = compared(&a, &b);
         let change = change_of(&comparison, "pcu_ratio");
-        assert_eq!((change.ratio, change.direction), (None, Direction::Better));
+        assert_eq!((change.ratio, change.direction), (None, Direction::Untested));
         let power = comparison.metrics.iter().find(|row| row.name == "aec_watts").unwrap();
         assert_eq!((&power.values[..], &power.changes[..]), (&[Some(300.0), None][..], &[None][..]));
     }

@@ -2,13 +2,15 @@
 
 use std::fmt::Write;
 
+use crate::gate::compare::compare;
 use crate::model::Report;
 use crate::model::metric::METRICS;
 use crate::model::report::Window;
 use crate::model::units::{show, show_duration};
 
+use super::compare::comparison_markdown;
 use super::gate::came_to;
-use super::words::{change, command, ending};
+use super::words::{command, ending};
 use super::{github, plain};
 
 /// The metrics of one report with where each came from, or of several side by side; each report
@@ -16,7 +18,7 @@ use super::{github, plain};
 pub fn markdown(reports: &[(String, Report)]) -> String {
     match reports {
         [(_, report)] => one(report),
-        reports => several(reports),
+        reports => comparison_markdown(&compare(reports)) + &runs(reports),
     }
 }
 
@@ -68,29 +70,9 @@ fn one(report: &Report) -> String {
     text
 }
 
-fn several(reports: &[(String, Report)]) -> String {
-    let mut text = "| metric | unit |".to_owned();
-    for (name, _) in reports {
-        text += &format!(" {} |", cell(name));
-    }
-    line(&mut text, format_args!("\n|---|---|{}", "--:|".repeat(reports.len())));
-    for (i, metric) in METRICS.iter().enumerate() {
-        let values: Vec<Option<f64>> = reports
-            .iter()
-            .map(|(_, report)| report.metrics.each().nth(i).and_then(|(_, value)| value))
-            .collect();
-        if values.iter().all(Option::is_none) {
-            continue;
-        }
-        let baseline = values.first().copied().flatten();
-        let cells = values.iter().enumerate().map(|(n, value)| match value {
-            Some(value) if n > 0 => format!(" {} {} |", show(*value), change(baseline, *value)),
-            value => format!(" {} |", value.map_or("–".to_owned(), show)),
-        });
-        let cells: String = cells.collect();
-        line(&mut text, format_args!("| `{}` | {} |{cells}", metric.name, metric.unit));
-    }
-    text += "\n";
+/// What was run.
+fn runs(reports: &[(String, Report)]) -> String {
+    let mut text = "\n".to_owned();
     for (name, report) in reports {
         line(&mut text, format_args!("- {}: {} · {}", cell(name), code(&command(report)), facts(report)));
         for warning in &report.warnings {
@@ -113,7 +95,7 @@ fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
 }
 
 /// Text from outside as part of a line or a cell: nothing in it is markup.
-fn cell(text: &str) -> String {
+pub(super) fn cell(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in plain(text).chars() {
         match c {

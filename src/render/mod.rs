@@ -18,7 +18,7 @@ mod table;
 mod text;
 mod words;
 
-pub use compare::{comparison_json, comparison_markdown, comparison_table};
+pub use compare::{comparison_json, comparison_table};
 pub use csv::csv;
 pub use gate::{gate_table, metrics_table};
 pub use github::{github_annotations, github_summary};

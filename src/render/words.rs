@@ -1,4 +1,4 @@
-//! How documents word things: numbers with their units, changes, how a run ended.
+//! How documents word things: numbers with their units, how a run ended.
 
 use crate::model::Report;
 use crate::model::report::{Exit, PhaseName, Sourced};
@@ -68,17 +68,6 @@ pub fn started(report: &Report) -> Option<String> {
     Some(started.parse().map(to_the_second).unwrap_or_else(|_| started.clone()))
 }
 
-/// The change from a value to another in percent, or nothing where there is none to be told.
-pub fn change(from: Option<f64>, to: f64) -> String {
-    match from.filter(|from| *from != 0.0).map(|from| 100.0 * (to - from) / from.abs()) {
-        Some(change) if change.abs() < 0.05 => "±0.0 %".to_owned(),
-        Some(change) if change >= 1000.0 => format!("+{change:.0} %"),
-        Some(change) if change < 0.0 => format!("−{:.1} %", -change),
-        Some(change) => format!("+{change:.1} %"),
-        None => String::new(),
-    }
-}
-
 /// A model size with where it came from.
 pub fn sourced(sourced: &Sourced) -> String {
     match (sourced.value, &sourced.source) {
@@ -144,14 +133,5 @@ mod tests {
         ] {
             assert!(grouped(number).starts_with(text), "{number}: {}", grouped(number));
         }
-    }
-
-    #[test]
-    fn a_change_needs_something_to_change_from() {
-        assert_eq!(change(Some(2.0), 1.5), "−25.0 %");
-        assert_eq!(change(Some(-2.0), -1.5), "+25.0 %");
-        assert_eq!(change(Some(2.0), 2.0001), "±0.0 %");
-        assert_eq!(change(Some(0.0), 2.0), "");
-        assert_eq!(change(None, 2.0), "");
     }
 }

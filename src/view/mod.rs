@@ -69,6 +69,11 @@ pub fn stderr_can_draw() -> bool {
     io::stderr().is_terminal() && env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
+/// The columns of standard output, if it is a terminal.
+pub fn stdout_width() -> Option<usize> {
+    terminal_size::terminal_size_of(io::stdout()).map(|(columns, _)| usize::from(columns.0))
+}
+
 /// The columns of standard error, if it is a terminal.
 pub fn stderr_width() -> Option<usize> {
     terminal_size::terminal_size_of(io::stderr()).map(|(columns, _)| usize::from(columns.0))

@@ -13,7 +13,7 @@ use super::series::{pairs, quantile, spread, thinned};
 use super::timeline::TimeUnit;
 use super::{defined, ending};
 use crate::gate::compare::{Change, Direction, compare};
-use crate::render::compare::{meaning, percent};
+use crate::render::compare::{UNTESTED, meaning, percent};
 use crate::render::gate::came_to;
 use crate::render::words::{self, duration, energy};
 
@@ -60,8 +60,8 @@ fn metrics(runs: Runs<'_>) -> Markup {
             h2 {
                 "Metrics"
                 small {
-                    "with the change from the first run: " span.better { "better" } ", " span.worse { "worse" }
-                    ", or grey where it may be chance"
+                    "with the change from the first run: " span.better { "better" } " or " span.worse { "worse" }
+                    " only where a rank test of the iteration times shows it"
                 }
             }
             div.scroll {
@@ -106,10 +106,14 @@ fn changed(change: Change) -> Markup {
     let (class, word) = match change.direction {
         Direction::Better => ("better", "better"),
         Direction::Worse => ("worse", "worse"),
-        Direction::Same | Direction::Undecided => ("", ""),
+        Direction::Same | Direction::Undecided | Direction::Untested => ("", ""),
+    };
+    let title = match change.direction {
+        Direction::Untested => UNTESTED.to_owned(),
+        _ => meaning(change),
     };
     html! {
-        span.change.(class) title=(meaning(change)) {
+        span.change.(class) title=(title) {
             (change.ratio.map_or_else(words::dash, percent)) " " span { (word) }
         }
     }
