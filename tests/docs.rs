@@ -268,7 +268,7 @@ fn the_expressions_of_the_gate_page_are_read_and_all_others_are_listed() {
 fn what_the_pages_show_is_what_effllm_prints() {
     for (page, beginning, snapshot) in [
         ("gate", "gate      require", "tests/gate/snapshots/gate__a_fifth_slower.snap"),
-        ("compare", "metric  ", "tests/gate/snapshots/gate__compared.snap"),
+        ("compare", "metric  ", "tests/gate/snapshots/gate__comparisons__compared.snap"),
     ] {
         let page = prose(page);
         let shown = blocks(&page).find(|block| block.starts_with(beginning)).expect("a table");

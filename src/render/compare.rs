@@ -4,7 +4,7 @@ use console::{Alignment, Style, measure_text_width};
 
 use super::columns::columns;
 use super::markdown::cell;
-use super::text::{Names, plain};
+use super::text::{Names, plain, wrapped};
 use crate::gate::Comparison;
 use crate::gate::compare::{Change, Direction, IterationTest, Row};
 use crate::model::metric::Metric;
@@ -34,7 +34,7 @@ pub fn comparison_table(comparison: &Comparison, width: Option<usize>, colour: b
     let not_alike =
         comparison.not_alike.iter().map(|what| format!("{} {}", label("not alike:"), plain(what)));
     notes.extend(not_alike);
-    laid.lines(room) + &notes.into_iter().map(|note| note + "\n").collect::<String>()
+    laid.lines(room) + &notes.iter().map(|note| wrapped(note, room)).collect::<String>()
 }
 
 /// The same for a comment on a merge request.
@@ -244,6 +244,10 @@ fn probability(test: IterationTest) -> String {
 /// What an untested change is.
 pub(super) const UNTESTED: &str = "no test speaks for it, so it may be chance";
 
+/// What a verdict is not of.
+pub(super) const OF_THESE_RUNS: &str =
+    "better, worse: between these runs; what runs of one job differ by, one run of each cannot tell";
+
 /// What stands behind the words, once for all lines.
 fn notes(comparison: &Comparison, names: &[String], form: Form) -> Vec<String> {
     let test = |(i, name): (usize, &String)| {
@@ -258,6 +262,9 @@ fn notes(comparison: &Comparison, names: &[String], form: Form) -> Vec<String> {
         let mut changes = comparison.metrics.iter().flat_map(|row| row.changes.iter().flatten());
         changes.any(|change| change.direction == direction)
     };
+    if any(Direction::Better) || any(Direction::Worse) {
+        notes.push(OF_THESE_RUNS.to_owned());
+    }
     if form != Form::Long && any(Direction::Undecided) {
         notes.push("chance?: no difference that these runs can show".to_owned());
     }

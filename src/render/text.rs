@@ -26,6 +26,21 @@ pub fn clip(text: &str, columns: usize) -> String {
     truncate_str(text, columns, "…").into_owned()
 }
 
+/// The text in lines of a number of columns, parted between words; each ends with a line feed.
+pub fn wrapped(text: &str, columns: usize) -> String {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if measure_text_width(line) + 1 + measure_text_width(word) <= columns => {
+                let space = if line.is_empty() { "" } else { " " };
+                line.extend([space, word]);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines.iter().filter(|line| !line.is_empty()).map(|line| format!("{line}\n")).collect()
+}
+
 /// Files by names that are short enough for the head of a column.
 pub struct Names<'a> {
     full: &'a [String],
@@ -132,6 +147,13 @@ mod tests {
             shown(&["runs/a.json", "runs/by-me/b.json"]).1,
             ["a.json is runs/a.json", "by-me/b.json is runs/by-me/b.json"]
         );
+    }
+
+    #[test]
+    fn a_text_is_parted_between_words() {
+        assert_eq!(wrapped("no test speaks for it", 12), "no test\nspeaks for\nit\n");
+        assert_eq!(wrapped("\x1b[33mnot alike:\x1b[0m exit", 15), "\x1b[33mnot alike:\x1b[0m exit\n");
+        assert_eq!(wrapped("a /path/that/is/too/long", 8), "a\n/path/that/is/too/long\n");
     }
 
     #[test]

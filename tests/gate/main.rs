@@ -5,6 +5,11 @@
 #[path = "../effllm/shell.rs"]
 mod shell;
 
+#[allow(dead_code)] // it serves other tests too
+#[path = "../child/screen.rs"]
+mod screen;
+
+mod comparisons;
 mod recipes;
 
 use std::fs;
@@ -336,21 +341,4 @@ fn a_run_that_passes_is_not_ended_early() {
     let command = ["--", "sh", "-c", "sh train.sh 40 1000; sleep 2.5; echo done"];
     let done = shell.effllm(["run", "-q"].iter().chain(&options).chain(&command)).done();
     assert!(done.code() == Some(0) && done.stdout().ends_with("done\n"), "{}", done.stderr());
-}
-
-#[test]
-fn reports_are_compared() {
-    let shell = shell_with_baselines();
-    train(&shell, &["-q", "-o", "slow.json", "--global-batch-size", "64"], "40 1200");
-    let compare = |arguments: &str| {
-        let done = shell.effllm(["compare"].into_iter().chain(arguments.split(' '))).done();
-        assert_eq!(done.code(), Some(0), "{}", done.stderr());
-        done.stdout()
-    };
-    insta::assert_snapshot!("compared", compare("a.json slow.json"));
-    insta::assert_snapshot!("compared_markdown", compare("--format markdown a.json a.json slow.json"));
-    let json: Value = serde_json::from_str(&compare("--format json a.json slow.json")).expect("JSON");
-    assert_eq!(json["metrics"][0]["changes"][0]["direction"], "worse");
-    assert_eq!(shell.effllm(["compare", "a.json"]).done().code(), Some(2));
-    assert_eq!(shell.effllm(["compare", "a.json", "none.json"]).done().code(), Some(2));
 }

@@ -128,7 +128,10 @@ fn github_annotates_and_sums_up() {
     }
     let summary = shell.read("summary.md");
     assert!(summary.contains("### gate failed: 2 of 2, 1 warning (exit 99)\n"), "{summary}");
-    assert!(summary.contains("| AL | s |"), "the comparison is there, too: {summary}");
+    assert!(
+        summary.contains("| `al_seconds` | s | 1.000 | 1.200 | **+20.0 %** | **worse (p"),
+        "the comparison is there, too: {summary}"
+    );
     assert_junit_tells(&shell, 2);
 }
 

@@ -61,7 +61,7 @@ fn metrics(runs: Runs<'_>) -> Markup {
                 "Metrics"
                 small {
                     "with the change from the first run: " span.better { "better" } " or " span.worse { "worse" }
-                    " only where a rank test of the iteration times shows it"
+                    " where a rank test of these runs' iteration times shows it"
                 }
             }
             div.scroll {
