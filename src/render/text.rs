@@ -1,6 +1,6 @@
 //! Text that came from outside, made fit to be shown.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use console::{measure_text_width, truncate_str};
 
@@ -49,12 +49,18 @@ pub struct Names<'a> {
 
 impl<'a> Names<'a> {
     /// If one does not fit, only that of the paths in which they differ, with its middle left out where
-    /// that is too long still.
+    /// that is too long still; numbers, if those are not told apart.
     pub fn within(full: &'a [String], columns: usize) -> Self {
         let fits = |name: &String| measure_text_width(name) <= columns;
         let mut shown: Vec<String> = full.iter().map(|name| plain(name)).collect();
         if !shown.iter().all(fits) {
-            shown = differing(&shown).iter().map(|name| without_middle(name, columns)).collect();
+            let short: Vec<String> =
+                differing(&shown).iter().map(|name| without_middle(name, columns)).collect();
+            let told_apart = |names: &[String]| names.iter().collect::<HashSet<_>>().len();
+            shown = match told_apart(&short) < told_apart(&shown) {
+                true => (1..=short.len()).map(|n| n.to_string()).collect(),
+                false => short,
+            };
         }
         Self { full, shown }
     }
@@ -137,6 +143,7 @@ mod tests {
             (["/data/runs/a/report.json", "/data/runs/b/report.json"], ["a", "b"]),
             (["runs/2026/x.json", "runs/2026/b/x.json"], ["x.json", "b/x.json"]),
             (["same-in-both.json", "same-in-both.json"], ["same-…h.json", "same-…h.json"]),
+            (["a-very-long-name-1_of-a-run.json", "a-very-long-name-2_of-a-run.json"], ["1", "2"]),
             (["the-first-of-november.json", "b.json"], ["the-f…r.json", "b.json"]),
             (["", "runs/of/a/job.json"], ["", "runs/…b.json"]),
             (["界界界界界界界界界.json", "b"], ["界界…界.json", "b"]),

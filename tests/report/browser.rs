@@ -107,3 +107,33 @@ fn the_browser_would_tell_of_a_script_and_of_a_request() {
     assert!(visit.console.contains("Content Security Policy"), "{}", visit.console);
     assert!(!visit.document.contains("<title>harm"));
 }
+
+/// By how many pixels a page is wider than the window that it is shown in.
+fn too_wide(chromium: &str, page: &str, width: u32) -> i64 {
+    let page = page.replace('&', "&amp;").replace('"', "&quot;");
+    let window = format!(
+        "<!DOCTYPE html><iframe style='width:{width}px; height:900px; border:0' srcdoc=\"{page}\"></iframe>
+         <script>onload = () => {{
+             const page = document.querySelector('iframe').contentDocument.documentElement;
+             document.title = page.scrollWidth - page.clientWidth;
+         }}</script>"
+    );
+    let document = visit(chromium, window).document;
+    let title = document.split("<title>").nth(1).and_then(|rest| rest.split("</title>").next());
+    title.and_then(|pixels| pixels.parse().ok()).unwrap_or_else(|| panic!("{document:.500}"))
+}
+
+#[test]
+fn neither_long_names_and_commands_nor_many_runs_widen_the_page() {
+    let Some(chromium) = chromium() else { return };
+    let mut long = TRAINING.clone();
+    long["command"]["argv"] = serde_json::json!(["torchrun", "--option", "x".repeat(2000)]);
+    let names: Vec<String> = (0..6).map(|i| format!("{}-{i}.json", "long_name".repeat(20))).collect();
+    let runs: Vec<(&str, &Value)> = names.iter().map(|name| (name.as_str(), &long)).collect();
+    for count in [2, 6] {
+        let page = Files::of(&runs[..count]).text("html");
+        for width in [375, 1280] {
+            assert_eq!(too_wide(chromium, &page, width), 0, "{count} runs, {width} pixels");
+        }
+    }
+}

@@ -104,6 +104,19 @@ fn several_reports_are_compared_with_the_first() {
 }
 
 #[test]
+fn long_names_are_short_above_the_columns_and_whole_once() {
+    let files = [("a-name-that-is-too-long-for-a-column.json", &*TRAINING), ("b.json", &TRAINING)];
+    let page = Files::of(&files).text("html");
+    assert!(page.contains("<b>a-name-that…-column.json</b>"), "{page:.3000}");
+    assert_eq!(page.matches("a-name-that-is-too-long-for-a-column.json</span>").count(), 1);
+    let heads: Vec<&str> = page.split("<th class=\"number\" scope=\"col\">").skip(1).collect();
+    assert!(
+        heads.len() == 4
+            && heads[0].split("</th>").next().is_some_and(|head| head.ends_with("…-column.json"))
+    );
+}
+
+#[test]
 fn what_was_required_is_shown_with_what_came_of_it() {
     assert!(!page(&TRAINING).contains("<section class=\"gate\">"), "nothing was required");
     let files = Files::of(&[("report.json", &TRAINING)]);

@@ -15,44 +15,55 @@ use super::{defined, ending};
 use crate::gate::compare::{Change, Direction, compare};
 use crate::render::compare::{UNTESTED, meaning, percent};
 use crate::render::gate::came_to;
+use crate::render::text::Names;
 use crate::render::words::{self, duration, energy};
 
 type Runs<'a> = &'a [(String, Report)];
 
+/// Columns of a name above a column of the tables, in characters.
+const NAME: usize = 24;
+
+/// Of more runs than this each change stands below its value.
+const BESIDE: usize = 3;
+
 pub fn body(runs: Runs<'_>) -> Markup {
+    let full: Vec<String> = runs.iter().map(|(name, _)| name.clone()).collect();
+    let names = Names::within(&full, NAME).shown;
     html! {
         header {
             h1 { "Comparison of " (words::count(runs.len() as u64, "run")) }
             ol.runs {
-                @for (i, (name, report)) in runs.iter().enumerate() {
+                @for (i, ((full, report), name)) in runs.iter().zip(&names).enumerate() {
                     li {
-                        i.dot style={ "background:var(--run-" (i % Ink::RUNS.len()) ")" } {}
+                        (dot(i))
                         b { (name) }
+                        @if full != name { span.note { (full) } }
                         (ending(report))
-                        span.command { (words::command(report)) }
+                        details.command { summary { (words::command(report)) } }
                     }
                 }
             }
         }
-        (metrics(runs))
-        (curves(runs))
-        (energies(runs))
-        (setups(runs))
+        (metrics(runs, &names))
+        (curves(runs, &names))
+        (energies(runs, &names))
+        (setups(runs, &names))
     }
 }
 
-fn heads(runs: Runs<'_>) -> Markup {
+fn dot(run: usize) -> Markup {
+    html! { i.dot style={ "background:var(--run-" (run % Ink::RUNS.len()) ")" } {} }
+}
+
+fn heads(names: &[String]) -> Markup {
     html! {
-        @for (i, (name, _)) in runs.iter().enumerate() {
-            th.number scope="col" {
-                i.dot style={ "background:var(--run-" (i % Ink::RUNS.len()) ")" } {}
-                (name)
-            }
+        @for (i, name) in names.iter().enumerate() {
+            th.number scope="col" { (dot(i)) (name) }
         }
     }
 }
 
-fn metrics(runs: Runs<'_>) -> Markup {
+fn metrics(runs: Runs<'_>, names: &[String]) -> Markup {
     let value = |report: &Report, i: usize| report.metrics.each().nth(i).and_then(|(_, value)| value);
     let compared = compare(runs);
     html! {
@@ -65,8 +76,8 @@ fn metrics(runs: Runs<'_>) -> Markup {
                 }
             }
             div.scroll {
-                table.metrics.comparison {
-                    thead { tr { th scope="col" { "Metric" } th scope="col" { "Unit" } (heads(runs)) } }
+                table.metrics.comparison.many[runs.len() > BESIDE] {
+                    thead { tr { th scope="col" { "Metric" } th scope="col" { "Unit" } (heads(names)) } }
                     tbody {
                         @for (i, metric) in METRICS.iter().enumerate() {
                             @let row = compared.metrics.iter().find(|row| row.name == metric.name);
@@ -126,14 +137,12 @@ fn unknown_in_all<'a>(runs: Runs<'a>, name: &str) -> Option<&'a str> {
     reasons.all(|reason| reason == Some(first)).then_some(first)
 }
 
-fn curves(runs: Runs<'_>) -> Markup {
+fn curves(runs: Runs<'_>, names: &[String]) -> Markup {
     html! {
         section {
             h2 { "Curves" }
             p.legend {
-                @for (i, (name, _)) in runs.iter().enumerate() {
-                    span { i.dot style={ "background:var(--run-" (i % Ink::RUNS.len()) ")" } {} (name) }
-                }
+                @for (i, name) in names.iter().enumerate() { span { (dot(i)) (name) } }
             }
             div.pair { (latency(runs)) (iteration_time(runs)) (loss(runs)) (power(runs)) }
         }
@@ -263,7 +272,7 @@ fn power(runs: Runs<'_>) -> Markup {
     .draw()
 }
 
-fn energies(runs: Runs<'_>) -> Markup {
+fn energies(runs: Runs<'_>, names: &[String]) -> Markup {
     let whole = |report: &Report| report.phases.iter().map(|phase| phase.energy_joules).sum::<Option<f64>>();
     let whole = |report: &Report| whole(report).filter(|joules| *joules > 0.0);
     html! {
@@ -274,7 +283,7 @@ fn energies(runs: Runs<'_>) -> Markup {
                     span { i.startup {} "start-up" } span { i.training {} "training" } span { i.after {} "after training" }
                 }
                 @let most = runs.iter().filter_map(|(_, report)| whole(report)).fold(0.0, f64::max);
-                @for (name, report) in runs {
+                @for (name, (_, report)) in names.iter().zip(runs) {
                     div.run-energy {
                         span { (name) }
                         div { (energy_bar(report, whole(report).unwrap_or(0.0) / most)) }
@@ -289,7 +298,7 @@ fn energies(runs: Runs<'_>) -> Markup {
 /// What a run says of itself in a row.
 type Show<'a> = &'a dyn Fn(&Report) -> String;
 
-fn setups(runs: Runs<'_>) -> Markup {
+fn setups(runs: Runs<'_>, names: &[String]) -> Markup {
     let number = |number: Option<u64>| number.map_or_else(words::dash, |number| number.to_string());
     let size = |size: Option<f64>| size.map_or_else(words::dash, words::grouped);
     // With whether a difference in it keeps the metrics from being compared.
@@ -315,8 +324,8 @@ fn setups(runs: Runs<'_>) -> Markup {
         section {
             h2 { "What was run" small { "what is not alike stands out" } }
             div.scroll {
-                table.comparison {
-                    thead { tr { th scope="col" {} (heads(runs)) } }
+                table.comparison.many[runs.len() > BESIDE] {
+                    thead { tr { th scope="col" {} (heads(names)) } }
                     tbody {
                         @for (matters, name, show) in rows {
                             @let texts: Vec<String> = runs.iter().map(|(_, report)| show(report)).collect();
