@@ -97,36 +97,39 @@ struct Table {
 impl Table {
     fn of(comparison: &Comparison, names: &[String], form: Form, colour: bool) -> Self {
         let rows = &comparison.metrics;
-        let column = |head: &str, cells: &mut dyn Iterator<Item = String>| -> Column {
-            [head.to_owned()].into_iter().chain(cells).collect()
-        };
-        let mut first = vec![column("metric", &mut rows.iter().map(label))];
+        let mut first = vec![column("metric", rows.iter().map(label))];
         if form != Form::Bare {
-            let values = &mut rows.iter().map(|row| row.values.first().map_or_else(String::new, value));
+            let values = rows.iter().map(|row| row.values.first().map_or_else(String::new, value));
             first.push(column(names.first().map_or("", String::as_str), values));
         }
-        let other = |(i, name): (usize, &String)| {
-            let change = |row: &Row| row.changes.get(i).copied().flatten();
-            let painted = |row: &Row, text: String| paint(change(row), &text, colour);
-            let ratios = rows.iter().map(|row| ratio(change(row)));
-            let ratios =
-                padded(column(if form == Form::Long { "change" } else { "" }, &mut ratios.into_iter()));
-            let values = rows.iter().map(|row| row.values.get(i + 1).map_or_else(String::new, value));
-            let values = padded(column(if form == Form::Long { name } else { "" }, &mut values.into_iter()));
-            let mut changed =
-                rows.iter().zip(values.iter().zip(&ratios).skip(1)).map(|(row, (value, ratio))| {
-                    let ratio = painted(row, ratio.clone());
-                    if form == Form::Bare { ratio } else { format!("{value}  {ratio}") }
-                });
-            let head = match (form, values.first(), ratios.first()) {
-                (Form::Long, Some(name), Some(change)) => format!("{name}  {change}"),
-                _ => name.clone(), // above both
-            };
-            let says = |change| if form == Form::Long { meaning(change) } else { word(change).to_owned() };
-            let says = |row: &Row| painted(row, change(row).map(says).unwrap_or_default());
-            [column(&head, &mut changed), column("", &mut rows.iter().map(says))]
+        let others = names.iter().skip(1).enumerate();
+        Self { first, others: others.map(|(i, name)| Self::other(rows, i, name, form, colour)).collect() }
+    }
+
+    /// The columns of the report whose changes stand at a place.
+    fn other(rows: &[Row], i: usize, name: &str, form: Form, colour: bool) -> [Column; 2] {
+        let change = |row: &Row| row.changes.get(i).copied().flatten();
+        let says = |change| if form == Form::Long { meaning(change) } else { word(change).to_owned() };
+        let meanings =
+            rows.iter().map(|row| paint(change(row), &change(row).map(says).unwrap_or_default(), colour));
+
+        let (above_value, above_ratio) = if form == Form::Long { (name, "change") } else { ("", "") };
+        let values = rows.iter().map(|row| row.values.get(i + 1).map_or_else(String::new, value));
+        let values = padded(column(above_value, values));
+        let ratios = padded(column(above_ratio, rows.iter().map(|row| ratio(change(row)))));
+        let painted = rows.iter().zip(ratios.iter().skip(1));
+        let painted = painted.map(|(row, ratio)| paint(change(row), ratio, colour));
+        let head = match ratios.first() {
+            Some(head) if form == Form::Long => head,
+            _ => name, // above both
         };
-        Self { first, others: names.iter().skip(1).enumerate().map(other).collect() }
+        let mut changed = column(head, painted);
+        if form != Form::Bare {
+            let above = usize::from(form == Form::Short);
+            let beside = changed.iter_mut().zip(&values).skip(above);
+            beside.for_each(|(ratio, value)| *ratio = format!("{value}  {ratio}"));
+        }
+        [changed, column("", meanings)]
     }
 
     /// The columns that all of it takes.
@@ -172,6 +175,10 @@ impl Table {
 }
 
 const GAP: &str = "  ";
+
+fn column(head: &str, cells: impl Iterator<Item = String>) -> Column {
+    [head.to_owned()].into_iter().chain(cells).collect()
+}
 
 fn width(column: &Column) -> usize {
     column.iter().map(|cell| measure_text_width(cell)).max().unwrap_or(0)
@@ -245,7 +252,7 @@ fn probability(test: IterationTest) -> String {
 pub(super) const UNTESTED: &str = "no test speaks for it, so it may be chance";
 
 /// What a verdict is not of.
-pub(super) const OF_THESE_RUNS: &str =
+const OF_THESE_RUNS: &str =
     "better, worse: between these runs; what runs of one job differ by, one run of each cannot tell";
 
 /// What stands behind the words, once for all lines.

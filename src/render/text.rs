@@ -57,10 +57,8 @@ impl<'a> Names<'a> {
             let short: Vec<String> =
                 differing(&shown).iter().map(|name| without_middle(name, columns)).collect();
             let told_apart = |names: &[String]| names.iter().collect::<HashSet<_>>().len();
-            shown = match told_apart(&short) < told_apart(&shown) {
-                true => (1..=short.len()).map(|n| n.to_string()).collect(),
-                false => short,
-            };
+            let numbers = || (1..=short.len()).map(|n| n.to_string()).collect();
+            shown = if told_apart(&short) < told_apart(&shown) { numbers() } else { short };
         }
         Self { full, shown }
     }

@@ -128,9 +128,9 @@ fn neither_long_names_and_commands_nor_many_runs_widen_the_page() {
     let Some(chromium) = chromium() else { return };
     let mut long = TRAINING.clone();
     long["command"]["argv"] = serde_json::json!(["torchrun", "--option", "x".repeat(2000)]);
-    let names: Vec<String> = (0..6).map(|i| format!("{}-{i}.json", "long_name".repeat(20))).collect();
+    let names: Vec<String> = (0..12).map(|i| format!("{}-{i}.json", "long_name".repeat(20))).collect();
     let runs: Vec<(&str, &Value)> = names.iter().map(|name| (name.as_str(), &long)).collect();
-    for count in [2, 6] {
+    for count in [2, 6, 12] {
         let page = Files::of(&runs[..count]).text("html");
         for width in [375, 1280] {
             assert_eq!(too_wide(chromium, &page, width), 0, "{count} runs, {width} pixels");

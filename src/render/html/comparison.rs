@@ -20,7 +20,7 @@ use crate::render::words::{self, duration, energy};
 
 type Runs<'a> = &'a [(String, Report)];
 
-/// Columns of a name above a column of the tables, in characters.
+/// The longest name above a column, in characters.
 const NAME: usize = 24;
 
 /// Of more runs than this each change stands below its value.
