@@ -140,6 +140,11 @@ pub fn show(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
+/// `1.412 s`; a ratio has no unit.
+pub fn with_unit(value: f64, unit: &str) -> String {
+    format!("{} {unit}", show(value)).trim_end().to_owned()
+}
+
 /// A number with an exponent of at least two digits, as C and Python print it: `9.90e-07`.
 pub fn show_exponent(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$e}");

@@ -6,7 +6,7 @@ use super::columns::columns;
 use super::text::plain;
 use crate::model::gate::{Baseline, Gate, GateResult, Level, Verdict};
 use crate::model::metric::Metric;
-use crate::model::units::show;
+pub(super) use crate::model::units::with_unit;
 
 /// One line for each expression, and what it comes to; `exit` is the status that effllm ends with
 /// because of it, if it does.
@@ -38,32 +38,41 @@ pub(super) fn summary(gate: &Gate, exit: Option<u8>) -> String {
     format!("gate {}{}", came_to(gate), exit.map_or(String::new(), |exit| format!(" (exit {exit})")))
 }
 
-/// `failed: 1 of 3`.
+/// `failed: 1 of 4, no data for 1, 2 warnings`.
 pub(super) fn came_to(gate: &Gate) -> String {
     let count = |level, verdict| {
         let is = |result: &&GateResult| result.level == level && result.verdict == verdict;
         gate.results.iter().filter(is).count()
     };
-    let required = gate.results.iter().filter(|result| result.level == Level::Require).count();
     let [passed, failed, no_data] =
         [Verdict::Pass, Verdict::Fail, Verdict::NoData].map(|verdict| count(Level::Require, verdict));
-    let word = if gate.verdict == Verdict::Pass { "passed" } else { "failed" };
+    let required = passed + failed + no_data;
+    // What the first word counts. A gate that fails by what happened to the run has none of them.
+    let (word, counted) = match gate.verdict {
+        Verdict::Pass => ("passed", passed),
+        Verdict::Fail | Verdict::NoData => ("failed", failed),
+    };
     let mut parts = Vec::new();
-    match gate.verdict {
-        Verdict::Pass if required == 0 => parts.push("nothing is required".to_owned()),
-        Verdict::Pass if no_data > 0 => {
-            parts.push(format!("{passed} of {required}, no data for {no_data}"));
-        }
-        Verdict::Pass => parts.push(format!("{passed} of {required}")),
-        _ if failed > 0 => parts.push(format!("{failed} of {required}")),
-        _ if no_data > 0 => parts.push(format!("no data for {no_data} of {required}")),
-        _ => {} // the metrics would have passed
+    if required == 0 && gate.verdict == Verdict::Pass {
+        parts.push("nothing is required".to_owned());
+    }
+    if counted > 0 {
+        parts.push(format!("{counted} of {required}"));
+    }
+    match (counted, no_data) {
+        (_, 0) => {}
+        (0, _) => parts.push(format!("no data for {no_data} of {required}")),
+        _ => parts.push(format!("no data for {no_data}")),
     }
     parts.extend(gate.reason.as_deref().map(plain));
+    let warnings = |n| if n == 1 { "1 warning".to_owned() } else { format!("{n} warnings") };
     match count(Level::Warn, Verdict::Fail) {
         0 => {}
-        1 => parts.push("1 warning".to_owned()),
-        n => parts.push(format!("{n} warnings")),
+        n => parts.push(warnings(n)),
+    }
+    match count(Level::Warn, Verdict::NoData) {
+        0 => {}
+        n => parts.push(format!("{} without data", warnings(n))),
     }
     format!("{word}: {}", parts.join(", "))
 }
@@ -113,15 +122,15 @@ fn change(actual: f64, baseline: f64, unit: &str) -> String {
     }
 }
 
-/// `1.412 s`.
-pub(super) fn with_unit(value: f64, unit: &str) -> String {
-    format!("{} {unit}", show(value)).trim_end().to_owned()
-}
-
-/// `+16 %`, `−1.6 %`.
+/// `+16 %`, `−1.6 %`, `−0.003 %`: as many decimals as tell it from nothing, which has no sign.
 fn percent(ratio: f64) -> String {
     let percent = 100.0 * ratio;
-    let decimals = if percent.abs() < 9.95 { 1 } else { 0 };
+    let decimals = match percent.abs() {
+        size if size < 1e-7 => return "0 %".to_owned(), // equal, by the comparisons
+        size if size < 0.095 => (-size.log10()).ceil() as usize,
+        size if size < 9.95 => 1,
+        _ => 0,
+    };
     format!("{percent:+.decimals$} %").replace('-', "−")
 }
 
@@ -193,14 +202,65 @@ pub mod tests {
             let reason = Some("the command died by SIGKILL".to_owned());
             summary(&Gate { verdict: Verdict::Fail, reason, results }, Some(exit))
         };
-        assert_eq!(summary(&gate(), None), "gate failed: 1 of 4, 1 warning");
+        assert_eq!(summary(&gate(), None), "gate failed: 1 of 4, no data for 1, 1 warning");
         assert_eq!(crashed(&[0], 99), "gate failed: the command died by SIGKILL (exit 99)");
         assert_eq!(crashed(&[0, 1], 137), "gate failed: 1 of 2, the command died by SIGKILL (exit 137)");
-        assert_eq!(with(Verdict::Pass, &[0], 0), "gate passed: 1 of 1");
-        assert_eq!(with(Verdict::Pass, &[0, 4], 0), "gate passed: 1 of 1, 1 warning");
-        assert_eq!(with(Verdict::Pass, &[0, 2], 0), "gate passed: 1 of 2, no data for 1");
-        assert_eq!(with(Verdict::Fail, &[0, 1, 2], 99), "gate failed: 1 of 3 (exit 99)");
-        assert_eq!(with(Verdict::NoData, &[0, 2], 99), "gate failed: no data for 1 of 2 (exit 99)");
         assert_eq!(with(Verdict::Fail, &[1], 3), "gate failed: 1 of 1 (exit 3)");
+    }
+
+    #[test]
+    fn every_mix_of_outcomes_is_counted() {
+        use Verdict::{Fail, NoData, Pass};
+        let line = |verdict, required: [usize; 3], warned: [usize; 3]| {
+            let of = |level, [passed, failed, no_data]: [usize; 3]| {
+                let outcomes = [(Pass, passed), (Fail, failed), (NoData, no_data)];
+                let results = outcomes.into_iter().flat_map(|(verdict, n)| vec![verdict; n]);
+                results.map(move |verdict| GateResult { level, verdict, ..gate().results[0].clone() })
+            };
+            let results = of(Level::Require, required).chain(of(Level::Warn, warned)).collect();
+            came_to(&Gate { verdict, reason: None, results })
+        };
+        let none = [0; 3];
+        // Passed, failed and without data: of what is required, and of what is warned of.
+        for (verdict, required, warned, told) in [
+            (Pass, [1, 0, 0], none, "passed: 1 of 1"),
+            (Pass, [2, 0, 0], [1, 0, 0], "passed: 2 of 2"),
+            (Pass, [1, 0, 1], none, "passed: 1 of 2, no data for 1"),
+            (Pass, [0, 0, 1], none, "passed: no data for 1 of 1"),
+            (Pass, [1, 0, 0], [0, 1, 0], "passed: 1 of 1, 1 warning"),
+            (Pass, [1, 0, 0], [0, 0, 1], "passed: 1 of 1, 1 warning without data"),
+            (
+                Pass,
+                [1, 0, 2],
+                [1, 2, 3],
+                "passed: 1 of 3, no data for 2, 2 warnings, 3 warnings without data",
+            ),
+            (Pass, none, [1, 0, 0], "passed: nothing is required"),
+            (Pass, none, [0, 1, 1], "passed: nothing is required, 1 warning, 1 warning without data"),
+            (Fail, [0, 1, 0], none, "failed: 1 of 1"),
+            (Fail, [2, 1, 0], none, "failed: 1 of 3"),
+            (Fail, [2, 1, 1], none, "failed: 1 of 4, no data for 1"),
+            (Fail, [0, 1, 1], [0, 1, 1], "failed: 1 of 2, no data for 1, 1 warning, 1 warning without data"),
+            (NoData, [1, 0, 1], none, "failed: no data for 1 of 2"),
+            (NoData, [0, 0, 2], [0, 0, 1], "failed: no data for 2 of 2, 1 warning without data"),
+        ] {
+            assert_eq!(line(verdict, required, warned), told);
+        }
+    }
+
+    #[test]
+    fn a_margin_is_told_from_nothing_and_nothing_has_no_sign() {
+        for (ratio, told) in [
+            (0.161, "+16 %"),
+            (-0.0161, "−1.6 %"),
+            (0.0, "0 %"),
+            (-0.0, "0 %"),
+            (-1e-10, "0 %"),
+            (-0.0003, "−0.03 %"),
+            (0.000_96, "+0.1 %"),
+            (-0.000_000_5, "−0.00005 %"),
+        ] {
+            assert_eq!(percent(ratio), told, "{ratio}");
+        }
     }
 }
