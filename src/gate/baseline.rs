@@ -36,8 +36,10 @@ impl Baselines {
     pub fn not_alike(&self, report: &Report) -> Vec<String> {
         let differences = |(name, baseline): &(String, Report)| {
             let differences = not_alike(&[baseline, report]);
-            (!differences.is_empty())
-                .then(|| format!("not like the baseline {name}: {}", differences.join(", ")))
+            (!differences.is_empty()).then(|| {
+                let differences = differences.join(", ");
+                format!("not like the baseline {name}: {differences}; --baseline names one that is alike")
+            })
         };
         self.0.iter().filter_map(differences).collect()
     }

@@ -33,6 +33,22 @@ pub enum Comparison {
     Equal,
 }
 
+/// What a comparison comes to before anything is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Foregone {
+    NeverHolds,
+    AlwaysHolds,
+}
+
+impl fmt::Display for Foregone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NeverHolds => "can never hold",
+            Self::AlwaysHolds => "can never fail",
+        })
+    }
+}
+
 /// What a metric is compared with.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Limit {
@@ -80,6 +96,19 @@ impl Comparison {
         }
     }
 
+    /// What it comes to whatever is measured, if that is certain of values from 0 to `most`. At the very
+    /// edge, as in `pcu <= 100 %`, a limit still says that the metric is to be known.
+    pub fn foregone(self, limit: f64, most: f64) -> Option<Foregone> {
+        let (below, above) = (limit < 0.0, limit > most);
+        match self {
+            Self::Less | Self::AtMost if above => Some(Foregone::AlwaysHolds),
+            Self::Greater | Self::AtLeast if below => Some(Foregone::AlwaysHolds),
+            Self::Less if limit <= 0.0 => Some(Foregone::NeverHolds),
+            Self::Greater if limit >= most => Some(Foregone::NeverHolds),
+            _ => (below || above).then_some(Foregone::NeverHolds),
+        }
+    }
+
     /// How far a value is on the right side of its limit, over the limit; `None` for a limit of 0.
     pub fn margin(self, actual: f64, limit: f64) -> Option<f64> {
         let above = (actual - limit) / limit.abs();
@@ -88,13 +117,33 @@ impl Comparison {
             Self::Greater | Self::AtLeast => above,
             Self::Equal => -above.abs(),
         };
-        margin.is_finite().then_some(margin)
+        margin.is_finite().then_some(margin + 0.0) // of -0.0 it makes 0.0
     }
 }
 
 /// What sums of many readings leave behind is no difference.
 fn equal(one: f64, other: f64) -> bool {
     (one - other).abs() <= 1e-9 * one.abs().max(other.abs())
+}
+
+impl Expression {
+    /// What it comes to with a limit, and why, if that is certain: `can never hold: al is never below 0`.
+    pub fn foregone(&self, limit: f64) -> Option<(Foregone, String)> {
+        let most = if self.metric.unit.is_empty() { 1.0 } else { f64::INFINITY };
+        let foregone = self.comparison.foregone(limit, most)?;
+        let edge = if limit <= 0.0 { "below 0" } else { "above 1" };
+        Some((foregone, format!("{foregone}: {} is never {edge}", self.name)))
+    }
+
+    /// What looks like a slip of the pen though it could be meant: less than one percent of a ratio.
+    pub fn slip(&self) -> Option<String> {
+        let Limit::Quantity(Quantity { number, unit, value }) = &self.limit else { return None };
+        let is_slip = self.metric.unit.is_empty() && unit == "%" && *number > 0.0 && *number < 1.0;
+        // 0.57 / 100 is a little less than 0.0057, and 100 * 0.57 than 57.
+        let rounded = |number: f64| (number * 1e9).round() / 1e9;
+        let (is, meant) = (rounded(*value), rounded(100.0 * number));
+        is_slip.then(|| format!("'{self}': {number} % is {is}; did you mean {meant} %?"))
+    }
 }
 
 impl Limit {

@@ -1,12 +1,12 @@
 //! What a run must come up to, and the judgement of a report by it.
 
 use super::baseline::Baselines;
-use super::expression::{Expression, Limit};
+use super::expression::{Expression, Foregone, Limit};
 use crate::error::Error;
 use crate::model::Report;
 use crate::model::gate::{Baseline, Gate, GateResult, Level, Verdict};
 use crate::model::report::{Exit, Status, Window};
-use crate::model::units::show_duration;
+use crate::model::units::{show_duration, with_unit};
 
 /// Everything by which a report is judged, checked to fit together.
 #[derive(Debug, Clone)]
@@ -51,14 +51,48 @@ impl Policy {
         allow_no_data: bool,
     ) -> Result<Self, Error> {
         let policy = Self { requirements, baselines, minimum, allow_no_data };
-        for Requirement { expression, .. } in &policy.requirements {
-            if let (Err(why), false) = (policy.limit(expression), allow_no_data) {
+        for Requirement { level, expression } in &policy.requirements {
+            let key = match level {
+                Level::Require => "require",
+                Level::Warn => "warn",
+            };
+            policy.can_be_met(expression).map_err(|error| error.about(key))?;
+        }
+        Ok(policy)
+    }
+
+    fn can_be_met(&self, expression: &Expression) -> Result<(), Error> {
+        let foregone = match self.limit(expression) {
+            Ok((limit, _)) => expression.foregone(limit).map(|foregone| (limit, foregone)),
+            Err(_) if self.allow_no_data => None,
+            Err(why) => {
                 return Err(Error::usage(format!("'{expression}' can never be judged: {why}")).hint(
                     "--baseline REPORT, or the key baseline of [gate], names the report of an earlier run",
                 ));
             }
+        };
+        match foregone {
+            Some((limit, (Foregone::NeverHolds, why))) => {
+                let limit = with_unit(limit, expression.metric.unit);
+                Err(Error::usage(format!("'{expression}' {why}, and its limit is {limit}"))
+                    .hint("ask for less, or name another report by --baseline"))
+            }
+            _ => Ok(()),
         }
-        Ok(policy)
+    }
+
+    /// What is likely not what was meant, though it can be judged.
+    pub fn doubts(&self) -> Vec<String> {
+        let each = |Requirement { expression, .. }: &Requirement| {
+            let limit = self.limit(expression).ok().map(|(limit, _)| limit);
+            let foregone = limit.and_then(|limit| Some((limit, expression.foregone(limit)?.1)));
+            let vacuous = foregone.map(|(limit, why)| {
+                let limit = with_unit(limit, expression.metric.unit);
+                format!("'{expression}' {why}, and its limit is {limit}; put it nearer to the baseline")
+            });
+            expression.slip().or(vacuous)
+        };
+        self.requirements.iter().filter_map(each).chain(self.within_noise()).collect()
     }
 
     pub fn requirements(&self) -> &[Requirement] {
@@ -82,14 +116,19 @@ impl Policy {
             let (median, spread) = (baseline?.median, baseline?.spread_ratio?);
             let percent = 100.0 * spread;
             let within = (limit - median).abs() < spread * median.abs();
-            within.then(|| format!("'{expression}' may fail by chance: its limit lies within the ±{percent:.1} % by which the baselines differ"))
+            within.then(|| {
+                format!(
+                    "'{expression}' may fail by chance: its limit lies within the ±{percent:.1} % by which \
+                     the baselines differ; put it at two or three times that"
+                )
+            })
         })
     }
 
     /// Judges a report, and writes into it what came of that.
     pub fn apply(&self, report: &mut Report) {
         report.warnings.extend(self.not_alike(report));
-        report.warnings.extend(self.within_noise());
+        report.warnings.extend(self.doubts());
         report.gate = Some(self.judge(report));
     }
 
@@ -341,9 +380,8 @@ pub mod tests {
         };
         assert_eq!(
             warned("al <= baseline * 1.05", &[0.9, 1.0, 1.1]),
-            [
-                "'al <= baseline * 1.05' may fail by chance: its limit lies within the ±10.0 % by which the baselines differ"
-            ]
+            ["'al <= baseline * 1.05' may fail by chance: its limit lies within the ±10.0 % by which the \
+              baselines differ; put it at two or three times that"]
         );
         for quiet in ["al <= baseline * 1.15", "al < 1 s"] {
             assert_eq!(warned(quiet, &[0.9, 1.0, 1.1]), Vec::<String>::new(), "{quiet}");
@@ -353,6 +391,36 @@ pub mod tests {
             Vec::<String>::new(),
             "of one run the spread is not known"
         );
+    }
+
+    #[test]
+    fn what_a_baseline_makes_certain_is_told() {
+        let baseline = |pcu| {
+            let mut report = report(100);
+            (report.metrics.pcu_ratio, report.metrics.al_seconds) = (Some(pcu), Some(2.0));
+            Baselines::new(vec![("b.json".to_owned(), report)])
+        };
+        let with = |expression, pcu| policy(&[expression], baseline(pcu), false);
+        let never = with("pcu >= baseline * 1.1", 0.95).unwrap_err();
+        insta::assert_snapshot!(never.to_string(), @r"
+        effllm: error: 'pcu >= baseline * 1.1' can never hold: pcu is never above 1, and its limit is 1.045
+          ask for less, or name another report by --baseline
+        ");
+        assert_eq!(never.setting, Some("require"));
+        assert_eq!(with("warn al < baseline - 2 s", 0.5).unwrap_err().setting, Some("warn"));
+        assert!(with("pcu >= baseline * 1.1", 0.5).unwrap().doubts().is_empty());
+        assert_eq!(
+            with("pcu <= baseline * 1.1", 0.95).unwrap().doubts(),
+            ["'pcu <= baseline * 1.1' can never fail: pcu is never above 1, and its limit is 1.045; put it \
+              nearer to the baseline"]
+        );
+    }
+
+    #[test]
+    fn what_looks_like_a_slip_is_told_in_the_report() {
+        let mut report = report(100);
+        requiring(&["pcu >= 0.85 %"]).apply(&mut report);
+        assert_eq!(report.warnings, ["'pcu >= 0.85 %': 0.85 % is 0.0085; did you mean 85 %?"]);
     }
 
     #[test]

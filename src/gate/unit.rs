@@ -97,7 +97,7 @@ pub fn explain_beyond(number: f64, unit: &str, name: &str, metric: &Metric) -> O
     let beyond = metric.unit.is_empty() && in_metric_unit(number, unit, metric)?.abs() > 1.0;
     let (number, most) = (number.abs(), if unit == "%" { "100 %" } else { "1" });
     let way_out = match unit {
-        "" if number <= 100.0 => format!("write {number} %, or {}", number / 100.0),
+        "" if (2.0..=100.0).contains(&number) => format!("write {number} %, or {}", number / 100.0),
         _ => "write a share of it, as in 90 % or 0.9".to_owned(),
     };
     beyond.then(|| (format!("{name} is between 0 and {most}"), way_out))

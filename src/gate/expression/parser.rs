@@ -52,12 +52,25 @@ impl FromStr for Expression {
         let mut cursor = Cursor { text, at: 0 };
         let (name, metric) = cursor.metric()?;
         let comparison = cursor.comparison()?;
+        let start = cursor.place().start;
         let limit = cursor.limit(name, metric)?;
-        Ok(Self { name, metric, comparison, limit })
+        let expression = Self { name, metric, comparison, limit };
+        let limit = match &expression.limit {
+            Limit::Quantity(quantity) => Some(quantity.value()),
+            Limit::Baseline(Change::None | Change::Plus(_)) => None,
+            // Whatever the baseline is, such a share of it is not above 0.
+            Limit::Baseline(change) => Some(change.apply(1.0)).filter(|share| *share <= 0.0),
+        };
+        match limit.and_then(|limit| expression.foregone(limit)) {
+            None => Ok(expression),
+            Some((_, why)) => Err(cursor.error(start..text.trim_end().len(), &format!("this {why}"), MEANT)),
+        }
     }
 }
 
 const FORM: &str = "write METRIC OP VALUE, as in 'al <= 1.3 s' or 'tokens_per_sec >= baseline * 0.95'";
+const CHANGES: &str = "behind 'baseline' comes nothing, * 0.95, - 5 % or + 10 and a unit";
+const MEANT: &str = "write a limit that some runs meet and others do not";
 const LISTED: &str = "'effllm gate --metrics' lists them all";
 
 /// Reads an expression from left to right.
@@ -98,22 +111,38 @@ impl<'a> Cursor<'a> {
 
     fn limit(&mut self, name: &str, metric: &Metric) -> Result<Limit, ExpressionError> {
         if self.rest().starts_with(|c: char| c.is_alphabetic()) {
-            let (word, place) = self.word(|c| !c.is_whitespace() && !"*+-".contains(c));
-            if word != "baseline" {
-                let way_out = match error::nearest(word, ["baseline"]) {
-                    Some(_) => "did you mean 'baseline'?",
-                    None => "the limit is a number or 'baseline'",
-                };
-                return Err(self.error(place, &format!("'{word}' is no limit"), way_out));
-            }
+            self.baseline()?;
             return self.change(name, metric).map(Limit::Baseline);
         }
-        let number = self.number("a limit is missing")?;
-        self.quantity(number, name, metric).map(Limit::Quantity)
+        let (number, place) = self.number("a limit is missing")?;
+        if self.rest().starts_with('*') {
+            self.at = self.place().start + 1;
+            if number.is_sign_negative() {
+                return Err(self.error(place, "a factor has no sign", CHANGES));
+            }
+            self.baseline()?;
+            self.end("behind NUMBER * baseline comes nothing", CHANGES)?;
+            return Ok(Limit::Baseline(Change::Times(number)));
+        }
+        self.quantity((number, place), name, metric).map(Limit::Quantity)
+    }
+
+    /// The word `baseline`.
+    fn baseline(&mut self) -> Result<(), ExpressionError> {
+        let (word, place) = self.word(|c| !c.is_whitespace() && !"*+-".contains(c));
+        let what = match word {
+            "baseline" => return Ok(()),
+            "" => "'baseline' is missing".to_owned(),
+            _ => format!("'{word}' is no limit"),
+        };
+        let way_out = match error::nearest(word, ["baseline"]) {
+            Some(_) => "did you mean 'baseline'?",
+            None => "the limit is a number or 'baseline', as in 1.3 s or 0.95 * baseline",
+        };
+        Err(self.error(place, &what, way_out))
     }
 
     fn change(&mut self, name: &str, metric: &Metric) -> Result<Change, ExpressionError> {
-        const CHANGES: &str = "behind 'baseline' comes nothing, * 0.95, - 5 % or + 10 and a unit";
         let place = self.place();
         let Some(operator) = self.rest().chars().next() else { return Ok(Change::None) };
         let sign = match operator {
@@ -174,6 +203,9 @@ impl<'a> Cursor<'a> {
             }
             Some(value) if !value.is_finite() => {
                 Err(self.error(place, "the limit is larger than any number", FORM))
+            }
+            Some(_) if self.rest().starts_with('*') => {
+                Err(self.error(place, "a factor has no unit", CHANGES))
             }
             Some(_) => {
                 self.end("one expression is one comparison", "make two expressions of them")?;
