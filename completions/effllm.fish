@@ -111,7 +111,7 @@ STKFLT\t''"
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l config -d 'Read FILE in place of the project\'s effllm.toml [default: effllm.toml]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l allow-no-data -d 'Pass where a metric that is required is null'
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l no-unbuffer -d 'Do not set PYTHONUNBUFFERED=1 for the command'
-complete -c effllm -n "__fish_effllm_using_subcommand run" -s q -l quiet -d 'Print nothing of effllm\'s own on stderr but errors'
+complete -c effllm -n "__fish_effllm_using_subcommand run" -s q -l quiet -d 'Print nothing of effllm\'s own on stderr but errors and a gate that fails'
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l no-mask -d 'Keep values in the report\'s command line that look like secrets'
 complete -c effllm -n "__fish_effllm_using_subcommand run" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l profile -d 'Read the log by a built-in profile; `auto` takes the first that recognises it [default: auto]' -r -f -a "auto\t''
@@ -245,7 +245,7 @@ complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l config -d 'Rea
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l from-start -d 'Read the log from its start, for what it states once [default: from its end on]'
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l allow-no-data -d 'Pass where a metric that is required is null'
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l no-unbuffer -d 'Do not set PYTHONUNBUFFERED=1 for the command'
-complete -c effllm -n "__fish_effllm_using_subcommand monitor" -s q -l quiet -d 'Print nothing of effllm\'s own on stderr but errors'
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -s q -l quiet -d 'Print nothing of effllm\'s own on stderr but errors and a gate that fails'
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l no-mask -d 'Keep values in the report\'s command line that look like secrets'
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand gpus" -l nvml-lib -d 'Load NVML from this library [default: libnvidia-ml.so.1] [env: EFFLLM_NVML_LIB]' -r -F

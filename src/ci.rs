@@ -2,14 +2,16 @@
 
 use std::env;
 use std::fs::OpenOptions;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 
 use crate::error::Error;
 use crate::model::Report;
 use crate::model::gate::Gate;
 use crate::render;
 use crate::replace::{can_replace, replace};
+
+const ELSEWHERE: &str = "name a file in a folder that is there and can be written to";
 
 /// The files that the outcome is written to, besides the report.
 #[derive(Debug, Default)]
@@ -22,40 +24,49 @@ impl Files {
     /// # Errors
     /// A file can never be written.
     pub fn prepare(junit: Option<PathBuf>, gitlab_metrics: Option<PathBuf>) -> Result<Self, Error> {
-        for (option, file) in [("--junit", &junit), ("--gitlab-metrics", &gitlab_metrics)] {
+        for (key, file) in [("junit", &junit), ("gitlab-metrics", &gitlab_metrics)] {
             let Some(file) = file else { continue };
             can_replace(file).map_err(|why| {
-                Error::usage(format!("{option}: {} cannot be written: {why}", file.display()))
-                    .hint("name a file in a folder that is there")
+                Error::usage(format!("{} cannot be written: {why}", file.display()))
+                    .of_flag(key)
+                    .hint(ELSEWHERE)
             })?;
         }
         Ok(Self { junit, gitlab_metrics })
     }
 
-    /// Writes them, and adds to GitHub's job summary where there is one. What fails does not keep
-    /// the others from being written; each failure is an error.
-    pub fn write(&self, report: &Report, exit: u8) -> Vec<Error> {
-        let cannot = |file: &Path, error: io::Error| {
-            Error::failed(format!("{} cannot be written: {error}", file.display()))
-        };
+    /// Writes them. What fails does not keep the others from being written; each failure is an error.
+    pub fn write(&self, report: &Report) -> Vec<Error> {
         let texts = [
-            (&self.junit, (|report| render::junit([("effllm gate", report)])) as fn(&Report) -> String),
-            (&self.gitlab_metrics, |report| render::gitlab_metrics(&report.metrics)),
+            (
+                "junit",
+                &self.junit,
+                (|report| render::junit([("effllm gate", report)])) as fn(&Report) -> String,
+            ),
+            ("gitlab-metrics", &self.gitlab_metrics, |report| render::gitlab_metrics(&report.metrics)),
         ];
-        let written = texts.iter().filter_map(|(file, text)| {
+        let written = texts.iter().filter_map(|(key, file, text)| {
             let file = file.as_ref()?;
-            replace(file, text(report).as_bytes()).err().map(|error| cannot(file, error))
+            let error = replace(file, text(report).as_bytes()).err()?;
+            let what = format!("{} cannot be written: {error}", file.display());
+            Some(Error::failed(what).of_flag(key).hint(ELSEWHERE))
         });
-        let mut errors: Vec<Error> = written.collect();
-        if let (Some(gate), Some(summary)) = (&report.gate, github_summary()) {
-            let text = render::github_summary(gate, exit);
-            let appended = OpenOptions::new().create(true).append(true).open(&summary);
-            if let Err(error) = appended.and_then(|mut file| file.write_all(text.as_bytes())) {
-                errors.push(cannot(&summary, error));
-            }
-        }
-        errors
+        written.collect()
     }
+}
+
+/// Adds to GitHub's job summary, where there is one, and answers with a warning if that fails: the
+/// summary is for people, and nobody asked for it by a flag.
+pub fn summarize(gate: &Gate, exit: u8) -> Option<String> {
+    let file = github_summary()?;
+    let text = render::github_summary(gate, exit);
+    let appended = OpenOptions::new().create(true).append(true).open(&file);
+    let error = appended.and_then(|mut file| file.write_all(text.as_bytes())).err()?;
+    Some(format!(
+        "effllm: warning: GITHUB_STEP_SUMMARY: the job's summary cannot be added to {}: {error}\n  \
+         the verdict is the same; have the variable name a file that can be written, or unset it\n",
+        file.display()
+    ))
 }
 
 /// What stderr is told: the table, and on GitHub the annotations. The runner reads those on either

@@ -61,6 +61,12 @@ impl Error {
         self
     }
 
+    /// As [`about`](Self::about), and what was wrong is told of the flag of that name.
+    pub fn of_flag(mut self, key: &'static str) -> Self {
+        self.what = format!("--{key}: {}", self.what);
+        self.about(key)
+    }
+
     pub fn hint(mut self, way_out: impl Into<String>) -> Self {
         self.way_out = Some(way_out.into());
         self

@@ -304,6 +304,28 @@ fn the_help_of_run_fits_two_screens_and_begins_with_three_examples() {
 }
 
 #[test]
+fn the_help_of_each_command_is_laid_out_for_80_columns() {
+    let help = |command: &str, columns: &str| {
+        let output = Command::new(EFFLLM).args([command, "--help"]).env("COLUMNS", columns).output();
+        String::from_utf8(output.expect("effllm runs").stdout).expect("UTF-8")
+    };
+    for command in ["run", "parse", "gate", "monitor", "report", "gpus", "profiles", "completions", "man"] {
+        let narrow = help(command, "80");
+        let examples = |help: &str| help.split("\n\n").next().map(str::to_owned);
+        assert_eq!(examples(&narrow), examples(&help(command, "100")), "an example of {command} is broken");
+        let lines: Vec<&str> = narrow.lines().collect();
+        for pair in lines.windows(2) {
+            let [first, second] = pair else { unreachable!("windows of two") };
+            let begins_at_the_margin = |line: &str| line.starts_with(|c: char| !c.is_whitespace());
+            if begins_at_the_margin(first) && begins_at_the_margin(second) {
+                let word = second.split(' ').next().unwrap_or_default();
+                assert!(first.len() + 1 + word.len() > 80, "effllm {command}: '{first}' is broken early");
+            }
+        }
+    }
+}
+
+#[test]
 fn effllm_alone_shows_the_way_in() {
     let output = effllm(&[]);
     assert_eq!(output.status.code(), Some(2));

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::str::FromStr;
 
@@ -178,12 +179,35 @@ fn cannot_execute(argv: &[OsString], error: &io::Error) -> Error {
         io::ErrorKind::OutOfMemory | io::ErrorKind::WouldBlock => FAILED,
         _ => NOT_EXECUTABLE,
     };
+    let is_here = Path::new(&program).exists();
     let what = match exit {
-        NOT_FOUND if program.contains('/') => {
-            format!("'{program}': no such file, or its interpreter is missing")
+        NOT_FOUND if program.contains('/') && is_here => {
+            format!("'{program}': the interpreter that its first line names is missing")
         }
+        NOT_FOUND if program.contains('/') => format!("'{program}': no such file"),
         NOT_FOUND => format!("'{program}': command not found"),
         _ => format!("'{program}' cannot be executed: {error}"),
     };
-    Error::new(exit, what)
+    let way_out = match (exit, error.kind()) {
+        (FAILED, _) => "the system has no room for another process; 'ulimit -a' shows its limits".to_owned(),
+        (NOT_FOUND, _) if program.contains('/') && is_here => {
+            format!("correct that line, or start it by an interpreter: bash {program}")
+        }
+        (NOT_FOUND, _) if program.contains('/') => {
+            "the path begins in the folder that effllm is started in".to_owned()
+        }
+        (NOT_FOUND, _) if program.contains(' ') => {
+            "a command and its arguments are words of their own; a shell reads a line: bash -c '…'".to_owned()
+        }
+        (NOT_FOUND, _) if is_here => format!("one in this folder is ./{program}"),
+        (NOT_FOUND, _) => "no folder of PATH holds it; name its path".to_owned(),
+        (_, io::ErrorKind::PermissionDenied) if Path::new(&program).is_dir() => {
+            "it is a folder; name a file in it".to_owned()
+        }
+        (_, io::ErrorKind::PermissionDenied) => {
+            format!("'chmod +x {program}' makes it a command; 'bash {program}' reads it as a script")
+        }
+        _ => format!("'file {program}' tells what it is; 'bash {program}' reads it as a script"),
+    };
+    Error::new(exit, what).hint(way_out)
 }

@@ -7,7 +7,7 @@ use clap::{Args, ValueHint};
 
 use super::print;
 use crate::ci;
-use crate::error::{Error, GATE};
+use crate::error::{Error, FAILED, GATE};
 use crate::model::Report;
 use crate::model::gate::Verdict;
 use crate::model::metric::METRICS;
@@ -17,18 +17,19 @@ use crate::settings::{GateLayer, Layer, Settings, read_report};
 const EXAMPLES: &str = "\
 Examples:
   effllm gate report.json --require 'al <= 1.3 s' --require 'pcu >= 85%'
-  effllm gate report.json --baseline a.json --baseline b.json --require 'al <= baseline * 1.02'
-  effllm gate --metrics                      every name, with its unit and definition";
+  effllm gate report.json --baseline a.json --require 'al <= baseline * 1.02'
+  effllm gate --metrics                    every name, its unit and definition";
 
 const LANGUAGE: &str = "\
 Expressions: METRIC OP VALUE, quoted for the shell.
-  METRIC  amu, pcu, al, tt, st, it, aec, mfu, or a name in `metrics` of the report
+  METRIC  amu, pcu, al, tt, st, it, aec, mfu, or a name in `metrics` of a report
   OP      < <= > >= ==
-  VALUE   a number, in the metric's own unit or with one: 820 ms, 0.65 kW, 85 %, 12 k;
+  VALUE   a number, in the metric's own unit or with one: 820 ms, 0.65 kW, 85 %;
           or baseline, baseline * 0.95, baseline - 5 % (of it), baseline + 10 ms
 
-Exit status: 0 all that is required holds; 99 it does not, there is no data to tell, or the command of
-the run failed; 2 bad flags, expressions or reports.";
+Exit status: 0 all that is required holds; 99 it does not, there is no data to tell, or the command \
+of the run failed; 2 bad flags, expressions or reports; 125 it holds, and a file that was asked for \
+could not be written.";
 
 /// Judge a report by what is required, without running anything again
 #[derive(Debug, Args)]
@@ -62,11 +63,11 @@ impl Gate {
         let layer = Layer { gate: self.gate, config: self.config, ..Layer::default() };
         let mut settings = Settings::resolve(layer)?;
         settings.gate.fail_fast = None; // there is no run to end
-        let policy = settings.gate.policy()?.ok_or_else(|| {
+        let (policy, files) = settings.gate.prepare().map_err(|error| settings.places.locate(error))?;
+        let policy = policy.ok_or_else(|| {
             Error::usage("nothing is required of the report")
                 .hint("--require EXPR requires something, as in --require 'al <= 1.3 s'")
         })?;
-        let files = settings.gate.files()?;
         let mut report = read_report(&file)?;
         report.warnings.clear(); // those of the run were told at its end
         policy.apply(&mut report);
@@ -77,7 +78,8 @@ impl Gate {
     }
 }
 
-/// Tells a report's verdict on stderr and in files; the exit status is what it comes to.
+/// Tells a report's verdict on stderr and in files; the exit status is what it comes to. A verdict that
+/// could not be written where it was asked for is no pass.
 pub fn tell(report: &Report, files: &ci::Files) -> Result<ExitCode, Error> {
     let exit = match &report.gate {
         Some(gate) if gate.verdict != Verdict::Pass => GATE,
@@ -86,9 +88,10 @@ pub fn tell(report: &Report, files: &ci::Files) -> Result<ExitCode, Error> {
     if let Some(gate) = &report.gate {
         eprint!("{}", ci::told(gate, exit, console::colors_enabled_stderr()));
         report.warnings.iter().for_each(|warning| eprintln!("warning: {}", render::plain(warning)));
+        eprint!("{}", ci::summarize(gate, exit).unwrap_or_default());
     }
-    match files.write(report, exit).into_iter().next() {
-        Some(error) => Err(error),
-        None => Ok(ExitCode::from(exit)),
-    }
+    let errors = files.write(report);
+    errors.iter().for_each(|error| eprintln!("{error}"));
+    let exit = if exit == 0 && !errors.is_empty() { FAILED } else { exit };
+    Ok(ExitCode::from(exit))
 }

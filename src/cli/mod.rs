@@ -4,6 +4,7 @@ mod compare;
 mod gate;
 mod generate;
 mod gpus;
+mod misuse;
 mod monitor;
 mod parse;
 mod profiles;
@@ -13,8 +14,7 @@ mod run;
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
-use clap::error::ErrorKind::{DisplayHelpOnMissingArgumentOrSubcommand, UnknownArgument};
-use clap::error::{ContextKind, ContextValue};
+use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 use clap::{Parser, Subcommand};
 
 use crate::error::{self, Error};
@@ -61,7 +61,13 @@ pub fn main() -> ExitCode {
         let _ = io::stderr().write_all(WELCOME.as_bytes());
         return ExitCode::from(error::USAGE);
     }
-    let cli = Cli::try_parse().unwrap_or_else(|error| misused(error));
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() && error.kind() != DisplayHelpOnMissingArgumentOrSubcommand => {
+            return fail(&misuse::explain(&error));
+        }
+        Err(help) => help.exit(),
+    };
     let done = match cli.command {
         Command::Run(run) => run.run(),
         Command::Parse(parse) => parse.run(),
@@ -86,26 +92,11 @@ fn print(text: &str) -> Result<ExitCode, Error> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Error::failed(format!("cannot write to stdout: {error}")))
+            Err(Error::failed(format!("cannot write to stdout: {error}"))
+                .hint("send it to a place that has room for it"))
         }
         _ => Ok(ExitCode::SUCCESS),
     }
-}
-
-/// Prints what is wrong with the arguments as all errors begin, or what was asked for (`--help`).
-fn misused(mut error: clap::Error) -> ! {
-    if let (UnknownArgument, Some(ContextValue::String(argument))) =
-        (error.kind(), error.get(ContextKind::InvalidArg))
-        && std::env::args_os().nth(1).is_some_and(|subcommand| subcommand == "run")
-        && !argument.starts_with('-')
-    {
-        let tip = format!("the command comes behind '--': effllm run [OPTIONS] -- {argument} …");
-        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
-    }
-    if error.use_stderr() && error.kind() != DisplayHelpOnMissingArgumentOrSubcommand {
-        eprint!("effllm: ");
-    }
-    error.exit()
 }
 
 fn fail(error: &Error) -> ExitCode {

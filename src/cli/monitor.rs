@@ -12,17 +12,17 @@ use crate::settings::{COMMAND, Layer, Patience, Settings};
 
 const EXAMPLES: &str = "\
 Examples:
-  effllm monitor --pid 4242 --log serve.log      a server and its log, until it ends or Ctrl-C
+  effllm monitor --pid 4242 --log serve.log      a server, until it ends
   effllm monitor --log train.log --duration 10m  a job that someone else started
-  effllm monitor --gpus 0,1 -o -                 GPUs alone; the report on stdout";
+  effllm monitor --gpus 0,1 -o -                 GPUs alone; report on stdout";
 
 const EXIT_STATUS: &str = "\
-The log is followed when it is renamed and written anew, or truncated. What it held before says which
-profile and sizes are in use with --from-start; iterations count from the first record that comes
+The log is followed when it is renamed and written anew, or truncated. What it held before says which \
+profile and sizes are in use with --from-start; iterations count from the first record that comes \
 while effllm measures.
 
-Exit status: 0 once the report is written, after Ctrl-C, SIGTERM or SIGHUP too (`status` then says
-interrupted); 99 a gate did not pass; 2 bad flags or settings, no such process, a log that cannot be
+Exit status: 0 once the report is written, after Ctrl-C, SIGTERM or SIGHUP too (`status` then says \
+interrupted); 99 a gate did not pass; 2 bad flags or settings, no such process, a log that cannot be \
 read; 125 there is nothing to measure.";
 
 /// Measure what already runs, until Ctrl-C, its end, or for a while
@@ -30,7 +30,7 @@ read; 125 there is nothing to measure.";
 #[command(before_help = EXAMPLES, after_help = EXIT_STATUS, mut_args(without_a_command))]
 pub struct Monitor {
     /// Measure process PID and what it has started, until it ends [default: GPUs and log alone]
-    #[arg(long, value_name = "PID", allow_hyphen_values = true, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "PID", allow_hyphen_values = true, value_parser = pid)]
     pid: Option<u32>,
 
     /// Read progress from FILE, which something else writes [default: none]
@@ -47,6 +47,11 @@ pub struct Monitor {
 
     #[command(flatten)]
     flags: Layer,
+}
+
+fn pid(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|pid| *pid > 0);
+    number.ok_or_else(|| "is no process ID; 'ps -e' lists them".to_owned())
 }
 
 /// Hides the options that say how to run a command: there is none.

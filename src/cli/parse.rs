@@ -9,17 +9,17 @@ use super::gate;
 use crate::error::Error;
 use crate::model::Report;
 use crate::parse::{self, Form, Request};
-use crate::settings::{Bounded, Count, GateLayer, Layer, Settings, whole};
+use crate::settings::{Bounded, Count, GateLayer, Layer, Parameters, Settings, Whole};
 
 const EXAMPLES: &str = "\
 Examples:
   effllm parse train.log                       what the log says, as a table
   effllm parse --json train.log | jq .metrics  the report
-  effllm parse --events - < train.log          a JSON object for each progress record
-  effllm parse --explain train.log.gz          what each rule matched, and what none did";
+  effllm parse --events - < train.log          a JSON object a progress record
+  effllm parse --explain train.log.gz          what each rule matched, or nearly";
 
 const NOTES: &str = "\
-Logs that gzip or zstd has compressed are read as they are, from standard input too. Of a log that is
+Logs that gzip or zstd has compressed are read as they are, from standard input too. Of a log that is \
 damaged or cannot be read to its end, what could be read is reported before the error.";
 
 /// Read a log that exists, and report what it says
@@ -67,7 +67,7 @@ struct ParseFlags {
 
     /// Parameters of the model, as in `7.6B`, `494M` or `7615616512` [default: from the log]
     #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Metrics")]
-    params: Option<Count>,
+    params: Option<Parameters>,
 
     /// Tokens a sample [default: from the log]
     #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Metrics")]
@@ -78,8 +78,8 @@ struct ParseFlags {
     global_batch_size: Option<Count>,
 
     /// Leave the first N iterations out of the headline metrics [default: 0]
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = whole, help_heading = "Metrics")]
-    warmup: Option<u64>,
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Metrics")]
+    warmup: Option<Whole>,
 
     /// Iterations between two reports of --follow [default: 10] [env: EFFICIENTLLM_LOG_INTERVAL]
     #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Log")]
@@ -116,7 +116,7 @@ impl Parse {
             parse::parse(settings, &request, |_| {})?;
             return Ok(ExitCode::SUCCESS);
         }
-        let (policy, files) = (settings.gate.policy()?, settings.gate.files()?);
+        let (policy, files) = settings.gate.prepare().map_err(|error| settings.places.locate(error))?;
         let judge = |report: &mut Report| {
             if let Some(policy) = policy {
                 policy.apply(report);

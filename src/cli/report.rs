@@ -1,22 +1,23 @@
 //! `effllm report`: reports as documents for people and tables for programs.
 
-use std::io::{self, Write};
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
+use super::print;
 use crate::error::Error;
 use crate::render;
-use crate::replace::replace;
+use crate::replace::{can_replace, is_stream, replace};
 use crate::settings::read_reports;
 
 const EXAMPLES: &str = "\
 Examples:
-  effllm report effllm-report.json                          the summary table once more
-  effllm report effllm-report.json -o report.html           a page for the browser
-  effllm report before.json after.json -o comparison.html   one that compares
-  effllm report --format csv runs/*.json > runs.csv         a row a run";
+  effllm report effllm-report.json                        the table once more
+  effllm report effllm-report.json -o report.html         a page for the browser
+  effllm report before.json after.json -o comparison.html one that compares
+  effllm report --format csv runs/*.json > runs.csv       a row a run";
 
 /// Render reports as a table, a web page, Markdown, CSV or JUnit XML
 #[derive(Debug, Args)]
@@ -52,14 +53,25 @@ enum Format {
 }
 
 impl Format {
-    fn of_file(path: &Path) -> Option<Self> {
-        match path.extension()?.to_str()? {
-            "html" | "htm" => Some(Self::Html),
-            "md" => Some(Self::Markdown),
-            "csv" => Some(Self::Csv),
-            "xml" => Some(Self::Junit),
-            "json" => Some(Self::Json),
-            _ => None,
+    /// By the ending of a file's name. What has none, or is a device or a pipe, is read by people.
+    ///
+    /// # Errors
+    /// The ending is that of a format which effllm does not write.
+    fn of_file(path: &Path) -> Result<Self, Error> {
+        let ending = path.extension().filter(|_| !is_stream(path)).map(|ending| ending.to_ascii_lowercase());
+        match ending.as_ref().map(|ending| ending.to_string_lossy()).as_deref() {
+            None | Some("txt") => Ok(Self::Table),
+            Some("html" | "htm") => Ok(Self::Html),
+            Some("md" | "markdown") => Ok(Self::Markdown),
+            Some("csv") => Ok(Self::Csv),
+            Some("xml") => Ok(Self::Junit),
+            Some("json") => Ok(Self::Json),
+            Some(other) => {
+                let what =
+                    format!("-o: {}: no format is written as .{}", plain_name(path), render::plain(other));
+                Err(Error::usage(what)
+                    .hint("name it .html, .md, .csv, .xml (JUnit), .json or .txt, or choose by --format"))
+            }
         }
     }
 }
@@ -67,21 +79,25 @@ impl Format {
 impl Report {
     pub fn run(self) -> Result<ExitCode, Error> {
         let output = self.output.filter(|path| path != Path::new("-"));
-        let format = self.format.or_else(|| Format::of_file(output.as_deref()?)).unwrap_or(Format::Table);
-        let text = rendered(format, &read_reports(&self.reports)?);
-        match output {
-            Some(path) => replace(&path, text.as_bytes())
-                .map_err(|error| Error::failed(format!("cannot write {}: {error}", path.display())))?,
-            None => match io::stdout().lock().write_all(text.as_bytes()) {
-                // Whoever reads may have had enough (`| head`): that is no failure.
-                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                    return Err(Error::failed(format!("cannot write to stdout: {error}")));
-                }
-                _ => {}
-            },
+        let by_name = || output.as_deref().map_or(Ok(Format::Table), Format::of_file);
+        let format = self.format.map_or_else(by_name, Ok)?;
+        if let Some(path) = &output {
+            can_replace(path).map_err(|why| cannot_write(Error::usage, path, why))?;
         }
+        let text = rendered(format, &read_reports(&self.reports)?);
+        let Some(path) = output else { return print(&text) };
+        replace(&path, text.as_bytes()).map_err(|error| cannot_write(Error::failed, &path, error))?;
         Ok(ExitCode::SUCCESS)
     }
+}
+
+fn cannot_write(of_kind: fn(String) -> Error, path: &Path, why: impl Display) -> Error {
+    of_kind(format!("-o: {} cannot be written: {why}", plain_name(path)))
+        .hint("name a file in a folder that is there and can be written to")
+}
+
+fn plain_name(path: &Path) -> String {
+    render::plain(&path.display().to_string())
 }
 
 /// A report with the name of its file.

@@ -12,13 +12,13 @@ use crate::settings::{Layer, Settings, metrics_enabled};
 
 const EXAMPLES: &str = "\
 Examples:
-  effllm run -- bash run_mcore_qwen.sh dsw 7B 4 32 …       wrap a launch script as it is
-  effllm run -o - -- ./train.sh | jq .metrics              the report on stdout, the log on stderr
-  effllm run --pattern 'step (?P<iteration>\\d+)' -- ./toy  read a log of one's own";
+  effllm run -- bash run_mcore_qwen.sh dsw 7B 4 …          a launch script as is
+  effllm run -o - -- ./train.sh | jq .metrics              the report on stdout
+  effllm run --pattern 'step (?P<iteration>\\d+)' -- ./toy  a log of one's own";
 
 const EXIT_STATUS: &str = "\
-Exit status: the command's own, and death by its signal; 127 no such command, 126 it cannot be
-executed, 125 effllm failed before it ran, 99 it succeeded and what was required does not hold,
+Exit status: the command's own, and death by its signal; 127 no such command, 126 it cannot be \
+executed, 125 effllm failed before it ran, 99 it succeeded and what was required does not hold, \
 2 bad flags, rules, expressions or settings.";
 
 /// Run a command as it is, and report the metrics of its run

@@ -35,7 +35,7 @@ impl RunGate {
     /// # Errors
     /// What is required can never be judged, or a file never be written.
     pub fn prepare(settings: &GateSettings) -> Result<Self, Error> {
-        let (policy, files) = (settings.policy()?, settings.files()?);
+        let (policy, files) = settings.prepare()?;
         let passed = policy.is_none();
         Ok(Self { policy, files, patience: settings.fail_fast, ended_early: Arc::default(), passed })
     }
@@ -70,6 +70,11 @@ impl RunGate {
         Periodic::spawn("effllm-fail-fast", work).ok()
     }
 
+    /// What is likely not what was meant by it.
+    pub fn doubts(&self) -> Vec<String> {
+        self.policy.as_ref().map(Policy::doubts).unwrap_or_default()
+    }
+
     /// Judges the report of the whole run, and writes into it what came of that.
     pub fn judge(&mut self, report: &mut Report) {
         let Some(policy) = &self.policy else { return };
@@ -96,7 +101,8 @@ impl RunGate {
         let gate = report.gate.as_ref().filter(|_| !(quiet && self.passed));
         let mut text =
             gate.map_or(String::new(), |gate| ci::told(gate, exit, console::colors_enabled_stderr()));
-        for error in self.files.write(report, exit) {
+        text += &report.gate.as_ref().and_then(|gate| ci::summarize(gate, exit)).unwrap_or_default();
+        for error in self.files.write(report) {
             text += &format!("{error}\n");
         }
         text

@@ -40,7 +40,8 @@ pub struct Subject {
 pub fn monitor(settings: Settings, subject: &Subject) -> Result<Ending, Error> {
     let mut gate = RunGate::prepare(&settings.gate)?;
     let process = subject.pid.map(find).transpose()?;
-    let mut tail = subject.log.as_deref().map(|log| Tail::open(log, subject.whence)).transpose()?;
+    let open = |log| Tail::open(log, subject.whence).map_err(|error| error.of_flag("log"));
+    let mut tail = subject.log.as_deref().map(open).transpose()?;
     let only_gpus = process.is_none() && tail.is_none();
     if only_gpus && settings.gpus == GpuChoice::None {
         return Err(Error::usage("with --gpus none there is nothing to measure")

@@ -238,7 +238,9 @@ fn sample_gpus(
         gpu::Start::Unavailable { reason } => {
             let mut recorder = recorder.lock();
             if matches!(settings.gpus, GpuChoice::List(_)) {
-                recorder.warn(format!("{asked}: none of them is measured: {reason}"));
+                recorder.warn(format!(
+                    "{asked}: none of them is measured: {reason}; 'effllm gpus' shows which can be"
+                ));
             }
             recorder.no_gpus(reason.clone());
             Some(reason)

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::error::Category;
 
 use super::layer::Layer;
 use super::places::Places;
@@ -13,11 +14,15 @@ use crate::error::{self, Error};
 use crate::log::Rules;
 use crate::model::Report;
 use crate::model::report::SCHEMA;
+use crate::render::plain;
 
 /// The project's file, over the user's. `chosen` takes the place of the project's `effllm.toml`.
 pub fn layers(chosen: Option<&Path>) -> Result<Layer, Error> {
     let project = match chosen {
-        Some(file) => Some(read(file)?),
+        Some(file) => Some(read(file).map_err(|error| match error.place {
+            Some(_) => error, // it names the file and the line
+            None => error.of_flag("config"),
+        })?),
         None => read_if_there(Path::new("effllm.toml"))?,
     };
     let user = user_file().map(|file| read_if_there(&file)).transpose()?.flatten();
@@ -27,7 +32,10 @@ pub fn layers(chosen: Option<&Path>) -> Result<Layer, Error> {
 /// Rules from a file that the user named.
 pub fn read_rules(file: &Path) -> Result<Rules, Error> {
     const WAY_OUT: &str = "--rules FILE, or the key rules of effllm.toml, names a file of rules";
-    let text = text(file, WAY_OUT).map_err(|error| error.about("rules"))?;
+    let text = text(file, WAY_OUT).map_err(|error| match error.place {
+        Some(_) => error,
+        None => error.of_flag("rules"),
+    })?;
     let name = file.file_stem().map_or_else(|| "custom".into(), |stem| stem.to_string_lossy());
     Rules::parse(&text, &file.display().to_string(), &name)
 }
@@ -52,12 +60,31 @@ pub fn read_report(file: &Path) -> Result<Report, Error> {
         .map_err(|error| Error::usage(format!("cannot read the report {name}: {error}")).hint(WRITTEN_BY))?;
     let no_report =
         |why: String| Error::usage(format!("{name} is no report of effllm: {why}")).hint(WRITTEN_BY);
-    let form: Form = serde_json::from_slice(&text).map_err(|error| no_report(error.to_string()))?;
-    if form.schema != SCHEMA {
-        return Err(no_report(format!("its schema is '{}', not '{SCHEMA}'", form.schema)));
+    if text.trim_ascii().is_empty() {
+        return Err(no_report("it is empty".to_owned()));
     }
-    serde_json::from_slice(&text).map_err(|error| no_report(error.to_string()))
+    let broken = |error: serde_json::Error| match error.classify() {
+        Category::Eof => {
+            let what = format!("the report {name} is cut off: it ends in line {}", error.line());
+            Error::usage(what).hint("copy it once more; effllm itself replaces a report whole")
+        }
+        Category::Syntax => no_report(format!("it is not JSON: {error}")),
+        Category::Data | Category::Io => no_report(error.to_string()),
+    };
+    let form: Form = serde_json::from_slice(&text).map_err(broken)?;
+    match form.schema.strip_prefix(SCHEMA_NAME) {
+        _ if form.schema == SCHEMA => serde_json::from_slice(&text).map_err(broken),
+        Some(_) => {
+            let schema = plain(&form.schema);
+            let what = format!("the report {name} is of another form, {schema}; this effllm reads {SCHEMA}");
+            Err(Error::usage(what).hint("read it with the effllm that wrote it, or a newer one"))
+        }
+        None => Err(no_report(format!("its schema is '{}', not '{SCHEMA}'", plain(&form.schema)))),
+    }
 }
+
+/// The schema of every form of the report, whatever its version.
+const SCHEMA_NAME: &str = "effllm.report/";
 
 /// Reports with the names of their files.
 ///
@@ -65,7 +92,8 @@ pub fn read_report(file: &Path) -> Result<Report, Error> {
 /// One of them cannot be read, or two are to be read from standard input.
 pub fn read_reports(files: &[PathBuf]) -> Result<Vec<(String, Report)>, Error> {
     if files.iter().filter(|file| *file == Path::new("-")).count() > 1 {
-        return Err(Error::usage("'-' is named twice, but standard input can be read only once"));
+        return Err(Error::usage("'-' is named twice, but standard input can be read only once")
+            .hint("name a file for one of them"));
     }
     files.iter().map(|file| Ok((file.display().to_string(), read_report(file)?))).collect()
 }
@@ -84,7 +112,7 @@ fn read_if_there(file: &Path) -> Result<Option<Layer>, Error> {
 }
 
 fn read(file: &Path) -> Result<Layer, Error> {
-    let text = text(file, "settings are a TOML file whose keys are the long flags of 'effllm run --help'")?;
+    let text = text(file, "it names a TOML file whose keys are the long flags of 'effllm run --help'")?;
     let places = Places::of(&file.display().to_string(), &text);
     let layer = toml::from_str(&text).map(|layer| Layer { places, ..layer });
     layer.map_err(|error| {
@@ -99,6 +127,8 @@ fn read(file: &Path) -> Result<Layer, Error> {
         let way_out = match (own_way_out, misspelt(message), key) {
             (Some(way_out), ..) => way_out.to_owned(),
             (None, Some(key), _) => format!("did you mean '{key}'? {KEYS}"),
+            (None, None, _) if message == "duplicate key" => "leave one of the two out".to_owned(),
+            (None, None, Some("gate")) => "[gate] is a table; effllm-gate(1) has an example".to_owned(),
             (None, None, Some(key)) => format!("effllm-run(1) says what --{key} takes"),
             (None, None, None) => KEYS.to_owned(),
         };
@@ -121,10 +151,24 @@ fn misspelt(message: &str) -> Option<String> {
     error::nearest(unknown, known).map(str::to_owned)
 }
 
-/// The first part of a message, without its list of everything that would have been right.
+/// The first part of a message, without its list of everything that would have been right, in the words
+/// of TOML.
 fn one_line(message: &str) -> String {
     let message = message.split(", expected one of").next().unwrap_or(message);
-    message.replace("unknown field", "unknown key").replace('\n', " ")
+    let message = message.replace("unknown field", "unknown key").replace('\n', " ");
+    let Some((is, expected)) = message
+        .strip_prefix("invalid type: ")
+        .or_else(|| message.strip_prefix("invalid value: "))
+        .and_then(|types| types.split_once(", expected "))
+    else {
+        return message;
+    };
+    let is = match is {
+        "sequence" => "a list",
+        "map" => "a table",
+        is => is,
+    };
+    format!("{is} is not {}", expected.replace("struct GateLayer", "a table"))
 }
 
 fn text(file: &Path, way_out: &str) -> Result<String, Error> {

@@ -1,6 +1,5 @@
 //! What is required of a run, as flags and files say it.
 
-use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,7 +9,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::file::read_reports;
 use super::layer::GATE;
-use super::values::{TextOrNumber, text_or_number};
+use super::places::Places;
+use super::values::{Whole, one_or_more, text_or_number, yes_or_no};
 use crate::ci::Files;
 use crate::error::Error;
 use crate::gate::{Baselines, Expression, Minimum, Policy, Requirement};
@@ -33,19 +33,21 @@ pub struct GateLayer {
 
     /// `baseline` in EXPR; the median if it is repeated [default: none]
     #[arg(long, value_name = "REPORT", help_heading = GATE, value_hint = ValueHint::FilePath)]
-    #[serde(default)]
+    #[serde(default, deserialize_with = "one_or_more")]
     baseline: Vec<PathBuf>,
 
     /// Pass where a metric that is required is null
     #[arg(long, num_args = 0, default_missing_value = "true", help_heading = GATE)]
+    #[serde(default, deserialize_with = "yes_or_no")]
     allow_no_data: Option<bool>,
 
     /// Give no verdict on fewer counted iterations [default: 10]
-    #[arg(long, value_name = "N", help_heading = GATE)]
-    min_iterations: Option<u64>,
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = GATE)]
+    #[serde(default, deserialize_with = "text_or_number")]
+    min_iterations: Option<Whole>,
 
     /// Give no verdict on less time in them [default: 0]
-    #[arg(long, value_name = "SECONDS", help_heading = GATE)]
+    #[arg(long, value_name = "SECONDS", allow_hyphen_values = true, help_heading = GATE)]
     #[serde(default, deserialize_with = "text_or_number")]
     min_seconds: Option<Seconds>,
 
@@ -65,20 +67,31 @@ pub struct GateLayer {
 
 impl GateLayer {
     /// This layer over another one.
-    pub fn or(self, below: Self) -> Self {
-        fn list<T>(own: Vec<T>, below: Vec<T>) -> Vec<T> {
-            if own.is_empty() { below } else { own }
+    pub fn or(self, below: Self, places: &mut Places) -> Self {
+        fn list<T>(own: Vec<T>) -> Option<Vec<T>> {
+            Some(own).filter(|own| !own.is_empty())
+        }
+        fn over<T>(own: Option<T>, below: T, key: &str, places: &mut Places) -> T {
+            own.map_or(below, |own| {
+                places.forget(key);
+                own
+            })
         }
         Self {
-            require: list(self.require, below.require),
-            warn: list(self.warn, below.warn),
-            baseline: list(self.baseline, below.baseline),
+            require: over(list(self.require), below.require, "require", places),
+            warn: over(list(self.warn), below.warn, "warn", places),
+            baseline: over(list(self.baseline), below.baseline, "baseline", places),
             allow_no_data: self.allow_no_data.or(below.allow_no_data),
             min_iterations: self.min_iterations.or(below.min_iterations),
             min_seconds: self.min_seconds.or(below.min_seconds),
-            junit: self.junit.or(below.junit),
-            gitlab_metrics: self.gitlab_metrics.or(below.gitlab_metrics),
-            fail_fast: self.fail_fast.or(below.fail_fast),
+            junit: over(self.junit.map(Some), below.junit, "junit", places),
+            gitlab_metrics: over(
+                self.gitlab_metrics.map(Some),
+                below.gitlab_metrics,
+                "gitlab-metrics",
+                places,
+            ),
+            fail_fast: over(self.fail_fast.map(Some), below.fail_fast, "fail-fast", places),
         }
     }
 }
@@ -107,36 +120,36 @@ impl GateSettings {
         Ok(Self { requirements, layer, fail_fast })
     }
 
-    /// The policy, if anything is required, checked before anything runs.
+    /// The policy, if anything is required, and the files that the outcome is written to, checked before
+    /// anything runs.
     ///
     /// # Errors
-    /// A baseline cannot be read or lacks the metric, or an option needs a requirement and there is
-    /// none.
-    pub fn policy(&self) -> Result<Option<Policy>, Error> {
+    /// A baseline cannot be read or lacks the metric, an option needs a requirement and there is none,
+    /// or a file can never be written.
+    pub fn prepare(&self) -> Result<(Option<Policy>, Files), Error> {
+        let files = || Files::prepare(self.layer.junit.clone(), self.layer.gitlab_metrics.clone());
+        Ok((self.policy()?, files()?))
+    }
+
+    fn policy(&self) -> Result<Option<Policy>, Error> {
         let (layer, requirements) = (&self.layer, self.requirements.clone());
-        let baselines = Baselines::new(read_reports(&layer.baseline)?);
+        let baselines = read_reports(&layer.baseline).map_err(|error| error.of_flag("baseline"))?;
         if requirements.is_empty() {
-            let needs_some = [("--junit", layer.junit.is_some()), ("--fail-fast", self.fail_fast.is_some())];
+            let needs_some = [("junit", layer.junit.is_some()), ("fail-fast", self.fail_fast.is_some())];
             return match needs_some.iter().find(|(_, given)| *given) {
                 None => Ok(None),
-                Some((option, _)) => Err(Error::usage(format!("{option} is given, but nothing is required"))
-                    .hint("--require EXPR, or the key require of [gate], requires something, as in 'al <= 1.3 s'")),
+                Some((key, _)) => Err(Error::usage("nothing is required, so there is nothing to judge").of_flag(key).hint(
+                    "--require EXPR, or the key require of [gate], requires something, as in 'al <= 1.3 s'",
+                )),
             };
         }
         let defaults = Minimum::default();
         let minimum = Minimum {
-            iterations: layer.min_iterations.unwrap_or(defaults.iterations),
+            iterations: layer.min_iterations.map_or(defaults.iterations, |least| least.0),
             seconds: layer.min_seconds.map_or(defaults.seconds, |seconds| seconds.0),
         };
-        Policy::new(requirements, baselines, minimum, layer.allow_no_data.unwrap_or(false)).map(Some)
-    }
-
-    /// The files that the outcome is written to.
-    ///
-    /// # Errors
-    /// One of them can never be written.
-    pub fn files(&self) -> Result<Files, Error> {
-        Files::prepare(self.layer.junit.clone(), self.layer.gitlab_metrics.clone())
+        Policy::new(requirements, Baselines::new(baselines), minimum, layer.allow_no_data.unwrap_or(false))
+            .map(Some)
     }
 }
 
@@ -177,7 +190,7 @@ impl FromStr for FailFastAfter {
 
 /// Expressions of a file, checked where an error can still name their place in it.
 fn expressions<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let texts = Vec::<Checked>::deserialize(deserializer)?;
+    let texts: Vec<Checked> = one_or_more(deserializer)?;
     Ok(texts.into_iter().map(|text| text.0).collect())
 }
 
@@ -190,11 +203,5 @@ impl FromStr for Checked {
             Ok(_) => Ok(Self(text.to_owned())),
             Err(error) => Err(format!("is not understood: {error}")),
         }
-    }
-}
-
-impl<'de> Deserialize<'de> for Checked {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(TextOrNumber(PhantomData))
     }
 }

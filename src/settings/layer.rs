@@ -8,7 +8,10 @@ use serde::Deserialize;
 
 use super::gate::{FailFastAfter, GateLayer};
 use super::places::Places;
-use super::values::{Bounded, Count, Interval, Patience, ReportTarget, file_name, text_or_number, whole};
+use super::values::{
+    Bounded, Count, Interval, Parameters, Patience, ReportTarget, Whole, file_name, some_or_more,
+    text_or_number, yes_or_no,
+};
 use crate::child::{StdioMode, TakenSignal};
 use crate::gpu::GpuChoice;
 use crate::sink::listen::Address;
@@ -57,7 +60,7 @@ pub struct Layer {
     /// Parameters of the model, as in `7.6B` [default: from the log]
     #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = METRICS)]
     #[serde(default, deserialize_with = "text_or_number")]
-    pub params: Option<Count>,
+    pub params: Option<Parameters>,
 
     /// Tokens a sample [default: from the log]
     #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = METRICS)]
@@ -70,8 +73,9 @@ pub struct Layer {
     pub global_batch_size: Option<Count>,
 
     /// Leave the first N iterations out of the headline metrics [default: 0]
-    #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = whole, help_heading = METRICS)]
-    pub warmup: Option<u64>,
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = METRICS)]
+    #[serde(default, deserialize_with = "text_or_number")]
+    pub warmup: Option<Whole>,
 
     /// Read the log by a built-in profile; `auto` detects which [default: auto]
     #[arg(long, value_name = "NAME", conflicts_with = "rules", help_heading = LOG)]
@@ -133,10 +137,12 @@ pub struct Layer {
 
     /// Do not set PYTHONUNBUFFERED=1 for the command
     #[arg(long, num_args = 0, default_missing_value = "true", help_heading = COMMAND)]
+    #[serde(default, deserialize_with = "yes_or_no")]
     pub no_unbuffer: Option<bool>,
 
-    /// Print nothing of effllm's own on stderr but errors
+    /// Print nothing of effllm's own on stderr but errors and a gate that fails
     #[arg(short, long, num_args = 0, default_missing_value = "true", help_heading = LIVE)]
+    #[serde(default, deserialize_with = "yes_or_no")]
     pub quiet: Option<bool>,
 
     /// How the command's output reaches the screen: `pipe` (as under `| cat`), `pty` (the command has
@@ -153,10 +159,12 @@ pub struct Layer {
 
     /// Keep this signal, sent to effllm, from the command; repeatable
     #[arg(long, value_name = "SIGNAL", help_heading = COMMAND)]
+    #[serde(default, deserialize_with = "some_or_more")]
     pub no_forward: Option<Vec<TakenSignal>>,
 
     /// Keep values in the report's command line that look like secrets
     #[arg(long, num_args = 0, default_missing_value = "true", help_heading = REPORT)]
+    #[serde(default, deserialize_with = "yes_or_no")]
     pub no_mask: Option<bool>,
 
     /// Read FILE in place of the project's effllm.toml [default: effllm.toml]
@@ -187,7 +195,7 @@ impl Layer {
                             own
                         }
                     },)*
-                    gate: self.gate.or(below.gate),
+                    gate: self.gate.or(below.gate, &mut below.places),
                     places: self.places.or(below.places),
                 }
             };

@@ -19,7 +19,7 @@ pub use file::{read_report, read_reports};
 pub use gate::{GateLayer, GateSettings};
 pub use layer::{COMMAND, Layer};
 pub use places::Places;
-pub use values::{Bounded, Count, Interval, Patience, ReportTarget, whole};
+pub use values::{Bounded, Count, Interval, Parameters, Patience, ReportTarget, Whole};
 
 use crate::child::{StdioMode, TakenSignal};
 use crate::error::Error;
@@ -87,10 +87,17 @@ impl LogRules {
         let base = match (&layer.rules, layer.profile.as_deref().filter(|name| *name != "auto")) {
             (Some(file), _) => {
                 let given = layer.places.given("rules", file.display());
-                Some((file::read_rules(file)?, given))
+                let rules = file::read_rules(file).map_err(|error| match layer.places.line("rules") {
+                    // An error within the rules names their file alone, not who asked for it.
+                    Some(line) if error.setting.is_none() => {
+                        Error { what: format!("{} (the rules of {line})", error.what), ..error }
+                    }
+                    _ => error,
+                })?;
+                Some((rules, given))
             }
             (None, Some(name)) => {
-                let rules = profiles::load(name).map_err(|error| error.about("profile"))?;
+                let rules = profiles::load(name).map_err(|error| error.of_flag("profile"))?;
                 Some((rules, layer.places.given("profile", name)))
             }
             (None, None) => None,
@@ -146,13 +153,13 @@ impl Settings {
                 log_interval,
             },
             log: LogRules::load(&layer).map_err(|error| layer.places.locate(error))?,
-            parameters: size(layer.params, "params"),
+            parameters: size(layer.params.map(|parameters| parameters.0), "params"),
             sequence_length: size(layer.seq_len, "seq-len"),
             global_batch_size: size(layer.global_batch_size, "global-batch-size"),
             gpus: layer.gpus.unwrap_or_default(),
             nvml_library: layer.nvml_lib,
             live: layer.live.unwrap_or_default(),
-            warmup: layer.warmup.unwrap_or(0),
+            warmup: layer.warmup.map_or(0, |warmup| warmup.0),
             unbuffer: !layer.no_unbuffer.unwrap_or(false),
             quiet: layer.quiet.unwrap_or(false),
             gate,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::Arc;
 
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 use toml::Spanned;
 
@@ -24,16 +25,23 @@ struct Place {
 }
 
 impl Places {
-    /// Those of a file's keys; none if it is no TOML, which who reads it is told.
+    /// Those of a file's keys, of which no other has the name of one in `[gate]`; none if it is no TOML, which who reads it is told.
     pub fn of(file: &str, text: &str) -> Self {
-        let keys: BTreeMap<String, Spanned<IgnoredAny>> = toml::from_str(text).unwrap_or_default();
+        type Keys = BTreeMap<String, Spanned<IgnoredAny>>;
+        #[derive(Default, Deserialize)]
+        struct Table {
+            #[serde(default)]
+            gate: Keys,
+        }
+        let keys: Keys = toml::from_str(text).unwrap_or_default();
+        let Table { gate } = toml::from_str(text).unwrap_or_default();
         let (file, text): (Arc<str>, Arc<str>) = (file.into(), text.into());
         let place = |value: Spanned<IgnoredAny>| Place {
             file: file.clone(),
             text: text.clone(),
             offset: value.span().start,
         };
-        Self(keys.into_iter().map(|(key, value)| (key, place(value))).collect())
+        Self(keys.into_iter().chain(gate).map(|(key, value)| (key, place(value))).collect())
     }
 
     /// These over others.
@@ -53,6 +61,13 @@ impl Places {
             Some(place) => format!("{key} in {}", place.file),
             None => format!("--{key}"),
         }
+    }
+
+    /// The line that gave a setting, `effllm.toml:2`, if it stands in a file.
+    pub fn line(&self, key: &str) -> Option<String> {
+        let place = self.0.get(key)?;
+        let before = place.text.get(..place.offset)?;
+        Some(format!("{}:{}", place.file, before.matches('\n').count() + 1))
     }
 
     /// The setting as it was given: `--gpus all`, or `gpus = all in effllm.toml`.

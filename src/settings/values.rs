@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use serde::de::{Deserializer, Error, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 
 use crate::model::units::{parse_count, parse_duration};
 
@@ -129,9 +129,31 @@ impl FromStr for Bounded {
     }
 }
 
-/// Reads a number of iterations, none included, from a flag.
-pub fn whole(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| "must be a whole number, 0 or more".to_owned())
+/// A number of iterations, none included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whole(pub u64);
+
+impl FromStr for Whole {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        text.parse().map(Self).map_err(|_| "must be a whole number, 0 or more".to_owned())
+    }
+}
+
+/// How many parameters a model has.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Parameters(pub Count);
+
+impl FromStr for Parameters {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let count: Count = text.parse()?;
+        if count.value() < 1000.0 {
+            let text = text.trim();
+            return Err(format!("is less than any model has; did you mean {text}B, {text}M or {text}k?"));
+        }
+        Ok(Self(count))
+    }
 }
 
 impl From<Bounded> for u64 {
@@ -150,15 +172,77 @@ impl From<Bounded> for usize {
 pub fn text_or_number<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
-    T: FromStr<Err = String>,
+    T: FromStr<Err: fmt::Display>,
 {
-    deserializer.deserialize_any(TextOrNumber(PhantomData)).map(Some)
+    TextOrNumber(PhantomData).deserialize(deserializer).map(Some)
 }
 
-/// How it reads them.
-pub struct TextOrNumber<T>(pub PhantomData<T>);
+/// Reads a list of such values from a file; one alone is a list of one.
+pub fn one_or_more<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    deserializer.deserialize_any(OneOrMore(PhantomData))
+}
 
-impl<T: FromStr<Err = String>> Visitor<'_> for TextOrNumber<T> {
+/// As [`one_or_more`], for an option that may be left out.
+pub fn some_or_more<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: fmt::Display>,
+{
+    one_or_more(deserializer).map(Some)
+}
+
+/// Reads `true` or `false` from a file, in all their forms.
+pub fn yes_or_no<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    text_or_number::<D, YesOrNo>(deserializer).map(|flag| flag.map(|flag| flag.0))
+}
+
+struct YesOrNo(bool);
+
+impl FromStr for YesOrNo {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        parse_bool(text).map(Self)
+    }
+}
+
+struct OneOrMore<T>(PhantomData<T>);
+
+impl<'de, T: FromStr<Err: fmt::Display>> Visitor<'de> for OneOrMore<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string or a list of them")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Vec<T>, E> {
+        TextOrNumber(PhantomData).visit_str(text).map(|value| vec![value])
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = list.next_element_seed(TextOrNumber(PhantomData))? {
+            values.push(value);
+        }
+        Ok(values)
+    }
+}
+
+/// How a text or a number is read.
+struct TextOrNumber<T>(PhantomData<T>);
+
+impl<'de, T: FromStr<Err: fmt::Display>> DeserializeSeed<'de> for TextOrNumber<T> {
+    type Value = T;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for TextOrNumber<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

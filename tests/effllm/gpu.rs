@@ -523,7 +523,8 @@ fn gpus_that_were_asked_for_and_cannot_be_measured_are_a_warning() {
     shell.write("effllm.toml", "gpus = '0,GPU-1'\n");
     assert_eq!(
         shell.run("", "true").done().report().warnings(),
-        ["gpus = 0,GPU-1 in effllm.toml: none of them is measured: NVML shows no GPU on this node"]
+        ["gpus = 0,GPU-1 in effllm.toml: none of them is measured: NVML shows no GPU on this node; \
+          'effllm gpus' shows which can be"]
     );
     for whichever in ["auto", "all", "none"] {
         let report = shell.run(&format!("--gpus {whichever}"), "true").done().report();

@@ -6,6 +6,7 @@ mod shell;
 mod fuzz;
 mod gpu;
 mod metrics;
+mod misuse;
 mod properties;
 mod seeds;
 mod settings;

@@ -29,7 +29,7 @@ fn an_unknown_profile_is_answered_with_the_nearest_one() {
     let shell = Shell::new();
     let said = refused(&shell, &["--profile", "megatrom"]);
     let (first, hint) = said.split_once('\n').expect("two lines");
-    assert_snapshot!(first, @"effllm: error: no profile is named 'megatrom'");
+    assert_snapshot!(first, @"effllm: error: --profile: no profile is named 'megatrom'");
     assert!(hint.starts_with("  did you mean 'megatron'? the built-in profiles are "), "{hint}");
     let said = refused(&shell, &["--profile", "tensorflow-of-old"]);
     assert!(said.contains("  the built-in profiles are ") && said.contains("--rules FILE reads your own"));
@@ -110,11 +110,11 @@ fn rules_that_cannot_be_read_are_named() {
     fs::create_dir(shell.path("folder.toml")).expect("a folder");
     shell.write("binary.toml", b"\xff\xfe");
     assert_snapshot!(refused(&shell, &["--rules", "missing.toml"]), @r"
-    effllm: error: cannot read missing.toml: No such file or directory (os error 2)
+    effllm: error: --rules: cannot read missing.toml: No such file or directory (os error 2)
       --rules FILE, or the key rules of effllm.toml, names a file of rules
     ");
     assert_snapshot!(refused(&shell, &["--rules", "folder.toml"]), @r"
-    effllm: error: cannot read folder.toml: Is a directory (os error 21)
+    effllm: error: --rules: cannot read folder.toml: Is a directory (os error 21)
       --rules FILE, or the key rules of effllm.toml, names a file of rules
     ");
     assert_snapshot!(refused(&shell, &["--rules", "binary.toml"]), @r"
@@ -140,17 +140,13 @@ fn a_profile_and_rules_of_ones_own_are_one_choice() {
 fn an_interval_that_is_none_is_refused() {
     let shell = Shell::new();
     assert_snapshot!(refused(&shell, &["--interval", "0"]), @r"
-    effllm: error: invalid value '0' for '--interval <SECONDS>': must be between 0.01 and 3600 seconds
-
-    For more information, try '--help'.
+    effllm: error: --interval: '0' must be between 0.01 and 3600 seconds
+      'effllm run --help' says what --interval takes
     ");
     for none in ["NaN", "-1", "abc", "", "inf", "0.001", "3601"] {
         let said = refused(&shell, &[&format!("--interval={none}")]);
         assert_eq!(refused(&shell, &["--interval", none]), said);
-        assert!(
-            said.contains(&format!("invalid value '{none}' for '--interval <SECONDS>': ")) || none.is_empty(),
-            "{said}"
-        );
+        assert!(said.contains(&format!("--interval: '{none}' ")) || none.is_empty(), "{said}");
         assert!(said.contains("--interval"), "{said}");
     }
 }
@@ -188,9 +184,12 @@ fn numbers_that_are_none_are_refused_by_name() {
 fn a_number_without_its_suffix_is_no_count() {
     let shell = Shell::new();
     assert_snapshot!(refused(&shell, &["--params", "7.6"]), @r"
-    effllm: error: invalid value '7.6' for '--params <N>': must be a whole number; did you mean 7.6B, 7.6M or 7.6k?
-
-    For more information, try '--help'.
+    effllm: error: --params: '7.6' must be a whole number; did you mean 7.6B, 7.6M or 7.6k?
+      'effllm run --help' says what --params takes
+    ");
+    assert_snapshot!(refused(&shell, &["--params", "7"]), @r"
+    effllm: error: --params: '7' is less than any model has; did you mean 7B, 7M or 7k?
+      'effllm run --help' says what --params takes
     ");
     for option in ["--seq-len=1.5", "--global-batch-size=31.9", "--seq-len=2.00001"] {
         assert!(refused(&shell, &[option]).contains("must be a whole number"), "{option}");
@@ -201,7 +200,8 @@ fn a_number_without_its_suffix_is_no_count() {
             .starts_with("effllm: error: effllm.toml:2:10: params: '7.6' must be a whole number")
     );
     // These are whole, however they are written.
-    for (params, value) in [("494.032768M", 494_032_768.0), ("7.6B", 7.6e9), ("1e3", 1000.0), ("0.3k", 300.0)]
+    for (params, value) in
+        [("494.032768M", 494_032_768.0), ("7.6B", 7.6e9), ("1e3", 1000.0), ("0.3M", 300_000.0)]
     {
         let done = Shell::new();
         let report = done.effllm(["run", "-q", "--params", params, "--", "true"]).done().report();
@@ -213,7 +213,7 @@ fn a_number_without_its_suffix_is_no_count() {
 fn a_misspelt_flag_is_answered_with_the_nearest_one() {
     let said = refused(&Shell::new(), &["--intervall", "1"]);
     assert!(said.starts_with("effllm: error: "), "{said}");
-    assert!(said.contains("'--intervall'") && said.contains("'--interval'"), "{said}");
+    assert!(said.contains("no option --intervall") && said.contains("did you mean '--interval'?"), "{said}");
 }
 
 #[test]
@@ -226,7 +226,7 @@ fn a_command_is_needed() {
     }
     let done = shell.effllm(["run", "python", "train.py"]).done();
     assert!(
-        done.stderr().contains("tip: the command comes behind '--': effllm run [OPTIONS] -- python …"),
+        done.stderr().contains("  the command comes behind '--': effllm run [OPTIONS] -- python …"),
         "{}",
         done.stderr()
     );
@@ -386,13 +386,13 @@ fn a_bad_project_file_is_shown_with_file_line_and_column() {
       effllm-run(1) says what --interval takes
     ");
     assert_snapshot!(said("warmup = -3\n"), @r"
-    effllm: error: effllm.toml:1:10: warmup: invalid value: integer `-3`, expected u64
+    effllm: error: effllm.toml:1:10: warmup: '-3' must be a whole number, 0 or more
         warmup = -3
                  ^
       effllm-run(1) says what --warmup takes
     ");
     assert_snapshot!(said("gpus = [0, 1]\n"), @r"
-    effllm: error: effllm.toml:1:8: gpus: invalid type: sequence, expected a string or a number
+    effllm: error: effllm.toml:1:8: gpus: a list is not a string or a number
         gpus = [0, 1]
                ^
       effllm-run(1) says what --gpus takes
@@ -439,9 +439,69 @@ fn a_bad_user_file_and_a_chosen_one_are_named() {
     ");
     let shell = Shell::new();
     assert_snapshot!(refused(&shell, &["--config", "missing.toml"]), @r"
-    effllm: error: cannot read missing.toml: No such file or directory (os error 2)
-      settings are a TOML file whose keys are the long flags of 'effllm run --help'
+    effllm: error: --config: cannot read missing.toml: No such file or directory (os error 2)
+      it names a TOML file whose keys are the long flags of 'effllm run --help'
     ");
+}
+
+#[test]
+fn a_bad_rules_file_says_who_asked_for_it() {
+    let shell = Shell::new();
+    shell.write("bad.toml", "[[record]]\nline = 'step'\nbarr = true\n");
+    shell.write("effllm.toml", "# ours\nrules = 'bad.toml'\n");
+    assert_snapshot!(refused(&shell, &[]), @r"
+    effllm: error: bad.toml:3:1: unknown key `barr` (the rules of effllm.toml:2)
+        barr = true
+        ^
+      did you mean 'bar'? effllm-rules(5) describes the language
+    ");
+    assert!(!refused(&shell, &["--rules", "bad.toml"]).contains("effllm.toml"));
+}
+
+#[test]
+fn what_the_keys_of_the_gate_lead_to_names_their_place() {
+    let said = |text: &str| {
+        let shell = Shell::new();
+        shell.write("effllm.toml", format!("[gate]\n{text}\n"));
+        refused(&shell, &[])
+    };
+    assert_snapshot!(said("require = ['al <= baseline']\nbaseline = ['nope.json']"), @r"
+    effllm: error: effllm.toml:3:12: baseline: cannot read the report nope.json: No such file or directory (os error 2)
+        baseline = ['nope.json']
+                   ^
+      'effllm run -o FILE' and 'effllm parse --json LOG' write reports
+    ");
+    assert_snapshot!(said("require = 'al < 1 s'\njunit = 'nowhere/x.xml'"), @r"
+    effllm: error: effllm.toml:3:9: junit: nowhere/x.xml cannot be written: No such file or directory (os error 2)
+        junit = 'nowhere/x.xml'
+                ^
+      name a file in a folder that is there and can be written to
+    ");
+    assert_snapshot!(said("gitlab-metrics = '/'"), @r"
+    effllm: error: effllm.toml:2:18: gitlab-metrics: / cannot be written: it is a folder
+        gitlab-metrics = '/'
+                         ^
+      name a file in a folder that is there and can be written to
+    ");
+    assert_snapshot!(said("fail-fast = true"), @r"
+    effllm: error: effllm.toml:2:13: fail-fast: nothing is required, so there is nothing to judge
+        fail-fast = true
+                    ^
+      --require EXPR, or the key require of [gate], requires something, as in 'al <= 1.3 s'
+    ");
+    assert_snapshot!(said("warn = ['al <= baseline']"), @r"
+    effllm: error: effllm.toml:2:8: warn: 'al <= baseline' can never be judged: there is no baseline
+        warn = ['al <= baseline']
+               ^
+      --baseline REPORT, or the key baseline of [gate], names the report of an earlier run
+    ");
+    // What a flag says does not come from the file.
+    let shell = Shell::new();
+    shell.write("effllm.toml", "[gate]\nrequire = 'al < 1'\njunit = 'j.xml'\nbaseline = 'b.json'\n");
+    for flag in ["--junit=nowhere/x.xml", "--baseline=nope.json"] {
+        let of_the_flag = refused(&shell, &[flag, "--baseline=nope.json"]);
+        assert!(!of_the_flag.contains("effllm.toml"), "{of_the_flag}");
+    }
 }
 
 // Environment

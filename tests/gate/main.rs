@@ -235,6 +235,68 @@ fn a_warning_fails_nothing_and_quiet_says_nothing_of_a_pass() {
 }
 
 #[test]
+fn a_summary_that_cannot_be_written_changes_no_verdict() {
+    let mut shell = shell();
+    train(&shell, &["-q", "-o", "run.json"], "40 1000");
+    fs::create_dir(shell.path("folder")).expect("a folder");
+    shell.set("GITHUB_ACTIONS", "true");
+    for (summary, why) in [("nowhere/summary.md", "No such file or directory"), ("folder", "Is a directory")]
+    {
+        shell.set("GITHUB_STEP_SUMMARY", summary);
+        let judge = |expression: &str, code| {
+            let run = train(&shell, &["--require", expression, "--junit", "j.xml"], "40 1000");
+            let again =
+                shell.effllm(["gate", "run.json", "--require", expression, "--junit", "j.xml"]).done();
+            let log = format!("sh train.sh 40 1000 | $effllm parse --require '{expression}'");
+            for done in [run, again, shell.sh(&log).done()] {
+                assert_eq!(done.code(), Some(code), "{}", done.stderr());
+                let warning = format!(
+                    "effllm: warning: GITHUB_STEP_SUMMARY: the job's summary cannot be added to {summary}: {why}"
+                );
+                assert!(done.stderr().contains(&warning), "{}", done.stderr());
+                assert!(done.stderr().contains("\n  the verdict is the same; "), "{}", done.stderr());
+            }
+            assert!(shell.read("j.xml").contains("<testsuite"), "the other files are written");
+        };
+        judge("al < 2 s", 0);
+        judge("al < 1 ms", 99);
+    }
+}
+
+#[test]
+fn a_file_that_was_asked_for_and_cannot_be_written_fails_a_pass_but_no_run() {
+    let shell = shell();
+    train(&shell, &["-q", "-o", "run.json"], "40 1000");
+    let judge = |expression: &str, codes: [i32; 3]| {
+        let options = ["--require", expression, "--junit", "/dev/full", "--gitlab-metrics", "metrics.txt"];
+        let run = train(&shell, &options, "40 1000");
+        let again = shell.effllm(["gate", "run.json"].iter().chain(&options)).done();
+        let log = format!("sh train.sh 40 1000 | $effllm parse --require '{expression}' --junit /dev/full");
+        for (done, code) in [run, again, shell.sh(&log).done()].into_iter().zip(codes) {
+            let said = done.stderr();
+            assert_eq!(done.code(), Some(code), "{said}");
+            assert!(said.contains("effllm: error: --junit: /dev/full cannot be written: No space"), "{said}");
+            assert!(said.contains("\ngate passed: ") || said.contains("\ngate failed: "), "{said}");
+        }
+        assert!(shell.exists("metrics.txt"), "the other file is written");
+    };
+    judge("al < 2 s", [0, 125, 125]);
+    judge("al < 1 ms", [99, 99, 99]);
+}
+
+#[test]
+fn what_looks_like_a_slip_is_told_before_the_command_and_after_it() {
+    let shell = shell();
+    let warning = "warning: 'goodput_ratio < 0.5 %': 0.5 % is 0.005; did you mean 50 %?\n";
+    let done = train(&shell, &["--require", "goodput_ratio < 0.5 %"], "1 1");
+    let said = done.stderr();
+    assert!(said.starts_with(&format!("effllm: {warning}")), "{said}");
+    assert_eq!(said.matches(warning).count(), 2, "{said}");
+    let quiet = train(&shell, &["-q", "--require", "goodput_ratio < 0.5 %"], "1 1");
+    assert!(!quiet.stderr().contains("warning"), "{}", quiet.stderr());
+}
+
+#[test]
 fn a_run_without_a_gate_has_none_in_its_report() {
     let shell = shell();
     assert_eq!(train(&shell, &[], "40 1000").report().at("gate"), &Value::Null);

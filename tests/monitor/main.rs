@@ -162,12 +162,12 @@ fn nothing_begins_that_cannot_be_measured() {
     process.end();
     for (arguments, code, what) in [
         (format!("--pid {pid}"), 2, "there is no such process"),
-        ("--pid 0".to_owned(), 2, "'--pid <PID>'"),
+        ("--pid 0".to_owned(), 2, "--pid: '0' is no process ID"),
         ("--log nowhere".to_owned(), 2, "cannot read nowhere: there is no such file"),
         ("--log .".to_owned(), 2, "it is a folder"),
         ("--gpus none".to_owned(), 2, "there is nothing to measure"),
         ("".to_owned(), 125, "there is nothing to measure: "),
-        ("--from-start".to_owned(), 2, "--log <FILE>"),
+        ("--from-start".to_owned(), 2, "'effllm monitor' needs --log"),
         ("--duration soon --log log".to_owned(), 2, "is no duration"),
         ("-o nowhere/report.json --log log".to_owned(), 2, "the report cannot be written"),
     ] {

@@ -82,7 +82,8 @@ fn a_damaged_log_is_reported_as_far_as_it_goes_and_then_told() {
     assert_eq!(printed.code, Some(2));
     assert_eq!(
         printed.stderr,
-        "effllm: error: cannot read log.gz: it is compressed, and its end is missing\n"
+        "effllm: error: cannot read log.gz: it is compressed, and its end is missing\n  \
+         copy it once more; what could be read stands above\n"
     );
     let report: Value = serde_json::from_str(&printed.stdout).unwrap();
     assert!(report["iterations"]["count"].as_u64().is_some_and(|count| count > 1000));

@@ -1,5 +1,6 @@
 //! Markdown, CSV, JSON and the table; and what is said of a file that is no report.
 
+use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -95,18 +96,30 @@ fn a_report_is_read_from_standard_input() {
 fn what_is_no_report_is_named_with_the_way_out() {
     let mut newer = TRAINING.clone();
     newer["schema"] = json!("effllm.report/9");
-    for (report, why) in [
-        (json!({}), "missing field `schema`"),
-        (json!([1]), "a.json is no report of effllm"),
-        (newer, "its schema is 'effllm.report/9', not 'effllm.report/1'"),
+    for (report, why, way_out) in [
+        (json!({}), "missing field `schema`", "'effllm run -o FILE'"),
+        (json!([1]), "a.json is no report of effllm", "'effllm run -o FILE'"),
+        (
+            json!({ "schema": "other/1" }),
+            "its schema is 'other/1', not 'effllm.report/1'",
+            "'effllm run -o FILE'",
+        ),
+        (newer, "of another form, effllm.report/9; this effllm reads effllm.report/1", "or a newer one"),
     ] {
         let output = Files::of(&[("a.json", &report)]).render(&[]);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2));
-        assert!(error.contains(why) && error.contains("'effllm run -o FILE'"), "{error}");
+        assert!(error.contains(why) && error.contains(way_out), "{error}");
     }
     let twice = Files::of(&[]).render(&["-", "-"]);
     assert_eq!(twice.status.code(), Some(2));
+    for (text, why) in [("", "a.json is no report of effllm: it is empty"), ("hi", "it is not JSON")] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("a.json");
+        fs::write(&file, text).expect("a file");
+        let error = Files::of(&[]).render(&[file.to_str().expect("UTF-8")]);
+        assert!(String::from_utf8_lossy(&error.stderr).contains(why), "{text}");
+    }
     let missing = Files::of(&[]).render(&["/nowhere/a.json"]);
     assert!(String::from_utf8_lossy(&missing.stderr).contains("cannot read the report /nowhere/a.json"));
 }

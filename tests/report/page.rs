@@ -126,7 +126,7 @@ fn what_was_required_is_shown_with_what_came_of_it() {
     let page = page(&report);
     let gate = page.split("<section class=\"gate\">").nth(1).unwrap_or_default();
     let gate = gate.split("</section>").next().unwrap_or_default();
-    assert!(gate.contains("<small class=\"bad\">failed: 1 of 3</small>"), "{gate}");
+    assert!(gate.contains("<small class=\"bad\">failed: 1 of 3, no data for 1</small>"), "{gate}");
     let rows: Vec<&str> = gate.split("<tr>").skip(2).collect();
     for (row, (expression, class, word)) in rows.iter().zip([
         ("al &lt; 1 h", "good", "pass"),
@@ -138,10 +138,13 @@ fn what_was_required_is_shown_with_what_came_of_it() {
     }
     assert!(rows[2].contains("no generated tokens in this log"), "{}", rows[2]);
     let markdown = Files::of(&[("report.json", &report)]).text("markdown");
-    assert!(markdown.contains("\nGate failed: 1 of 3\n\n| | require | got | margin |\n"), "{markdown}");
+    assert!(
+        markdown.contains("\nGate failed: 1 of 3, no data for 1\n\n| | require | got | margin |\n"),
+        "{markdown}"
+    );
     assert!(markdown.contains("\n| ✅ pass | `al < 1 h` | "), "{markdown}");
     let table = Files::of(&[("report.json", &report)]).text("table");
-    assert!(table.ends_with("\ngate failed: 1 of 3\n"), "{table}");
+    assert!(table.ends_with("\ngate failed: 1 of 3, no data for 1\n"), "{table}");
 }
 
 fn comparison() -> String {

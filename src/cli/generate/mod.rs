@@ -56,7 +56,7 @@ impl Completions {
 #[command(before_help = "\
 Examples:
   effllm man | man -l -                      read effllm(1) here
-  effllm man pages                           write every page into the folder pages
+  effllm man pages                           write every page into a folder
   effllm man pages && man pages/effllm-rules.5")]
 pub struct Man {
     /// Write effllm.1, a page for each command and effllm-rules.5 into DIR; it is made if need be
@@ -81,6 +81,7 @@ impl Man {
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> Error {
     Error::failed(format!("cannot write {}: {error}", path.display()))
+        .hint("name a folder in a place that can be written to")
 }
 
 /// Print the JSON Schema of the report
