@@ -13,21 +13,29 @@ use crate::replace::{can_replace, replace};
 
 const ELSEWHERE: &str = "name a file in a folder that is there and can be written to";
 
+/// A file that the outcome is written to.
+#[derive(Debug)]
+pub struct AskedFile {
+    pub path: PathBuf,
+    /// Who asked for it: `--junit`, or `junit in effllm.toml`.
+    pub by: String,
+}
+
 /// The files that the outcome is written to, besides the report.
 #[derive(Debug, Default)]
 pub struct Files {
-    junit: Option<PathBuf>,
-    gitlab_metrics: Option<PathBuf>,
+    junit: Option<AskedFile>,
+    gitlab_metrics: Option<AskedFile>,
 }
 
 impl Files {
     /// # Errors
     /// A file can never be written.
-    pub fn prepare(junit: Option<PathBuf>, gitlab_metrics: Option<PathBuf>) -> Result<Self, Error> {
+    pub fn prepare(junit: Option<AskedFile>, gitlab_metrics: Option<AskedFile>) -> Result<Self, Error> {
         for (key, file) in [("junit", &junit), ("gitlab-metrics", &gitlab_metrics)] {
-            let Some(file) = file else { continue };
-            can_replace(file).map_err(|why| {
-                Error::usage(format!("{} cannot be written: {why}", file.display()))
+            let Some(AskedFile { path, .. }) = file else { continue };
+            can_replace(path).map_err(|why| {
+                Error::usage(format!("{} cannot be written: {why}", path.display()))
                     .of_flag(key)
                     .hint(ELSEWHERE)
             })?;
@@ -37,21 +45,14 @@ impl Files {
 
     /// Writes them. What fails does not keep the others from being written; each failure is an error.
     pub fn write(&self, report: &Report) -> Vec<Error> {
-        let texts = [
-            (
-                "junit",
-                &self.junit,
-                (|report| render::junit([("effllm gate", report)])) as fn(&Report) -> String,
-            ),
-            ("gitlab-metrics", &self.gitlab_metrics, |report| render::gitlab_metrics(&report.metrics)),
-        ];
-        let written = texts.iter().filter_map(|(key, file, text)| {
-            let file = file.as_ref()?;
-            let error = replace(file, text(report).as_bytes()).err()?;
-            let what = format!("{} cannot be written: {error}", file.display());
-            Some(Error::failed(what).of_flag(key).hint(ELSEWHERE))
+        let junit = self.junit.iter().map(|file| (file, render::junit([("effllm gate", report)])));
+        let metrics = self.gitlab_metrics.iter().map(|file| (file, render::gitlab_metrics(&report.metrics)));
+        let failed = junit.chain(metrics).filter_map(|(AskedFile { path, by }, text)| {
+            let error = replace(path, text.as_bytes()).err()?;
+            let what = format!("{by}: {} cannot be written: {error}", path.display());
+            Some(Error::failed(what).hint(ELSEWHERE))
         });
-        written.collect()
+        failed.collect()
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueHint};
 
-use super::print;
+use super::{print, say};
 use crate::ci;
 use crate::error::{Error, FAILED, GATE};
 use crate::model::Report;
@@ -63,7 +63,7 @@ impl Gate {
         let layer = Layer { gate: self.gate, config: self.config, ..Layer::default() };
         let mut settings = Settings::resolve(layer)?;
         settings.gate.fail_fast = None; // there is no run to end
-        let (policy, files) = settings.gate.prepare().map_err(|error| settings.places.locate(error))?;
+        let (policy, files) = settings.gate.prepare()?;
         let policy = policy.ok_or_else(|| {
             Error::usage("nothing is required of the report")
                 .hint("--require EXPR requires something, as in --require 'al <= 1.3 s'")
@@ -86,12 +86,12 @@ pub fn tell(report: &Report, files: &ci::Files) -> Result<ExitCode, Error> {
         _ => 0,
     };
     if let Some(gate) = &report.gate {
-        eprint!("{}", ci::told(gate, exit, console::colors_enabled_stderr()));
-        report.warnings.iter().for_each(|warning| eprintln!("warning: {}", render::plain(warning)));
-        eprint!("{}", ci::summarize(gate, exit).unwrap_or_default());
+        say(&ci::told(gate, exit, console::colors_enabled_stderr()));
+        report.warnings.iter().for_each(|warning| say(&format!("warning: {}\n", render::plain(warning))));
+        say(&ci::summarize(gate, exit).unwrap_or_default());
     }
     let errors = files.write(report);
-    errors.iter().for_each(|error| eprintln!("{error}"));
+    errors.iter().for_each(|error| say(&format!("{error}\n")));
     let exit = if exit == 0 && !errors.is_empty() { FAILED } else { exit };
     Ok(ExitCode::from(exit))
 }

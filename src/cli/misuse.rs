@@ -58,8 +58,13 @@ impl Misuse<'_> {
             ErrorKind::UnknownArgument => self.unknown(&name),
             ErrorKind::InvalidSubcommand => {
                 let word = self.text(ContextKind::InvalidSubcommand).unwrap_or_default();
-                let meant = self.suggested(ContextKind::SuggestedSubcommand);
-                (format!("'{}' has no command '{word}'", self.words), meant + &self.lists_them_all())
+                let what = format!("'{}' has no command '{word}'", self.words);
+                match self.suggested(ContextKind::SuggestedSubcommand) {
+                    meant if meant.is_empty() && self.words == "effllm" => {
+                        (what, format!("to measure it: effllm run -- {word} …; {}", self.lists_them_all()))
+                    }
+                    meant => (what, meant + &self.lists_them_all()),
+                }
             }
             ErrorKind::MissingRequiredArgument => self.missing(),
             ErrorKind::ArgumentConflict => {
@@ -97,6 +102,9 @@ impl Misuse<'_> {
         match at.and_then(|at| self.arguments.get(at.checked_sub(1)?)) {
             Some(before) if self.wants_equals_sign(before) => {
                 (what, format!("{before} takes its value behind '=': {before}={name}"))
+            }
+            _ if self.words == "effllm gate" && name.contains(['<', '>', '=']) => {
+                (what, format!("an expression comes behind --require: --require '{name}'"))
             }
             _ if self.words == "effllm run" => {
                 (what, format!("the command comes behind '--': effllm run [OPTIONS] -- {name} …"))

@@ -58,7 +58,7 @@ enum Command {
 /// Reads the arguments, does what they say, and answers with the exit status.
 pub fn main() -> ExitCode {
     if std::env::args_os().len() < 2 {
-        let _ = io::stderr().write_all(WELCOME.as_bytes());
+        say(WELCOME);
         return ExitCode::from(error::USAGE);
     }
     let cli = match Cli::try_parse() {
@@ -99,7 +99,12 @@ fn print(text: &str) -> Result<ExitCode, Error> {
     }
 }
 
+/// Prints on stderr. If that cannot be written to, the exit status still tells.
+fn say(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
 fn fail(error: &Error) -> ExitCode {
-    eprintln!("{error}");
+    say(&format!("{error}\n"));
     ExitCode::from(error.exit)
 }

@@ -116,7 +116,7 @@ impl Parse {
             parse::parse(settings, &request, |_| {})?;
             return Ok(ExitCode::SUCCESS);
         }
-        let (policy, files) = settings.gate.prepare().map_err(|error| settings.places.locate(error))?;
+        let (policy, files) = settings.gate.prepare()?;
         let judge = |report: &mut Report| {
             if let Some(policy) = policy {
                 policy.apply(report);

@@ -80,7 +80,8 @@ pub fn parse(
         }
         // Whoever reads has had enough (`| head`).
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(report),
-        Err(Failure::Output(error)) => Err(Error::failed(format!("cannot write to stdout: {error}"))),
+        Err(Failure::Output(error)) => Err(Error::failed(format!("cannot write to stdout: {error}"))
+            .hint("send it to a place that has room for it")),
     }
 }
 

@@ -70,9 +70,10 @@ impl RunGate {
         Periodic::spawn("effllm-fail-fast", work).ok()
     }
 
-    /// What is likely not what was meant by it.
-    pub fn doubts(&self) -> Vec<String> {
-        self.policy.as_ref().map(Policy::doubts).unwrap_or_default()
+    /// What stderr is told, before anything runs, of what is likely not what was meant.
+    pub fn doubts(&self) -> String {
+        let doubts = self.policy.as_ref().map(Policy::doubts).unwrap_or_default();
+        doubts.iter().map(|doubt| format!("effllm: warning: {doubt}\n")).collect()
     }
 
     /// Judges the report of the whole run, and writes into it what came of that.

@@ -51,9 +51,7 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let command = context::command(argv, unbuffer, settings.mask);
     // What does not pass through effllm leaves it no place on the screen.
     let mut session = Session::prepare(&settings, command, &Environment::Own, is_read)?;
-    for doubt in gate.doubts() {
-        session.say(&format!("effllm: warning: {doubt}\n"));
-    }
+    session.say(&gate.doubts());
     if !is_read {
         session
             .recorder

@@ -63,6 +63,7 @@ pub fn monitor(settings: Settings, subject: &Subject) -> Result<Ending, Error> {
         let facts = grow::read_the_past(tail, &mut reader)?;
         facts.into_iter().for_each(|facts| session.recorder.fold(facts));
     }
+    session.say(&gate.doubts());
     describe(&session, process, unreadable);
     if subject.log.is_none() {
         session.recorder.lock().no_log("no log is read: --log FILE names one");

@@ -11,7 +11,7 @@ use super::file::read_reports;
 use super::layer::GATE;
 use super::places::Places;
 use super::values::{Whole, one_or_more, text_or_number, yes_or_no};
-use crate::ci::Files;
+use crate::ci::{AskedFile, Files};
 use crate::error::Error;
 use crate::gate::{Baselines, Expression, Minimum, Policy, Requirement};
 use crate::model::gate::Level;
@@ -66,33 +66,24 @@ pub struct GateLayer {
 }
 
 impl GateLayer {
-    /// This layer over another one.
+    /// This layer over another one, whose places are those of what it still says.
     pub fn or(self, below: Self, places: &mut Places) -> Self {
-        fn list<T>(own: Vec<T>) -> Option<Vec<T>> {
-            Some(own).filter(|own| !own.is_empty())
+        macro_rules! over {
+            ($($is_absent:ident: $($option:ident),*;)*) => {
+                Self {
+                    $($($option: if self.$option.$is_absent() {
+                        below.$option
+                    } else {
+                        places.forget(&stringify!($option).replace('_', "-"));
+                        self.$option
+                    },)*)*
+                }
+            };
         }
-        fn over<T>(own: Option<T>, below: T, key: &str, places: &mut Places) -> T {
-            own.map_or(below, |own| {
-                places.forget(key);
-                own
-            })
-        }
-        Self {
-            require: over(list(self.require), below.require, "require", places),
-            warn: over(list(self.warn), below.warn, "warn", places),
-            baseline: over(list(self.baseline), below.baseline, "baseline", places),
-            allow_no_data: self.allow_no_data.or(below.allow_no_data),
-            min_iterations: self.min_iterations.or(below.min_iterations),
-            min_seconds: self.min_seconds.or(below.min_seconds),
-            junit: over(self.junit.map(Some), below.junit, "junit", places),
-            gitlab_metrics: over(
-                self.gitlab_metrics.map(Some),
-                below.gitlab_metrics,
-                "gitlab-metrics",
-                places,
-            ),
-            fail_fast: over(self.fail_fast.map(Some), below.fail_fast, "fail-fast", places),
-        }
+        over!(
+            is_empty: require, warn, baseline;
+            is_none: allow_no_data, min_iterations, min_seconds, junit, gitlab_metrics, fail_fast;
+        )
     }
 }
 
@@ -103,12 +94,17 @@ pub struct GateSettings {
     layer: GateLayer,
     /// How long a breach may last before it ends the run.
     pub fail_fast: Option<Duration>,
+    places: Places,
 }
 
 impl GateSettings {
     /// # Errors
     /// An expression is wrong.
-    pub(super) fn new(layer: GateLayer, fail_fast: Option<FailFastAfter>) -> Result<Self, Error> {
+    pub(super) fn new(
+        layer: GateLayer,
+        fail_fast: Option<FailFastAfter>,
+        places: Places,
+    ) -> Result<Self, Error> {
         let read = |text: &String, level, flag| {
             let expression = Expression::from_str(text).map_err(|error| error.of(flag))?;
             Ok(Requirement { level, expression })
@@ -117,7 +113,7 @@ impl GateSettings {
         let warn = layer.warn.iter().map(|text| read(text, Level::Warn, "--warn"));
         let requirements = require.chain(warn).collect::<Result<_, Error>>()?;
         let fail_fast = fail_fast.or(layer.fail_fast).and_then(|after| after.0);
-        Ok(Self { requirements, layer, fail_fast })
+        Ok(Self { requirements, layer, fail_fast, places })
     }
 
     /// The policy, if anything is required, and the files that the outcome is written to, checked before
@@ -127,8 +123,16 @@ impl GateSettings {
     /// A baseline cannot be read or lacks the metric, an option needs a requirement and there is none,
     /// or a file can never be written.
     pub fn prepare(&self) -> Result<(Option<Policy>, Files), Error> {
-        let files = || Files::prepare(self.layer.junit.clone(), self.layer.gitlab_metrics.clone());
-        Ok((self.policy()?, files()?))
+        let prepare = || {
+            let asked = |file: &Option<PathBuf>, key| {
+                file.clone().map(|path| AskedFile { path, by: self.places.source(key) })
+            };
+            let policy = self.policy()?;
+            let (junit, metrics) = (&self.layer.junit, &self.layer.gitlab_metrics);
+            let files = Files::prepare(asked(junit, "junit"), asked(metrics, "gitlab-metrics"))?;
+            Ok((policy, files))
+        };
+        prepare().map_err(|error| self.places.locate(error))
     }
 
     fn policy(&self) -> Result<Option<Policy>, Error> {

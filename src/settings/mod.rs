@@ -135,7 +135,7 @@ impl Settings {
         let files = file::layers(flags.config.as_deref())?;
         let layer = flags.or(environment::layer()?).or(files);
         // Before the rules, whose patterns take a while to compile: a slip of the pen is told at once.
-        let gate = GateSettings::new(layer.gate.clone(), layer.fail_fast)?;
+        let gate = GateSettings::new(layer.gate.clone(), layer.fail_fast, layer.places.clone())?;
         let log_interval = layer.log_interval.map_or(10, u64::from);
         let size = |count: Option<Count>, key| {
             count.map(|count| Given { value: count.value(), source: layer.places.source(key) })

@@ -504,6 +504,19 @@ fn what_the_keys_of_the_gate_lead_to_names_their_place() {
     }
 }
 
+#[test]
+fn a_late_error_says_who_asked_for_the_file() {
+    let shell = Shell::new();
+    shell.write("effllm.toml", "[gate]\nwarn = 'al < 1'\njunit = '/dev/full'\n");
+    let done = shell.effllm(["run", "-q", "--", "true"]).done();
+    assert_snapshot!(done.stderr(), @r"
+    effllm: error: junit in effllm.toml: /dev/full cannot be written: No space left on device (os error 28)
+      name a file in a folder that is there and can be written to
+    ");
+    let done = shell.effllm(["run", "-q", "--junit", "/dev/full", "--", "true"]).done();
+    assert!(done.stderr().starts_with("effllm: error: --junit: /dev/full cannot"), "{}", done.stderr());
+}
+
 // Environment
 
 #[test]

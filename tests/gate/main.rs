@@ -285,6 +285,20 @@ fn a_file_that_was_asked_for_and_cannot_be_written_fails_a_pass_but_no_run() {
 }
 
 #[test]
+fn a_stderr_that_is_full_changes_no_exit_status() {
+    let shell = shell();
+    train(&shell, &["-q", "-o", "run.json"], "40 1000");
+    for (arguments, code) in [
+        ("gate run.json --require 'al < 2 s'", 0),
+        ("gate run.json --require 'al < 1 ms'", 99),
+        ("gate run.json --require 'al << 1 ms'", 2),
+        ("gaet run.json", 2),
+    ] {
+        assert_eq!(shell.sh(&format!("$effllm {arguments} 2> /dev/full")).done().code(), Some(code));
+    }
+}
+
+#[test]
 fn what_looks_like_a_slip_is_told_before_the_command_and_after_it() {
     let shell = shell();
     let warning = "warning: 'goodput_ratio < 0.5 %': 0.5 % is 0.005; did you mean 50 %?\n";
