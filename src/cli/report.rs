@@ -14,10 +14,10 @@ use crate::settings::read_reports;
 
 const EXAMPLES: &str = "\
 Examples:
-  effllm report effllm-report.json                        the table once more
-  effllm report effllm-report.json -o report.html         a page for the browser
-  effllm report before.json after.json -o comparison.html one that compares
-  effllm report --format csv runs/*.json > runs.csv       a row a run";
+  effllm report effllm-report.json                         the table once more
+  effllm report effllm-report.json -o report.html          a page for a browser
+  effllm report before.json after.json -o comparison.html  one that compares
+  effllm report --format csv runs/*.json > runs.csv        a row a run";
 
 /// Render reports as a table, a web page, Markdown, CSV or JUnit XML
 #[derive(Debug, Args)]
