@@ -182,16 +182,25 @@ fn cannot_execute(argv: &[OsString], error: &io::Error) -> Error {
     let is_here = Path::new(&program).exists();
     let what = match exit {
         NOT_FOUND if program.contains('/') && is_here => {
-            format!("'{program}': the interpreter that its first line names is missing")
+            format!("'{program}': the interpreter that it asks for is missing")
         }
         NOT_FOUND if program.contains('/') => format!("'{program}': no such file"),
         NOT_FOUND => format!("'{program}': command not found"),
         _ => format!("'{program}' cannot be executed: {error}"),
     };
-    let way_out = match (exit, error.kind()) {
+    Error::new(exit, what).hint(way_out(&program, exit, error.kind()))
+}
+
+/// What to do about a command that cannot be executed.
+fn way_out(program: &str, exit: u8, why: io::ErrorKind) -> String {
+    let is_here = Path::new(program).exists();
+    match (exit, why) {
         (FAILED, _) => "the system has no room for another process; 'ulimit -a' shows its limits".to_owned(),
+        (NOT_FOUND, _) if program.is_empty() => {
+            "a variable that stands for the command may be empty".to_owned()
+        }
         (NOT_FOUND, _) if program.contains('/') && is_here => {
-            format!("correct that line, or start it by an interpreter: bash {program}")
+            format!("a script names it in its first line; 'file {program}' shows that of a program")
         }
         (NOT_FOUND, _) if program.contains('/') => {
             "the path begins in the folder that effllm is started in".to_owned()
@@ -201,13 +210,12 @@ fn cannot_execute(argv: &[OsString], error: &io::Error) -> Error {
         }
         (NOT_FOUND, _) if is_here => format!("one in this folder is ./{program}"),
         (NOT_FOUND, _) => "no folder of PATH holds it; name its path".to_owned(),
-        (_, io::ErrorKind::PermissionDenied) if Path::new(&program).is_dir() => {
+        (_, io::ErrorKind::PermissionDenied) if Path::new(program).is_dir() => {
             "it is a folder; name a file in it".to_owned()
         }
         (_, io::ErrorKind::PermissionDenied) => {
             format!("'chmod +x {program}' makes it a command; 'bash {program}' reads it as a script")
         }
         _ => format!("'file {program}' tells what it is; 'bash {program}' reads it as a script"),
-    };
-    Error::new(exit, what).hint(way_out)
+    }
 }

@@ -4,7 +4,7 @@ use std::env;
 use std::error::Error as _;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Command, CommandFactory};
+use clap::{Arg, Command, CommandFactory};
 
 use super::Cli;
 use crate::error::Error;
@@ -39,50 +39,26 @@ struct Misuse<'a> {
     arguments: &'a [String],
 }
 
+/// What is wrong, and the way out.
+type Told = (String, String);
+
 impl Misuse<'_> {
-    fn explain(&self) -> (String, String) {
+    fn explain(&self) -> Told {
         let name = self.text(ContextKind::InvalidArg).map(|shown| name(&shown)).unwrap_or_default();
-        let value = self.text(ContextKind::InvalidValue).unwrap_or_default();
-        let takes = format!("'{} --help' says what {name} takes", self.words);
         match self.error.kind() {
-            ErrorKind::InvalidValue if value.is_empty() => (format!("{name}: a value is missing"), takes),
-            ErrorKind::InvalidValue => {
-                let known = self.texts(ContextKind::ValidValue);
-                let meant = self.suggested(ContextKind::SuggestedValue);
-                (format!("{name}: '{value}' is none of {}", known.join(", ")), meant + &takes)
+            ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::TooManyValues => {
+                self.value(&name)
             }
-            ErrorKind::ValueValidation => {
-                let why = self.error.source().map(ToString::to_string).unwrap_or_default();
-                (format!("{name}: '{value}' {why}"), takes)
-            }
-            ErrorKind::UnknownArgument => self.unknown(&name),
-            ErrorKind::InvalidSubcommand => {
-                let word = self.text(ContextKind::InvalidSubcommand).unwrap_or_default();
-                let what = format!("'{}' has no command '{word}'", self.words);
-                match self.suggested(ContextKind::SuggestedSubcommand) {
-                    meant if meant.is_empty() && self.words == "effllm" => {
-                        (what, format!("to measure it: effllm run -- {word} …; {}", self.lists_them_all()))
-                    }
-                    meant => (what, meant + &self.lists_them_all()),
-                }
-            }
+            ErrorKind::UnknownArgument if name.starts_with('-') => self.unknown_option(&name),
+            ErrorKind::UnknownArgument => self.one_too_many(&name),
+            ErrorKind::InvalidSubcommand => self.unknown_command(),
             ErrorKind::MissingRequiredArgument => self.missing(),
-            ErrorKind::ArgumentConflict => {
-                let other = self.text(ContextKind::PriorArg).map(|shown| self::name(&shown));
-                match other {
-                    Some(other) if other != name => {
-                        (format!("{name} cannot be used with {other}"), "leave one of them out".to_owned())
-                    }
-                    _ => (format!("{name} is given twice"), "leave one of them out".to_owned()),
-                }
-            }
-            ErrorKind::TooManyValues => (format!("{name} takes no value, and '{value}' is given"), takes),
-            ErrorKind::WrongNumberOfValues | ErrorKind::TooFewValues => {
-                let least = self.text(ContextKind::ExpectedNumValues).or(self.text(ContextKind::MinValues));
-                let given = self.text(ContextKind::ActualNumValues).unwrap_or_default();
-                let least = least.unwrap_or_default();
-                (format!("{name}: {least} are needed, and {given} is given"), self.shows_how())
-            }
+            ErrorKind::WrongNumberOfValues | ErrorKind::TooFewValues => self.too_few(&name),
+            ErrorKind::ArgumentConflict => self.conflict(&name),
+            ErrorKind::InvalidUtf8 => (
+                "an argument is not UTF-8".to_owned(),
+                "names of files may be any bytes; all else is UTF-8 text".to_owned(),
+            ),
             _ => {
                 let text = self.error.to_string();
                 let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
@@ -91,29 +67,77 @@ impl Misuse<'_> {
         }
     }
 
-    fn unknown(&self, name: &str) -> (String, String) {
-        if name.starts_with('-') {
-            let meant = self.suggested(ContextKind::SuggestedArg);
-            let what = format!("'{}' has no option {name}", self.words);
-            return (what, meant + &self.lists_them_all());
-        }
-        let what = format!("'{name}' is one argument too many");
-        let at = self.arguments.iter().rposition(|word| word == name);
-        match at.and_then(|at| self.arguments.get(at.checked_sub(1)?)) {
-            Some(before) if self.wants_equals_sign(before) => {
-                (what, format!("{before} takes its value behind '=': {before}={name}"))
+    fn value(&self, name: &str) -> Told {
+        let value = self.text(ContextKind::InvalidValue).unwrap_or_default();
+        let takes = format!("'{} --help' says what {name} takes", self.words);
+        match self.error.kind() {
+            ErrorKind::ValueValidation => {
+                let why = self.error.source().map(ToString::to_string).unwrap_or_default();
+                (format!("{name}: '{value}' {why}"), takes)
             }
-            _ if self.words == "effllm gate" && name.contains(['<', '>', '=']) => {
-                (what, format!("an expression comes behind --require: --require '{name}'"))
+            ErrorKind::TooManyValues => (format!("{name} takes no value, and '{value}' is given"), takes),
+            _ if value.is_empty() => (format!("{name}: a value is missing"), takes),
+            _ => {
+                let known = self.texts(ContextKind::ValidValue).join(", ");
+                let meant = self.suggested(ContextKind::SuggestedValue);
+                (format!("{name}: '{value}' is none of {known}"), meant + &takes)
             }
-            _ if self.words == "effllm run" => {
-                (what, format!("the command comes behind '--': effllm run [OPTIONS] -- {name} …"))
-            }
-            _ => (what, self.shows_how()),
         }
     }
 
-    fn missing(&self) -> (String, String) {
+    fn unknown_command(&self) -> Told {
+        let word = self.text(ContextKind::InvalidSubcommand).unwrap_or_default();
+        let what = format!("'{}' has no command '{word}'", self.words);
+        match self.suggested(ContextKind::SuggestedSubcommand) {
+            meant if meant.is_empty() && self.words == "effllm" => {
+                (what, format!("to measure it: effllm run -- {word} …; {}", self.lists_them_all()))
+            }
+            meant => (what, meant + &self.lists_them_all()),
+        }
+    }
+
+    fn unknown_option(&self, name: &str) -> Told {
+        let what = format!("'{}' has no option {name}", self.words);
+        match self.command.find_subcommand("run").and_then(|run| option(run, name)) {
+            Some(_) => (what, format!("the options of a command come behind its name: effllm run {name} …")),
+            None => (what, self.suggested(ContextKind::SuggestedArg) + &self.lists_them_all()),
+        }
+    }
+
+    fn one_too_many(&self, name: &str) -> Told {
+        let what = format!("'{name}' is one argument too many");
+        let at = self.arguments.iter().rposition(|word| word == name);
+        let before = at.and_then(|at| self.arguments.get(at.checked_sub(1)?));
+        let before = before.and_then(|before| option(self.command, before).map(|known| (before, known)));
+        let way_out = match (self.words, before) {
+            (_, Some((before, known))) if known.is_require_equals_set() => {
+                format!("{before} takes its value behind '=': {before}={name}")
+            }
+            ("effllm gate", _) if name.contains(['<', '>', '=']) => {
+                format!("an expression comes behind --require: --require '{name}'")
+            }
+            ("effllm run", _) => format!("the command comes behind '--': effllm run [OPTIONS] -- {name} …"),
+            _ => self.shows_how(),
+        };
+        (what, way_out)
+    }
+
+    fn conflict(&self, name: &str) -> Told {
+        let other = self.text(ContextKind::PriorArg).map(|shown| self::name(&shown));
+        let what = match other.filter(|other| other != name) {
+            Some(other) => format!("{name} cannot be used with {other}"),
+            None => format!("{name} is given twice"),
+        };
+        (what, "leave one of them out".to_owned())
+    }
+
+    fn too_few(&self, name: &str) -> Told {
+        let least = self.text(ContextKind::ExpectedNumValues).or(self.text(ContextKind::MinValues));
+        let given = self.text(ContextKind::ActualNumValues).unwrap_or_default();
+        (format!("{name}: {} are needed, and {given} is given", least.unwrap_or_default()), self.shows_how())
+    }
+
+    fn missing(&self) -> Told {
         let missing: Vec<String> =
             self.texts(ContextKind::InvalidArg).iter().map(|shown| name(shown)).collect();
         match (self.words, missing.as_slice()) {
@@ -123,12 +147,6 @@ impl Misuse<'_> {
             ),
             (words, missing) => (format!("'{words}' needs {}", missing.join(" and ")), self.shows_how()),
         }
-    }
-
-    /// Whether an argument is an option that takes a value only behind `=`.
-    fn wants_equals_sign(&self, argument: &str) -> bool {
-        let long = argument.strip_prefix("--");
-        self.command.get_arguments().any(|known| known.get_long() == long && known.is_require_equals_set())
     }
 
     fn shows_how(&self) -> String {
@@ -157,6 +175,12 @@ impl Misuse<'_> {
             _ => Vec::new(),
         }
     }
+}
+
+/// A command's option of a name with its dashes.
+fn option<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
+    let long = name.strip_prefix("--")?;
+    command.get_arguments().find(|known| known.get_long() == Some(long))
 }
 
 /// An argument's name of what clap shows of it: `--gpus` of `--gpus <WHICH>`, `REPORT` of `<REPORT>...`.

@@ -30,7 +30,7 @@ impl TryFrom<OsString> for ReportTarget {
     type Error = String;
     fn try_from(name: OsString) -> Result<Self, String> {
         match name.as_encoded_bytes() {
-            b"" => Err("an empty name is no file; `-` is stdout".to_owned()),
+            b"" => Err("names no file; `-` is stdout".to_owned()),
             b"-" => Ok(Self::Stdout),
             _ => Ok(Self::File(PathBuf::from(name))),
         }
