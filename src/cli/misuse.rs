@@ -53,7 +53,6 @@ impl Misuse<'_> {
             ErrorKind::UnknownArgument => self.one_too_many(&name),
             ErrorKind::InvalidSubcommand => self.unknown_command(),
             ErrorKind::MissingRequiredArgument => self.missing(),
-            ErrorKind::WrongNumberOfValues | ErrorKind::TooFewValues => self.too_few(&name),
             ErrorKind::ArgumentConflict => self.conflict(&name),
             ErrorKind::InvalidUtf8 => (
                 "an argument is not UTF-8".to_owned(),
@@ -131,12 +130,6 @@ impl Misuse<'_> {
         (what, "leave one of them out".to_owned())
     }
 
-    fn too_few(&self, name: &str) -> Told {
-        let least = self.text(ContextKind::ExpectedNumValues).or(self.text(ContextKind::MinValues));
-        let given = self.text(ContextKind::ActualNumValues).unwrap_or_default();
-        (format!("{name}: {} are needed, and {given} is given", least.unwrap_or_default()), self.shows_how())
-    }
-
     fn missing(&self) -> Told {
         let missing: Vec<String> =
             self.texts(ContextKind::InvalidArg).iter().map(|shown| name(shown)).collect();
@@ -171,7 +164,6 @@ impl Misuse<'_> {
         match self.error.get(kind) {
             Some(ContextValue::String(text)) => vec![text.clone()],
             Some(ContextValue::Strings(texts)) => texts.clone(),
-            Some(ContextValue::Number(number)) => vec![number.to_string()],
             _ => Vec::new(),
         }
     }
