@@ -129,10 +129,19 @@ fn equal(one: f64, other: f64) -> bool {
 impl Expression {
     /// What it comes to with a limit, and why, if that is certain: `can never hold: al is never below 0`.
     pub fn foregone(&self, limit: f64) -> Option<(Foregone, String)> {
-        let most = if self.metric.unit.is_empty() { 1.0 } else { f64::INFINITY };
-        let foregone = self.comparison.foregone(limit, most)?;
+        let foregone = self.comparison.foregone(limit, self.most())?;
         let edge = if limit <= 0.0 { "below 0" } else { "above 1" };
         Some((foregone, format!("{foregone}: {} is never {edge}", self.name)))
+    }
+
+    /// Whether the metric can have a value.
+    pub fn metric_can_be(&self, value: f64) -> bool {
+        (0.0..=self.most()).contains(&value)
+    }
+
+    /// The most that the metric can be.
+    fn most(&self) -> f64 {
+        if self.metric.unit.is_empty() { 1.0 } else { f64::INFINITY }
     }
 
     /// What looks like a slip of the pen though it could be meant: less than one percent of a ratio.

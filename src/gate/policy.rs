@@ -62,34 +62,33 @@ impl Policy {
     }
 
     fn can_be_met(&self, expression: &Expression) -> Result<(), Error> {
-        let foregone = match self.limit(expression) {
-            Ok((limit, _)) => expression.foregone(limit).map(|foregone| (limit, foregone)),
-            Err(_) if self.allow_no_data => None,
-            Err(why) => {
-                return Err(Error::usage(format!("'{expression}' can never be judged: {why}")).hint(
-                    "--baseline REPORT, or the key baseline of [gate], names the report of an earlier run",
-                ));
-            }
-        };
-        match foregone {
-            Some((limit, (Foregone::NeverHolds, why))) => {
-                let limit = with_unit(limit, expression.metric.unit);
-                Err(Error::usage(format!("'{expression}' {why}, and its limit is {limit}"))
-                    .hint("ask for less, or name another report by --baseline"))
-            }
+        match (self.limit(expression), self.foregone(expression)) {
+            (Err(why), _) if !self.allow_no_data => Err(Error::usage(format!(
+                "'{expression}' can never be judged: {why}"
+            ))
+            .hint("--baseline REPORT, or the key baseline of [gate], names the report of an earlier run")),
+            (_, Some((Foregone::NeverHolds, why))) => Err(Error::usage(format!("'{expression}' {why}"))
+                .hint("ask for less, or name another report by --baseline")),
             _ => Ok(()),
         }
+    }
+
+    /// What an expression comes to by its baseline, and why, if that is certain.
+    fn foregone(&self, expression: &Expression) -> Option<(Foregone, String)> {
+        let (limit, baseline) = self.limit(expression).ok()?;
+        // A baseline beyond what can be shows that it can be, if only by an error of measurement.
+        let (foregone, why) = expression
+            .foregone(limit)
+            .filter(|_| baseline.is_none_or(|baseline| expression.metric_can_be(baseline.median)))?;
+        Some((foregone, format!("{why}, and its limit is {}", with_unit(limit, expression.metric.unit))))
     }
 
     /// What is likely not what was meant, though it can be judged.
     pub fn doubts(&self) -> Vec<String> {
         let each = |Requirement { expression, .. }: &Requirement| {
-            let limit = self.limit(expression).ok().map(|(limit, _)| limit);
-            let foregone = limit.and_then(|limit| Some((limit, expression.foregone(limit)?.1)));
-            let vacuous = foregone.map(|(limit, why)| {
-                let limit = with_unit(limit, expression.metric.unit);
-                format!("'{expression}' {why}, and its limit is {limit}; put it nearer to the baseline")
-            });
+            let foregone = self.foregone(expression);
+            let vacuous =
+                foregone.map(|(_, why)| format!("'{expression}' {why}; put it nearer to the baseline"));
             expression.slip().or(vacuous)
         };
         self.requirements.iter().filter_map(each).chain(self.within_noise()).collect()
@@ -409,6 +408,7 @@ pub mod tests {
         assert_eq!(never.setting, Some("require"));
         assert_eq!(with("warn al < baseline - 2 s", 0.5).unwrap_err().setting, Some("warn"));
         assert!(with("pcu >= baseline * 1.1", 0.5).unwrap().doubts().is_empty());
+        assert!(with("pcu >= baseline", 1.0001).unwrap().doubts().is_empty(), "it has been so");
         assert_eq!(
             with("pcu <= baseline * 1.1", 0.95).unwrap().doubts(),
             ["'pcu <= baseline * 1.1' can never fail: pcu is never above 1, and its limit is 1.045; put it \
