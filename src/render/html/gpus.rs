@@ -5,7 +5,7 @@ use std::ops::Range;
 use maud::{Markup, html};
 
 use super::chart::{Chart, Ink, Shape, Width, sparkline};
-use super::series::{Quantity, Spread, spread};
+use super::series::{FEW, MOST, Quantity, Spread, spread};
 use super::timeline::{TimeUnit, Timeline};
 use crate::model::Report;
 use crate::model::report::{EnergySource, Gpu, GpuSeries, MeanMax};
@@ -46,7 +46,7 @@ pub fn over_time(report: &Report) -> Markup {
 /// One quantity over time. The marks have names in the first chart only: the others stand below it.
 fn in_time(report: &Report, timeline: &Timeline, shown: &Shown, named: bool) -> Markup {
     let gpus = &report.series.gpus;
-    let lines = shown.shapes(gpus, timeline.unit, 360);
+    let lines = shown.shapes(gpus, timeline.unit, MOST, true);
     if lines.is_empty() {
         let why = report.gpus.iter().find_map(|gpu| gpu.unavailable.get(shown.key));
         return html! { p.note { "– " (why.map_or("no readings", String::as_str)) } };
@@ -101,7 +101,7 @@ fn gpu_row(report: &Report, timeline: &Timeline, gpu: &Gpu) -> Markup {
                     p { b { (shown.show(figures.mean)) } " " span { "max " (shown.show(figures.max)) } }
                     @match gpu.unavailable.get(shown.key) {
                         Some(why) if figures.mean.is_none() => p.note { (why) },
-                        _ => (sparkline(shown.name, &timeline.x, &shown.y(all), &shown.shapes(&own, timeline.unit, 120))),
+                        _ => (sparkline(shown.name, &timeline.x, &shown.y(all), &shown.shapes(&own, timeline.unit, 120, false))),
                     }
                 }
             }
@@ -168,21 +168,25 @@ impl Shown {
         0.0..(1.06 * highest * self.scale).max(1e-3)
     }
 
-    fn shapes(&self, gpus: &[GpuSeries], unit: TimeUnit, most: usize) -> Vec<Shape> {
+    /// Of few points each is shown, if `dotted`; one that stands alone always is.
+    fn shapes(&self, gpus: &[GpuSeries], unit: TimeUnit, most: usize, dotted: bool) -> Vec<Shape> {
         let stretches = spread(gpus, self.series, most);
-        stretches.iter().flat_map(|stretch| self.stretch(stretch, unit)).collect()
+        let dotted = dotted && stretches.iter().map(Vec::len).sum::<usize>() <= FEW;
+        stretches.iter().flat_map(|stretch| self.stretch(stretch, unit, dotted)).collect()
     }
 
-    fn stretch(&self, stretch: &[Spread], unit: TimeUnit) -> Vec<Shape> {
+    fn stretch(&self, stretch: &[Spread], unit: TimeUnit, dotted: bool) -> Vec<Shape> {
         let line = |value: fn(&Spread) -> f64| {
             stretch
                 .iter()
                 .map(|point| (point.at / unit.seconds, value(point) * self.scale))
                 .collect::<Vec<_>>()
         };
+        let dots = if dotted || stretch.len() == 1 { line(|point| point.mean) } else { Vec::new() };
         vec![
             Shape::Band { upper: line(|point| point.high), lower: line(|point| point.low), ink: self.ink },
             Shape::Line { points: line(|point| point.mean), ink: self.ink },
+            Shape::Dots { points: dots, ink: self.ink },
         ]
     }
 

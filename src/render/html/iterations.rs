@@ -5,7 +5,7 @@ use std::ops::Range;
 use maud::{Markup, html};
 
 use super::chart::{Chart, Ink, Shape, Width};
-use super::series::{pairs, quantile, thinned};
+use super::series::{FEW, pairs, quantile, thinned};
 use super::timeline::TimeUnit;
 use crate::model::Report;
 use crate::model::report::LatencyBin;
@@ -26,7 +26,7 @@ pub fn iterations(report: &Report) -> Markup {
     let records: Vec<Option<f64>> = (1..=series.iteration.len()).map(|n| Some(n as f64)).collect();
     let numbered = series.iteration.iter().any(Option::is_some);
     let (x, x_name) = if numbered { (&series.iteration, "iteration") } else { (&records, "record") };
-    let each = (report.log.records / (series.iteration.len() as u64).max(1)).max(1);
+    let each = series.records_per_point;
     html! {
         section {
             h2 { "Iterations" small { (range_of(report)) } }
@@ -111,7 +111,7 @@ fn loss(points: Vec<(f64, f64)>, x_name: &str) -> Markup {
 
 /// A line; of few points each is shown.
 pub fn line(points: Vec<(f64, f64)>, ink: Ink) -> Vec<Shape> {
-    let dots = if points.len() <= 60 { points.clone() } else { Vec::new() };
+    let dots = if points.len() <= FEW { points.clone() } else { Vec::new() };
     vec![Shape::Line { points: thinned(points), ink }, Shape::Dots { points: dots, ink }]
 }
 
