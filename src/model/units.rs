@@ -134,7 +134,7 @@ pub fn show(value: f64) -> String {
         return "0".to_owned();
     }
     if !(1e-3..1e7).contains(&magnitude) {
-        return show_exponent(value, 2);
+        return show_exponent(value, 3);
     }
     let decimals = (3 - magnitude.log10().floor() as i32).clamp(0, 4) as usize;
     format!("{value:.decimals$}")
@@ -232,7 +232,7 @@ mod tests {
         assert_eq!(show_exponent(1.234e-6, 2), "1.23e-06");
         assert_eq!(show_exponent(-9.96e12, 1), "-1.0e+13");
         assert_eq!(show_exponent(0.0, 2), "0.00e+00");
-        assert_eq!(show(7e-6), "7.00e-06");
+        assert_eq!(show(7e-6), "7.000e-06");
     }
 
     #[test]

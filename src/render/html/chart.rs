@@ -64,6 +64,11 @@ pub enum Shape {
         points: Vec<Xy>,
         ink: Ink,
     },
+    /// Dots that are too many to be looked at one by one.
+    Dust {
+        points: Vec<Xy>,
+        ink: Ink,
+    },
     /// Bars from the x axis up.
     Bars {
         bars: Vec<(Range<f64>, f64)>,
@@ -254,6 +259,10 @@ fn elements<'b>(
         Shape::Dots { points, ink } => {
             let dot = |point| Circle::new(inside(point), 3 * FINE, ink.colour().filled()).into_dyn();
             points.iter().map(dot).collect()
+        }
+        Shape::Dust { points, ink } => {
+            let grain = |point| Circle::new(inside(point), 3 * FINE / 2, ink.colour().filled()).into_dyn();
+            points.iter().map(grain).collect()
         }
         Shape::Bars { bars, ink } => {
             let bar = |(stretch, height): &(Range<f64>, f64)| {

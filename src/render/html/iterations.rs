@@ -70,7 +70,12 @@ fn time_of_iterations(points: Vec<(f64, f64)>, x_name: &str, each: u64) -> Marku
         description: format!("The longest is {}.", time(Some(longest))),
         x: extent(&points),
         y: 0.0..1.08 * end / unit.seconds,
-        shapes: line(points, Ink::BLUE),
+        shapes: if points.len() <= FEW {
+            line(points, Ink::BLUE)
+        } else {
+            // One slow iteration has no line to its neighbours: many of them would fill the chart.
+            vec![Shape::Dust { points: thinned(points), ink: Ink::BLUE }]
+        },
     };
     html! {
         figure {
@@ -160,8 +165,16 @@ fn histogram(report: &Report) -> Markup {
     let beyond = iterations_in(bins.iter().copied().filter(|bin| bin.to_seconds > end));
     let unit = TimeUnit::of(end);
     let edge = |bar: f64| bar * width / unit.seconds;
-    let marks = [("p50", latency.p50), ("p95", latency.p95), ("p99", latency.p99)];
-    let marks = marks.into_iter().filter_map(|(name, at)| Some((name, at.filter(|at| *at <= end)?)));
+    let percentiles = [("p50", latency.p50), ("p95", latency.p95), ("p99", latency.p99)];
+    let mut marks: Vec<(String, f64)> = Vec::new();
+    for (name, at) in
+        percentiles.into_iter().filter_map(|(name, at)| Some((name, at.filter(|at| *at <= end)?)))
+    {
+        match marks.last_mut().filter(|mark| mark.1 == at) {
+            Some(mark) => mark.0 = format!("{}, {name}", mark.0),
+            None => marks.push((name.to_owned(), at)),
+        }
+    }
     let x = bars.iter().fold(f64::INFINITY..0f64, |x, bar| x.start.min(bar.0 - 1.0)..x.end.max(bar.0 + 2.0));
     let chart = Chart {
         width: Width::Half,
@@ -178,7 +191,7 @@ fn histogram(report: &Report) -> Markup {
             bars: bars.iter().map(|(bar, n)| (edge(*bar)..edge(bar + 1.0), *n as f64)).collect(),
             ink: Ink::BLUE,
         })
-        .chain(marks.map(|(name, at)| Shape::Mark { x: at / unit.seconds, name: name.to_owned() }))
+        .chain(marks.into_iter().map(|(name, at)| Shape::Mark { x: at / unit.seconds, name }))
         .collect(),
     };
     html! {
