@@ -126,6 +126,28 @@ impl Chart {
         }
     }
 
+    /// How many ticks there may be: on an axis of whole numbers none between them.
+    fn ticks(most: usize, axis: &Range<f64>, whole: bool) -> usize {
+        let numbers = axis.end.floor() - axis.start.ceil() + 1.0;
+        if whole { most.min(numbers.max(1.0) as usize) } else { most }
+    }
+
+    /// Whether all points stand above whole numbers, as those of iterations do.
+    fn is_of_whole_numbers(&self) -> bool {
+        let mut points = self.shapes.iter().flat_map(|shape| match shape {
+            Shape::Line { points, .. } | Shape::Dots { points, .. } | Shape::Dust { points, .. } => {
+                &points[..]
+            }
+            _ => &[],
+        });
+        let of_points = points.clone().next().is_some() && points.all(|point| point.0.fract() == 0.0);
+        of_points && !self.is_of_counts()
+    }
+
+    fn is_of_counts(&self) -> bool {
+        self.shapes.iter().any(|shape| matches!(shape, Shape::Bars { .. }))
+    }
+
     fn svg(&self, class: &str, size: (u32, u32)) -> Markup {
         let drawing = inside((size.0 * FINE, size.1 * FINE), |area| self.plot(area, size));
         framed(class, size, self.title, &self.description, drawing)
@@ -151,8 +173,8 @@ impl Chart {
             .light_line_style(TRANSPARENT)
             .bold_line_style(Ink::GRID.colour().stroke_width(FINE))
             .axis_style(Ink::GRID.colour().stroke_width(FINE))
-            .x_labels((width / 90) as usize)
-            .y_labels(5)
+            .x_labels(Self::ticks((width / 90) as usize, &self.x, self.is_of_whole_numbers()))
+            .y_labels(Self::ticks(5, &self.y, self.is_of_counts()))
             .x_label_formatter(&tick)
             .y_label_formatter(&tick)
             .set_all_tick_mark_size(4 * FINE)

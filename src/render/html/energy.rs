@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::model::Report;
 use crate::model::report::PhaseName;
 use crate::model::units::show;
-use crate::render::words::{self, EnergyUnit, duration};
+use crate::render::words::{self, EnergyUnit, count, duration};
 
 pub fn energy_by_phase(report: &Report) -> Markup {
     let phases: Vec<_> = report.phases.iter().filter(|phase| phase.energy_joules.is_some()).collect();
@@ -22,8 +22,8 @@ pub fn energy_by_phase(report: &Report) -> Markup {
     }
     let unit = EnergyUnit::of([Some(whole)]);
     html! {
-        section {
-            h2 { "Where the energy went" small { (unit.show(Some(whole))) " in the measured GPUs" } }
+        section.phases {
+            h2 { "Where the energy went" small { (unit.show(Some(whole))) " in " (count(report.gpus.len() as u64, "GPU")) } }
             (energy_bar(report, 1.0))
             div.scroll {
                 table {
@@ -33,7 +33,7 @@ pub fn energy_by_phase(report: &Report) -> Markup {
                             th.number scope="col" { "Time" }
                             th.number scope="col" { "Energy" }
                             th.number scope="col" { "Share" }
-                            th.number scope="col" { "Mean power of all" }
+                            th.number scope="col" { "Mean power" }
                         }
                     }
                     tbody {
