@@ -136,7 +136,7 @@ pub fn show(value: f64) -> String {
     if !(1e-3..1e7).contains(&magnitude) {
         return show_exponent(value, 3);
     }
-    let decimals = (3 - magnitude.log10().floor() as i32).clamp(0, 4) as usize;
+    let decimals = (3 - magnitude.log10().floor() as i32).clamp(0, 6) as usize;
     format!("{value:.decimals$}")
 }
 
@@ -233,6 +233,19 @@ mod tests {
         assert_eq!(show_exponent(-9.96e12, 1), "-1.0e+13");
         assert_eq!(show_exponent(0.0, 2), "0.00e+00");
         assert_eq!(show(7e-6), "7.000e-06");
+    }
+
+    #[test]
+    fn people_are_shown_four_digits() {
+        for (value, text) in [
+            (0.014_92, "0.01492"),
+            (0.001_234_5, "0.001234"),
+            (81_361.4, "81361"),
+            (8.25, "8.250"),
+            (-0.5, "-0.5000"),
+        ] {
+            assert_eq!(show(value), text);
+        }
     }
 
     #[test]
