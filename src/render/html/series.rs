@@ -219,6 +219,14 @@ mod tests {
         assert_eq!((stretches.len(), drawn), (1, read));
     }
 
+    #[test]
+    fn a_reading_that_one_gpu_lacks_moves_no_other() {
+        let gpus = [gpu(0, (0..3).chain(4..8)), gpu(1, 0..8)];
+        let drawn: Vec<f64> =
+            spread(&gpus, |gpu| &gpu.power_watts, MOST).concat().iter().map(|point| point.at).collect();
+        assert_eq!(drawn, (0..8).map(f64::from).collect::<Vec<_>>());
+    }
+
     proptest! {
         /// However many and however irregular: the points stay few, a stretch has the ends of its
         /// readings, and the highest and the lowest are in it.
@@ -250,7 +258,7 @@ mod tests {
 
     #[test]
     fn thinning_keeps_the_peak_and_the_order() {
-        let line = |i: u32| (f64::from(i), if i == 31_415 { 999.0 } else { f64::from(i % 7) });
+        let line = |i: u32| (f64::from(i), if i == 31_415 { 999.0 } else { f64::from((i + 5) % 7) });
         let points = thinned((0..100_000).map(line).collect());
         assert!(points.len() <= 2 * MOST + 2);
         assert!([0, 99_999].map(line).iter().all(|end| points.contains(end)));
