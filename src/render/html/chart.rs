@@ -349,6 +349,18 @@ mod tests {
     }
 
     #[test]
+    fn there_are_no_half_iterations_on_an_axis() {
+        let bars = Shape::Bars { bars: vec![(0.5..0.6, 2.0), (0.7..0.8, 1.0)], ink: Ink::BLUE };
+        let line = Shape::Line { points: vec![(1.0, 40.0), (2.0, 50.0), (3.0, 40.0)], ink: Ink::BLUE };
+        for (shape, x, y) in [(bars, 0.4..0.9, 0.0..2.16), (line, 1.0..3.0, 0.0..54.0)] {
+            let shapes = vec![shape];
+            let chart = Chart { width: Width::Half, title: "T", description: String::new(), x, y, shapes };
+            let drawn = chart.draw().into_string();
+            assert!(drawn.contains(">2<") && !drawn.contains(">1.5<"), "{drawn}");
+        }
+    }
+
+    #[test]
     fn a_range_without_extent_can_be_drawn() {
         for value in [0.0, 1.0, -3.0, 1e14, f64::INFINITY, f64::NAN] {
             let dot = Shape::Dots { points: vec![(value, value)], ink: Ink::BLUE };
