@@ -36,7 +36,13 @@ const LONGEST_US: u64 = 86_400_000_000;
 
 impl Latencies {
     pub fn new() -> Self {
-        Self { count: 0, seconds: 0.0, max: None, histogram: Histogram::new(3).ok(), on_grid: [0; 6] }
+        Self {
+            count: 0,
+            seconds: 0.0,
+            max: None,
+            histogram: Histogram::new(3).ok(),
+            on_grid: [0; STEPS_US.len()],
+        }
     }
 
     /// Adds iterations that took `mean_seconds` each.

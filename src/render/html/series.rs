@@ -68,15 +68,23 @@ fn groups(gpus: &[GpuSeries], quantity: Quantity, most: usize) -> Vec<Vec<Readin
     let near = (of_each as f64 - 0.5) * spacing(gpus);
     let nearest = if of_each > 1 { (last.at - first.at) / (2 * most) as f64 } else { 0.0 };
     let mut groups: Vec<Vec<Reading>> = Vec::new();
+    // Of each GPU, the readings in the last group.
+    let mut own = vec![0; gpus.len()];
     for reading in readings {
         let joins = |group: &&mut Vec<Reading>| {
             let since = group.first().map_or(0.0, |first| reading.at - first.at);
-            let own = group.iter().filter(|other| other.gpu == reading.gpu).count();
-            since < nearest || since < near && own < of_each
+            let has_place = own.get(reading.gpu).is_some_and(|own| *own < of_each);
+            since < nearest || since < near && has_place
         };
         match groups.last_mut().filter(joins) {
             Some(group) => group.push(reading),
-            None => groups.push(vec![reading]),
+            None => {
+                groups.push(vec![reading]);
+                own.fill(0);
+            }
+        }
+        if let Some(own) = own.get_mut(reading.gpu) {
+            *own += 1;
         }
     }
     groups
