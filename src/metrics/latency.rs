@@ -9,6 +9,7 @@ pub struct Latencies {
     pub count: u64,
     /// The sum of their times.
     pub seconds: f64,
+    pub min: Option<f64>,
     pub max: Option<f64>,
     /// Microseconds; grows with the longest time, to some 200 KB at most.
     histogram: Option<Histogram<u64>>,
@@ -39,6 +40,7 @@ impl Latencies {
         Self {
             count: 0,
             seconds: 0.0,
+            min: None,
             max: None,
             histogram: Histogram::new(3).ok(),
             on_grid: [0; STEPS_US.len()],
@@ -49,6 +51,7 @@ impl Latencies {
     pub fn add(&mut self, iterations: u64, mean_seconds: f64) {
         self.count += iterations;
         self.seconds += iterations as f64 * mean_seconds;
+        self.min = Some(self.min.map_or(mean_seconds, |min| min.min(mean_seconds)));
         self.max = Some(self.max.map_or(mean_seconds, |max| max.max(mean_seconds)));
         let microseconds = microseconds(mean_seconds);
         if let Some(histogram) = &mut self.histogram {
@@ -89,7 +92,7 @@ impl Latencies {
     /// histogram's or a little wider.
     fn merged(&self, histogram: &Histogram<u64>, step: u64, merging: u32) -> Vec<Bin> {
         let seconds = |steps: u64| (steps * step) as f64 / 1e6;
-        let longest = microseconds(self.max.unwrap_or_default());
+        let [shortest, longest] = [self.min, self.max].map(|end| microseconds(end.unwrap_or_default()));
         let mut bins: Vec<Bin> = Vec::new();
         for recorded in histogram.iter_recorded() {
             let to = recorded.value_iterated_to() + 1;
@@ -97,7 +100,7 @@ impl Latencies {
             let steps = (width << merging).div_ceil(step).next_power_of_two();
             // The times that may have been recorded here, in steps; one that is no multiple is rounded down.
             let last = (to - 1).min(longest) / step;
-            let times = (to - width).div_ceil(step).min(last)..last + 1;
+            let times = (to - width).max(shortest).div_ceil(step).min(last)..last + 1;
             let iterations = recorded.count_at_value();
             for from in (times.start / steps..=(times.end - 1) / steps).map(|i| i * steps) {
                 let before = |bound: u64| {
@@ -203,8 +206,9 @@ mod tests {
             }
             let bins = latencies.bins(most);
             prop_assert_eq!(bins.iter().map(|bin| bin.iterations).sum::<u64>(), values * times);
-            // At the ends a bin may be filled in part.
-            for bin in bins.iter().skip(2).rev().skip(2) {
+            prop_assert!(bins.first().is_some_and(|bin| bin.to_seconds > latencies.min.unwrap_or_default()));
+            // The first and the last may be filled in part.
+            for bin in bins.iter().skip(1).rev().skip(1) {
                 let steps = (bin.to_seconds - bin.from_seconds) * 1e6 / step as f64;
                 prop_assert!((steps * times as f64 - bin.iterations as f64).abs() < 1e-3, "{:?} of {}", bin, step);
                 let edge = bin.from_seconds * 1e6 / step as f64;

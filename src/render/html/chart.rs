@@ -197,9 +197,12 @@ impl Chart {
             {
                 let (at, top) = plot.map_coordinate(&(*x, self.y.end));
                 let half = (name.chars().count() as u32 * 7 * FINE / 2) as i32;
-                if at - half >= free_from && at + half <= (width * FINE) as i32 {
-                    area.draw(&Text::new(name.as_str(), (at, top - FINE as i32), centred.clone()))?;
-                    free_from = at + half + 4 * FINE as i32;
+                // Moved to the right where its neighbour leaves too little room, as far as it still
+                // stands above its line.
+                let centre = at.max(free_from + half);
+                if centre - at <= half && centre + half <= (width * FINE) as i32 {
+                    area.draw(&Text::new(name.as_str(), (centre, top - FINE as i32), centred.clone()))?;
+                    free_from = centre + half + 4 * FINE as i32;
                 }
             }
         }
