@@ -9,9 +9,12 @@ pub struct Latencies {
     pub count: u64,
     /// The sum of their times.
     pub seconds: f64,
+    pub min: Option<f64>,
     pub max: Option<f64>,
     /// Microseconds; grows with the longest time, to some 200 KB at most.
     histogram: Option<Histogram<u64>>,
+    /// Iterations whose time is a multiple of each of [`STEPS_US`].
+    on_grid: [u64; STEPS_US.len()],
 }
 
 /// Iterations whose times lie between two bounds.
@@ -22,56 +25,101 @@ pub struct Bin {
     pub iterations: u64,
 }
 
+/// Steps in which logs print times, in microseconds: decimal places of a second.
+const STEPS_US: [u64; 6] = [1_000_000, 100_000, 10_000, 1000, 100, 10];
+
+/// The share of the times that must be multiples of a step to tell that the log prints in it: a few
+/// may come from another source.
+const ON_GRID: f64 = 0.95;
+
 /// The longest time that the histogram tells from longer ones: a day, in microseconds.
 const LONGEST_US: u64 = 86_400_000_000;
 
 impl Latencies {
     pub fn new() -> Self {
-        Self { count: 0, seconds: 0.0, max: None, histogram: Histogram::new(3).ok() }
+        Self {
+            count: 0,
+            seconds: 0.0,
+            min: None,
+            max: None,
+            histogram: Histogram::new(3).ok(),
+            on_grid: [0; STEPS_US.len()],
+        }
     }
 
     /// Adds iterations that took `mean_seconds` each.
     pub fn add(&mut self, iterations: u64, mean_seconds: f64) {
         self.count += iterations;
         self.seconds += iterations as f64 * mean_seconds;
+        self.min = Some(self.min.map_or(mean_seconds, |min| min.min(mean_seconds)));
         self.max = Some(self.max.map_or(mean_seconds, |max| max.max(mean_seconds)));
-        let microseconds = ((mean_seconds * 1e6).round() as u64).clamp(1, LONGEST_US);
+        let microseconds = microseconds(mean_seconds);
         if let Some(histogram) = &mut self.histogram {
             // Fails only where a count would not fit into 64 bits.
             let _ = histogram.record_n(microseconds, iterations);
+        }
+        for (on_grid, step) in self.on_grid.iter_mut().zip(STEPS_US) {
+            *on_grid += if microseconds.is_multiple_of(step) { iterations } else { 0 };
         }
     }
 
     /// How the iterations spread over their times: at most `most` bins that hold any, in order.
     ///
-    /// The bins are those of the histogram, a thousandth of the time wide, or so many neighbours
-    /// merged that they are few enough.
+    /// A bin is a thousandth of the time wide, or wider where there would be too many. Its bounds
+    /// are multiples of the step in which the log prints times, and it spans a power of two of such
+    /// steps: so each of equal width can hold as many different times, and none looks fuller or
+    /// emptier than it is.
     pub fn bins(&self, most: usize) -> Vec<Bin> {
         let Some(histogram) = self.histogram.as_ref().filter(|_| self.count > 0) else { return Vec::new() };
-        let seconds = |microseconds: u64| microseconds as f64 / 1e6;
+        let step = self.step_us();
         (0..LONGEST_US.ilog2())
-            .map(|merging| {
-                let mut bins: Vec<Bin> = Vec::new();
-                for step in histogram.iter_recorded() {
-                    let width = histogram.equivalent_range(step.value_iterated_to()) << merging;
-                    let from = step.value_iterated_to() / width * width;
-                    let iterations = step.count_at_value();
-                    match bins.last_mut() {
-                        Some(last) if last.to_seconds > seconds(from) => {
-                            last.to_seconds = last.to_seconds.max(seconds(from + width));
-                            last.iterations += iterations;
-                        }
-                        _ => bins.push(Bin {
-                            from_seconds: seconds(from),
-                            to_seconds: seconds(from + width),
-                            iterations,
-                        }),
-                    }
-                }
-                bins
-            })
+            .map(|merging| self.merged(histogram, step, merging))
             .find(|bins| bins.len() <= most)
             .unwrap_or_default()
+    }
+
+    /// The step in which times are printed, in microseconds: the largest of which they are
+    /// multiples; 1 where they are of none, or all the same.
+    fn step_us(&self) -> u64 {
+        let differ =
+            self.histogram.as_ref().is_some_and(|histogram| histogram.iter_recorded().nth(1).is_some());
+        let enough = ON_GRID * self.count as f64;
+        let mut on_grid = self.on_grid.iter().zip(STEPS_US).filter(|_| differ);
+        on_grid.find(|(iterations, _)| **iterations as f64 >= enough).map_or(1, |(_, step)| step)
+    }
+
+    /// The recorded times in bins of some steps, 2 to the power of `merging` times as wide as the
+    /// histogram's or a little wider.
+    fn merged(&self, histogram: &Histogram<u64>, step: u64, merging: u32) -> Vec<Bin> {
+        let seconds = |steps: u64| (steps * step) as f64 / 1e6;
+        let [shortest, longest] = [self.min, self.max].map(|end| microseconds(end.unwrap_or_default()));
+        let mut bins: Vec<Bin> = Vec::new();
+        for recorded in histogram.iter_recorded() {
+            let to = recorded.value_iterated_to() + 1;
+            let width = histogram.equivalent_range(recorded.value_iterated_to());
+            let steps = (width << merging).div_ceil(step).next_power_of_two();
+            // The times that may have been recorded here, in steps; one that is no multiple is rounded down.
+            let last = (to - 1).min(longest) / step;
+            let times = (to - width).max(shortest).div_ceil(step).min(last)..last + 1;
+            let iterations = recorded.count_at_value();
+            for from in (times.start / steps..=(times.end - 1) / steps).map(|i| i * steps) {
+                let before = |bound: u64| {
+                    let share = bound.clamp(times.start, times.end) - times.start;
+                    (u128::from(iterations) * u128::from(share) / u128::from(times.end - times.start)) as u64
+                };
+                let iterations = before(from + steps) - before(from);
+                let (from_seconds, to_seconds) = (seconds(from), seconds(from + steps));
+                match bins.last_mut() {
+                    Some(last) if last.to_seconds > from_seconds => {
+                        last.to_seconds = last.to_seconds.max(to_seconds);
+                        last.iterations += iterations;
+                    }
+                    _ if iterations > 0 => bins.push(Bin { from_seconds, to_seconds, iterations }),
+                    _ => {}
+                }
+            }
+        }
+        bins
     }
 
     /// Sum of the times over their number; `None` where there were none.
@@ -87,6 +135,10 @@ impl Latencies {
     }
 }
 
+fn microseconds(seconds: f64) -> u64 {
+    ((seconds * 1e6).round() as u64).clamp(1, LONGEST_US)
+}
+
 impl Default for Latencies {
     fn default() -> Self {
         Self::new()
@@ -96,6 +148,7 @@ impl Default for Latencies {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn the_mean_is_exact_and_percentiles_are_near() {
@@ -134,6 +187,51 @@ mod tests {
             let last = bins.last().map(|bin| bin.from_seconds..bin.to_seconds);
             assert!(last.is_some_and(|last| last.contains(&7200.0)));
         }
+    }
+
+    proptest! {
+        /// Every value of a decimal grid once, or several times: no bin is fuller than another of its
+        /// width, whatever the step, and however many bins are merged.
+        #[test]
+        fn times_on_a_grid_fill_the_bins_evenly(
+            step in prop::sample::select(STEPS_US.to_vec()),
+            first in 20u64..20_000,
+            values in 40u64..3000,
+            times in 1u64..4,
+            most in 20usize..300,
+        ) {
+            let mut latencies = Latencies::new();
+            for value in first..first + values {
+                latencies.add(times, (value * step) as f64 / 1e6);
+            }
+            let bins = latencies.bins(most);
+            prop_assert_eq!(bins.iter().map(|bin| bin.iterations).sum::<u64>(), values * times);
+            prop_assert!(bins.first().is_some_and(|bin| bin.to_seconds > latencies.min.unwrap_or_default()));
+            // The first and the last may be filled in part.
+            for bin in bins.iter().skip(1).rev().skip(1) {
+                let steps = (bin.to_seconds - bin.from_seconds) * 1e6 / step as f64;
+                prop_assert!((steps * times as f64 - bin.iterations as f64).abs() < 1e-3, "{:?} of {}", bin, step);
+                let edge = bin.from_seconds * 1e6 / step as f64;
+                prop_assert!((edge - edge.round()).abs() < 1e-6, "{:?}", bin);
+            }
+        }
+    }
+
+    #[test]
+    fn a_few_times_of_another_source_do_not_hide_the_grid() {
+        let mut latencies = Latencies::new();
+        (0..200u32).for_each(|i| latencies.add(1, f64::from(1000 + i) * 1e-4));
+        (0..5u32).for_each(|i| latencies.add(1, 0.110_003 + f64::from(i) * 1e-3));
+        assert_eq!(latencies.step_us(), 100);
+        assert_eq!(latencies.bins(500).iter().map(|bin| bin.iterations).max(), Some(2));
+    }
+
+    #[test]
+    fn times_that_are_all_the_same_tell_of_no_grid() {
+        let mut latencies = Latencies::new();
+        latencies.add(15, 1.0);
+        let bins = latencies.bins(256);
+        assert!(bins.iter().all(|bin| bin.to_seconds - bin.from_seconds < 0.002), "{bins:?}");
     }
 
     #[test]

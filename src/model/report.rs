@@ -244,7 +244,8 @@ pub struct Iterations {
     /// The sum of the times that are known.
     pub seconds: Option<f64>,
     pub latency_seconds: Latency,
-    /// How the iterations spread over their times: the bins that hold any, in order of time. Where
+    /// How the iterations spread over their times: the bins that hold any, in order of time. Their
+    /// bounds are multiples of the step in which the log prints times, where it prints in one. Where
     /// the log states the mean of several iterations, each of them counts as that mean.
     #[serde(default)]
     pub latency_histogram: Vec<LatencyBin>,

@@ -237,9 +237,18 @@ mod tests {
         assert_eq!(show_exponent(1.234e-6, 2), "1.23e-06");
         assert_eq!(show_exponent(-9.96e12, 1), "-1.0e+13");
         assert_eq!(show_exponent(0.0, 2), "0.00e+00");
-        for (value, text) in
-            [(7.036e-6, "7.036e-06"), (0.0012344, "0.001234"), (1.2e-2, "0.01200"), (3e8, "3.000e+08")]
-        {
+        assert_eq!(show(7e-6), "7.000e-06");
+    }
+
+    #[test]
+    fn people_are_shown_four_digits() {
+        for (value, text) in [
+            (0.014_92, "0.01492"),
+            (0.001_234_5, "0.001234"),
+            (81_361.4, "81361"),
+            (8.25, "8.250"),
+            (-0.5, "-0.5000"),
+        ] {
             assert_eq!(show(value), text);
         }
     }

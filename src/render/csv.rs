@@ -4,6 +4,7 @@ use crate::model::Report;
 use crate::model::gate::Verdict;
 use crate::model::metric::METRICS;
 use crate::model::report::{Exit, Status, Window};
+use crate::render::text::field;
 
 /// What stands before the metrics.
 const ABOUT: [&str; 15] = [
@@ -39,10 +40,11 @@ pub fn csv(reports: &[(String, Report)]) -> String {
 
 fn row(name: &str, report: &Report) -> Vec<String> {
     let known = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+    let text = |text: &Option<String>| text.as_deref().map(field).unwrap_or_default();
     let command = &report.command;
     let about = [
-        name.to_owned(),
-        command.argv.join(" "),
+        field(name),
+        field(&command.argv.join(" ")),
         match report.status {
             Status::Running => "running",
             Status::Completed => "completed",
@@ -51,15 +53,15 @@ fn row(name: &str, report: &Report) -> Vec<String> {
         .to_owned(),
         match &command.exit {
             Some(Exit::Code(code)) => code.to_string(),
-            Some(Exit::Signal(signal)) => signal.clone(),
+            Some(Exit::Signal(signal)) => field(signal),
             None => String::new(),
         },
-        command.started_at.clone().unwrap_or_default(),
+        text(&command.started_at),
         known(command.wall_seconds),
-        report.job.host.clone().unwrap_or_default(),
+        text(&report.job.host),
         report.job.world_size.map(|world| world.to_string()).unwrap_or_default(),
         report.gpus.len().to_string(),
-        report.gpus.first().and_then(|gpu| gpu.name.clone()).unwrap_or_default(),
+        report.gpus.first().map(|gpu| text(&gpu.name)).unwrap_or_default(),
         known(report.model.parameters.value),
         report.iterations.count.to_string(),
         match report.window {

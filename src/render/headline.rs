@@ -35,7 +35,7 @@ impl Headline {
     pub fn show(&self, value: f64) -> String {
         match self.form {
             Form::Fixed { lasting, .. } => format!("{value:.lasting$}"),
-            Form::Exponent => show_exponent(value, 2),
+            Form::Exponent => show_exponent(value, 3),
             Form::Digits => show(value),
             Form::Percent => format!("{:.1}", value * 100.0),
         }

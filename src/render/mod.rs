@@ -29,4 +29,4 @@ pub use json::json;
 pub use junit::junit;
 pub use markdown::markdown;
 pub use table::summary;
-pub use text::{clip, plain};
+pub use text::{clip, field, plain};

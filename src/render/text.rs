@@ -21,6 +21,28 @@ pub fn plain(text: &str) -> String {
         .collect()
 }
 
+/// A control character as its picture, and a mark that turns the direction of writing as `�`.
+pub fn visible(c: char) -> char {
+    match c {
+        '\n' | '\t' => c,
+        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
+        '\u{7f}' => '\u{2421}',
+        '\u{80}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+            '\u{fffd}'
+        }
+        c => c,
+    }
+}
+
+/// The text as a field of a CSV file: what cannot be seen is shown by signs, and what a spreadsheet
+/// would take for a formula gets an apostrophe before it, by which spreadsheets know text.
+///
+/// Numbers do not come this way: `-1.5` is to stay one.
+pub fn field(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) && text.len() > 1;
+    is_formula.then_some('\'').into_iter().chain(text.chars().map(visible)).collect()
+}
+
 /// The text cut to a number of columns, with `…` where something is cut off.
 pub fn clip(text: &str, columns: usize) -> String {
     truncate_str(text, columns, "…").into_owned()
@@ -159,6 +181,23 @@ mod tests {
         assert_eq!(wrapped("no test speaks for it", 12), "no test\nspeaks for\nit\n");
         assert_eq!(wrapped("\x1b[33mnot alike:\x1b[0m exit", 15), "\x1b[33mnot alike:\x1b[0m exit\n");
         assert_eq!(wrapped("a /path/that/is/too/long", 8), "a\n/path/that/is/too/long\n");
+    }
+
+    #[test]
+    fn a_field_of_text_is_seen_and_is_no_formula() {
+        for (text, shown) in [
+            ("sh -c 'a\nb'", "sh -c 'a\nb'"),
+            ("a\x1b[2J\0\r\x7f\u{9b}\u{202e}é", "a␛[2J␀␍␡\u{fffd}\u{fffd}é"),
+            ("=HYPERLINK(\"x\")", "'=HYPERLINK(\"x\")"),
+            ("+1", "'+1"),
+            ("-x", "'-x"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("\t=1", "'\t=1"),
+            ("-", "-"),
+            ("", ""),
+        ] {
+            assert_eq!(field(text), shown);
+        }
     }
 
     #[test]

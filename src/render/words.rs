@@ -17,6 +17,39 @@ pub fn energy(joules: Option<f64>) -> String {
     joules.map_or_else(dash, show_energy)
 }
 
+/// The unit in which energies that stand together are written, so that they can be compared at a
+/// glance: that of the largest, which has four digits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EnergyUnit {
+    joules: f64,
+    name: &'static str,
+    decimals: usize,
+}
+
+impl EnergyUnit {
+    pub fn of(joules: impl IntoIterator<Item = Option<f64>>) -> Self {
+        let largest = joules.into_iter().flatten().map(f64::abs).fold(0.0, f64::max);
+        let (joules, name) = match largest / 3600.0 {
+            wh if wh < 1.0 => (1.0, "J"),
+            wh if wh < 999.95 => (3600.0, "Wh"),
+            _ => (3.6e6, "kWh"),
+        };
+        let magnitude = (largest / joules).log10().floor();
+        Self { joules, name, decimals: (3.0 - magnitude).clamp(0.0, 3.0) as usize }
+    }
+
+    /// With its unit; what is too little for the digits of the largest is told to be that.
+    pub fn show(&self, joules: Option<f64>) -> String {
+        let Some(joules) = joules else { return dash() };
+        let Self { name, decimals, .. } = self;
+        let least = 10f64.powi(-(*decimals as i32));
+        match joules / self.joules {
+            little if little > 0.0 && little < least / 2.0 => format!("< {least} {name}"),
+            value => format!("{value:.decimals$} {name}"),
+        }
+    }
+}
+
 /// A short time, as finely as it is known: `0.140 ms`, `1.231 s`; a long one as a duration.
 pub fn time(seconds: Option<f64>) -> String {
     match seconds {
@@ -133,5 +166,20 @@ mod tests {
         ] {
             assert!(grouped(number).starts_with(text), "{number}: {}", grouped(number));
         }
+    }
+
+    #[test]
+    fn energies_that_stand_together_have_one_unit() {
+        let show = |all: &[f64]| {
+            let unit = EnergyUnit::of(all.iter().copied().map(Some));
+            all.iter().map(|joules| unit.show(Some(*joules))).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            show(&[2968.0, 14_760.0, 1304.0, 0.9]),
+            ["0.824 Wh", "4.100 Wh", "0.362 Wh", "< 0.001 Wh"]
+        );
+        assert_eq!(show(&[2e6, 2.9e9, 0.0]), ["0.6 kWh", "805.6 kWh", "0.0 kWh"]);
+        assert_eq!(show(&[682.25, 3.0]), ["682.2 J", "3.0 J"]);
+        assert_eq!(EnergyUnit::of([None]).show(None), "–");
     }
 }

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::queue::Opened;
 use crate::error::Error;
 use crate::model::{Clock, Event, GpuSample, HostSample, Progress, Scope};
+use crate::render::field;
 use crate::replace;
 
 /// A file, and the format that its name asks for.
@@ -132,7 +133,7 @@ impl Encoder {
                 }
                 let _ = csv.write_record(columns.iter().map(|(_, value)| match value {
                     Value::Null => String::new(),
-                    Value::String(text) => text.clone(),
+                    Value::String(text) => field(text),
                     number => number.to_string(),
                 }));
                 let _ = csv.flush();
@@ -217,5 +218,25 @@ impl Row<'_> {
             ("generation_seconds", json!(log.generation_time)),
             ("requests_running", json!(log.requests_running)),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_the_log_is_seen_and_is_no_formula_and_numbers_stay_numbers() {
+        let file: SeriesFile = "s.csv".parse().expect("a name");
+        let mut written = Vec::new();
+        let engine = Some("=1+1\x1b[2J,\"\0".to_owned());
+        let record = Progress { engine, loss: Some(-1.5), at: Some(1.0), ..Progress::default() };
+        file.encoder(Clock::new(), 0.0).encode(Event::Progress(Box::new(record)), &mut written);
+        let mut rows = csv::Reader::from_reader(written.as_slice());
+        let header = rows.headers().expect("a header").clone();
+        let row = rows.records().next().expect("a line").expect("as long as its header");
+        let column = |name: &str| header.iter().position(|column| column == name).and_then(|at| row.get(at));
+        assert_eq!(column("engine"), Some("'=1+1␛[2J,\"␀"));
+        assert_eq!(column("loss"), Some("-1.5"));
     }
 }

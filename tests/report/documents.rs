@@ -52,6 +52,24 @@ fn csv_has_a_row_a_report_and_every_metric_in_full() {
 }
 
 #[test]
+fn csv_shows_what_cannot_be_seen_and_is_no_formula() {
+    let mut report = TRAINING.clone();
+    report["command"]["argv"] = json!(["=cmd|'/c calc'!A0", "\u{1b}[31m\0\r\u{202e}"]);
+    report["job"]["host"] = json!("@node");
+    report["gpus"][0]["name"] = json!("-x");
+    report["metrics"]["joules_per_token"] = json!(-1.5);
+    let text = Files::of(&[("a.json", &report)]).text("csv");
+    assert_eq!(text.chars().find(|c| c.is_control() && *c != '\n' || *c == '\u{202e}'), None, "{text:?}");
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let header = reader.headers().expect("a header").clone();
+    let row = reader.records().next().expect("a row").expect("as long as its header");
+    let column = |name: &str| header.iter().position(|column| column == name).and_then(|at| row.get(at));
+    assert_eq!(column("command"), Some("'=cmd|'/c calc'!A0 ␛[31m␀␍\u{fffd}"));
+    assert_eq!((column("host"), column("gpu_name")), (Some("'@node"), Some("'-x")));
+    assert_eq!(column("joules_per_token"), Some("-1.5"));
+}
+
+#[test]
 fn json_is_the_report_again_and_an_array_of_several() {
     let parsed = |text: String| serde_json::from_str::<Value>(&text).expect("JSON");
     let one = parsed(Files::of(&[("a.json", &TRAINING)]).text("json"));

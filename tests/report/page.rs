@@ -57,6 +57,58 @@ fn it_is_made_for_phones_for_paper_for_dark_rooms_and_for_those_who_do_not_see()
 }
 
 #[test]
+fn the_charts_over_time_draw_every_reading_of_a_short_run() {
+    let mut report = TRAINING.clone();
+    let seconds: Vec<f64> = (0..7).map(f64::from).chain([6.3]).collect();
+    report["command"]["wall_seconds"] = json!(6.3);
+    for gpu in 0..2 {
+        for key in ["memory_used_bytes", "utilization_ratio", "power_watts"] {
+            report["series"]["gpus"][gpu][key] =
+                json!(seconds.iter().map(|at| 0.03 + 0.01 * at).collect::<Vec<_>>());
+        }
+        report["series"]["gpus"][gpu]["seconds"] = json!(seconds);
+    }
+    let page = page(&report);
+    for name in ["Power", "Utilisation", "Memory"] {
+        let chart = page.split(&format!("<title>{name}</title><desc>")).nth(1).unwrap_or_default();
+        let chart = chart.split("</svg>").next().unwrap_or_default();
+        let drawn: Vec<f64> =
+            chart.split("<circle cx=\"").skip(1).filter_map(|c| c.split('"').next()?.parse().ok()).collect();
+        assert_eq!(drawn.len(), seconds.len(), "{name}: {chart}");
+        // To the ends of the axis, with the last reading as far from its neighbour as it was taken.
+        let (axis, step) = (drawn[7] - drawn[0], drawn[1] - drawn[0]);
+        assert!((axis / step - 6.3).abs() < 0.02 && axis > 4000.0, "{name}: {drawn:?}");
+    }
+    let utilisation = page.split("<title>Utilisation</title>").nth(1).unwrap_or_default();
+    assert!(utilisation.split("</svg>").next().is_some_and(|chart| chart.contains("100")), "of 9 % at most");
+}
+
+#[test]
+fn energies_that_stand_together_have_one_unit() {
+    let mut report = TRAINING.clone();
+    let phase = |name, from: f64, joules: f64| {
+        json!({
+            "name": name, "from_seconds": from, "to_seconds": from + 0.5, "energy_joules": joules
+        })
+    };
+    report["phases"] =
+        json!([phase("startup", 0.0, 900.0), phase("training", 0.5, 3e6), phase("after", 1.0, 2e5)]);
+    report["metrics"]["energy_joules"] = json!(3e6);
+    report["metrics_whole_run"]["energy_joules"] = json!(4e6);
+    for (gpu, joules) in [(0, 3000.0), (1, 4e6)] {
+        report["gpus"][gpu]["energy_joules"] = json!(joules);
+    }
+    let page = page(&report);
+    let phases = page.split("Where the energy went").nth(1).and_then(|rest| rest.split("</section>").next());
+    for text in ["889.1 Wh in 2 GPUs", ">0.2 Wh<", ">833.3 Wh<", ">55.6 Wh<"] {
+        assert!(phases.is_some_and(|phases| phases.contains(text)), "{text}: {phases:?}");
+    }
+    for text in [">0.833 <span", "whole run 1.111 kWh", ">0.001 kWh<", ">1.111 kWh<"] {
+        assert!(page.contains(text), "{text}");
+    }
+}
+
+#[test]
 fn a_quantity_that_a_gpu_does_not_know_is_missing_with_its_reason() {
     let why = TRAINING["gpus"][1]["unavailable"]["memory_used_bytes"].as_str().unwrap_or("no reason");
     let page = page(&TRAINING);

@@ -64,6 +64,11 @@ pub enum Shape {
         points: Vec<Xy>,
         ink: Ink,
     },
+    /// Dots that are too many to be looked at one by one.
+    Dust {
+        points: Vec<Xy>,
+        ink: Ink,
+    },
     /// Bars from the x axis up.
     Bars {
         bars: Vec<(Range<f64>, f64)>,
@@ -121,6 +126,28 @@ impl Chart {
         }
     }
 
+    /// How many ticks there may be: on an axis of whole numbers none between them.
+    fn ticks(most: usize, axis: &Range<f64>, whole: bool) -> usize {
+        let numbers = axis.end.floor() - axis.start.ceil() + 1.0;
+        if whole { most.min(numbers.max(1.0) as usize) } else { most }
+    }
+
+    /// Whether all points stand above whole numbers, as those of iterations do.
+    fn is_of_whole_numbers(&self) -> bool {
+        let mut points = self.shapes.iter().flat_map(|shape| match shape {
+            Shape::Line { points, .. } | Shape::Dots { points, .. } | Shape::Dust { points, .. } => {
+                &points[..]
+            }
+            _ => &[],
+        });
+        let of_points = points.clone().next().is_some() && points.all(|point| point.0.fract() == 0.0);
+        of_points && !self.is_of_counts()
+    }
+
+    fn is_of_counts(&self) -> bool {
+        self.shapes.iter().any(|shape| matches!(shape, Shape::Bars { .. }))
+    }
+
     fn svg(&self, class: &str, size: (u32, u32)) -> Markup {
         let drawing = inside((size.0 * FINE, size.1 * FINE), |area| self.plot(area, size));
         framed(class, size, self.title, &self.description, drawing)
@@ -146,8 +173,8 @@ impl Chart {
             .light_line_style(TRANSPARENT)
             .bold_line_style(Ink::GRID.colour().stroke_width(FINE))
             .axis_style(Ink::GRID.colour().stroke_width(FINE))
-            .x_labels((width / 90) as usize)
-            .y_labels(5)
+            .x_labels(Self::ticks((width / 90) as usize, &self.x, self.is_of_whole_numbers()))
+            .y_labels(Self::ticks(5, &self.y, self.is_of_counts()))
             .x_label_formatter(&tick)
             .y_label_formatter(&tick)
             .set_all_tick_mark_size(4 * FINE)
@@ -170,9 +197,12 @@ impl Chart {
             {
                 let (at, top) = plot.map_coordinate(&(*x, self.y.end));
                 let half = (name.chars().count() as u32 * 7 * FINE / 2) as i32;
-                if at - half >= free_from && at + half <= (width * FINE) as i32 {
-                    area.draw(&Text::new(name.as_str(), (at, top - FINE as i32), centred.clone()))?;
-                    free_from = at + half + 4 * FINE as i32;
+                // Moved to the right where its neighbour leaves too little room, as far as it still
+                // stands above its line.
+                let centre = at.max(free_from + half);
+                if centre - at <= half && centre + half <= (width * FINE) as i32 {
+                    area.draw(&Text::new(name.as_str(), (centre, top - FINE as i32), centred.clone()))?;
+                    free_from = centre + half + 4 * FINE as i32;
                 }
             }
         }
@@ -255,6 +285,10 @@ fn elements<'b>(
             let dot = |point| Circle::new(inside(point), 3 * FINE, ink.colour().filled()).into_dyn();
             points.iter().map(dot).collect()
         }
+        Shape::Dust { points, ink } => {
+            let grain = |point| Circle::new(inside(point), 3 * FINE / 2, ink.colour().filled()).into_dyn();
+            points.iter().map(grain).collect()
+        }
         Shape::Bars { bars, ink } => {
             let bar = |(stretch, height): &(Range<f64>, f64)| {
                 let [from, to] = edges(stretch);
@@ -314,6 +348,18 @@ mod tests {
             [(0.30000000000000004, "0.3"), (250.0, "250"), (100_000.0, "100k"), (-0.5, "-0.5")]
         {
             assert_eq!(tick(&value), text);
+        }
+    }
+
+    #[test]
+    fn there_are_no_half_iterations_on_an_axis() {
+        let bars = Shape::Bars { bars: vec![(0.5..0.6, 2.0), (0.7..0.8, 1.0)], ink: Ink::BLUE };
+        let line = Shape::Line { points: vec![(1.0, 40.0), (2.0, 50.0), (3.0, 40.0)], ink: Ink::BLUE };
+        for (shape, x, y) in [(bars, 0.4..0.9, 0.0..2.16), (line, 1.0..3.0, 0.0..54.0)] {
+            let shapes = vec![shape];
+            let chart = Chart { width: Width::Half, title: "T", description: String::new(), x, y, shapes };
+            let drawn = chart.draw().into_string();
+            assert!(drawn.contains(">2<") && !drawn.contains(">1.5<"), "{drawn}");
         }
     }
 

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::model::Report;
 use crate::model::report::PhaseName;
 use crate::model::units::show;
-use crate::render::words::{self, duration, energy};
+use crate::render::words::{self, EnergyUnit, count, duration};
 
 pub fn energy_by_phase(report: &Report) -> Markup {
     let phases: Vec<_> = report.phases.iter().filter(|phase| phase.energy_joules.is_some()).collect();
@@ -20,9 +20,10 @@ pub fn energy_by_phase(report: &Report) -> Markup {
             }
         };
     }
+    let unit = EnergyUnit::of([Some(whole)]);
     html! {
-        section {
-            h2 { "Where the energy went" small { (energy(Some(whole))) " in the measured GPUs" } }
+        section.phases {
+            h2 { "Where the energy went" small { (unit.show(Some(whole))) " in " (count(report.gpus.len() as u64, "GPU")) } }
             (energy_bar(report, 1.0))
             div.scroll {
                 table {
@@ -42,7 +43,7 @@ pub fn energy_by_phase(report: &Report) -> Markup {
                             tr {
                                 th scope="row" { i.(phase_class(phase.name)) {} (words::phase(phase.name)) }
                                 td.number { (duration(Some(seconds))) }
-                                td.number { (energy(phase.energy_joules)) }
+                                td.number { (unit.show(phase.energy_joules)) }
                                 td.number { (format!("{:.1} %", 100.0 * joules / whole)) }
                                 td.number { (show(joules / seconds)) " W" }
                             }

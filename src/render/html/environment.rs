@@ -15,7 +15,6 @@ pub fn environment(report: &Report) -> Markup {
         ("Started", words::started(report).unwrap_or_else(words::dash)),
         ("Ended", words::ending(report)),
         ("Wall time", duration(command.wall_seconds)),
-        ("Stopped for", duration(command.suspended_seconds)),
         ("CPU time", duration(command.cpu_seconds)),
         ("Largest process", words::bytes(command.max_rss_bytes.map(|bytes| bytes as f64))),
         ("Host", text(&report.job.host)),
@@ -23,6 +22,9 @@ pub fn environment(report: &Report) -> Markup {
         ("Nodes", number(report.job.nodes)),
         ("Rank", number(report.job.rank)),
     ];
+    if let Some(stopped) = command.suspended_seconds.filter(|stopped| *stopped > 0.0) {
+        rows.push(("Stopped for", duration(Some(stopped))));
+    }
     rows.extend(report.job.scheduler.iter().map(|(name, id)| (name.as_str(), id.clone())));
     rows.extend([
         ("Parameters", words::sourced(&report.model.parameters)),

@@ -5,11 +5,11 @@ use std::ops::Range;
 use maud::{Markup, html};
 
 use super::chart::{Chart, Ink, Shape, Width, sparkline};
-use super::series::{Quantity, Spread, spread};
+use super::series::{FEW, MOST, Quantity, Spread, spread};
 use super::timeline::{TimeUnit, Timeline};
 use crate::model::Report;
 use crate::model::report::{EnergySource, Gpu, GpuSeries, MeanMax};
-use crate::render::words::{self, energy, percent};
+use crate::render::words::{self, EnergyUnit, percent};
 
 pub fn over_time(report: &Report) -> Markup {
     let gpus = &report.series.gpus;
@@ -46,7 +46,7 @@ pub fn over_time(report: &Report) -> Markup {
 /// One quantity over time. The marks have names in the first chart only: the others stand below it.
 fn in_time(report: &Report, timeline: &Timeline, shown: &Shown, named: bool) -> Markup {
     let gpus = &report.series.gpus;
-    let lines = shown.shapes(gpus, timeline.unit, 360);
+    let lines = shown.shapes(gpus, timeline.unit, MOST, true);
     if lines.is_empty() {
         let why = report.gpus.iter().find_map(|gpu| gpu.unavailable.get(shown.key));
         return html! { p.note { "– " (why.map_or("no readings", String::as_str)) } };
@@ -70,17 +70,18 @@ pub fn each_gpu(report: &Report) -> Markup {
         return html! {};
     }
     let timeline = Timeline::new(report);
+    let energy = EnergyUnit::of(report.gpus.iter().map(|gpu| gpu.energy_joules));
     html! {
         section {
             h2 { "Each GPU" small { "over the whole run; the small charts share their scales" } }
             div.gpus {
-                @for gpu in &report.gpus { (gpu_row(report, &timeline, gpu)) }
+                @for gpu in &report.gpus { (gpu_row(report, &timeline, energy, gpu)) }
             }
         }
     }
 }
 
-fn gpu_row(report: &Report, timeline: &Timeline, gpu: &Gpu) -> Markup {
+fn gpu_row(report: &Report, timeline: &Timeline, energy: EnergyUnit, gpu: &Gpu) -> Markup {
     let all = &report.series.gpus;
     let own: Vec<GpuSeries> = all.iter().filter(|series| series.index == gpu.index).cloned().collect();
     let source = match gpu.energy_source {
@@ -101,12 +102,12 @@ fn gpu_row(report: &Report, timeline: &Timeline, gpu: &Gpu) -> Markup {
                     p { b { (shown.show(figures.mean)) } " " span { "max " (shown.show(figures.max)) } }
                     @match gpu.unavailable.get(shown.key) {
                         Some(why) if figures.mean.is_none() => p.note { (why) },
-                        _ => (sparkline(shown.name, &timeline.x, &shown.y(all), &shown.shapes(&own, timeline.unit, 120))),
+                        _ => (sparkline(shown.name, &timeline.x, &shown.y(all), &shown.shapes(&own, timeline.unit, 120, false))),
                     }
                 }
             }
             dl {
-                dt { "Energy" } dd title=(source) { (energy(gpu.energy_joules)) }
+                dt { "Energy" } dd title=(source) { (energy.show(gpu.energy_joules)) }
                 dt { "Hottest" } dd { (gpu.temperature_celsius.max.map_or_else(words::dash, |t| format!("{t:.0} °C"))) }
                 dt { "Covered" } dd { (percent(gpu.coverage_ratio)) }
             }
@@ -120,6 +121,8 @@ struct Shown {
     unit: &'static str,
     ink: Ink,
     scale: f64,
+    /// The least that its axis goes up to, in its unit.
+    to: f64,
     decimals: usize,
     series: Quantity,
     mean_max: fn(&Gpu) -> MeanMax,
@@ -133,6 +136,7 @@ const SHOWN: [Shown; 3] = [
         unit: "W",
         ink: Ink::RUST,
         scale: 1.0,
+        to: 0.0,
         decimals: 0,
         series: |gpu| &gpu.power_watts,
         mean_max: |gpu| gpu.power_watts,
@@ -143,6 +147,7 @@ const SHOWN: [Shown; 3] = [
         unit: "%",
         ink: Ink::GREEN,
         scale: 100.0,
+        to: 100.0,
         decimals: 1,
         series: |gpu| &gpu.utilization_ratio,
         mean_max: |gpu| gpu.utilization_ratio,
@@ -153,6 +158,7 @@ const SHOWN: [Shown; 3] = [
         unit: "GB",
         ink: Ink::BLUE,
         scale: 1e-9,
+        to: 0.0,
         decimals: 1,
         series: |gpu| &gpu.memory_used_bytes,
         mean_max: |gpu| gpu.memory_used_bytes,
@@ -165,24 +171,28 @@ impl Shown {
     fn y(&self, gpus: &[GpuSeries]) -> Range<f64> {
         let readings = gpus.iter().flat_map(|gpu| (self.series)(gpu)).flatten().copied();
         let highest = readings.filter(|value| value.abs() < 1e15).fold(0.0, f64::max);
-        0.0..(1.06 * highest * self.scale).max(1e-3)
+        0.0..1.06 * (highest * self.scale).max(self.to).max(1e-3)
     }
 
-    fn shapes(&self, gpus: &[GpuSeries], unit: TimeUnit, most: usize) -> Vec<Shape> {
+    /// Of few points each is shown, if `dotted`; one that stands alone always is.
+    fn shapes(&self, gpus: &[GpuSeries], unit: TimeUnit, most: usize, dotted: bool) -> Vec<Shape> {
         let stretches = spread(gpus, self.series, most);
-        stretches.iter().flat_map(|stretch| self.stretch(stretch, unit)).collect()
+        let dotted = dotted && stretches.iter().map(Vec::len).sum::<usize>() <= FEW;
+        stretches.iter().flat_map(|stretch| self.stretch(stretch, unit, dotted)).collect()
     }
 
-    fn stretch(&self, stretch: &[Spread], unit: TimeUnit) -> Vec<Shape> {
+    fn stretch(&self, stretch: &[Spread], unit: TimeUnit, dotted: bool) -> Vec<Shape> {
         let line = |value: fn(&Spread) -> f64| {
             stretch
                 .iter()
                 .map(|point| (point.at / unit.seconds, value(point) * self.scale))
                 .collect::<Vec<_>>()
         };
+        let dots = if dotted || stretch.len() == 1 { line(|point| point.mean) } else { Vec::new() };
         vec![
             Shape::Band { upper: line(|point| point.high), lower: line(|point| point.low), ink: self.ink },
             Shape::Line { points: line(|point| point.mean), ink: self.ink },
+            Shape::Dots { points: dots, ink: self.ink },
         ]
     }
 

@@ -6,8 +6,7 @@ use super::defined;
 use crate::model::Report;
 use crate::model::metric::{METRICS, Metrics};
 use crate::model::report::Window;
-use crate::model::units::show_energy;
-use crate::render::words::{self, count, time, value};
+use crate::render::words::{self, EnergyUnit, count, time, value};
 use crate::render::{AEC, AL, AMU, IT, PCU, ST, TT};
 
 pub fn headline(report: &Report) -> Markup {
@@ -17,6 +16,7 @@ pub fn headline(report: &Report) -> Markup {
         (Window::Train, 0) => format!("over {counted} of training"),
         (Window::Train, n) => format!("over {counted} of training, without {n} of warm-up"),
     };
+    let energy = EnergyUnit::of([&report.metrics, &report.metrics_whole_run].map(|m| m.energy_joules));
     html! {
         section {
             h2 { "Metrics" small { (window) } }
@@ -25,7 +25,7 @@ pub fn headline(report: &Report) -> Markup {
                     @let show = |metrics: &Metrics| (headline.value)(metrics).map(|value| headline.show(value));
                     (tile(report, headline.label, headline.name, headline.unit, show))
                 }
-                (tile(report, "Energy", "energy_joules", "", |metrics| metrics.energy_joules.map(show_energy)))
+                (tile(report, "Energy", "energy_joules", "", |metrics| metrics.energy_joules.map(|joules| energy.show(Some(joules)))))
             }
         }
     }
@@ -49,7 +49,10 @@ fn tile(
     let latency = &report.iterations.latency_seconds;
     let beside = match (name, show(&report.metrics_whole_run)) {
         _ if shown.is_none() => None,
-        ("al_seconds", _) => Some(format!("p50 {} · p99 {}", time(latency.p50), time(latency.p99))),
+        ("al_seconds", _) => {
+            let [p50, p99] = [latency.p50, latency.p99].map(|at| time(at).replace(' ', "\u{a0}"));
+            Some(format!("p50\u{a0}{p50} · p99\u{a0}{p99}"))
+        }
         (_, Some(whole)) if report.window == Window::Train => Some(format!("whole run {whole}")),
         _ => None,
     };

@@ -20,6 +20,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use crate::model::Report;
 use crate::model::report::Exit;
+use crate::render::text::visible;
 use crate::render::words;
 
 /// The page of one report, or one that compares several; each comes with the name of its file.
@@ -74,17 +75,4 @@ fn ending(report: &Report) -> Markup {
         None => "",
     };
     html! { span.pill.(class) { (words::ending(report)) } }
-}
-
-/// A control character as its picture, and a mark that turns the direction of writing as `�`.
-fn visible(c: char) -> char {
-    match c {
-        '\n' | '\t' => c,
-        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
-        '\u{7f}' => '\u{2421}',
-        '\u{80}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-            '\u{fffd}'
-        }
-        c => c,
-    }
 }

@@ -61,7 +61,7 @@ impl Timeline {
         html! {
             p.legend {
                 @if report.gpus.len() > 1 {
-                    span { i.line {} "mean of the GPUs" }
+                    span { i.line.of-gpus {} "mean of the GPUs" }
                     span { i.band {} "lowest to highest" }
                 }
                 @if has(PhaseName::Startup) || has(PhaseName::After) {
