@@ -373,6 +373,42 @@ fn the_report_of_a_run_that_failed_or_goes_on_does_not_pass() {
 }
 
 #[test]
+fn a_baseline_whose_run_had_not_ended_or_was_short_is_told_wherever_it_is_used() {
+    let shell = shell();
+    for (name, training) in [("killed.json", "40 1000"), ("few.json", "4 1000"), ("good.json", "40 1000")] {
+        train(&shell, &["-q", "-o", name], training);
+    }
+    let mut killed: Value = serde_json::from_str(&shell.read("killed.json")).expect("JSON");
+    (killed["status"], killed["command"]["exit"]) = ("running".into(), Value::Null);
+    shell.write("killed.json", killed.to_string());
+    for (name, why) in [
+        ("killed.json", "the run has not ended; --baseline"),
+        ("few.json", "only 4 of 10 iterations; --baseline"),
+    ] {
+        let options = ["--require", "al <= baseline + 20 %", "--baseline", name];
+        let told = format!("the baseline {name} is a doubtful one: {why} names one of a");
+        for done in [
+            shell.effllm(["gate", "good.json"].iter().chain(&options)).done(),
+            train(&shell, &options, "40 1000"),
+        ] {
+            let stderr = done.stderr();
+            assert!(done.code() == Some(0) && stderr.contains(&format!("warning: {told}")), "{stderr}");
+        }
+        let report = shell.report();
+        let warnings = report.warnings();
+        assert!(warnings.iter().any(|warning| warning.starts_with(&told)), "{warnings:?}");
+    }
+    let compared = |format| shell.effllm(["compare", "--format", format, "good.json", "killed.json"]).done();
+    for (format, told) in [
+        ("table", "not alike: exit 0 vs still running\n"),
+        ("markdown", "not alike: exit 0 vs still running\n"),
+        ("json", "\"not_alike\": [\n    \"exit 0 vs still running\"\n  ]"),
+    ] {
+        assert!(compared(format).stdout().contains(told), "{}", compared(format).stdout());
+    }
+}
+
+#[test]
 fn a_log_is_judged_too() {
     let shell = shell();
     let parse = |options: &str| shell.sh(&format!("sh train.sh 40 1000 | $effllm parse {options}")).done();
@@ -397,15 +433,18 @@ fn a_hopeless_run_is_ended_early_with_all_that_it_started() {
                sleep 0.1
            done"#,
     );
-    let options = ["run", "-q", "--require", "al < 10 ms", "--min-iterations", "3", "--fail-fast=0.3"];
+    train(&shell, &["-q", "-o", "good.json"], "40 10");
+    let options = ["run", "-q", "--require", "al < baseline + 2 ms", "--baseline", "good.json"];
+    let options = options.iter().chain(&["--min-iterations", "3", "--fail-fast=0.3"]);
     let command = ["--", "sh", "-c", "sh forever.sh & echo $! > pid; wait $!; true"];
-    let done = shell.effllm(options.iter().chain(&command)).done();
+    let done = shell.effllm(options.chain(&command)).done();
     assert_eq!(done.code(), Some(99), "{}", done.stderr());
-    let warning = "ended early by --fail-fast (SIGTERM): 'al < 10 ms' was not met for ";
+    let warning = "ended early by --fail-fast (SIGTERM): 'al < baseline + 2 ms' was not met for ";
     assert!(done.stderr().contains(warning), "{}", done.stderr());
     let report = shell.report();
     assert!(report.warnings().iter().any(|told| told.starts_with(warning)));
     assert_eq!((report.text("gate.verdict"), report.text("command.exit.signal")), ("fail", "SIGTERM"));
+    assert!(!done.stderr().contains("exit 0 vs"), "it was not the baseline: {}", done.stderr());
     let training = format!("/proc/{}", shell.read("pid").trim());
     until("the end of the training", || fs::metadata(&training).is_err());
 }
