@@ -42,7 +42,7 @@ use supervise::{Moment, Supervised};
 /// # Errors
 /// Only before the command has started; what fails later costs measurements and is a warning.
 pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
-    let mut gate = RunGate::prepare(&settings.gate)?;
+    let mut gate = RunGate::prepare(&settings.gate, settings.outputs())?;
     // Before the first thread: those that come later leave the signals alone.
     let signals = Signals::take()?;
     let wiring = wiring::choose(settings.stdio, &settings.report)?;

@@ -11,6 +11,7 @@ use super::file::read_reports;
 use super::layer::GATE;
 use super::places::Places;
 use super::values::{Whole, one_or_more, text_or_number, yes_or_no};
+use crate::apart::{Use, keep_apart};
 use crate::ci::{AskedFile, Files};
 use crate::error::Error;
 use crate::gate::{Baselines, Expression, Minimum, Policy, Requirement};
@@ -117,12 +118,13 @@ impl GateSettings {
     }
 
     /// The policy, if anything is required, and the files that the outcome is written to, checked before
-    /// anything runs.
+    /// anything runs. `others` are the files that are read and written besides.
     ///
     /// # Errors
-    /// A baseline cannot be read or lacks the metric, an option needs a requirement and there is none,
+    /// A file is named twice so that one would be lost, a baseline cannot be read or lacks the metric, an option needs a requirement and there is none,
     /// or a file can never be written.
-    pub fn prepare(&self) -> Result<(Option<Policy>, Files), Error> {
+    pub fn prepare(&self, others: Vec<Use>) -> Result<(Option<Policy>, Files), Error> {
+        self.keep_apart(others)?;
         let prepare = || {
             let asked = |file: &Option<PathBuf>, key| {
                 file.clone().map(|path| AskedFile { path, by: self.places.source(key) })
@@ -133,6 +135,14 @@ impl GateSettings {
             Ok((policy, files))
         };
         prepare().map_err(|error| self.places.locate(error))
+    }
+
+    fn keep_apart(&self, mut uses: Vec<Use>) -> Result<(), Error> {
+        for (key, file) in [("junit", &self.layer.junit), ("gitlab-metrics", &self.layer.gitlab_metrics)] {
+            uses.extend(file.iter().map(|path| Use::written(self.places.source(key), path)));
+        }
+        uses.extend(self.layer.baseline.iter().map(|path| Use::read(self.places.source("baseline"), path)));
+        keep_apart(&uses)
     }
 
     fn policy(&self) -> Result<Option<Policy>, Error> {

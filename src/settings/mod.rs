@@ -11,7 +11,7 @@ mod layer;
 mod places;
 mod values;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use environment::metrics_enabled;
@@ -21,12 +21,13 @@ pub use layer::{COMMAND, Layer};
 pub use places::Places;
 pub use values::{Bounded, Count, Interval, Parameters, Patience, ReportTarget, Whole};
 
+use crate::apart::Use;
 use crate::child::{StdioMode, TakenSignal};
 use crate::error::Error;
 use crate::gpu::GpuChoice;
 use crate::log::{LogReader, Rules, profiles};
 use crate::recorder::{self, Given};
-use crate::sink;
+use crate::sink::{self, series::SeriesFile};
 use crate::view::LiveMode;
 
 /// What a run is to do.
@@ -128,6 +129,21 @@ impl Settings {
             history_size: self.history_size,
             interval: self.interval.as_secs_f64(),
         }
+    }
+
+    /// The files that a run writes, besides those of its gate.
+    pub fn outputs(&self) -> Vec<Use> {
+        let report = match &self.report {
+            ReportTarget::File(path) => Some(path.as_path()),
+            ReportTarget::Stdout => None,
+        };
+        let series = self.sinks.series.as_ref().map(SeriesFile::path);
+        let openmetrics = self.sinks.openmetrics.as_deref();
+        let written = |(key, path): (&str, Option<&Path>)| Some(Use::written(self.places.source(key), path?));
+        [("report", report), ("series", series), ("openmetrics", openmetrics)]
+            .into_iter()
+            .filter_map(written)
+            .collect()
     }
 
     /// Settles flags, environment and files; every bad value is an error here, before anything runs.

@@ -285,6 +285,67 @@ fn a_file_that_was_asked_for_and_cannot_be_written_fails_a_pass_but_no_run() {
 }
 
 #[test]
+fn no_output_takes_the_place_of_another_file_that_is_named() {
+    let shell = shell();
+    train(&shell, &["-q", "-o", "a.json"], "40 1000");
+    let before = shell.read("a.json");
+    shell.write("effllm.toml", "[gate]\ngitlab-metrics = \"m.txt\"\n");
+    shell.sh("mkdir sub; ln -s ../a.json sub/link.json; ln -s . here").done();
+    let refused = [
+        ("gate a.json --require al<1 --junit a.json", "--junit would replace a.json, which REPORT reads"),
+        (
+            "gate a.json --require al<1 --junit sub/../a.json",
+            "--junit would replace sub/../a.json, which REPORT",
+        ),
+        (
+            "gate a.json --require al<1 --junit sub/link.json",
+            "--junit would replace sub/link.json, which REPORT",
+        ),
+        (
+            "gate a.json --require al<1 --junit m.txt",
+            "--junit and gitlab-metrics in effllm.toml would both write",
+        ),
+        ("report a.json -o a.json", "-o would replace a.json, which REPORT reads"),
+        (
+            "parse train.sh --gitlab-metrics train.sh",
+            "--gitlab-metrics would replace train.sh, which FILE reads",
+        ),
+        ("monitor --pid 1 --log a.json -o a.json", "--report would replace a.json, which --log reads"),
+        (
+            "run -o a.json --baseline a.json -- touch ran",
+            "--report would replace a.json, which --baseline reads",
+        ),
+        (
+            "run -o y.json --require al<1 --junit here/y.json -- touch ran",
+            "--report and --junit would both write",
+        ),
+        (
+            "run --series x.csv --openmetrics x.csv -- touch ran",
+            "--series and --openmetrics would both write to x",
+        ),
+    ];
+    for (arguments, why) in refused {
+        let done = shell.effllm(arguments.split(' ')).done();
+        let error = format!("effllm: error: {why}");
+        assert!(
+            done.code() == Some(2) && done.stderr().starts_with(&error),
+            "{arguments}: {}",
+            done.stderr()
+        );
+        assert!(done.stderr().contains("\n  name another file for "), "{}", done.stderr());
+    }
+    assert_eq!(shell.read("a.json"), before);
+    for never in ["ran", "x.csv", "y.json", "m.txt"] {
+        assert!(!shell.exists(never), "{never}");
+    }
+    // What is no file is not replaced, and what is only read is not lost.
+    let streams = ["--require", "al < 2", "--junit", "/dev/null", "--openmetrics", "/dev/null"];
+    assert_eq!(train(&shell, &streams, "40 1000").code(), Some(0));
+    let twice = ["a.json", "--baseline", "a.json", "--baseline", "a.json", "--require", "al <= baseline"];
+    assert_eq!(shell.effllm(["gate"].iter().chain(&twice)).done().code(), Some(0));
+}
+
+#[test]
 fn a_stderr_that_is_full_changes_no_exit_status() {
     let shell = shell();
     train(&shell, &["-q", "-o", "run.json"], "40 1000");
