@@ -148,14 +148,16 @@ impl GateSettings {
     fn policy(&self) -> Result<Option<Policy>, Error> {
         let (layer, requirements) = (&self.layer, self.requirements.clone());
         let baselines = read_reports(&layer.baseline).map_err(|error| error.of_flag("baseline"))?;
+        let lacks = |what: &str, key| {
+            Error::usage(format!("nothing is required, so there is nothing to {what}"))
+                .of_flag(key)
+                .hint("--require EXPR, or the key require of [gate], requires something, as in 'al <= 1.3 s'")
+        };
+        if self.fail_fast.is_some() && layer.require.is_empty() {
+            return Err(lacks("end the run for", "fail-fast"));
+        }
         if requirements.is_empty() {
-            let needs_some = [("junit", layer.junit.is_some()), ("fail-fast", self.fail_fast.is_some())];
-            return match needs_some.iter().find(|(_, given)| *given) {
-                None => Ok(None),
-                Some((key, _)) => Err(Error::usage("nothing is required, so there is nothing to judge").of_flag(key).hint(
-                    "--require EXPR, or the key require of [gate], requires something, as in 'al <= 1.3 s'",
-                )),
-            };
+            return if layer.junit.is_some() { Err(lacks("judge", "junit")) } else { Ok(None) };
         }
         let defaults = Minimum::default();
         let minimum = Minimum {

@@ -484,7 +484,7 @@ fn what_the_keys_of_the_gate_lead_to_names_their_place() {
       name a file in a folder that is there and can be written to
     ");
     assert_snapshot!(said("fail-fast = true"), @r"
-    effllm: error: effllm.toml:2:13: fail-fast: nothing is required, so there is nothing to judge
+    effllm: error: effllm.toml:2:13: fail-fast: nothing is required, so there is nothing to end the run for
         fail-fast = true
                     ^
       --require EXPR, or the key require of [gate], requires something, as in 'al <= 1.3 s'

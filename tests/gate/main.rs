@@ -160,7 +160,7 @@ fn what_can_never_be_judged_is_told_before_the_command_starts() {
     shell.write("other.json", r#"{"schema": "effllm.report/2"}"#).write("text.json", "no JSON");
     train(&shell, &["-q", "-o", "run.json"], "40 1000");
     fs::remove_file(shell.path("train.sh")).expect("it is there");
-    let cases: [&[&str]; 10] = [
+    let cases: [&[&str]; 11] = [
         &["--require", "al <= baseline"],
         &["--require", "pcu >= baseline", "--baseline", "run.json"],
         &["--require", "al <= baseline", "--baseline", "none.json"],
@@ -169,6 +169,7 @@ fn what_can_never_be_judged_is_told_before_the_command_starts() {
         &["--require", "al < 5 W"],
         &["--junit", "junit.xml"],
         &["--fail-fast"],
+        &["--fail-fast", "--warn", "al < 5"],
         &["--require", "al < 5", "--junit", "none/junit.xml"],
         &["--require", "al < 5", "--gitlab-metrics", "."],
     ];
