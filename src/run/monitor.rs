@@ -52,6 +52,7 @@ pub fn monitor(settings: Settings, subject: &Subject) -> Result<Ending, Error> {
     let unreadable = environment.is_err();
     let environment = environment.unwrap_or(Environment::Of(BTreeMap::new()));
     let command = command(process, subject, settings.mask);
+    let name = clip(&plain(&command.argv.join(" ")), 60);
     let stops = Stops::take();
     let mut session = Session::prepare(&settings, command, &environment, true)?;
     if let Some(reason) = session.without_gpus.as_ref().filter(|_| only_gpus) {
@@ -79,7 +80,7 @@ pub fn monitor(settings: Settings, subject: &Subject) -> Result<Ending, Error> {
         let (feed, follower) = session.follow(reader);
         GrowingLog::read(tail, session.clock, session.recorder.clone(), feed, follower)
     });
-    session.say(&beginning(&session, process, subject));
+    session.say(&beginning(&session, process, &name, subject));
     let until = subject.duration.and_then(|duration| begun.checked_add(duration));
     let status = wait(process, &interruptions, until);
     let ended = session.clock.now();
@@ -133,15 +134,15 @@ fn describe(session: &Session, process: Option<NamedProcess>, unreadable_environ
     }
 }
 
-/// What is said when measuring begins.
-fn beginning(session: &Session, process: Option<NamedProcess>, subject: &Subject) -> String {
+/// What is said when measuring begins. `name` is the process's command line as it may be shown.
+fn beginning(session: &Session, process: Option<NamedProcess>, name: &str, subject: &Subject) -> String {
     let mut what = Vec::new();
     if session.without_gpus.is_none() {
         what.push("GPUs".to_owned());
     }
     let mut until = vec!["Ctrl-C".to_owned()];
     if let Some(process) = process {
-        what.push(format!("process {} ({})", process.pid(), clip(&plain(&process.argv().join(" ")), 60)));
+        what.push(format!("process {} ({name})", process.pid()));
         until.push("the process has ended".to_owned());
     }
     what.extend(subject.log.as_ref().map(|log| plain(&log.display().to_string())));

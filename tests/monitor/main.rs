@@ -47,6 +47,19 @@ fn measuring_ends_when_the_process_does() {
 }
 
 #[test]
+fn the_secrets_of_a_process_are_neither_told_nor_reported() {
+    let workshop = Workshop::new();
+    let process = Patient::new(": --password=hunter2;", &[]);
+    let pid = process.pid();
+    let monitor = workshop.start(&format!("exec \"$EFFLLM\" monitor --gpus none --pid {pid}"));
+    let line = monitor.wait_for("effllm: measuring");
+    process.end();
+    assert!(line.contains("(sh -c : --password=***; echo ready; "), "{line}");
+    let argv = monitor.report()["command"]["argv"].to_string();
+    assert!(!argv.contains("hunter2"), "{argv}");
+}
+
+#[test]
 fn the_gpus_are_those_that_the_process_sees() {
     let workshop = Workshop::new();
     workshop.gpus("gpu = [{ count = 2, memory_used_gb = 30 }]");
