@@ -1,7 +1,7 @@
 //! What already runs, measured from outside: an inference server, a job that someone else started.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -40,7 +40,7 @@ pub struct Subject {
 pub fn monitor(settings: Settings, subject: &Subject) -> Result<Ending, Error> {
     let mut gate = RunGate::prepare(&settings.gate)?;
     let process = subject.pid.map(find).transpose()?;
-    let open = |log| Tail::open(log, subject.whence).map_err(|error| error.of_flag("log"));
+    let open = |log| open(log, subject.whence).map_err(|error| error.of_flag("log"));
     let mut tail = subject.log.as_deref().map(open).transpose()?;
     let only_gpus = process.is_none() && tail.is_none();
     if only_gpus && settings.gpus == GpuChoice::None {
@@ -96,6 +96,17 @@ pub fn monitor(settings: Settings, subject: &Subject) -> Result<Ending, Error> {
         },
     );
     Ok(gate.ending(Ending::Exited(0)))
+}
+
+/// The log. A pipe has no name that can be followed, and opening it would wait for who writes into it.
+fn open(log: &Path, whence: Whence) -> Result<Tail, Error> {
+    match log.metadata() {
+        Ok(found) if !found.is_file() && !found.is_dir() => {
+            Err(Error::usage(format!("{} is no file", log.display()))
+                .hint("a log must be a file; 'effllm parse' reads a pipe"))
+        }
+        _ => Tail::open(log, whence),
+    }
 }
 
 fn find(pid: u32) -> Result<NamedProcess, Error> {
