@@ -62,9 +62,7 @@ impl SeriesFile {
             Error::usage(format!("the series cannot be written to {}: {error}", self.path.display()))
                 .hint("--series FILE names another place, in a folder that is there")
         };
-        if replace::is_planted(&self.path) {
-            return Err(usage(io::Error::other("another user has put a link there")));
-        }
+        replace::refuse_planted(&self.path).map_err(usage)?;
         let file = File::create(&self.path).map_err(usage)?;
         Ok(Opened::new(file, self.path.clone()))
     }
