@@ -471,7 +471,7 @@ fn a_file_that_nobody_named_and_that_may_not_be_read_is_told_and_passed_over() {
     assert!(said.contains(&format!("{unread}effllm.toml: it is no file\n")), "{said}");
     assert!(said.contains("/home/.config/effllm/config.toml: Permission denied"), "{said}");
     // Where the folder may not be looked into, nothing is known to be there.
-    fs::set_permissions(shell.path("home/.config/effllm"), fs::Permissions::from_mode(0))
+    fs::set_permissions(shell.path("home/.config/effllm"), fs::Permissions::from_mode(0o000))
         .expect("permissions");
     assert_eq!(run(&["run", "--", "echo", "ran"]).matches(unread).count(), 1);
     // So that the folder can be removed.
