@@ -17,18 +17,23 @@ const MASK: &str = "***";
 
 /// What is looked for.
 struct Patterns {
-    /// An argument that is a name and its value.
+    /// The beginning of an argument that is a name and its value.
     whole: Regex,
-    /// The same within a script, with words of the shell, or within JSON.
+    /// The beginning of the same within a script or JSON.
     named: Regex,
+    /// A value in a script.
+    word: Regex,
+    /// A value in JSON, or of a header.
+    json: Regex,
     /// Secrets that are known by their shape.
     shaped: Regex,
-    /// What follows these is secret: the login of a call, the path of a web hook, a signed URL.
+    /// What follows the captured is secret: in a call of login(), the path of a web hook, a signed URL,
+    /// after `Bearer`.
     led: Regex,
+    /// The same for curl's user and password.
+    of_curl: Regex,
     /// A password in a URL, or what stands there alone.
     in_url: Regex,
-    /// curl's user and password.
-    of_curl: Regex,
 }
 
 static PATTERNS: LazyLock<Result<Patterns, regex::Error>> = LazyLock::new(Patterns::new);
@@ -38,33 +43,33 @@ impl Patterns {
         const NAME: &str = "(?P<name>[-+]{0,2}[A-Za-z_][A-Za-z0-9_.-]*)";
         // Text in quotes, what the shell puts in, and all that ends no word.
         const WORD: &str = concat!(
-            r#"(?:\$'(?:\\.|[^'\\])*'|'[^']*'|\$?"(?:\\.|[^"\\])*"|\$\([^)]*\)|`[^`]*`|\\.|"#,
+            r#"(?:\$'(?:\\.|[^'\\])*'|'[^']*'|\$?"(?:\\.|[^"\\])*"|\$\([^)]*\)?|`[^`]*`?|\\.|"#,
             r#"[^ \t\r\n;&|<>()'"`\\])+"#,
         );
+        const FLAG: &str = r"(?:^|[ \t])(?:-u|-U|--user|--proxy-user)[ \t=]*";
         const JSON: &str = r#"\\"[^"]*"|"(?:\\.|[^"\\])*"|'[^']*'|(?:(?:Bearer|Basic)[ \t]+)?(?:\\[^"]|[^ \t\r\n,}\]"'\\])+"#;
-        let named = format!(
-            r#"{NAME}(?:(?P<colon>\\?["']?:[ \t]*)(?P<json>{JSON})|(?P<between>=|[ \t]+==?[ \t]+|[ \t]+)(?P<word>{WORD}))"#
-        );
         Ok(Self {
-            whole: Regex::new(&format!("(?s)^{NAME}[=:](?P<value>.+)$"))?,
-            named: Regex::new(&format!("(?s){named}"))?,
+            whole: Regex::new(&format!("^{NAME}[=:]"))?,
+            named: Regex::new(&format!(r#"{NAME}(?:(?P<colon>\\?["']?:[ \t]*)|=|[ \t]+(?:==?[ \t]+)?)"#))?,
+            word: Regex::new(&format!(r#"(?s)^(?:{WORD}|["'].*)"#))?,
+            json: Regex::new(&format!("(?s)^(?:{JSON})"))?,
             shaped: Regex::new(concat!(
                 r"(?-u:\b)(?:hf_[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_-]{16,}|(?:gh[pousr]|github_pat)_[A-Za-z0-9_]{16,}",
                 r"|glpat-[A-Za-z0-9_-]{16,}|xox[abeprs]-[A-Za-z0-9-]{10,}|A[KS]IA[A-Z0-9]{16}|AIza[A-Za-z0-9_-]{30,}",
                 r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*)",
             ))?,
             led: Regex::new(concat!(
-                r#"(?P<call>(?-u:\b)login\()(?:"[^"]*"|'[^']*'|[^)"'])+"#,
-                r"|(?P<link>hooks\.slack\.com/(?:services|workflows|triggers)/",
-                r#"|discord(?:app)?\.com/api/webhooks/|[?&](?:sig|X-Amz-Signature)=)[^ \t\r\n"'&)]+"#,
+                r#"((?-u:\b)login\()(?:"[^"]*"|'[^']*'|[^)"'])+"#,
+                r"|(hooks\.slack\.com/(?:services|workflows|triggers)/",
+                r#"|discord(?:app)?\.com/api/webhooks/|[?&](?:sig|X-Amz-Signature)=|(?-u:\b)Bearer[ \t]+)[^ \t\r\n"'&)]+"#,
             ))?,
             in_url: Regex::new(concat!(
                 r#"(?P<lead>[a-z][a-z0-9+.-]*://[^/ \t\r\n:@"']*:)(?P<password>[^/ \t\r\n"']*@|[^ \t\r\n"']*@)"#,
                 r#"|(?P<alone>https?://)[^/ \t\r\n:@"']+@"#,
             ))?,
-            of_curl: Regex::new(
-                r#"(?P<lead>(?:^|[ \t])(?:-u|-U|--user|--proxy-user)[ \t=]*["']?[^ \t:'"]+:)[^ \t'"]+"#,
-            )?,
+            of_curl: Regex::new(&format!(
+                r#"({FLAG}"[^:"]+:)[^"]*|({FLAG}'[^:']+:)[^']*|({FLAG}[^ \t:'"]+:)[^ \t'"]+"#
+            ))?,
         })
     }
 
@@ -74,22 +79,22 @@ impl Patterns {
             return argument.get(..shown).unwrap_or_default().to_owned() + MASK;
         }
         let text = self.shaped.replace_all(argument, MASK);
-        let text = self.led.replace_all(&text, |found: &Captures| {
-            let lead = found.name("call").or(found.name("link"));
-            lead.map_or("", |lead| lead.as_str()).to_owned() + MASK
-        });
+        let text = self.led.replace_all(&text, masked_behind);
         let text = self.in_url.replace_all(&text, |found: &Captures| self.without_password(found));
-        let curl = |found: &Captures| format!("{}{MASK}", &found["lead"]);
-        let text = if is_for_curl { self.of_curl.replace_all(&text, curl) } else { text };
+        let text = if is_for_curl { self.of_curl.replace_all(&text, masked_behind) } else { text };
         self.mask_named(&text)
     }
 
     /// Where the value of an argument begins that is all a secret and its name (`--env=TOKEN=a b`).
     fn before_the_value(&self, argument: &str) -> Option<usize> {
-        let found = self.whole.captures(argument)?;
-        let (name, value) = (found.name("name")?, found.name("value")?);
-        let further = || self.before_the_value(value.as_str()).map(|shown| value.start() + shown);
-        if is_secret(name.as_str()) { Some(value.start()) } else { further() }
+        let mut value = 0;
+        loop {
+            let found = self.whole.captures(argument.get(value..)?)?;
+            value += found[0].len();
+            if is_secret(&found["name"]) {
+                return Some(value).filter(|value| *value < argument.len());
+            }
+        }
     }
 
     fn without_password(&self, found: &Captures) -> String {
@@ -111,28 +116,37 @@ impl Patterns {
         let mut rest = text;
         // One by one: a value that is no secret may be the name of the next.
         while let Some(found) = self.named.captures(rest) {
+            let (_, before) = rest.split_at(found.get(0).map_or(0, |whole| whole.end()));
             let Some(name) = found.name("name") else { break };
-            let Some(value) = found.name("json").or(found.name("word")) else { break };
-            let next = if is_named(name.as_str(), value.as_str(), found.name("between").map(|it| it.as_str()))
-            {
-                let end = within_quotes(rest, name.start(), value.start()).unwrap_or(value.end());
-                masked.push_str(rest.get(..value.start()).unwrap_or_default());
-                masked.push_str(MASK);
-                end
-            } else {
-                masked.push_str(rest.get(..name.end()).unwrap_or_default());
-                name.end()
+            let (shown, next) = match self.secret(&found, before) {
+                Some(length) => {
+                    let value = rest.len() - before.len();
+                    (value, within_quotes(rest, name.start(), value).unwrap_or(value + length))
+                }
+                None => (name.end(), name.end()),
             };
+            masked.push_str(rest.get(..shown).unwrap_or_default());
+            masked.push_str(if shown < next { MASK } else { "" });
             rest = rest.get(next..).unwrap_or_default();
         }
         masked + rest
     }
+
+    /// The length of the value that follows a name in a script, if it is secret.
+    fn secret(&self, found: &Captures, text: &str) -> Option<usize> {
+        let (name, is_in_json) = (&found["name"], found.name("colon").is_some());
+        if !is_secret(name) {
+            return None;
+        }
+        let value = if is_in_json { &self.json } else { &self.word }.find(text)?.as_str();
+        // Words of a text are no names.
+        let is_its = is_in_json || found[0].contains('=') || name.starts_with('-') && is_value(value);
+        is_its.then_some(value.len())
+    }
 }
 
-/// Whether a name has this value, and it is secret. Words of a text are no names.
-fn is_named(name: &str, value: &str, between: Option<&str>) -> bool {
-    let is_separated = between.is_some_and(|between| !between.contains('='));
-    is_secret(name) && (!is_separated || name.starts_with('-') && is_value(value))
+fn masked_behind(found: &Captures) -> String {
+    found.iter().skip(1).flatten().next().map_or("", |lead| lead.as_str()).to_owned() + MASK
 }
 
 /// Whether what follows a flag is its value, and no flag: a key may begin with a dash.
@@ -165,9 +179,9 @@ pub fn mask(arguments: &[String]) -> Vec<String> {
         if flag.starts_with('-') && is_flag(flag) && is_secret(flag) && is_value(argument) {
             return MASK.to_owned();
         }
-        if is_for_curl && ["-u", "-U", "--user", "--proxy-user"].contains(&flag) {
-            let user = argument.split_once(':').map(|(user, _)| format!("{user}:{MASK}"));
-            return user.unwrap_or(argument.clone());
+        if let Some((user, _)) = argument.split_once(':').filter(|_| is_for_curl && is_login(flag, argument))
+        {
+            return format!("{user}:{MASK}");
         }
         patterns.mask(argument, is_before_a_script(flag), is_for_curl)
     });
@@ -177,6 +191,12 @@ pub fn mask(arguments: &[String]) -> Vec<String> {
 /// Whether an argument is a flag alone, whose value is the next.
 fn is_flag(argument: &str) -> bool {
     !argument.contains(['=', ' '])
+}
+
+/// Whether an argument is curl's user and password, whose flag can be a part of it.
+fn is_login(flag: &str, argument: &str) -> bool {
+    ["-u", "-U", "--user", "--proxy-user"].contains(&flag)
+        || ["-u", "-U", "--user=", "--proxy-user="].iter().any(|flag| argument.starts_with(flag))
 }
 
 /// `-c`, `-lc`: of a shell, or of Python.
