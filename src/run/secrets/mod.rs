@@ -50,7 +50,9 @@ impl Patterns {
         const JSON: &str = r#"\\"[^"]*"|"(?:\\.|[^"\\])*"|'[^']*'|(?:(?:Bearer|Basic)[ \t]+)?(?:\\[^"]|[^ \t\r\n,}\]"'\\])+"#;
         Ok(Self {
             whole: Regex::new(&format!("^{NAME}[=:]"))?,
-            named: Regex::new(&format!(r#"{NAME}(?:(?P<colon>\\?["']?:[ \t]*)|=|[ \t]+(?:==?[ \t]+)?)"#))?,
+            named: Regex::new(&format!(
+                r#"{NAME}(?:(?P<quoted>\\?["']?:[ \t]*|["']\][ \t]*=[ \t]*)|=|[ \t]+(?:==?[ \t]+)?)"#
+            ))?,
             word: Regex::new(&format!(r#"(?s)^(?:{WORD}|["'].*)"#))?,
             json: Regex::new(&format!("(?s)^(?:{JSON})"))?,
             shaped: Regex::new(concat!(
@@ -134,7 +136,7 @@ impl Patterns {
 
     /// The length of the value that follows a name in a script, if it is secret.
     fn secret(&self, found: &Captures, text: &str) -> Option<usize> {
-        let (name, is_in_json) = (&found["name"], found.name("colon").is_some());
+        let (name, is_in_json) = (&found["name"], found.name("quoted").is_some());
         if !is_secret(name) {
             return None;
         }

@@ -64,6 +64,7 @@ fn in_a_script_a_secret_ends_with_its_word() {
         ("x=\"Bearer abc.def\" y", "x=\"Bearer ***\" y"),
         ("wandb.login(key='abc'); wandb.login()", "wandb.login(***); wandb.login()"),
         ("huggingface_hub.login(token = \"a)b\", x=1)", "huggingface_hub.login(***)"),
+        ("os.environ['HF_TOKEN'] = 'a b'; main()", "os.environ['HF_TOKEN'] = ***; main()"),
         ("api_key = \"abc\"; print(1)", "api_key = ***; print(1)"),
         ("echo '{\"api_key\":\"abc\",\"lr\":3}'", "echo '{\"api_key\":***,\"lr\":3}'"),
         ("echo \"{\\\"api_key\\\": \\\"abc\\\"}\"", "echo \"{\\\"api_key\\\": ***}\""),
