@@ -6,7 +6,8 @@
 //!
 //! - [`model`]: what everything speaks: events, the report, units. Data only.
 //! - [`metrics`]: the arithmetic: integrals over time, latencies, rates. No I/O and no clock.
-//! - [`periodic`]: threads that measure at a steady rate and are never waited for too long.
+//! - [`threads`]: those that a library which hangs cannot hold up; [`periodic`]: those that measure at a
+//!   steady rate and are never waited for too long.
 //! - [`log`], [`gpu`], [`host`], [`child`]: the sources. They do not know each other.
 //! - [`recorder`]: folds the sources' events into a report.
 //! - [`gate`]: what is required of a report, and how reports differ.
@@ -34,4 +35,5 @@ pub mod replace;
 pub mod run;
 pub mod settings;
 pub mod sink;
+pub mod threads;
 pub mod view;
