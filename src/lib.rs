@@ -17,6 +17,9 @@
 //! - [`settings`]: defaults, files, environment and flags become one `Settings`.
 //! - [`run`]: the main job. [`parse`]: its log half, on a log that exists. [`cli`]: one file a subcommand.
 
+// Those panic where nothing can be written.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 pub mod child;
 pub mod ci;
 pub mod cli;
