@@ -36,7 +36,7 @@ pub struct Run {
 impl Run {
     pub fn run(self) -> Result<ExitCode, Error> {
         if !metrics_enabled()? {
-            return Err(child::exec(&self.command));
+            return Err(child::exec(&self.command, None));
         }
         let settings = Settings::resolve(self.flags)?;
         let places = settings.places.clone();

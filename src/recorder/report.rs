@@ -158,13 +158,10 @@ impl Recorder {
                 warnings.push(format!("{what} that the log states were left out {count} times: the lines around them speak against them"));
             }
         }
-        for gpu in &self.gpus {
-            if let Some(coverage) =
-                gpu.coverage(from, to).filter(|coverage| *coverage < 0.95 && to - from > 5.0)
-            {
-                let percent = 100.0 * coverage;
-                warnings.push(format!("GPU {}: readings cover only {percent:.0} % of the time", gpu.index()));
-            }
+        let is_long = to - from > 5.0;
+        let gaps: Vec<_> = self.gpus.iter().filter(|_| is_long).filter_map(|gpu| gpu.gap(from, to)).collect();
+        if !gaps.is_empty() {
+            warnings.push(format!("readings cover only a part of the time: {}", gaps.join("; ")));
         }
         if let Some(world) = self.facts.job_world_size().filter(|world| *world < self.gpus.len() as f64) {
             let measured = self.gpus.len();

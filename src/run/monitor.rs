@@ -55,10 +55,6 @@ pub fn monitor(settings: Settings, subject: &Subject) -> Result<Ending, Error> {
     let name = clip(&plain(&command.argv.join(" ")), 60);
     let stops = Stops::take();
     let mut session = Session::prepare(&settings, command, &environment, true)?;
-    if let Some(reason) = session.without_gpus.as_ref().filter(|_| only_gpus) {
-        return Err(Error::failed(format!("there is nothing to measure: {reason}"))
-            .hint("'effllm gpus' explains; --pid PID names a process, --log FILE its log"));
-    }
     let mut reader = settings.log.reader();
     if let Some(tail) = &mut tail {
         let facts = grow::read_the_past(tail, &mut reader)?;
@@ -72,15 +68,22 @@ pub fn monitor(settings: Settings, subject: &Subject) -> Result<Ending, Error> {
     let interruptions = interruptions()?;
     stops.clear_the_screen_of(session.terminal.clone());
 
+    session.begin(process.map(|process| Tree::Of(process.pid())));
+    let log = tail.and_then(|tail| {
+        let (feed, follower) = session.follow(reader)?;
+        let (clock, started, recorder) = (session.clock, session.started.clone(), session.recorder.clone());
+        Some(GrowingLog::read(tail, clock, started, recorder, feed, follower))
+    });
+    let without_gpus = session.sample_gpus()?;
+    if let Some(reason) = without_gpus.as_ref().filter(|_| only_gpus) {
+        return Err(Error::failed(format!("there is nothing to measure: {reason}"))
+            .hint("'effllm gpus' explains; --pid PID names a process, --log FILE its log"));
+    }
     let begun = Instant::now();
     let started = session.clock.at(begun);
     session.recorder.lock().started(started, Timestamp::now().to_string());
-    session.begin(started, process.map(|process| Tree::Of(process.pid())));
-    let log = tail.map(|tail| {
-        let (feed, follower) = session.follow(reader);
-        GrowingLog::read(tail, session.clock, session.recorder.clone(), feed, follower)
-    });
-    session.say(&beginning(&session, process, &name, subject));
+    session.started.set(started);
+    session.say(&beginning(without_gpus.is_none(), process, &name, subject));
     let until = subject.duration.and_then(|duration| begun.checked_add(duration));
     let status = wait(process, &interruptions, until);
     let ended = session.clock.now();
@@ -146,9 +149,9 @@ fn describe(session: &Session, process: Option<NamedProcess>, unreadable_environ
 }
 
 /// What is said when measuring begins. `name` is the process's command line as it may be shown.
-fn beginning(session: &Session, process: Option<NamedProcess>, name: &str, subject: &Subject) -> String {
+fn beginning(with_gpus: bool, process: Option<NamedProcess>, name: &str, subject: &Subject) -> String {
     let mut what = Vec::new();
-    if session.without_gpus.is_none() {
+    if with_gpus {
         what.push("GPUs".to_owned());
     }
     let mut until = vec!["Ctrl-C".to_owned()];

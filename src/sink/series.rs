@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::queue::Opened;
 use crate::error::Error;
-use crate::model::{Clock, Event, GpuSample, HostSample, Progress, Scope};
+use crate::model::{Clock, Event, GpuSample, HostSample, Progress, Scope, Started};
 use crate::render::{escaped, field};
 use crate::replace;
 
@@ -66,8 +66,8 @@ impl SeriesFile {
         Ok(Opened::new(file, self.path.clone()))
     }
 
-    /// What makes lines of events; `started` is the command's start on the clock.
-    pub fn encoder(self, clock: Clock, started: f64) -> Encoder {
+    /// What makes lines of events, once the run has started.
+    pub fn encoder(self, clock: Clock, started: Started) -> Encoder {
         Encoder { format: self.format, clock, started, needs_header: self.format == Format::Csv }
     }
 }
@@ -82,7 +82,7 @@ pub fn shows(event: &Event) -> bool {
 pub struct Encoder {
     format: Format,
     clock: Clock,
-    started: f64,
+    started: Started,
     needs_header: bool,
 }
 
@@ -111,7 +111,7 @@ impl Encoder {
         let microseconds = |seconds: f64| (seconds * 1e6).round() / 1e6;
         Row {
             unix_seconds: microseconds(self.clock.unix(at)),
-            elapsed_seconds: microseconds(at - self.started),
+            elapsed_seconds: microseconds(at - self.started.wait()),
             source,
             gpu: None,
             host: None,
@@ -227,7 +227,9 @@ mod tests {
         let mut written = Vec::new();
         let engine = Some("=1+1\x1b[2J,\"\0".to_owned());
         let record = Progress { engine, loss: Some(-1.5), at: Some(1.0), ..Progress::default() };
-        file.encoder(Clock::new(), 0.0).encode(Event::Progress(Box::new(record)), &mut written);
+        let started = Started::default();
+        started.set(0.0);
+        file.encoder(Clock::new(), started).encode(Event::Progress(Box::new(record)), &mut written);
         let mut rows = csv::Reader::from_reader(written.as_slice());
         let header = rows.headers().expect("a header").clone();
         let row = rows.records().next().expect("a line").expect("as long as its header");
