@@ -6,7 +6,8 @@
 //!
 //! - [`model`]: what everything speaks: events, the report, units. Data only.
 //! - [`metrics`]: the arithmetic: integrals over time, latencies, rates. No I/O and no clock.
-//! - [`periodic`]: threads that measure at a steady rate and are never waited for too long.
+//! - [`threads`]: those that a library which hangs cannot hold up; [`periodic`]: those that measure at a
+//!   steady rate and are never waited for too long.
 //! - [`log`], [`gpu`], [`host`], [`child`]: the sources. They do not know each other.
 //! - [`recorder`]: folds the sources' events into a report.
 //! - [`gate`]: what is required of a report, and how reports differ.
@@ -16,6 +17,9 @@
 //! - [`ci`]: tells a gate's outcome wherever a CI looks for it.
 //! - [`settings`]: defaults, files, environment and flags become one `Settings`.
 //! - [`run`]: the main job. [`parse`]: its log half, on a log that exists. [`cli`]: one file a subcommand.
+
+// Those panic where nothing can be written.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 pub mod apart;
 pub mod child;
@@ -36,4 +40,5 @@ pub mod replace;
 pub mod run;
 pub mod settings;
 pub mod sink;
+pub mod threads;
 pub mod view;

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
+use crate::threads;
+
 /// A running thread, told to end by [`finish`](Self::finish) or by being dropped.
 #[derive(Debug)]
 pub struct Periodic {
@@ -41,7 +43,7 @@ impl Periodic {
 }
 
 fn start(name: &str, stop: Stop, work: impl FnOnce(Stop) + Send + 'static) -> io::Result<()> {
-    thread::Builder::new().name(name.to_owned()).spawn(move || {
+    threads::start(name, move || {
         let _dropped_last = stop.clone(); // after the work, a panic in it included
         work(stop);
     })?;

@@ -9,4 +9,4 @@ pub mod spawn;
 pub use ending::{Change, Ending, changes, stop_like};
 pub use pty::{Pty, fit};
 pub use signals::{Action, Arrival, Origin, Policy, Signals, TakenSignal};
-pub use spawn::{Child, Output, StdioMode, Stream, Wiring, exec, spawn};
+pub use spawn::{Child, Output, Place, StdioMode, Stream, Wiring, exec, spawn};

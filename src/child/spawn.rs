@@ -1,5 +1,6 @@
 //! Starts the command as it would start alone: same folder, environment, stdin and signal mask.
 
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
@@ -8,7 +9,10 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::str::FromStr;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Sender, bounded};
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::unistd::{Pid, setsid};
@@ -16,6 +20,7 @@ use nix::unistd::{Pid, setsid};
 use super::inherited;
 use super::pty::Pty;
 use crate::error::{Error, FAILED, NOT_EXECUTABLE, NOT_FOUND};
+use crate::threads;
 
 /// What was asked for by `--stdio`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,6 +58,36 @@ pub struct Output {
     pub from: OwnedFd,
 }
 
+/// A place among the processes that the user may have (RLIMIT_NPROC, a cgroup's pids.max), kept for the
+/// command: a thread counts as a process, and those that measure are not to take the last.
+#[derive(Debug)]
+pub struct Place(Option<(Sender<Infallible>, JoinHandle<()>)>);
+
+impl Place {
+    /// Takes a place, if there is one.
+    pub fn take() -> Self {
+        let (keep, kept) = bounded(0);
+        let wait = move || {
+            let _ = kept.recv();
+        };
+        Self(threads::start("effllm-place", wait).ok().map(|thread| (keep, thread)))
+    }
+
+    pub fn is_taken(&self) -> bool {
+        self.0.is_some()
+    }
+
+    fn give_up(self) {
+        if let Some((keep, thread)) = self.0 {
+            drop(keep);
+            let _ = thread.join();
+        }
+    }
+}
+
+/// How long after it was given up a place may count as taken.
+const PLACE_PATIENCE: Duration = Duration::from_millis(200);
+
 /// A running command.
 #[derive(Debug)]
 pub struct Child {
@@ -65,11 +100,17 @@ pub struct Child {
 /// The variable by which Python is told not to hold its output back.
 pub const UNBUFFERED: &str = "PYTHONUNBUFFERED";
 
-/// Starts the command, with `mask` for its signal mask.
+/// Starts the command in the place that was kept for it, with `mask` for its signal mask.
 ///
 /// # Errors
 /// 127 if there is no such command, 126 if it cannot be executed, 125 if no process can be made.
-pub fn spawn(argv: &[OsString], wiring: Wiring, mask: SigSet, unbuffer: bool) -> Result<Child, Error> {
+pub fn spawn(
+    argv: &[OsString],
+    wiring: Wiring,
+    place: Place,
+    mask: SigSet,
+    unbuffer: bool,
+) -> Result<Child, Error> {
     let mut command = command(argv)?;
     if unbuffer {
         command.env(UNBUFFERED, "1");
@@ -91,7 +132,7 @@ pub fn spawn(argv: &[OsString], wiring: Wiring, mask: SigSet, unbuffer: bool) ->
     // SAFETY: between fork and exec only async-signal-safe calls are allowed: these are.
     unsafe { command.pre_exec(prepare) };
     // Dropping the child's handle neither waits for the process nor ends it.
-    let mut child = command.spawn().map_err(|error| cannot_execute(argv, &error))?;
+    let mut child = spawn_in(place, &mut command).map_err(|error| cannot_execute(argv, &error))?;
     let pid = i32::try_from(child.id()).map_err(|_| Error::failed("the command has no usable PID"))?;
     let mut outputs = Vec::new();
     outputs.extend(child.stdout.take().map(|pipe| Output { stream: Stream::Stdout, from: pipe.into() }));
@@ -102,6 +143,20 @@ pub fn spawn(argv: &[OsString], wiring: Wiring, mask: SigSet, unbuffer: bool) ->
         outputs.push(Output { stream, from });
     }
     Ok(Child { pid: Pid::from_raw(pid), outputs, pty })
+}
+
+/// Starts the command in its place, which the kernel may count for a moment longer.
+fn spawn_in(place: Place, command: &mut Command) -> io::Result<std::process::Child> {
+    place.give_up();
+    let deadline = Instant::now() + PLACE_PATIENCE;
+    loop {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(1));
+            }
+            spawned => return spawned,
+        }
+    }
 }
 
 /// Gives the command its stdin, stdout and stderr.
@@ -153,12 +208,17 @@ impl fmt::Display for StdioMode {
     }
 }
 
-/// Becomes the command: returns only if that cannot be done.
-pub fn exec(argv: &[OsString]) -> Error {
+/// Becomes the command, with this signal mask if not the present one: returns only if that cannot be
+/// done.
+pub fn exec(argv: &[OsString], mask: Option<SigSet>) -> Error {
     match command(argv) {
         Ok(mut command) => {
+            let prepare = move || {
+                inherited::restore()?;
+                sigprocmask(SigmaskHow::SIG_SETMASK, mask.as_ref(), None).map_err(io::Error::from)
+            };
             // SAFETY: all that it does is allowed here as well as between fork and exec.
-            unsafe { command.pre_exec(inherited::restore) };
+            unsafe { command.pre_exec(prepare) };
             cannot_execute(argv, &command.exec())
         }
         Err(error) => error,
@@ -174,9 +234,9 @@ fn command(argv: &[OsString]) -> Result<Command, Error> {
 
 fn cannot_execute(argv: &[OsString], error: &io::Error) -> Error {
     let program = argv.first().map(|program| program.to_string_lossy().into_owned()).unwrap_or_default();
-    let exit = match error.kind() {
-        io::ErrorKind::NotFound => NOT_FOUND,
-        io::ErrorKind::OutOfMemory | io::ErrorKind::WouldBlock => FAILED,
+    let exit = match error.raw_os_error() {
+        Some(libc::ENOENT) => NOT_FOUND,
+        Some(libc::ENOMEM | libc::EAGAIN | libc::EMFILE | libc::ENFILE) => FAILED,
         _ => NOT_EXECUTABLE,
     };
     let is_here = Path::new(&program).exists();
@@ -195,7 +255,7 @@ fn cannot_execute(argv: &[OsString], error: &io::Error) -> Error {
 fn way_out(program: &str, exit: u8, why: io::ErrorKind) -> String {
     let is_here = Path::new(program).exists();
     match (exit, why) {
-        (FAILED, _) => "the system has no room for another process; 'ulimit -a' shows its limits".to_owned(),
+        (FAILED, _) => "the system has no room for that; 'ulimit -a' shows its limits".to_owned(),
         (NOT_FOUND, _) if program.is_empty() => {
             "a variable that stands for the command may be empty".to_owned()
         }

@@ -17,6 +17,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 use clap::{Parser, Subcommand};
 
+use crate::child::Ending;
 use crate::error::{self, Error};
 
 /// What `effllm` alone answers.
@@ -64,7 +65,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() && error.kind() != DisplayHelpOnMissingArgumentOrSubcommand => {
-            return fail(&misuse::explain(&error));
+            fail(&misuse::explain(&error))
         }
         Err(help) => help.exit(),
     };
@@ -104,7 +105,9 @@ fn say(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-fn fail(error: &Error) -> ExitCode {
+/// Ends effllm, without what is usually done at the end of a process: NVML may still be loading, and the
+/// loader would wait for it.
+fn fail(error: &Error) -> ! {
     say(&format!("{error}\n"));
-    ExitCode::from(error.exit)
+    Ending::Exited(error.exit.into()).imitate()
 }

@@ -13,6 +13,7 @@ use super::select::{GpuChoice, Present};
 use crate::error::Error;
 use crate::model::{Clock, Event, GpuIdentity};
 use crate::periodic::{Grid, Periodic, Stop};
+use crate::threads;
 
 /// How long the command's start may be held up for NVML.
 const START_PATIENCE: Duration = Duration::from_secs(2);
@@ -72,6 +73,7 @@ impl Sampler {
         if options.choice == GpuChoice::None {
             return Ok((Self(None), Start::Unavailable { reason: options.asked }));
         }
+        threads::settle(); // NVML may never come back from being loaded
         let (answer, answered) = bounded(1);
         let work = move |stop: Stop| measure(&options, clock, &on_event, &stop, &answer);
         let thread = match Periodic::spawn("effllm-gpu", work) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nix::unistd::{SysconfVar, sysconf};
 
 use super::tree::{Process, Tree};
-use crate::model::{Clock, Event, HostSample};
+use crate::model::{Clock, Event, HostSample, Started};
 use crate::periodic::{Grid, Periodic};
 
 /// A tree of thousands of threads takes tens of milliseconds to read. After a reading come times of
@@ -21,7 +21,7 @@ const LONGEST_READING: Duration = Duration::from_millis(100);
 pub struct HostSampler(Periodic);
 
 impl HostSampler {
-    /// Samples the processes now and then every interval; more seldom where they take long to read.
+    /// Samples the processes when the run has started and then every interval; more seldom where they take long to read.
     /// Of a tree that was there before, CPU time counts from the first sample on.
     ///
     /// `on_event` is called from the sampler's thread with an [`Event::Host`] for each reading.
@@ -32,10 +32,12 @@ impl HostSampler {
         tree: Tree,
         interval: Duration,
         clock: Clock,
+        started: Started,
         on_event: impl Fn(Event) + Send + 'static,
     ) -> io::Result<Self> {
         let units = Units::of_this_machine()?;
         let thread = Periodic::spawn("effllm-host", move |stop| {
+            started.wait();
             let grid = Grid::new(Instant::now(), interval);
             let mut spent_before = None;
             loop {
@@ -127,8 +129,10 @@ mod tests {
     fn a_living_tree_is_sampled_until_told_to_end() {
         let (send, events) = unbounded();
         let us = std::os::unix::process::parent_id();
+        let (clock, started) = (Clock::new(), Started::default());
+        started.set(clock.now());
         let sampler =
-            HostSampler::start(Tree::Below(us), Duration::from_millis(5), Clock::new(), move |event| {
+            HostSampler::start(Tree::Below(us), Duration::from_millis(5), clock, started, move |event| {
                 let _ = send.send(event);
             });
         let mut last_at = 0.0;

@@ -1,5 +1,6 @@
 //! The run's own time.
 
+use std::sync::{Arc, OnceLock};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 /// The monotonic clock that every `at` of an [`Event`](super::Event) is read from.
@@ -32,5 +33,21 @@ impl Clock {
     /// The seconds from the origin to an instant; 0 for one before the origin.
     pub fn at(&self, instant: Instant) -> f64 {
         instant.saturating_duration_since(self.origin).as_secs_f64()
+    }
+}
+
+/// When the run starts on the clock, for threads that are there before it.
+#[derive(Debug, Clone, Default)]
+pub struct Started(Arc<OnceLock<f64>>);
+
+impl Started {
+    /// It starts at this moment; only the first word counts.
+    pub fn set(&self, at: f64) {
+        let _ = self.0.set(at);
+    }
+
+    /// Waits for the start.
+    pub fn wait(&self) -> f64 {
+        *self.0.wait()
     }
 }

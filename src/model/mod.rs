@@ -8,7 +8,7 @@ pub mod metric;
 pub mod report;
 pub mod units;
 
-pub use clock::Clock;
+pub use clock::{Clock, Started};
 pub use event::{Event, GpuIdentity, GpuSample, HostSample, Progress, Scope};
 pub use facts::{Facts, Stated};
 pub use report::Report;

@@ -8,6 +8,9 @@ use crate::model::{GpuIdentity, GpuSample};
 
 use super::thin::{Merge, Thinned};
 
+/// The share of a time that readings must cover for their energy to be that of all of it.
+const LEAST_COVERAGE: f64 = 0.95;
+
 /// The integrals of one GPU's readings.
 #[derive(Debug)]
 pub struct GpuTrack {
@@ -138,6 +141,14 @@ impl GpuTrack {
         }
     }
 
+    /// Joules between two moments; an error with the share of the time that is known, where that is too
+    /// little for their energy to be that of all of it.
+    pub fn whole_energy(&self, from: f64, to: f64) -> Result<f64, f64> {
+        let energy = self.energy(from, to);
+        let share = energy.seconds / (to - from);
+        if share >= LEAST_COVERAGE { Ok(energy.area) } else { Err(share) }
+    }
+
     pub fn energy_source(&self) -> Option<EnergySource> {
         if self.counter.is_known() {
             Some(EnergySource::Counter)
@@ -152,6 +163,30 @@ impl GpuTrack {
             [&self.memory, &self.utilization, &self.power].map(|integral| integral.between(from, to).seconds);
         let most = covered.into_iter().fold(0.0, f64::max);
         (to > from).then(|| (most / (to - from)).min(1.0))
+    }
+
+    /// Where readings cover noticeably less than all of the time between two moments, how much they do,
+    /// and why if that is known: `GPU 1 34 %`, `GPU 2 power 14 % – NVML: …`. A quantity that was not read at
+    /// all is null, with its reason.
+    pub fn gap(&self, from: f64, to: f64) -> Option<String> {
+        const NOTICEABLE: f64 = 0.95;
+        let quantities = [
+            (" memory", "memory_used_bytes", &self.memory),
+            (" utilisation", "utilization_ratio", &self.utilization),
+            (" power", "power_watts", &self.power),
+        ];
+        let whole = self.coverage(from, to)?;
+        let (label, why, share) = if whole < NOTICEABLE {
+            ("", quantities.iter().find_map(|(_, name, _)| self.why_unavailable(name)), whole)
+        } else {
+            let share = |integral: &Integral| integral.between(from, to).seconds / (to - from);
+            let shares = quantities.map(|(label, name, integral)| (label, name, share(integral)));
+            let is_gap = |(.., share): &(_, _, f64)| (f64::MIN_POSITIVE..NOTICEABLE).contains(share);
+            let (label, name, share) = shares.into_iter().find(is_gap)?;
+            (label, self.why_unavailable(name), share)
+        };
+        let why = why.map(|why| format!(" – {why}")).unwrap_or_default();
+        Some(format!("GPU {}{label} {:.0} %{why}", self.index(), 100.0 * share))
     }
 
     /// What the reader should know of this GPU's energy.

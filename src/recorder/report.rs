@@ -7,7 +7,6 @@ use crate::model::report::{
     Iterations, Latency, LatencyBin, Model, Phase, PhaseName, SCHEMA, Series, Sourced, Window as WindowName,
 };
 
-use super::gpu::GpuTrack;
 use super::headline::{Headline, Window};
 use super::meter::{Amount, Meter};
 use super::progression::{Progression, SAMPLES_BY_RATE, TOKENS_BY_RATE, Timing};
@@ -132,8 +131,7 @@ impl Recorder {
     /// What came before, in and after the time between two moments.
     fn phases(&self, (from, to): (f64, f64), end: f64) -> Vec<Phase> {
         let energy = |from, to| {
-            let joules = |gpu: &GpuTrack| Some(gpu.energy(from, to)).filter(|energy| energy.seconds > 0.0);
-            let joules = self.gpus.iter().map(|gpu| joules(gpu).map(|energy| energy.area));
+            let joules = self.gpus.iter().map(|gpu| gpu.whole_energy(from, to).ok());
             joules.sum::<Option<f64>>().filter(|_| !self.gpus.is_empty())
         };
         let phase = |name, from: f64, to: f64| Phase {
@@ -166,13 +164,10 @@ impl Recorder {
                 warnings.push(format!("{what} that the log states were left out {count} times: the lines around them speak against them"));
             }
         }
-        for gpu in &self.gpus {
-            if let Some(coverage) =
-                gpu.coverage(from, to).filter(|coverage| *coverage < 0.95 && to - from > 5.0)
-            {
-                let percent = 100.0 * coverage;
-                warnings.push(format!("GPU {}: readings cover only {percent:.0} % of the time", gpu.index()));
-            }
+        let is_long = to - from > 5.0;
+        let gaps: Vec<_> = self.gpus.iter().filter(|_| is_long).filter_map(|gpu| gpu.gap(from, to)).collect();
+        if !gaps.is_empty() {
+            warnings.push(format!("readings cover only a part of the time: {}", gaps.join("; ")));
         }
         if let Some(world) = self.facts.job_world_size().filter(|world| *world < self.gpus.len() as f64) {
             let measured = self.gpus.len();

@@ -1,8 +1,8 @@
 //! The thread that reads the copied output for progress.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
@@ -10,12 +10,13 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bo
 use super::shared::Shared;
 use crate::log::{LogReader, Source};
 use crate::model::Event;
+use crate::threads;
 
 /// Bytes of one stream, as they arrived at a moment.
-pub struct Chunk {
-    pub source: Source,
-    pub at: f64,
-    pub bytes: Vec<u8>,
+struct Chunk {
+    source: Source,
+    at: f64,
+    bytes: Vec<u8>,
 }
 
 /// Chunks that may wait to be read, of 64 KiB each.
@@ -34,11 +35,18 @@ pub struct LogFeed {
 }
 
 impl LogFeed {
-    /// Hands a chunk to the reader. If the reader hangs, it is given up: the output is not.
-    pub fn send(&self, chunk: Chunk) {
+    /// Hands a copy to the reader. If the reader hangs, or there is no memory for it, it is given up:
+    /// the output is not.
+    pub fn send(&self, source: Source, at: f64, bytes: &[u8]) {
         if self.given_up.load(Ordering::Relaxed) {
             return;
         }
+        let mut copy = Vec::new();
+        if copy.try_reserve_exact(bytes.len()).is_err() {
+            return self.given_up.store(true, Ordering::Relaxed);
+        }
+        copy.extend_from_slice(bytes);
+        let chunk = Chunk { source, at, bytes: copy };
         // A reader that is gone has taken the end, or panicked, which is told elsewhere.
         if let Err(SendTimeoutError::Timeout(_)) = self.chunks.send_timeout(Some(chunk), PATIENCE) {
             self.given_up.store(true, Ordering::Relaxed);
@@ -71,13 +79,16 @@ impl Follower {
     }
 }
 
-/// Starts the reader. `after` is called behind each progress record and whenever output
-/// was read, with the lock released.
+/// Starts the reader. `after` is called behind each progress record and whenever output was read, with
+/// the lock released.
+///
+/// # Errors
+/// The system has no thread to give.
 pub fn follow(
     reader: LogReader,
     recorder: Shared,
     after: impl FnMut() + Send + 'static,
-) -> (LogFeed, Follower) {
+) -> io::Result<(LogFeed, Follower)> {
     let (chunks, queue) = bounded(QUEUE);
     let (done, read_to_end) = bounded(1);
     let given_up = Arc::new(AtomicBool::new(false));
@@ -87,10 +98,9 @@ pub fn follow(
         read_all(reader, &recorder, &queue, &count, after);
         let _ = done.send(());
     };
-    // Without a thread nothing is read, which the end tells.
-    let _ = thread::Builder::new().name("effllm-log".to_owned()).spawn(read);
+    threads::start("effllm-log", read)?;
     let follower = Follower { end: chunks.clone(), given_up: given_up.clone(), read_to_end, chunks_read };
-    (LogFeed { chunks, given_up }, follower)
+    Ok((LogFeed { chunks, given_up }, follower))
 }
 
 fn read_all(

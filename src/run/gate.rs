@@ -72,6 +72,11 @@ impl RunGate {
         Periodic::spawn("effllm-fail-fast", work).ok()
     }
 
+    /// Whether anything is required.
+    pub fn is_asked_for(&self) -> bool {
+        self.policy.is_some()
+    }
+
     /// What stderr is told, before anything runs, of what is likely not what was meant.
     pub fn doubts(&self) -> String {
         let doubts = self.policy.as_ref().map(Policy::doubts).unwrap_or_default();

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use super::follow::{Chunk, Follower, LogFeed};
+use super::follow::{Follower, LogFeed};
 use super::shared::Shared;
 use crate::error::Error;
 use crate::log::tail::{Step, Tail};
 use crate::log::{LogReader, Source};
-use crate::model::{Clock, Event};
+use crate::model::{Clock, Event, Started};
 use crate::periodic::{Periodic, Stop};
 
 /// How often the file is looked at.
@@ -23,10 +23,19 @@ pub struct GrowingLog {
 }
 
 impl GrowingLog {
-    /// Starts the thread; `follower` is who reads the feed.
-    pub fn read(tail: Tail, clock: Clock, recorder: Shared, feed: LogFeed, follower: Follower) -> Self {
-        let read =
-            move |stop: Stop| Reading { tail, clock, recorder, feed, buffer: vec![0; BUFFER] }.run(&stop);
+    /// Starts the thread, which begins with the run; `follower` is who reads the feed.
+    pub fn read(
+        tail: Tail,
+        clock: Clock,
+        started: Started,
+        recorder: Shared,
+        feed: LogFeed,
+        follower: Follower,
+    ) -> Self {
+        let read = move |stop: Stop| {
+            started.wait();
+            Reading { tail, clock, recorder, feed, buffer: vec![0; BUFFER] }.run(&stop);
+        };
         Self { thread: Periodic::spawn("effllm-tail", read).ok(), follower }
     }
 
@@ -75,7 +84,7 @@ impl Reading {
             }
         };
         let at = self.clock.now();
-        self.feed.send(Chunk { source: Source::Stdout, at, bytes: read.to_vec() });
+        self.feed.send(Source::Stdout, at, read);
         read.len()
     }
 }

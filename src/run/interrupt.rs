@@ -3,7 +3,6 @@
 
 use std::ptr;
 use std::sync::Arc;
-use std::thread;
 
 use crossbeam_channel::{Receiver, bounded};
 use nix::libc::{self, c_int};
@@ -11,6 +10,7 @@ use nix::sys::signal::{SigSet, Signal};
 
 use crate::child::stop_like;
 use crate::error::Error;
+use crate::threads;
 use crate::view::Terminal;
 
 /// What ctrlc takes, with its `termination` feature.
@@ -57,7 +57,7 @@ impl Stops {
             }
         };
         // Without a thread it cannot be stopped, and still be ended.
-        let _ = thread::Builder::new().name("effllm-stop".to_owned()).spawn(wait);
+        let _ = threads::start("effllm-stop", wait);
     }
 }
 

@@ -22,8 +22,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use nix::sys::prctl::set_child_subreaper;
 
-use crate::child::{self, Arrival, Ending, Policy, Signals, Wiring};
-use crate::error::Error;
+use crate::child::{self, Arrival, Ending, Place, Policy, Signals, StdioMode, Wiring};
+use crate::error::{Error, FAILED};
 use crate::host::Tree;
 use crate::model::report::Command;
 use crate::settings::{ReportTarget, Settings};
@@ -33,8 +33,10 @@ pub use interrupt::interruptions;
 pub use monitor::{Subject, monitor};
 
 use context::Environment;
+use follow::Follower;
 use gate::RunGate;
-use session::{Session, guarded};
+use pump::{Hands, Pumps};
+use session::{NO_THREADS, Session, guarded};
 use supervise::{Moment, Supervised};
 
 /// Runs the command, and answers with how it ended once the report is written.
@@ -45,19 +47,32 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let mut gate = RunGate::prepare(&settings.gate, settings.outputs())?;
     // Before the first thread: those that come later leave the signals alone.
     let signals = Signals::take()?;
-    let wiring = wiring::choose(settings.stdio, &settings.report)?;
-    let is_read = !matches!(wiring, Wiring::Inherit { .. });
+    let place = Place::take();
+    let mut wiring = wiring::choose(settings.stdio, &settings.report)?;
+    let hands = if matches!(wiring, Wiring::Inherit { .. }) { None } else { Hands::hire().ok() };
+    if hands.is_none() {
+        wiring = wiring::choose(StdioMode::Inherit, &settings.report)?;
+    }
+    let is_read = hands.is_some();
     let unbuffer = settings.unbuffer && is_read && context::python_unbuffered_is_unset();
     let command = context::command(argv, unbuffer, settings.mask);
     // What does not pass through effllm leaves it no place on the screen.
+    let report_is_a_file = matches!(settings.report, ReportTarget::File(_));
     let mut session = Session::prepare(&settings, command, &Environment::Own, is_read)?;
     session.say(&gate.doubts());
-    if !is_read {
+    if settings.stdio == StdioMode::Inherit {
         session
             .recorder
             .lock()
             .no_log("the log is not read: with --stdio inherit the output does not pass through effllm");
+    } else if !is_read {
+        session.do_without_log(NO_THREADS);
     }
+
+    let (feed, follower) = is_read.then(|| session.follow(settings.log.reader())).flatten().unzip();
+    session.begin(Some(Tree::Below(std::process::id())));
+    let fail_fast = gate.watch(session.clock, session.snapshot(), session.tell());
+    session.sample_gpus()?;
 
     // Orphans of the command's tree come to effllm, so that the whole of it is seen and counted.
     let _ = set_child_subreaper(true);
@@ -65,7 +80,18 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let started = session.clock.now();
     session.recorder.lock().started(started, Timestamp::now().to_string());
     let early = signals.all().map(Arrival::before_the_command).collect();
-    let child = child::spawn(argv, wiring, signals.original_mask(), unbuffer)?;
+    let child = match child::spawn(argv, wiring, place, signals.original_mask(), unbuffer) {
+        // Without room for both, the command comes first, unless someone waits for what is measured.
+        Err(error) if error.exit == FAILED && !gate.is_asked_for() && report_is_a_file => {
+            let _ = set_child_subreaper(false);
+            session.tell()(format!(
+                "the command takes effllm's place and nothing is measured, without room for both: {}",
+                error.what
+            ));
+            return Err(child::exec(argv, Some(signals.original_mask())));
+        }
+        child => child?,
+    };
     let (mut keyboard, slave) = match (child.pty, like) {
         (Some(pty), Some(like)) => (Keyboard::new(like, pty.master).ok(), Some(pty.slave)),
         _ => (None, None),
@@ -73,11 +99,10 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     if let Some(keyboard) = &mut keyboard {
         keyboard.hold();
     }
-    session.begin(started, Some(Tree::Below(std::process::id())));
-    let fail_fast = gate.watch(session.clock, session.recorder.snapshot(session.clock), session.tell());
-    let (feed, follower) = session.follow(settings.log.reader());
+    session.started.set(started);
     let sink = |stream| sink(stream, &settings.report, &session.terminal);
-    let pumps = pump::start(child.outputs, sink, session.clock, feed);
+    let tell = || -> pump::Tell { Box::new(session.tell()) };
+    let pumps = hands.map(|hands| hands.start(child.outputs, sink, tell, session.clock, feed));
 
     let supervised = Supervised {
         signals: &signals,
@@ -109,7 +134,7 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     if let Some(keyboard) = &mut keyboard {
         keyboard.release_keys();
     }
-    let is_drained = pumps.drain(|| supervise::interrupted(&signals));
+    let is_drained = pumps.as_ref().is_none_or(|pumps| pumps.drain(|| supervise::interrupted(&signals)));
     drop(keyboard);
     guarded(|| {
         if !is_drained {
@@ -118,11 +143,15 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
                 .lock()
                 .warn("something that the command left behind holds its output open; it was not waited for");
         }
+        for loss in pumps.iter().flat_map(Pumps::losses) {
+            session.recorder.lock().warn(loss);
+        }
         let describe = |command: &mut Command| {
             command.exit = ending.exit();
             (command.cpu_seconds, command.max_rss_bytes) = context::usage_of_children();
         };
-        session.finish(ended, ending.status(), follower.finish(), describe, |report| {
+        let is_read_to_end = follower.is_none_or(Follower::finish);
+        session.finish(ended, ending.status(), is_read_to_end, describe, |report| {
             gate.judge(report);
             gate.outcome(report, gate.ending(ending), settings.quiet)
         });

@@ -1,7 +1,7 @@
 //! What already runs, measured from outside: an inference server, a job that someone else started.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -42,7 +42,7 @@ pub fn monitor(settings: Settings, subject: &Subject) -> Result<Ending, Error> {
     let log = subject.log.iter().map(|path| Use::read("--log", path));
     let mut gate = RunGate::prepare(&settings.gate, settings.outputs().into_iter().chain(log).collect())?;
     let process = subject.pid.map(find).transpose()?;
-    let open = |log| Tail::open(log, subject.whence).map_err(|error| error.of_flag("log"));
+    let open = |log| open(log, subject.whence).map_err(|error| error.of_flag("log"));
     let mut tail = subject.log.as_deref().map(open).transpose()?;
     let only_gpus = process.is_none() && tail.is_none();
     if only_gpus && settings.gpus == GpuChoice::None {
@@ -54,12 +54,9 @@ pub fn monitor(settings: Settings, subject: &Subject) -> Result<Ending, Error> {
     let unreadable = environment.is_err();
     let environment = environment.unwrap_or(Environment::Of(BTreeMap::new()));
     let command = command(process, subject, settings.mask);
+    let name = clip(&plain(&command.argv.join(" ")), 60);
     let stops = Stops::take();
     let mut session = Session::prepare(&settings, command, &environment, true)?;
-    if let Some(reason) = session.without_gpus.as_ref().filter(|_| only_gpus) {
-        return Err(Error::failed(format!("there is nothing to measure: {reason}"))
-            .hint("'effllm gpus' explains; --pid PID names a process, --log FILE its log"));
-    }
     let mut reader = settings.log.reader();
     if let Some(tail) = &mut tail {
         let facts = grow::read_the_past(tail, &mut reader)?;
@@ -73,15 +70,22 @@ pub fn monitor(settings: Settings, subject: &Subject) -> Result<Ending, Error> {
     let interruptions = interruptions()?;
     stops.clear_the_screen_of(session.terminal.clone());
 
+    session.begin(process.map(|process| Tree::Of(process.pid())));
+    let log = tail.and_then(|tail| {
+        let (feed, follower) = session.follow(reader)?;
+        let (clock, started, recorder) = (session.clock, session.started.clone(), session.recorder.clone());
+        Some(GrowingLog::read(tail, clock, started, recorder, feed, follower))
+    });
+    let without_gpus = session.sample_gpus()?;
+    if let Some(reason) = without_gpus.as_ref().filter(|_| only_gpus) {
+        return Err(Error::failed(format!("there is nothing to measure: {reason}"))
+            .hint("'effllm gpus' explains; --pid PID names a process, --log FILE its log"));
+    }
     let begun = Instant::now();
     let started = session.clock.at(begun);
     session.recorder.lock().started(started, Timestamp::now().to_string());
-    session.begin(started, process.map(|process| Tree::Of(process.pid())));
-    let log = tail.map(|tail| {
-        let (feed, follower) = session.follow(reader);
-        GrowingLog::read(tail, session.clock, session.recorder.clone(), feed, follower)
-    });
-    session.say(&beginning(&session, process, subject));
+    session.started.set(started);
+    session.say(&beginning(without_gpus.is_none(), process, &name, subject));
     let until = subject.duration.and_then(|duration| begun.checked_add(duration));
     let status = wait(process, &interruptions, until);
     let ended = session.clock.now();
@@ -97,6 +101,17 @@ pub fn monitor(settings: Settings, subject: &Subject) -> Result<Ending, Error> {
         },
     );
     Ok(gate.ending(Ending::Exited(0)))
+}
+
+/// The log. A pipe has no name that can be followed, and opening it would wait for who writes into it.
+fn open(log: &Path, whence: Whence) -> Result<Tail, Error> {
+    match log.metadata() {
+        Ok(found) if !found.is_file() && !found.is_dir() => {
+            Err(Error::usage(format!("{} is no file", log.display()))
+                .hint("a log must be a file; 'effllm parse' reads a pipe"))
+        }
+        _ => Tail::open(log, whence),
+    }
 }
 
 fn find(pid: u32) -> Result<NamedProcess, Error> {
@@ -135,15 +150,15 @@ fn describe(session: &Session, process: Option<NamedProcess>, unreadable_environ
     }
 }
 
-/// What is said when measuring begins.
-fn beginning(session: &Session, process: Option<NamedProcess>, subject: &Subject) -> String {
+/// What is said when measuring begins. `name` is the process's command line as it may be shown.
+fn beginning(with_gpus: bool, process: Option<NamedProcess>, name: &str, subject: &Subject) -> String {
     let mut what = Vec::new();
-    if session.without_gpus.is_none() {
+    if with_gpus {
         what.push("GPUs".to_owned());
     }
     let mut until = vec!["Ctrl-C".to_owned()];
     if let Some(process) = process {
-        what.push(format!("process {} ({})", process.pid(), clip(&plain(&process.argv().join(" ")), 60)));
+        what.push(format!("process {} ({name})", process.pid()));
         until.push("the process has ended".to_owned());
     }
     what.extend(subject.log.as_ref().map(|log| plain(&log.display().to_string())));

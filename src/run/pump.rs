@@ -5,17 +5,18 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::follow::{Chunk, LogFeed};
+use super::follow::LogFeed;
 use crate::child::{Output, Stream};
 use crate::log::Source;
 use crate::model::Clock;
+use crate::threads;
+use crate::view::Unwritten;
 
 /// As much as a pipe holds.
 const BUFFER: usize = 64 * 1024;
@@ -23,8 +24,18 @@ const BUFFER: usize = 64 * 1024;
 /// that goes on may hold them open.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// Where a stream of the command goes. An error ends the stream, as a closed pipe would.
-pub type Sink = Box<dyn FnMut(&[u8]) -> io::Result<()> + Send>;
+/// Where a stream of the command goes. A broken pipe ends the stream; after any other error the next
+/// bytes are tried again.
+pub type Sink = Box<dyn FnMut(&[u8]) -> Result<(), Unwritten> + Send>;
+/// Tells of output that begins to be lost.
+pub type Tell = Box<dyn FnOnce(String) + Send>;
+
+/// What a thread is to carry, with the buffer that it has for that.
+type Work = Box<dyn FnOnce(&mut [u8]) + Send>;
+
+/// Threads for the pumps, had before there is a command: one that runs already must not find that its
+/// output has no way out.
+pub struct Hands([Sender<Work>; 2]);
 
 /// The threads that carry the command's output.
 pub struct Pumps {
@@ -34,41 +45,82 @@ pub struct Pumps {
 }
 
 /// How far a pump has come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Flow {
+    stream: Stream,
     /// Bytes read from the command.
     carried: AtomicU64,
+    /// Those of them that could not be written.
+    lost: AtomicU64,
     /// Whether its pipe is empty, and all that came from there has been taken by its own reader.
     is_idle: AtomicBool,
     /// The most that the command's pipe holds.
     pipe_bytes: u64,
 }
 
-/// Starts a pump for each stream of the command; `sink` is where one goes.
-pub fn start(outputs: Vec<Output>, sink: impl Fn(Stream) -> Sink, clock: Clock, log: LogFeed) -> Pumps {
-    let (alive, running) = bounded(0);
-    let mut flows = Vec::new();
-    for Output { stream, from } in outputs {
-        let pipe_bytes =
-            fcntl(from.as_fd(), FcntlArg::F_GETPIPE_SZ).ok().and_then(|size| size.try_into().ok());
-        let flow = Arc::new(Flow { pipe_bytes: pipe_bytes.unwrap_or(BUFFER as u64), ..Flow::default() });
-        let (log, alive, told, to) = (log.clone(), alive.clone(), flow.clone(), sink(stream));
-        let (source, name) = match stream {
-            Stream::Stdout => (Source::Stdout, "stdout"),
-            Stream::Stderr => (Source::Stderr, "stderr"),
+impl Hands {
+    /// # Errors
+    /// The system has no threads to give.
+    pub fn hire() -> io::Result<Self> {
+        let hire = |name| -> io::Result<Sender<Work>> {
+            let (work, given) = bounded::<Work>(1);
+            threads::start(name, move || {
+                let mut buffer = vec![0; BUFFER];
+                if let Ok(work) = given.recv() {
+                    work(&mut buffer);
+                }
+            })?;
+            Ok(work)
         };
-        let pump = move || {
-            pump(from, to, source, clock, &told, &log);
-            drop::<Sender<()>>(alive);
-        };
-        // Without a thread the stream is closed, as it would be without effllm's memory.
-        let _ = thread::Builder::new().name(name.to_owned()).spawn(pump);
-        flows.push(flow);
+        Ok(Self([hire("stdout")?, hire("stderr")?]))
     }
-    Pumps { running, flows }
+
+    /// Starts a pump for each stream of the command; `sink` is where one goes, `tell` whom its first
+    /// loss is told.
+    pub fn start(
+        self,
+        outputs: Vec<Output>,
+        sink: impl Fn(Stream) -> Sink,
+        tell: impl Fn() -> Tell,
+        clock: Clock,
+        log: Option<LogFeed>,
+    ) -> Pumps {
+        let (alive, running) = bounded(0);
+        let mut flows = Vec::new();
+        let Self([stdout, stderr]) = self;
+        for Output { stream, from } in outputs {
+            let pipe_bytes =
+                fcntl(from.as_fd(), FcntlArg::F_GETPIPE_SZ).ok().and_then(|size| size.try_into().ok());
+            let flow = Arc::new(Flow {
+                stream,
+                carried: AtomicU64::new(0),
+                lost: AtomicU64::new(0),
+                is_idle: AtomicBool::new(false),
+                pipe_bytes: pipe_bytes.unwrap_or(BUFFER as u64),
+            });
+            let (flow_told, alive, log) = (flow.clone(), alive.clone(), log.clone());
+            let (to, tell) = (sink(stream), tell());
+            let work = move |buffer: &mut [u8]| {
+                pump(from, to, tell, clock, &flow_told, log, buffer);
+                drop::<Sender<()>>(alive);
+            };
+            let hand = if stream == Stream::Stdout { &stdout } else { &stderr };
+            let _ = hand.send(Box::new(work)); // fails for a thread that has panicked, which is told
+            flows.push(flow);
+        }
+        Pumps { running, flows }
+    }
 }
 
 impl Pumps {
+    /// Of each stream that could not be written in full, how much is missing.
+    pub fn losses(&self) -> impl Iterator<Item = String> {
+        let lost = |flow: &Arc<Flow>| (flow.stream, flow.lost.load(Ordering::Relaxed));
+        self.flows.iter().map(lost).filter(|(_, lost)| *lost > 0).map(|(stream, lost)| {
+            format!("{lost} bytes that the command printed are missing from {}", name(stream))
+        })
+    }
+
     /// Once the command has ended: waits until effllm's own readers have taken what it left in its
     /// pipes, however slow they are, or until `interrupted` says so. Returns false if something else
     /// holds the pipes open.
@@ -92,12 +144,24 @@ impl Pumps {
     }
 }
 
-fn pump(from: OwnedFd, mut to: Sink, source: Source, clock: Clock, flow: &Flow, log: &LogFeed) {
+fn pump(
+    from: OwnedFd,
+    mut to: Sink,
+    tell: Tell,
+    clock: Clock,
+    flow: &Flow,
+    log: Option<LogFeed>,
+    buffer: &mut [u8],
+) {
     let mut from = File::from(from);
-    let mut buffer = vec![0; BUFFER];
+    let mut tell = Some(tell);
+    let source = match flow.stream {
+        Stream::Stdout => Source::Stdout,
+        Stream::Stderr => Source::Stderr,
+    };
     loop {
         flow.is_idle.store(is_empty(&from), Ordering::Relaxed);
-        let bytes = match from.read(&mut buffer) {
+        let bytes = match from.read(buffer) {
             Ok(0) => return,
             Ok(n) => buffer.get(..n).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -111,11 +175,30 @@ fn pump(from: OwnedFd, mut to: Sink, source: Source, clock: Clock, flow: &Flow, 
         let at = clock.now();
         flow.is_idle.store(false, Ordering::Relaxed);
         flow.carried.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        // A reader that has gone away closes the command's pipe too: it gets its SIGPIPE.
-        if to(bytes).is_err() {
-            return;
+        if let Err(Unwritten { written, error }) = to(bytes) {
+            // A reader that has gone away closes the command's pipe too: it gets its SIGPIPE.
+            if error.kind() == io::ErrorKind::BrokenPipe {
+                return;
+            }
+            // A pipe can tell the command of nothing else, and what is full now may be emptied.
+            flow.lost.fetch_add(bytes.len().saturating_sub(written) as u64, Ordering::Relaxed);
+            if let Some(tell) = tell.take() {
+                tell(format!(
+                    "{} cannot be written to, and what the command prints is lost meanwhile: {error}",
+                    name(flow.stream)
+                ));
+            }
         }
-        log.send(Chunk { source, at, bytes: bytes.to_vec() });
+        if let Some(log) = &log {
+            log.send(source, at, bytes);
+        }
+    }
+}
+
+fn name(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Stdout => "standard output",
+        Stream::Stderr => "standard error",
     }
 }
 

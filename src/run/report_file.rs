@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
@@ -13,6 +12,7 @@ use crate::model::Report;
 use crate::render;
 use crate::replace;
 use crate::settings::ReportTarget;
+use crate::threads;
 
 /// How often the report of a running command is replaced: a SIGKILL of effllm loses no more.
 const REPLACED_EVERY: Duration = Duration::from_secs(30);
@@ -89,7 +89,7 @@ impl ReportFile {
         };
         if self.path().is_some_and(|path| !replace::is_stream(path)) {
             // Without a thread there is only the last report.
-            let _ = thread::Builder::new().name("effllm-report".to_owned()).spawn(keep);
+            let _ = threads::start("effllm-report", keep);
         }
         KeptCurrent { ask }
     }

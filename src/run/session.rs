@@ -18,7 +18,7 @@ use crate::gpu::{self, GpuChoice};
 use crate::host::{HostSampler, Tree};
 use crate::log::LogReader;
 use crate::model::report::{Command, Status};
-use crate::model::{Clock, Report};
+use crate::model::{Clock, Report, Started};
 use crate::periodic::rehearse_panic_of;
 use crate::recorder::Recorder;
 use crate::render;
@@ -32,9 +32,14 @@ const NVML_PATIENCE: Duration = Duration::from_millis(400);
 /// How long it waits for the last look at the process tree.
 const HOST_PATIENCE: Duration = Duration::from_millis(50);
 
+/// Why the log of a run may not be read.
+pub const NO_THREADS: &str = "the log is not read: the system has no threads to give";
+
 /// A run that is measured.
 pub struct Session {
     pub clock: Clock,
+    /// Told when the run has started; until then what [`begin`](Self::begin) has started waits.
+    pub started: Started,
     pub recorder: Shared,
     pub terminal: Arc<Terminal>,
     live: Live,
@@ -42,9 +47,8 @@ pub struct Session {
     interval: Duration,
     log_interval: u64,
     report_file: ReportFile,
+    gpu_options: gpu::Options,
     gpus: Option<gpu::Sampler>,
-    /// Why no GPU will be measured, if that is certain.
-    pub without_gpus: Option<String>,
     sinks: Option<Sinks>,
     scalars: Option<Scalars>,
     begun: Option<Begun>,
@@ -59,11 +63,10 @@ struct Begun {
 }
 
 impl Session {
-    /// Makes everything ready and takes the first GPU sample. Starts threads. Nothing is shown while
-    /// the run goes on if the screen is not free for it.
+    /// Makes everything ready. Nothing is shown while the run goes on if the screen is not free for it.
     ///
     /// # Errors
-    /// The report or a sink cannot be written to its place, or `--gpus` names a GPU that is not there.
+    /// The report or a sink cannot be written to its place.
     pub fn prepare(
         settings: &Settings,
         command: Command,
@@ -83,9 +86,9 @@ impl Session {
         if let Some(url) = sinks.served_at().filter(|_| !settings.quiet) {
             let _ = terminal.print(&format!("effllm: the metrics are served at {url}\n"));
         }
-        let (gpus, without_gpus) = sample_gpus(settings, environment, clock, &recorder)?;
         Ok(Self {
             clock,
+            started: Started::default(),
             recorder,
             terminal: Arc::new(terminal),
             live,
@@ -93,44 +96,92 @@ impl Session {
             interval: settings.interval,
             log_interval: settings.log_interval,
             report_file,
-            gpus: Some(gpus),
-            without_gpus,
+            gpu_options: gpu_options(settings, environment),
+            gpus: None,
             scalars: sinks.scalars(clock),
             sinks: Some(sinks),
             begun: None,
         })
     }
 
-    /// The run has started at a moment: samples these processes, shows the table, fills the sinks and
-    /// keeps the report current. From here on nothing fails but measurements.
-    pub fn begin(&mut self, started: f64, processes: Option<Tree>) {
-        let snapshot = self.recorder.snapshot(self.clock);
-        let sample = |tree| HostSampler::start(tree, self.interval, self.clock, self.recorder.sink()).ok();
+    /// Makes ready what samples these processes, shows the table, fills the sinks and keeps the report
+    /// current, once the run has started.
+    pub fn begin(&mut self, processes: Option<Tree>) {
+        let snapshot = self.snapshot();
+        let sample = |tree| {
+            let sink = self.recorder.sink();
+            HostSampler::start(tree, self.interval, self.clock, self.started.clone(), sink).ok()
+        };
         self.begun = Some(Begun {
             host: processes.and_then(sample),
             kept_current: self.report_file.keep_current(snapshot.clone()),
-            sinks: self
-                .sinks
-                .take()
-                .map(|sinks| sinks.start(self.clock, started, snapshot.clone(), self.recorder.warn())),
+            sinks: self.sinks.take().map(|sinks| {
+                sinks.start(self.clock, self.started.clone(), snapshot.clone(), self.recorder.warn())
+            }),
             _ticker: (self.live == Live::Table)
                 .then(|| Ticker::start(self.terminal.clone(), snapshot).ok())
                 .flatten(),
         });
     }
 
-    /// Starts the thread that reads the log which is put into the feed.
-    pub fn follow(&mut self, reader: LogReader) -> (LogFeed, Follower) {
+    /// The report as it stands whenever it is asked for, once the run has started.
+    pub fn snapshot(&self) -> impl Fn() -> Report + Clone + Send + 'static {
+        let (started, report) = (self.started.clone(), self.recorder.snapshot(self.clock));
+        move || {
+            started.wait();
+            report()
+        }
+    }
+
+    /// Opens NVML, and takes the first sample of the GPUs. Answers why none will be measured, if that is
+    /// certain. Opening it can hold up every thread that is started later, for ever; so this comes last.
+    ///
+    /// # Errors
+    /// `--gpus` names a GPU that is not there.
+    pub fn sample_gpus(&mut self) -> Result<Option<String>, Error> {
+        let (gpus, start) = gpu::Sampler::start(self.gpu_options.clone(), self.clock, self.recorder.sink())?;
+        self.gpus = Some(gpus);
+        let mut recorder = self.recorder.lock();
+        match start {
+            gpu::Start::Measuring { .. } => Ok(None),
+            gpu::Start::Late { reason } => {
+                recorder.no_gpus(reason);
+                Ok(None)
+            }
+            gpu::Start::Unavailable { reason } => {
+                let gpu::Options { choice, asked, .. } = &self.gpu_options;
+                if matches!(choice, GpuChoice::List(_)) {
+                    recorder.warn(format!(
+                        "{asked}: none of them is measured: {reason}; 'effllm gpus' shows which can be"
+                    ));
+                }
+                recorder.no_gpus(reason.clone());
+                Ok(Some(reason))
+            }
+        }
+    }
+
+    /// Starts the thread that reads the log which is put into the feed. Without a thread it is not read,
+    /// which is told.
+    pub fn follow(&mut self, reader: LogReader) -> Option<(LogFeed, Follower)> {
         let mut scalars = self.scalars.take();
         let (terminal, recorder) = (self.terminal.clone(), self.recorder.clone());
         let mut announcer =
             Announcer::new(terminal, recorder.clone(), self.clock, self.live, self.log_interval);
-        follow::follow(reader, recorder.clone(), move || {
+        let after = move || {
             announcer.look();
             if let Some(scalars) = &mut scalars {
                 scalars.look(&recorder.lock());
             }
-        })
+        };
+        let followed = follow::follow(reader, self.recorder.clone(), after);
+        followed.inspect_err(|_| self.do_without_log(NO_THREADS)).ok()
+    }
+
+    /// The log cannot be read, and why: says so.
+    pub fn do_without_log(&self, reason: &'static str) {
+        self.recorder.lock().no_log(reason);
+        self.tell()(reason.to_owned());
     }
 
     /// Says something of effllm's own, unless it is to be quiet.
@@ -212,41 +263,15 @@ pub fn guarded(step: impl FnOnce()) {
     }));
 }
 
-/// Starts the GPU sampler; its first sample is taken when this returns.
-fn sample_gpus(
-    settings: &Settings,
-    environment: &Environment,
-    clock: Clock,
-    recorder: &Shared,
-) -> Result<(gpu::Sampler, Option<String>), Error> {
-    let asked = settings.places.given("gpus", &settings.gpus);
-    let options = gpu::Options {
+fn gpu_options(settings: &Settings, environment: &Environment) -> gpu::Options {
+    gpu::Options {
         choice: settings.gpus.clone(),
-        asked: asked.clone(),
+        asked: settings.places.given("gpus", &settings.gpus),
         interval: settings.interval,
         library: settings.nvml_library.clone(),
         visible_devices: environment.variable("CUDA_VISIBLE_DEVICES"),
         device_order: environment.variable("CUDA_DEVICE_ORDER"),
-    };
-    let (sampler, start) = gpu::Sampler::start(options, clock, recorder.sink())?;
-    let without_gpus = match start {
-        gpu::Start::Measuring { .. } => None,
-        gpu::Start::Late { reason } => {
-            recorder.lock().no_gpus(reason);
-            None
-        }
-        gpu::Start::Unavailable { reason } => {
-            let mut recorder = recorder.lock();
-            if matches!(settings.gpus, GpuChoice::List(_)) {
-                recorder.warn(format!(
-                    "{asked}: none of them is measured: {reason}; 'effllm gpus' shows which can be"
-                ));
-            }
-            recorder.no_gpus(reason.clone());
-            Some(reason)
-        }
-    };
-    Ok((sampler, without_gpus))
+    }
 }
 
 /// The summary at the end.

@@ -67,6 +67,10 @@ pub struct GateLayer {
 }
 
 impl GateLayer {
+    pub(super) fn requires_something(&self) -> bool {
+        !self.require.is_empty()
+    }
+
     /// This layer over another one, whose places are those of what it still says.
     pub fn or(self, below: Self, places: &mut Places) -> Self {
         macro_rules! over {
@@ -153,7 +157,7 @@ impl GateSettings {
                 .of_flag(key)
                 .hint("--require EXPR, or the key require of [gate], requires something, as in 'al <= 1.3 s'")
         };
-        if self.fail_fast.is_some() && layer.require.is_empty() {
+        if self.fail_fast.is_some() && !layer.requires_something() {
             return Err(lacks("end the run for", "fail-fast"));
         }
         if requirements.is_empty() {

@@ -17,6 +17,7 @@ use super::Warn;
 use super::openmetrics::{openmetrics, prometheus_text};
 use crate::error::Error;
 use crate::model::Report;
+use crate::threads;
 
 /// Where to listen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,7 +85,7 @@ impl Listener {
                     Err(_) => thread::sleep(PAUSE),
                 }
             };
-            thread::Builder::new().name("effllm-listen".to_owned()).spawn(serve)
+            threads::start("effllm-listen", serve).map(drop)
         });
         // One thread is enough to serve.
         let errors: Vec<io::Error> = started.filter_map(Result::err).collect();

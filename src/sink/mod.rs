@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::model::{Clock, Event, Report};
+use crate::model::{Clock, Event, Report, Started};
 
 use listen::{Address, Listener};
 use openmetrics::TextFile;
@@ -87,12 +87,11 @@ impl Sinks {
         self.listener.as_ref().and_then(Listener::url)
     }
 
-    /// Begins to write. `started` is the command's start on the clock, and `report` draws up the
-    /// report as it stands.
+    /// Begins to write, once the run has `started`. `report` draws up the report as it stands.
     pub fn start(
         self,
         clock: Clock,
-        started: f64,
+        started: Started,
         report: impl Fn() -> Report + Clone + Send + 'static,
         warn: Warn,
     ) -> RunningSinks {

@@ -10,13 +10,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use serde::Serializer;
 use serde_json::{Value, json};
 
 use super::queue::Opened;
 use crate::error::Error;
-use crate::model::{Clock, Event, GpuSample, HostSample, Progress, Scope};
-use crate::render::field;
+use crate::model::{Clock, Event, GpuSample, HostSample, Progress, Scope, Started};
+use crate::render::{escaped, field};
 use crate::replace;
 
 /// A file, and the format that its name asks for.
@@ -66,15 +65,13 @@ impl SeriesFile {
             Error::usage(format!("the series cannot be written to {}: {error}", self.path.display()))
                 .hint("--series FILE names another place, in a folder that is there")
         };
-        if replace::is_planted(&self.path) {
-            return Err(usage(io::Error::other("another user has put a link there")));
-        }
+        replace::refuse_planted(&self.path).map_err(usage)?;
         let file = File::create(&self.path).map_err(usage)?;
         Ok(Opened::new(file, self.path.clone()))
     }
 
-    /// What makes lines of events; `started` is the command's start on the clock.
-    pub fn encoder(self, clock: Clock, started: f64) -> Encoder {
+    /// What makes lines of events, once the run has started.
+    pub fn encoder(self, clock: Clock, started: Started) -> Encoder {
         Encoder { format: self.format, clock, started, needs_header: self.format == Format::Csv }
     }
 }
@@ -89,7 +86,7 @@ pub fn shows(event: &Event) -> bool {
 pub struct Encoder {
     format: Format,
     clock: Clock,
-    started: f64,
+    started: Started,
     needs_header: bool,
 }
 
@@ -118,7 +115,7 @@ impl Encoder {
         let microseconds = |seconds: f64| (seconds * 1e6).round() / 1e6;
         Row {
             unix_seconds: microseconds(self.clock.unix(at)),
-            elapsed_seconds: microseconds(at - self.started),
+            elapsed_seconds: microseconds(at - self.started.wait()),
             source,
             gpu: None,
             host: None,
@@ -144,9 +141,8 @@ impl Encoder {
             }
             Format::JsonLines => {
                 let known = columns.iter().filter(|(_, value)| !value.is_null());
-                let _ = serde_json::Serializer::new(&mut *to)
-                    .collect_map(known.map(|(name, value)| (*name, value)));
-                to.push(b'\n');
+                let line = known.map(|(name, value)| format!("\"{name}\":{value}")).collect::<Vec<_>>();
+                to.extend(escaped(&format!("{{{}}}\n", line.join(","))).bytes());
             }
         }
     }
@@ -235,12 +231,26 @@ mod tests {
         let mut written = Vec::new();
         let engine = Some("=1+1\x1b[2J,\"\0".to_owned());
         let record = Progress { engine, loss: Some(-1.5), at: Some(1.0), ..Progress::default() };
-        file.encoder(Clock::new(), 0.0).encode(Event::Progress(Box::new(record)), &mut written);
+        let started = Started::default();
+        started.set(0.0);
+        file.encoder(Clock::new(), started).encode(Event::Progress(Box::new(record)), &mut written);
         let mut rows = csv::Reader::from_reader(written.as_slice());
         let header = rows.headers().expect("a header").clone();
         let row = rows.records().next().expect("a line").expect("as long as its header");
         let column = |name: &str| header.iter().position(|column| column == name).and_then(|at| row.get(at));
         assert_eq!(column("engine"), Some("'=1+1␛[2J,\"␀"));
         assert_eq!(column("loss"), Some("-1.5"));
+    }
+
+    #[test]
+    fn text_of_the_log_is_escaped_in_json_lines() {
+        let file: SeriesFile = "s.jsonl".parse().expect("a name");
+        let mut written = Vec::new();
+        let engine = "\x1b[2J\x7f\u{9b}\u{202e}\"é\n";
+        let record = Progress { engine: Some(engine.to_owned()), at: Some(1.0), ..Progress::default() };
+        file.encoder(Clock::new(), 0.0).encode(Event::Progress(Box::new(record)), &mut written);
+        let line = String::from_utf8(written).expect("UTF-8");
+        assert!(line.contains(r#""engine":"\u001b[2J\u007f\u009b\u202e\"é\n""#), "{line}");
+        assert_eq!(serde_json::from_str::<Value>(&line).expect("JSON")["engine"], engine);
     }
 }

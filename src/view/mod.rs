@@ -26,7 +26,7 @@ use std::str::FromStr;
 pub use self::console::console_lines;
 pub use frame::frame;
 pub use keyboard::{Key, Keyboard};
-pub use output::Stream;
+pub use output::{Stream, Unwritten};
 pub use screen::Size;
 pub use terminal::Terminal;
 pub use ticker::Ticker;

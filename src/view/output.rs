@@ -16,9 +16,22 @@ pub enum Stream {
     Stderr,
 }
 
+/// An error, and how many of the bytes were written before it.
+#[derive(Debug)]
+pub struct Unwritten {
+    pub written: usize,
+    pub error: io::Error,
+}
+
+impl From<Unwritten> for io::Error {
+    fn from(unwritten: Unwritten) -> Self {
+        unwritten.error
+    }
+}
+
 /// Takes bytes for a stream; all of them, or it fails.
 pub trait Output {
-    fn put(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()>;
+    fn put(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), Unwritten>;
 
     /// Whether stderr is a terminal on which a newline does not return to the first column by itself.
     fn is_raw(&self) -> bool;
@@ -34,7 +47,7 @@ pub struct Descriptors {
 }
 
 impl Output for Descriptors {
-    fn put(&mut self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+    fn put(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), Unwritten> {
         let descriptor = match stream {
             Stream::Stdout => &self.stdout,
             Stream::Stderr => &self.stderr,
@@ -52,20 +65,28 @@ impl Output for Descriptors {
 ///
 /// # Errors
 /// The descriptor's own, or `TimedOut`.
-pub fn write_all(descriptor: BorrowedFd, mut bytes: &[u8], deadline: Option<Instant>) -> io::Result<()> {
-    while !bytes.is_empty() {
-        if deadline.is_some() {
-            wait(descriptor, deadline)?;
-        }
-        match nix::unistd::write(descriptor, bytes) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
-            Err(Errno::EINTR) => {}
-            Err(Errno::EAGAIN) => wait(descriptor, deadline)?,
-            Err(error) => return Err(error.into()),
+pub fn write_all(descriptor: BorrowedFd, bytes: &[u8], deadline: Option<Instant>) -> Result<(), Unwritten> {
+    let mut written = 0;
+    while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+        match write_some(descriptor, rest, deadline) {
+            Ok(some) => written += some,
+            Err(error) => return Err(Unwritten { written, error }),
         }
     }
     Ok(())
+}
+
+/// Writes what is taken at once; none where that is to be tried again.
+fn write_some(descriptor: BorrowedFd, bytes: &[u8], deadline: Option<Instant>) -> io::Result<usize> {
+    if deadline.is_some() {
+        wait(descriptor, deadline)?;
+    }
+    match nix::unistd::write(descriptor, bytes) {
+        Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+        Err(Errno::EINTR) => Ok(0),
+        Err(Errno::EAGAIN) => wait(descriptor, deadline).map(|()| 0),
+        written => Ok(written?),
+    }
 }
 
 /// Waits until the descriptor takes bytes, or has an error that the next write will tell.
@@ -105,10 +126,13 @@ mod tests {
 
     #[test]
     fn a_deadline_ends_the_waiting() {
-        let (_reader, writer) = io::pipe().unwrap();
+        let (mut reader, writer) = io::pipe().unwrap();
         let deadline = Instant::now() + Duration::from_millis(20);
         fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
         let error = write_all(writer.as_fd(), &vec![b'x'; 1 << 20], Some(deadline)).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        let mut taken = vec![0; error.written];
+        assert_eq!(error.error.kind(), io::ErrorKind::TimedOut);
+        reader.read_exact(&mut taken).unwrap();
+        assert!(error.written > 0 && taken.iter().all(|byte| *byte == b'x'));
     }
 }

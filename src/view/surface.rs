@@ -73,10 +73,10 @@ impl<O: Output> Surface<O> {
         }
     }
 
-    /// Passes the child's bytes on.
+    /// Passes the child's bytes on. Whether what is ours can be written too is of no matter to it.
     pub fn child(&mut self, stream: Stream, bytes: &[u8], size: Option<Size>) -> io::Result<()> {
         self.passed = 0;
-        self.fit(size)?;
+        let _ = self.fit(size);
         self.touched = true;
         if self.own.is_empty() {
             return self.pass(stream, bytes, size);
@@ -84,7 +84,7 @@ impl<O: Output> Surface<O> {
         let (line, rest) = bytes.split_at_checked(end_of_line(bytes)).unwrap_or((bytes, &[]));
         self.pass(stream, line, size)?;
         if !rest.is_empty() || self.scanner.line == Line::Fresh {
-            self.print_waiting()?;
+            let _ = self.print_waiting();
         }
         self.pass(stream, rest, size)
     }
@@ -115,7 +115,7 @@ impl<O: Output> Surface<O> {
         }
         let bytes = self.screen.draw(size, &lines);
         (self.drawn, self.touched, self.waited) = (lines, false, 0);
-        self.output.put(Stream::Stderr, bytes.as_bytes())
+        Ok(self.output.put(Stream::Stderr, bytes.as_bytes())?)
     }
 
     /// Takes the table away until [`Surface::resume`].
@@ -126,7 +126,7 @@ impl<O: Output> Surface<O> {
         match (self.owner, size) {
             (Owner::Both, Some(size)) => {
                 let bytes = self.screen.erase(size);
-                self.output.put(Stream::Stderr, bytes.as_bytes())
+                Ok(self.output.put(Stream::Stderr, bytes.as_bytes())?)
             }
             _ => Ok(()), // there is none, or it is on the screen behind
         }
@@ -159,7 +159,7 @@ impl<O: Output> Surface<O> {
                     && self.scanner.is_at_rest() =>
             {
                 let bytes = self.screen.erase(size);
-                self.output.put(Stream::Stderr, bytes.as_bytes())
+                Ok(self.output.put(Stream::Stderr, bytes.as_bytes())?)
             }
             _ => Ok(()),
         }
@@ -174,11 +174,12 @@ impl<O: Output> Surface<O> {
             };
             let (used, act) = self.scanner.scan(bytes, rows);
             let (passed, rest) = bytes.split_at_checked(used).unwrap_or((bytes, &[]));
-            self.output.put(stream, passed)?;
-            self.passed += used;
+            let put = self.output.put(stream, passed);
+            self.passed += put.as_ref().map_or_else(|unwritten| unwritten.written, |()| used);
+            put?;
             if let Some(act) = act {
                 let answer = self.answer(act, size.unwrap_or(NOWHERE));
-                self.output.put(Stream::Stderr, answer.as_bytes())?;
+                let _ = self.output.put(Stream::Stderr, answer.as_bytes());
             }
             bytes = rest;
         }
@@ -234,7 +235,7 @@ impl<O: Output> Surface<O> {
         }
         self.scanner.scan(text.as_bytes(), u16::MAX);
         self.touched = true;
-        self.output.put(Stream::Stderr, text.as_bytes())
+        Ok(self.output.put(Stream::Stderr, text.as_bytes())?)
     }
 
     /// A sequence that the child did not finish would swallow what follows.
@@ -243,7 +244,7 @@ impl<O: Output> Surface<O> {
             return Ok(());
         }
         self.scanner.scan(CANCEL, u16::MAX);
-        self.output.put(Stream::Stderr, CANCEL)
+        Ok(self.output.put(Stream::Stderr, CANCEL)?)
     }
 }
 

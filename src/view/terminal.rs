@@ -15,7 +15,7 @@ use terminal_size::terminal_size_of;
 
 use super::Live;
 use super::frame::frame;
-use super::output::{Descriptors, Output, Stream, write_all};
+use super::output::{Descriptors, Output, Stream, Unwritten, write_all};
 use super::screen::Size;
 use super::surface::Surface;
 use crate::model::Report;
@@ -64,7 +64,7 @@ impl Terminal {
     ///
     /// # Errors
     /// The descriptor's.
-    pub fn write_child(&self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+    pub fn write_child(&self, stream: Stream, bytes: &[u8]) -> Result<(), Unwritten> {
         match (&self.apart, stream) {
             (Some(stdout), Stream::Stdout) => write_all(stdout.as_fd(), bytes, None),
             _ => self.write_beside_the_table(stream, bytes),
@@ -72,13 +72,13 @@ impl Terminal {
     }
 
     /// A panic there costs the table; the child's bytes go on, those that were not written first.
-    fn write_beside_the_table(&self, stream: Stream, bytes: &[u8]) -> io::Result<()> {
+    fn write_beside_the_table(&self, stream: Stream, bytes: &[u8]) -> Result<(), Unwritten> {
         let mut surface = self.lock();
         let mut rest = bytes;
         if !self.is_broken.load(Ordering::Relaxed) {
             let size = self.size();
             match panic::catch_unwind(AssertUnwindSafe(|| surface.child(stream, bytes, size))) {
-                Ok(written) => return written,
+                Ok(result) => return result.map_err(|error| Unwritten { written: surface.passed, error }),
                 Err(_) => {
                     self.is_broken.store(true, Ordering::Relaxed);
                     let _ = surface.pause(size);
@@ -86,7 +86,9 @@ impl Terminal {
                 }
             }
         }
-        surface.output.put(stream, rest)
+        let before = bytes.len() - rest.len();
+        let added = |unwritten: Unwritten| Unwritten { written: before + unwritten.written, ..unwritten };
+        surface.output.put(stream, rest).map_err(added)
     }
 
     /// Prints whole lines of effllm's own on standard error, behind the line that the child is

@@ -124,6 +124,92 @@ fn calls_that_never_return_hold_up_neither_the_start_nor_the_end() {
     }
 }
 
+/// A library of these lines of C, in the place of NVML.
+fn library(source: &str) -> Shell {
+    let mut shell = Shell::new();
+    shell.write("nvml.c", source);
+    let compiled = shell.command(["cc", "-shared", "-fPIC", "-o", "nvml.so", "nvml.c"]).done();
+    assert_eq!(compiled.code(), Some(0), "{}", compiled.stderr());
+    shell.set("EFFLLM_NVML_LIB", shell.path("nvml.so"));
+    shell
+}
+
+#[test]
+fn a_library_that_hangs_while_it_is_loaded_costs_the_gpu_figures() {
+    let shell = library(
+        "#include <unistd.h>\n__attribute__((constructor)) static void load(void) { for (;;) pause(); }",
+    );
+    with_fault(&shell, 0.3, "--series series.csv --openmetrics metrics.prom");
+    assert_eq!(shell.report().why_null("amu_gb"), "NVML did not answer within 2 s");
+    assert!(shell.report().number("host.processes_max") > 0.0, "{:#}", shell.report().at("host"));
+    assert!(shell.read("series.csv").contains(",host,"), "{}", shell.read("series.csv"));
+    assert!(shell.read("metrics.prom").contains("effllm_running 0"));
+
+    // More than a pipe holds; and the log is read.
+    let done = shell.effllm(["run", "-q", "--", "seq", "100000"]).done();
+    assert_eq!((done.code(), done.stdout.len()), (Some(0), 588_895));
+    assert_eq!(shell.report().number("log.bytes"), 588_895.0);
+
+    let session = shell.run("-o ended.json", "echo ready; while :; do sleep 0.05; done").start();
+    session.wait_for("ready");
+    session.send(Signal::SIGTERM);
+    assert_eq!(session.wait().signal(), Some(Signal::SIGTERM as i32));
+    assert!(shell.exists("ended.json"));
+
+    assert_eq!(shell.effllm(["run", "-q", "--", "no-such-command"]).done().code(), Some(127));
+    let pid = std::process::id().to_string();
+    let done = shell.effllm(["monitor", "-q", "--pid", &pid, "--duration", "0.2"]).done();
+    assert_eq!(done.code(), Some(0), "{}", done.stderr());
+}
+
+#[test]
+fn what_is_no_library_by_its_kind_is_not_opened() {
+    let mut shell = Shell::new();
+    nix::unistd::mkfifo(&shell.path("pipe"), nix::sys::stat::Mode::S_IRWXU).expect("a named pipe");
+    shell.set("EFFLLM_NVML_LIB", shell.path("pipe"));
+    with_fault(&shell, 0.0, "");
+    assert!(shell.report().why_null("amu_gb").ends_with("pipe is no regular file"));
+}
+
+#[test]
+fn a_number_of_gpus_that_cannot_be_is_none() {
+    let shell = library(
+        "int nvmlInit_v2(void) { return 0; }\n\
+         int nvmlDeviceGetCount_v2(unsigned *count) { *count = -1; return 0; }",
+    );
+    with_fault(&shell, 0.0, "");
+    assert!(shell.report().why_null("amu_gb").contains("4294967295 GPUs"));
+}
+
+#[test]
+fn gaps_in_the_readings_are_one_warning_that_names_the_gpus() {
+    let shell = machine(
+        "gpu = [{ count = 4 }]
+         [[fault]]
+         call = '*'
+         gpu = 1
+         from_s = 1.0
+         return = 'GPU_IS_LOST'
+         [[fault]]
+         call = 'nvmlDeviceGetPowerUsage'
+         gpu = 2
+         from_s = 1.0
+         return = 'UNKNOWN'",
+    );
+    with_fault(&shell, 6.0, "");
+    let report = shell.report();
+    let warnings = report.warnings();
+    let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
+    let gaps: Vec<_> = warning
+        .strip_prefix("readings cover only a part of the time: ")
+        .expect("the warning of the gaps")
+        .split("; ")
+        .collect();
+    let [lost, silent] = gaps.as_slice() else { panic!("{gaps:?}") };
+    assert!(lost.starts_with("GPU 1 ") && lost.contains(" % – NVML: the GPU is lost"), "{lost}");
+    assert!(silent.starts_with("GPU 2 power ") && silent.contains("(nvmlDeviceGetPowerUsage)"), "{silent}");
+}
+
 #[test]
 fn counters_that_fall_or_jump_and_values_that_cannot_be_are_left_out() {
     let shell = machine(

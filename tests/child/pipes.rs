@@ -2,12 +2,16 @@
 
 use std::fs;
 use std::io::Read;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
+use nix::fcntl::OFlag;
 use nix::libc;
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 
 use crate::screen::Screen;
 use crate::shell::{Report, Shell, until};
@@ -158,11 +162,159 @@ fn a_full_disk_at_the_report_costs_neither_the_report_nor_the_exit_status() {
     );
 }
 
+/// What a run tells of output that was lost: when it began, and in the end how much it was.
+#[track_caller]
+fn assert_loss(report: &Report, why: &str, bytes: u64) {
+    let begun =
+        format!("standard output cannot be written to, and what the command prints is lost meanwhile: {why}");
+    let missing = format!("{bytes} bytes that the command printed are missing from standard output");
+    let warnings = report.warnings();
+    assert!(warnings.len() == 2 && warnings[0].starts_with(&begun) && warnings[1] == missing, "{warnings:?}");
+}
+
 #[test]
-fn output_that_cannot_be_written_fails_in_the_command() {
+fn output_that_a_full_disk_does_not_take_is_lost_and_told() {
     let shell = Shell::new();
-    let done = shell.sh("$effllm run -q -- sh -c 'seq 100000; echo $? >&2' >/dev/full").done();
-    assert_eq!(done.code(), Some(0));
-    // Without effllm it would be told of the full device; through a pipe, of the broken pipe.
-    assert_ne!(done.stderr().trim(), "0");
+    let done = shell.sh("$effllm run -q -- sh -c 'seq 100000; echo $? >&2; exit 3' >/dev/full").done();
+    assert_eq!(done.code(), Some(3));
+    let stderr = done.stderr();
+    let mut lines: Vec<_> = stderr.lines().collect();
+    lines.sort_unstable();
+    assert!(
+        lines.len() == 2 && lines[0] == "0" && lines[1].starts_with("effllm: standard output cannot be"),
+        "{stderr}"
+    );
+    assert_loss(&shell.report(), "No space left on device", 588_895);
+    // Read all the same, with what went to standard error.
+    assert_eq!(shell.report().number("log.bytes"), 588_897.0);
+}
+
+#[test]
+fn output_goes_on_when_there_is_room_again_and_nothing_is_doubled() {
+    for disposition in [libc::SIG_IGN, libc::SIG_DFL] {
+        let shell = Shell::new();
+        let script = "seq 100000; touch full; until [ -e room ]; do sleep 0.02; done; echo more; exit 4";
+        let out = fs::File::options().append(true).create(true).open(shell.path("out")).expect("a file");
+        let mut call = shell.run("", script);
+        call.command.stdin(Stdio::null()).stdout(out).stderr(Stdio::null());
+        // A limit on the size of files stands for the disk; the report is smaller.
+        // SAFETY: sets a limit and a disposition of the process that is about to be executed.
+        unsafe {
+            call.command.pre_exec(move || {
+                let limit = libc::rlimit { rlim_cur: 100_000, rlim_max: 100_000 };
+                libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit);
+                libc::signal(libc::SIGXFSZ, disposition);
+                Ok(())
+            })
+        };
+        let session = call.start_as_it_is();
+        until("all to be printed", || shell.exists("full"));
+        let first = shell.read("out");
+        fs::File::options().write(true).open(shell.path("out")).expect("a file").set_len(0).expect("room");
+        shell.write("room", "");
+        assert_eq!(session.wait().code(), Some(4));
+        let all: String = (1..=100_000).map(|i| format!("{i}\n")).chain(["more\n".to_owned()]).collect();
+        let rest = shell.read("out");
+        assert_eq!(first.len(), 100_000);
+        assert!(
+            all.starts_with(&first)
+                && all.ends_with(&rest)
+                && rest.ends_with("\nmore\n") | (rest == "more\n")
+        );
+        assert_loss(&shell.report(), "File too large", (all.len() - first.len() - rest.len()) as u64);
+    }
+}
+
+#[test]
+fn a_terminal_that_has_hung_up_costs_the_command_nothing_but_its_output() {
+    let shell = Shell::new();
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let master = posix_openpt(flags).expect("a terminal");
+    grantpt(&master).and_then(|()| unlockpt(&master)).expect("it is ours");
+    let name = ptsname_r(&master).expect("it has a name");
+    let mut side = fs::File::options();
+    let side = side.read(true).write(true).custom_flags(libc::O_NOCTTY).open(name).expect("its other side");
+    let script = "echo seen; until [ -e gone ]; do sleep 0.02; done; echo unseen; echo over >over; exit 4";
+    let mut call = shell.run("", script);
+    call.command.stdin(Stdio::null()).stdout(side).stderr(Stdio::null());
+    let session = call.start_as_it_is();
+    let mut master = fs::File::from(OwnedFd::from(master));
+    master.read_exact(&mut [0; 6]).expect("what was printed"); // with the carriage return
+    drop(master);
+    shell.write("gone", "");
+    assert_eq!(session.wait().code(), Some(4));
+    assert!(shell.exists("over"));
+    assert_loss(&shell.report(), "Input/output error", "unseen\n".len() as u64);
+}
+
+#[test]
+fn an_error_that_cannot_be_told_does_not_change_the_exit_status() {
+    let shell = Shell::new();
+    for (arguments, code) in
+        [("run -q -- no-such-command", 127), ("run -o no/such/folder -- true", 2), ("run --no-such", 2)]
+    {
+        for to in [">/dev/full 2>&1", ">&- 2>&-", "2>&1 | true"] {
+            let script = format!("($effllm {arguments}; echo $? >code) {to}");
+            shell.sh(&script).done();
+            assert_eq!(shell.read("code").trim(), code.to_string(), "{script}");
+        }
+    }
+}
+
+#[test]
+fn where_descriptors_are_short_the_command_takes_the_place_of_effllm() {
+    let shell = Shell::new();
+    let done = shell.sh("ulimit -n 8; exec $effllm run -q -- sh -c 'echo out; exit 3'").done();
+    assert_eq!((done.code(), done.stdout().as_str()), (Some(3), "out\n"), "{}", done.stderr());
+    assert!(
+        done.stderr().starts_with("effllm: the command takes effllm's place and nothing is measured"),
+        "{}",
+        done.stderr()
+    );
+    // Who waits for a verdict or a report is not to take this for one.
+    for options in ["--require 'al < 1'", "-o -"] {
+        let done = shell.sh(&format!("ulimit -n 8; exec $effllm run -q {options} -- echo out")).done();
+        assert_eq!((done.code(), done.stdout().as_str()), (Some(125), ""), "{}", done.stderr());
+        assert!(done.stderr().contains("Too many open files"), "{}", done.stderr());
+    }
+}
+
+#[test]
+fn where_processes_are_short_measurements_are_lost_and_no_output() {
+    // The limit is the user's, and the superuser has none: another one is needed, whom nobody else is.
+    let user = 2_000_000 + std::process::id();
+    let shell = Shell::new();
+    for folder in [".", "home"] {
+        fs::set_permissions(shell.path(folder), fs::Permissions::from_mode(0o777)).expect("a folder");
+    }
+    let call = |arguments: &[&str], most: u64| {
+        let mut call = shell.effllm(arguments);
+        // SAFETY: sets a limit and the user of the process that is about to be executed.
+        unsafe {
+            call.command.pre_exec(move || {
+                let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+                libc::setrlimit(libc::RLIMIT_NPROC, &raw const limit);
+                nix::unistd::setgid(user.into())?;
+                nix::unistd::setuid(user.into())?;
+                Ok(())
+            })
+        };
+        call
+    };
+    if !nix::unistd::geteuid().is_root() {
+        return eprintln!("not tested: it takes the superuser to be another user");
+    }
+    for most in 1..=10 {
+        let done = call(&["run", "-q", "--gpus", "none", "--", "seq", "30000"], most).done();
+        let stderr = done.stderr();
+        assert_eq!((done.code(), done.stdout.len()), (Some(0), 168_894), "{most}: {stderr}");
+        assert_eq!(most < 5, !stderr.is_empty(), "{most}: {stderr}");
+        if most > 1 {
+            let report = shell.report();
+            assert_eq!(report.at("command.exit.code"), 0);
+            assert_eq!(report.warnings().len(), usize::from(most < 5), "{:?}", report.warnings());
+            assert!(most > 4 || report.why_null("al_seconds").contains("no threads"));
+            fs::remove_file(shell.path("effllm-report.json")).expect("a report");
+        }
+    }
 }

@@ -443,6 +443,19 @@ fn with_metrics_disabled_effllm_becomes_the_command() {
 }
 
 #[test]
+fn with_metrics_disabled_a_gate_is_told_that_it_is_not_judged() {
+    let mut shell = Shell::new();
+    shell.set("EFFICIENTLLM_METRICS_ENABLED", "false");
+    let told = "effllm: warning: nothing is measured with EFFICIENTLLM_METRICS_ENABLED=false, so what is \
+                required is not judged\n  unset the variable where a gate is to fail\n";
+    let by_flag = shell.run("--require 'al < 1'", "exit 3").done();
+    assert_eq!((by_flag.code(), by_flag.stderr().as_str()), (Some(3), told));
+    shell.write("effllm.toml", "[gate]\nrequire = 'al < 1'\n");
+    assert_eq!(shell.run("", "true").done().stderr(), told);
+    assert_eq!(shell.run("-q", "true").done().stderr(), "");
+}
+
+#[test]
 fn with_metrics_disabled_a_command_that_is_not_there_is_still_told() {
     let mut shell = Shell::new();
     shell.set("EFFICIENTLLM_METRICS_ENABLED", "false");

@@ -27,12 +27,19 @@ pub struct Gpu<'library> {
     last: [Option<Failure>; QUANTITIES.len()],
 }
 
+/// More than any machine has.
+const MOST_GPUS: u32 = 4096;
+
 impl Library {
     /// Loads and initialises the library at `path`, or the system's (nvmlInit_v2).
     ///
     /// # Errors
     /// Why there is no NVML, in one line.
     pub fn open(path: Option<&Path>) -> Result<Self, String> {
+        // Opening a pipe would wait for its other end, and a device may do anything.
+        if let Some(path) = path.filter(|path| path.metadata().is_ok_and(|found| !found.is_file())) {
+            return Err(format!("{} is no regular file", path.display()));
+        }
         let mut builder = Nvml::builder();
         if let Some(path) = path {
             builder.lib_path(path.as_os_str());
@@ -57,9 +64,13 @@ impl Library {
     /// How many GPUs there are (nvmlDeviceGetCount_v2).
     ///
     /// # Errors
-    /// NVML cannot say.
+    /// NVML cannot say, or what it says cannot be.
     pub fn count(&self) -> Result<u32, String> {
-        self.0.device_count().map_err(|error| failure("nvmlDeviceGetCount_v2")(error).reason)
+        let count = self.0.device_count().map_err(|error| failure("nvmlDeviceGetCount_v2")(error).reason)?;
+        if count > MOST_GPUS {
+            return Err(format!("nvmlDeviceGetCount_v2: {count} GPUs cannot be"));
+        }
+        Ok(count)
     }
 
     /// The GPU with this index; `None` for one that this user may not see.

@@ -4,6 +4,7 @@ use std::num::NonZeroU16;
 
 use proptest::prelude::*;
 
+use super::super::output::Unwritten;
 use super::*;
 
 /// A terminal behind a line discipline that turns newlines into CR LF, as every terminal has.
@@ -13,7 +14,7 @@ struct Fake {
 }
 
 impl Output for Fake {
-    fn put(&mut self, _: Stream, bytes: &[u8]) -> io::Result<()> {
+    fn put(&mut self, _: Stream, bytes: &[u8]) -> Result<(), Unwritten> {
         self.writes += usize::from(!bytes.is_empty());
         let mut before = 0;
         for byte in bytes {
