@@ -448,11 +448,16 @@ fn with_metrics_disabled_a_gate_is_told_that_it_is_not_judged() {
     shell.set("EFFICIENTLLM_METRICS_ENABLED", "false");
     let told = "effllm: warning: nothing is measured with EFFICIENTLLM_METRICS_ENABLED=false, so what is \
                 required is not judged\n  unset the variable where a gate is to fail\n";
-    let by_flag = shell.run("--require 'al < 1'", "exit 3").done();
-    assert_eq!((by_flag.code(), by_flag.stderr().as_str()), (Some(3), told));
+    let run = |options: &[&str], script| {
+        let command = ["--", "sh", "-c", script];
+        let done = shell.effllm(["run"].iter().chain(options).chain(&command)).done();
+        (done.code(), done.stderr())
+    };
+    assert_eq!(run(&["--require=al<1"], "exit 3"), (Some(3), told.to_owned()));
+    assert_eq!(run(&["--warn=al<1"], "exit 3"), (Some(3), String::new()));
     shell.write("effllm.toml", "[gate]\nrequire = 'al < 1'\n");
-    assert_eq!(shell.run("", "true").done().stderr(), told);
-    assert_eq!(shell.run("-q", "true").done().stderr(), "");
+    assert_eq!(run(&[], "true"), (Some(0), told.to_owned()));
+    assert_eq!(run(&["-q"], "true"), (Some(0), String::new()));
 }
 
 #[test]
