@@ -52,7 +52,7 @@ impl Divergence {
     pub fn goes_on(&self) -> Option<String> {
         let iteration =
             self.since?.map_or(String::new(), |iteration| format!(" from iteration {iteration} on"));
-        Some(format!("the log states a loss that is no number (NaN or infinite){iteration}"))
+        Some(format!("the log states a loss that is no number (nan or infinite){iteration}"))
     }
 
     /// What the reader of the report must know of it.
@@ -65,7 +65,7 @@ impl Divergence {
         };
         let at_times = || {
             format!(
-                "the log states a loss that is no number (NaN or infinite) {times}, and numbers after that"
+                "the log states a loss that is no number (nan or infinite) {times}, and numbers after that"
             )
         };
         diverged.or_else(|| Some(at_times()))
@@ -192,7 +192,7 @@ impl Progression {
 
     /// Takes in a record.
     pub fn record(&mut self, record: &Progress, sizes: &Sizes) {
-        self.loss = record.loss.or(self.loss.filter(|_| !record.diverged));
+        self.loss = record.loss.or(self.loss).filter(|_| !record.diverged);
         self.divergence.record(record);
         self.total_iterations = record.total_iterations.or(self.total_iterations);
         self.global_batch_size = batch_of(record).or(self.global_batch_size);

@@ -247,7 +247,7 @@ fn a_loss_that_is_no_number_is_told_and_not_denied() {
     };
     let nanogpt = |i, loss: &str| format!("iter {i}: loss {loss}, time 10.50ms, mfu 40.00%\n");
     let told = |from: u32| {
-        format!("the log states a loss that is no number (NaN or infinite) from iteration {from} on")
+        format!("the log states a loss that is no number (nan or infinite) from iteration {from} on")
     };
     let page = |report: &Value| Files::of(&[("a.json", report)]).text("html");
 
@@ -271,8 +271,15 @@ fn a_loss_that_is_no_number_is_told_and_not_denied() {
         (&at_times["iterations"]["loss_last"], &at_times["unavailable"]["iterations.loss_last"]),
         (&json!(2.4), &Value::Null)
     );
-    let once = "the log states a loss that is no number (NaN or infinite) once, and numbers after that";
+    let once = "the log states a loss that is no number (nan or infinite) once, and numbers after that";
     assert_eq!(at_times["warnings"], json!([once]));
+
+    let twice = "iter 1: loss 2.5, time 10.50ms, mfu 40.00%\niter 2: loss 2.5, time 10.50ms, mfu 40.00%\n";
+    let both = logged(&|i, loss| twice.to_owned() + &nanogpt(i + 1, loss), &["nan"]);
+    assert_eq!(
+        (&both["iterations"]["loss_last"], &both["warnings"][0]),
+        (&Value::Null, &json!(told(2) + ": the training has diverged"))
+    );
 
     let silent = logged(&megatron, &["|"]);
     assert_eq!(silent["warnings"], json!([]));
