@@ -94,14 +94,19 @@ impl Ending {
     pub fn imitate(self) -> ! {
         let _ = io::stdout().flush();
         if let Self::Killed(number) = self {
-            // A core file of effllm's would say nothing of the command.
-            let _ = set_dumpable(false);
-            raise_by_default(number);
+            die_by(number);
         }
         // SAFETY: _exit only ends the process. It runs no exit handlers on purpose: a driver's
         // could wait for ever for a thread of ours that its own library holds.
         unsafe { libc::_exit(i32::from(self.shell_status())) }
     }
+}
+
+/// Ends effllm by a signal; returns if it is one that ends nothing.
+pub fn die_by(number: i32) {
+    // A core file of effllm's would say nothing of the command.
+    let _ = set_dumpable(false);
+    raise_by_default(number);
 }
 
 /// Stops effllm as the command was stopped, so that a shell sees it; returns when it goes on.

@@ -7,6 +7,7 @@ pub mod signals;
 pub mod spawn;
 
 pub use ending::{Change, Ending, changes, stop_like};
+pub use inherited::is_ignored;
 pub use pty::{Pty, fit};
 pub use signals::{Action, Arrival, Origin, Policy, Signals, TakenSignal};
 pub use spawn::{Child, Output, StdioMode, Stream, Wiring, exec, spawn};

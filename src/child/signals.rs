@@ -5,13 +5,18 @@
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::str::FromStr;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Sender, bounded};
 
 use nix::libc::{self, c_int};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
 use nix::unistd::{Pid, getpid, getsid};
 
+use super::ending::{die_by, stop_like};
+use super::inherited::is_ignored;
 use crate::error::Error;
 
 /// Who sent a signal.
@@ -76,6 +81,12 @@ const TAKEN: [Signal; 21] = [
 fn taken() -> impl Iterator<Item = c_int> {
     TAKEN.into_iter().map(|signal| signal as c_int).chain(libc::SIGRTMIN()..=libc::SIGRTMAX())
 }
+
+/// Those by which a user ends or stops effllm itself, while there is no command to have them.
+const USERS: [c_int; 5] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGTSTP];
+/// How long effllm goes on after one of them when the command has ended: what ends a whole job comes
+/// to the command first, and the report is still to be written.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// So many Ctrl-C within [`IMPATIENCE`] end the command's whole tree.
 const INTERRUPTS: usize = 3;
@@ -245,10 +256,49 @@ impl Signals {
         let failed = |error| Error::failed(format!("cannot take signals: {error}"));
         let mut original_mask = SigSet::empty();
         let taken = set(taken());
+        if is_ignored(libc::SIGCHLD) {
+            // The kernel would reap the command itself, and tell nobody.
+            // SAFETY: the default disposition runs no code.
+            unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+        }
         pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&taken), Some(&mut original_mask)).map_err(failed)?;
         let fd =
             SignalFd::with_flags(&taken, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(failed)?;
         Ok(Self { fd, original_mask })
+    }
+
+    /// Gives all of them back: there will be no command.
+    pub fn give_back(&self) {
+        let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&self.original_mask), None);
+    }
+
+    /// Before there is a command: as long as the answer lives, what a user ends or stops a program
+    /// with does that to effllm, whatever it waits for.
+    pub fn obey(&self) -> Obedience {
+        let (alive, end) = bounded(0);
+        let obey = move || {
+            let _ = pthread_sigmask(SigmaskHow::SIG_UNBLOCK, Some(&set(USERS.into_iter())), None);
+            let _ = end.recv(); // an error: it is dropped
+        };
+        // Without a thread they wait for the command.
+        let thread = thread::Builder::new().name("effllm-signals".to_owned()).spawn(obey).ok();
+        Obedience { alive: Some(alive), thread }
+    }
+
+    /// From here on there is no command any more: such a signal ends effllm if it does not end soon
+    /// by itself, and a second one at once.
+    pub fn obey_soon(&self) {
+        let users = set(USERS.into_iter().filter(|signal| !is_ignored(*signal)));
+        let obey = move || {
+            loop {
+                match wait_for(&users, None) {
+                    Some(libc::SIGTSTP) => stop_like(libc::SIGTSTP),
+                    Some(signal) => die_by(wait_for(&users, Some(GRACE)).unwrap_or(signal)),
+                    None => {}
+                }
+            }
+        };
+        let _ = thread::Builder::new().name("effllm-signals".to_owned()).spawn(obey);
     }
 
     /// The mask that effllm was started with, which is the command's.
@@ -279,6 +329,29 @@ impl Signals {
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// effllm does what the user's signals say for as long as this lives.
+#[derive(Debug)]
+pub struct Obedience {
+    alive: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Obedience {
+    fn drop(&mut self) {
+        self.alive = None;
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// The next of these blocked signals; `None` if none comes in time.
+fn wait_for(signals: &SigSet, patience: Option<Duration>) -> Option<c_int> {
+    let patience = patience.map(nix::sys::time::TimeSpec::from);
+    let patience = patience.as_ref().map_or(std::ptr::null(), |time| std::ptr::from_ref(time.as_ref()));
+    // SAFETY: reads a set and a time that are there, and writes nothing.
+    let signal = unsafe { libc::sigtimedwait(signals.as_ref(), std::ptr::null_mut(), patience) };
+    (signal > 0).then_some(signal)
 }
 
 fn set(signals: impl Iterator<Item = c_int>) -> SigSet {

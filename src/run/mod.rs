@@ -42,9 +42,14 @@ use supervise::{Moment, Supervised};
 /// # Errors
 /// Only before the command has started; what fails later costs measurements and is a warning.
 pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
-    let mut gate = RunGate::prepare(&settings.gate)?;
     // Before the first thread: those that come later leave the signals alone.
     let signals = Signals::take()?;
+    run_with(&signals, settings, argv).inspect_err(|_| signals.give_back())
+}
+
+fn run_with(signals: &Signals, settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
+    let obedience = signals.obey();
+    let mut gate = RunGate::prepare(&settings.gate)?;
     let wiring = wiring::choose(settings.stdio, &settings.report)?;
     let is_read = !matches!(wiring, Wiring::Inherit { .. });
     let unbuffer = settings.unbuffer && is_read && context::python_unbuffered_is_unset();
@@ -64,8 +69,11 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let like = wiring::terminal(&wiring);
     let started = session.clock.now();
     session.recorder.lock().started(started, Timestamp::now().to_string());
-    let early = signals.all().map(Arrival::before_the_command).collect();
+    drop(obedience);
     let child = child::spawn(argv, wiring, signals.original_mask(), unbuffer)?;
+    // Whether one came before the fork or behind it cannot be told, and before it only effllm has got
+    // it. One that the command has got too finds it as it was executed: a second one does no more.
+    let early = signals.all().map(Arrival::before_the_command).collect();
     let (mut keyboard, slave) = match (child.pty, like) {
         (Some(pty), Some(like)) => (Keyboard::new(like, pty.master).ok(), Some(pty.slave)),
         _ => (None, None),
@@ -80,7 +88,7 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let pumps = pump::start(child.outputs, sink, session.clock, feed);
 
     let supervised = Supervised {
-        signals: &signals,
+        signals,
         early,
         pid: child.pid,
         policy: Policy::new(settings.not_forwarded, keyboard.is_some()),
@@ -109,8 +117,9 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     if let Some(keyboard) = &mut keyboard {
         keyboard.release_keys();
     }
-    let is_drained = pumps.drain(|| supervise::interrupted(&signals));
+    let is_drained = pumps.drain(|| supervise::interrupted(signals));
     drop(keyboard);
+    signals.obey_soon();
     guarded(|| {
         if !is_drained {
             session

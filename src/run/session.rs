@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use crossbeam_channel::bounded;
+
 use super::announce::Announcer;
 use super::context::Environment;
 use super::follow::{self, Follower, LogFeed};
@@ -31,6 +33,8 @@ use crate::view::{self, Live, Terminal, Ticker};
 const NVML_PATIENCE: Duration = Duration::from_millis(400);
 /// How long it waits for the last look at the process tree.
 const HOST_PATIENCE: Duration = Duration::from_millis(50);
+/// How long its last words wait for a stderr that takes nothing (Ctrl-S, a reader that has stopped).
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A run that is measured.
 pub struct Session {
@@ -192,15 +196,32 @@ impl Session {
         let mut report = self.recorder.lock().report(ended);
         let verdict = judge(&mut report);
         self.begun = None;
-        let is_free = self.terminal.finish().is_ok();
-        let written = self.report_file.finish(&report);
-        if is_free && !self.quiet {
-            let _ = self.terminal.print(&closing(&report, written));
+        let _ = self.terminal.finish(); // what it could not do, the last words wait for too
+        let (mut words, written) = match self.report_file.finish(&report) {
+            Ok(written) => (String::new(), written),
+            Err(lost) => (lost, None),
+        };
+        if !self.quiet {
+            words += &closing(&report, written);
         }
-        if is_free && !verdict.is_empty() {
-            let _ = self.terminal.print(&verdict);
+        words += &verdict;
+        if !words.is_empty() {
+            print_patiently(self.terminal.clone(), words);
         }
     }
+}
+
+/// Prints on stderr, which nobody may be reading any more: a thread can be left alone with that,
+/// whatever stderr is.
+fn print_patiently(terminal: Arc<Terminal>, words: String) {
+    let (alive, printed) = bounded::<()>(0);
+    let print = move || {
+        let _ = terminal.print(&words); // there is no other place to tell it
+        drop(alive);
+    };
+    // Without a thread there is no way to be sure of an end.
+    let _ = thread::Builder::new().name("effllm-last".to_owned()).spawn(print);
+    let _ = printed.recv_timeout(LAST_PATIENCE);
 }
 
 /// A step of effllm's own beside the command's: whatever happens in it, the rest goes on.
