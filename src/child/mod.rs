@@ -8,6 +8,6 @@ pub mod spawn;
 
 pub use ending::{Change, Ending, changes, stop_like};
 pub use inherited::is_ignored;
-pub use pty::{Pty, fit};
-pub use signals::{Action, Arrival, Origin, Policy, Signals, TakenSignal};
+pub use pty::{Pty, fit, is_ours};
+pub use signals::{Action, Arrival, Origin, Policy, Signals, TakenSignal, is_pending, stops_too};
 pub use spawn::{Child, Output, StdioMode, Stream, Wiring, exec, spawn};

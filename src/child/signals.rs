@@ -45,10 +45,14 @@ pub enum Action {
     Leave,
     /// End the command and everything that it started.
     KillTree,
+    /// Send it to the others of effllm's group, as the terminal would have done that a key was typed on.
+    Share,
     /// Stop the command, whose own terminal cannot: nobody in its session could let it go on.
     Stop,
-    /// Tell the command's own terminal of its new size.
+    /// Tell the command's own terminal of its new size, which tells the command.
     Resize,
+    /// The same, and forward it if the size is no new one.
+    ResizeOrForward,
 }
 
 /// The signals that effllm takes in the command's stead, besides the real-time ones: all that can be
@@ -128,7 +132,7 @@ fn action(signal: c_int, origin: Origin, interrupts: usize, kept: bool, apart: b
         (_, Origin::Own) => Action::Leave,
         (libc::SIGINT, Origin::Terminal | Origin::Key) if interrupts >= INTERRUPTS => Action::KillTree,
         (libc::SIGTSTP, Origin::Key) => Action::Stop,
-        (_, Origin::Key) => Action::Leave,
+        (_, Origin::Key) => Action::Share,
         // effllm has used the time that it may; the command's is counted by itself.
         (libc::SIGXCPU, Origin::Terminal) => Action::Leave,
         // Of a timer or a descriptor that was set before effllm was executed in the place of its command.
@@ -136,10 +140,32 @@ fn action(signal: c_int, origin: Origin, interrupts: usize, kept: bool, apart: b
             Action::Forward
         }
         (_, Origin::Terminal) if !apart => Action::Leave,
+        (libc::SIGWINCH, Origin::Process) if apart && !kept => Action::ResizeOrForward,
         (libc::SIGWINCH, _) if apart => Action::Resize,
         _ if kept => Action::Leave,
         (libc::SIGTSTP, _) if apart => Action::Stop,
         _ => Action::Forward,
+    }
+}
+
+/// Whether effllm stops too when a signal has stopped the command, so that a shell sees its job stop.
+/// Who has stopped the command alone lets it alone go on, and nobody effllm.
+///
+/// `asked`: effllm has been told to stop as well. `apart`: the command has a terminal of its own, where
+/// effllm itself stops it. `shell_waits`: effllm is the foreground job of a shell that will let it go on.
+pub fn stops_too(signal: c_int, asked: bool, apart: bool, shell_waits: bool) -> bool {
+    match signal {
+        libc::SIGSTOP => asked && apart,
+        _ => asked || shell_waits,
+    }
+}
+
+/// Whether a taken signal has come and was not read yet.
+pub fn is_pending(signal: c_int) -> bool {
+    // SAFETY: an all-zero set may be overwritten; it is only read if it has been.
+    unsafe {
+        let mut pending: libc::sigset_t = mem::zeroed();
+        libc::sigpending(&raw mut pending) == 0 && libc::sigismember(&raw const pending, signal) == 1
     }
 }
 
@@ -377,7 +403,7 @@ mod tests {
 
     #[test]
     fn what_a_signal_means() {
-        use Action::{Forward, KillTree, Leave, Look, Resize, Stop};
+        use Action::{Forward, KillTree, Leave, Look, Resize, ResizeOrForward, Share, Stop};
         use Origin::{HangUp, Key, Own, Process, Terminal};
         #[rustfmt::skip]
         let table = [
@@ -388,9 +414,10 @@ mod tests {
             (libc::SIGINT,   Terminal, 1, Leave,    Forward),
             (libc::SIGINT,   Terminal, 2, Leave,    Forward),
             (libc::SIGINT,   Terminal, 3, KillTree, KillTree),
-            (libc::SIGINT,   Key,      2, Leave,    Leave),
+            (libc::SIGINT,   Key,      2, Share,    Share),
             (libc::SIGINT,   Key,      3, KillTree, KillTree),
             (libc::SIGQUIT,  Terminal, 3, Leave,    Forward),
+            (libc::SIGQUIT,  Key,      3, Share,    Share),
             (libc::SIGQUIT,  Process,  0, Forward,  Forward),
             (libc::SIGTSTP,  Terminal, 0, Leave,    Stop),
             (libc::SIGTSTP,  Key,      0, Stop,     Stop),
@@ -405,7 +432,7 @@ mod tests {
             (libc::SIGUSR1,  Process,  0, Forward,  Forward),
             (libc::SIGUSR2,  Process,  0, Forward,  Forward),
             (libc::SIGWINCH, Terminal, 0, Leave,    Resize),
-            (libc::SIGWINCH, Process,  0, Forward,  Resize),
+            (libc::SIGWINCH, Process,  0, Forward,  ResizeOrForward),
             (libc::SIGABRT,  Process,  0, Forward,  Forward),
             (libc::SIGIO,    Process,  0, Forward,  Forward),
             (libc::SIGIO,    Terminal, 0, Forward,  Forward),
@@ -427,10 +454,33 @@ mod tests {
                 // What is kept from the command is kept, and the rest is as it was.
                 let kept = match (expected, origin) {
                     (Forward, _) | (Stop, Process | Terminal) => Leave,
+                    (ResizeOrForward, _) => Resize,
                     (other, _) => other,
                 };
                 assert_eq!(action(signal, origin, interrupts, true, is_apart), kept, "{what}, kept");
             }
+        }
+    }
+
+    #[test]
+    fn effllm_stops_with_its_command_where_somebody_will_let_both_go_on() {
+        #[rustfmt::skip]
+        let table = [
+            // signal,        asked, apart, a shell waits
+            (libc::SIGTSTP,   true,  false, true,  true),  // Ctrl-Z, and what forwards it
+            (libc::SIGTSTP,   true,  false, false, true),  // to the group of a script
+            (libc::SIGTSTP,   false, false, true,  true),  // an editor that stops itself
+            (libc::SIGTSTP,   false, false, false, false), // sent to the command alone
+            (libc::SIGTTOU,   false, false, true,  true),
+            (libc::SIGTTIN,   false, false, false, false),
+            (libc::SIGSTOP,   false, false, true,  false), // sent to the command alone
+            (libc::SIGSTOP,   true,  false, true,  false), // long after a SIGTSTP that it ignored
+            (libc::SIGSTOP,   true,  true,  false, true),  // effllm's own, for Ctrl-Z
+            (libc::SIGSTOP,   false, true,  true,  false), // sent to the command alone
+        ];
+        for (signal, asked, apart, shell_waits, expected) in table {
+            let what = format!("{signal}, asked: {asked}, apart: {apart}, a shell waits: {shell_waits}");
+            assert_eq!(stops_too(signal, asked, apart, shell_waits), expected, "{what}");
         }
     }
 

@@ -35,7 +35,7 @@ pub use monitor::{Subject, monitor};
 use context::Environment;
 use gate::RunGate;
 use session::{Session, guarded};
-use supervise::{Moment, Supervised};
+use supervise::{Moment, Stops, Supervised};
 
 /// Runs the command, and answers with how it ended once the report is written.
 ///
@@ -75,7 +75,7 @@ fn run_with(signals: &Signals, settings: Settings, argv: &[OsString]) -> Result<
     // it. One that the command has got too finds it as it was executed: a second one does no more.
     let early = signals.all().map(Arrival::before_the_command).collect();
     let (mut keyboard, slave) = match (child.pty, like) {
-        (Some(pty), Some(like)) => (Keyboard::new(like, pty.master).ok(), Some(pty.slave)),
+        (Some(pty), Some(like)) => (Some(Keyboard::new(like, pty.master)), Some(pty.slave)),
         _ => (None, None),
     };
     if let Some(keyboard) = &mut keyboard {
@@ -94,7 +94,7 @@ fn run_with(signals: &Signals, settings: Settings, argv: &[OsString]) -> Result<
         policy: Policy::new(settings.not_forwarded, keyboard.is_some()),
         kill_after: settings.kill_after,
         keyboard: keyboard.as_mut(),
-        has_resumed: false,
+        stops: Stops::default(),
     };
     let ending = supervised.until_it_ends(|moment| {
         guarded(|| match moment {

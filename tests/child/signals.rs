@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -201,22 +202,22 @@ fn a_report_is_there_as_soon_as_the_end_is_announced() {
 }
 
 #[test]
-fn time_in_which_both_were_stopped_counts_in_no_average() {
+fn time_in_which_the_command_was_stopped_counts_in_no_average() {
     let mut shell = Shell::new();
     // What is drawn while the command is stopped is not its own.
     shell.gpus("[[gpu]]\npower_watts = { steps = [[0, 100]] }\nenergy = false");
-    // The whole group, as a shell's `kill -TSTP %1` would.
     let script = "echo ready; until [ -e stop ]; do sleep 0.02; done";
     let session = shell.run("--interval 0.05", script).start();
     session.wait_for("ready");
-    let command = children(session.pid());
-    kill(command[0], Signal::SIGSTOP).expect("the command is there");
-    until("effllm to stop too", || state(session.pid()) == 'T');
+    // The command alone: effllm runs on, since nobody would let it go on.
+    let command = children(session.pid())[0];
+    kill(command, Signal::SIGSTOP).expect("the command is there");
+    until("it to stop", || state(command) == 'T');
     let begun = Instant::now();
     thread::sleep(Duration::from_millis(1200));
     let stopped = begun.elapsed().as_secs_f64();
-    kill(command[0], Signal::SIGCONT).expect("the command is there");
-    session.send(Signal::SIGCONT);
+    assert_ne!(state(session.pid()), 'T');
+    kill(command, Signal::SIGCONT).expect("the command is there");
     thread::sleep(Duration::from_millis(200));
     shell.write("stop", "");
     assert_eq!(session.wait().code(), Some(0));
@@ -233,7 +234,7 @@ fn children(pid: Pid) -> Vec<Pid> {
     listed.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect()
 }
 
-fn state(pid: Pid) -> char {
+pub fn state(pid: Pid) -> char {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(") ").next().and_then(|rest| rest.chars().next()).unwrap_or(' ')
 }
@@ -323,4 +324,28 @@ fn waits_in(pid: Pid, call: &str) -> bool {
     let number = if call == "open" { libc::SYS_openat } else { libc::SYS_write };
     let told = std::fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
     told.split(' ').next() == Some(&number.to_string())
+}
+
+#[test]
+fn a_whole_job_that_is_stopped_and_let_go_on_ends_well() {
+    let shell = Shell::new();
+    // A shell that starts no processes: they would not be let go on with it.
+    let script =
+        "mkfifo never; exec 3<>never; echo ready; until [ -e stop ]; do read -rt 0.05 -u 3; done; exit 0";
+    let mut call = shell.effllm(["run", "--quiet", "--", "bash", "-c", script]);
+    call.command.process_group(0);
+    let session = call.start();
+    session.wait_for("ready");
+    let (command, group) = (children(session.pid())[0], Pid::from_raw(-session.pid().as_raw()));
+    kill(group, Signal::SIGSTOP).expect("the job is there");
+    until("both to stop", || state(command) == 'T' && state(session.pid()) == 'T');
+    kill(group, Signal::SIGCONT).expect("the job is there");
+    until("both to go on", || state(command) != 'T' && state(session.pid()) != 'T');
+    // effllm alone is let go on: the command with it.
+    kill(group, Signal::SIGSTOP).expect("the job is there");
+    until("both to stop", || state(command) == 'T' && state(session.pid()) == 'T');
+    session.send(Signal::SIGCONT);
+    until("both to go on", || state(command) != 'T' && state(session.pid()) != 'T');
+    shell.write("stop", "");
+    assert_eq!(session.wait().code(), Some(0));
 }
