@@ -127,10 +127,14 @@ mod tests {
     fn a_living_tree_is_sampled_until_told_to_end() {
         let (send, events) = unbounded();
         let us = std::os::unix::process::parent_id();
-        let sampler =
-            HostSampler::start(Tree::Below(us), Duration::from_millis(5), Clock::new(), move |event| {
+        let sampler = HostSampler::start(
+            Tree::Below { root: us, strangers: Vec::new() },
+            Duration::from_millis(5),
+            Clock::new(),
+            move |event| {
                 let _ = send.send(event);
-            });
+            },
+        );
         let mut last_at = 0.0;
         for event in events.iter().take(3) {
             let Event::Host(sample) = event else { panic!("{event:?}") };

@@ -69,6 +69,7 @@ fn run_with(signals: &Signals, settings: Settings, argv: &[OsString]) -> Result<
     let like = wiring::terminal(&wiring);
     let started = session.clock.now();
     session.recorder.lock().started(started, Timestamp::now().to_string());
+    let tree = Tree::of_the_command();
     drop(obedience);
     let child = child::spawn(argv, wiring, signals.original_mask(), unbuffer)?;
     // Whether one came before the fork or behind it cannot be told, and before it only effllm has got
@@ -81,8 +82,9 @@ fn run_with(signals: &Signals, settings: Settings, argv: &[OsString]) -> Result<
     if let Some(keyboard) = &mut keyboard {
         keyboard.hold();
     }
-    session.begin(started, Some(Tree::Below(std::process::id())));
-    let fail_fast = gate.watch(session.clock, session.recorder.snapshot(session.clock), session.tell());
+    session.begin(started, Some(tree.clone()));
+    let fail_fast =
+        gate.watch(session.clock, tree.clone(), session.recorder.snapshot(session.clock), session.tell());
     let (feed, follower) = session.follow(settings.log.reader());
     let sink = |stream| sink(stream, &settings.report, &session.terminal);
     let pumps = pump::start(child.outputs, sink, session.clock, feed);
@@ -91,6 +93,7 @@ fn run_with(signals: &Signals, settings: Settings, argv: &[OsString]) -> Result<
         signals,
         early,
         pid: child.pid,
+        tree,
         policy: Policy::new(settings.not_forwarded, keyboard.is_some()),
         kill_after: settings.kill_after,
         keyboard: keyboard.as_mut(),

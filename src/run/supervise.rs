@@ -12,7 +12,7 @@ use nix::unistd::{Pid, getpgid, getpgrp, getppid, tcgetpgrp};
 use crate::child::{
     Action, Arrival, Change, Ending, Origin, Policy, Signals, changes, fit, is_pending, stop_like, stops_too,
 };
-use crate::host::descendants;
+use crate::host::Tree;
 use crate::view::{Key, Keyboard};
 
 /// Nobody tells a command that runs in the background of `fg`: SIGCONT comes only to one that stood.
@@ -35,6 +35,8 @@ pub struct Supervised<'a> {
     /// Those that came before there was a command.
     pub early: Vec<Arrival>,
     pub pid: Pid,
+    /// The command and all that it starts.
+    pub tree: Tree,
     pub policy: Policy,
     /// How long after a forwarded SIGTERM the whole tree is killed.
     pub kill_after: Option<Duration>,
@@ -75,7 +77,7 @@ impl Supervised<'_> {
             }
             self.wait(kill_at);
             if kill_at.is_some_and(|at| Instant::now() >= at) {
-                kill_tree(self.pid);
+                kill_tree(self.pid, &self.tree);
                 kill_at = None;
             }
             arrived = self.signals.all().collect();
@@ -106,7 +108,7 @@ impl Supervised<'_> {
                 }
                 return true;
             }
-            Action::KillTree => kill_tree(self.pid),
+            Action::KillTree => kill_tree(self.pid, &self.tree),
             Action::Share => self.share(signal),
             Action::Stop if origin != Origin::Key && minds_stopping(self.pid) => {
                 arrival.send_on(self.pid);
@@ -277,14 +279,14 @@ pub fn interrupted(signals: &Signals) -> bool {
 
 /// Kills the command and everything that it started, in whatever session it is. What is born meanwhile
 /// is found by a second look.
-fn kill_tree(command: Pid) {
+fn kill_tree(command: Pid, tree: &Tree) {
     // Without /proc there is nothing else to know it by.
     let _ = kill(command, Signal::SIGKILL);
     if getpgid(Some(command)) == Ok(command) {
         let _ = kill(Pid::from_raw(-command.as_raw()), Signal::SIGKILL);
     }
     for _ in 0..3 {
-        for process in descendants(std::process::id()) {
+        for process in tree.processes() {
             let _ = kill(Pid::from_raw(process.pid.cast_signed()), Signal::SIGKILL);
         }
     }

@@ -598,3 +598,24 @@ fn without_proc_three_interrupts_still_kill_the_command() {
         assert_eq!(session.wait().signal(), Some(libc::SIGKILL));
     }
 }
+
+#[test]
+fn what_ran_before_the_command_is_not_killed_with_it() {
+    let shell = Shell::new();
+    let screen = Screen::new(24, 80);
+    // Its parent becomes effllm. In a session of its own the end of this one means nothing to it.
+    let script = format!(
+        "setsid sh -c 'echo $$ >daemon; exec sleep 600' & exec {EFFLLM} run --quiet -- sh -c 'trap \"\" INT; echo ready; while :; do sleep 1; done'"
+    );
+    let session = screen.start(shell.command(["sh", "-c", &script]));
+    screen.wait_for("ready");
+    let daemon = pid_in(&shell, "daemon");
+    for _ in 0..3 {
+        screen.press("\x03");
+        thread::sleep(std::time::Duration::from_millis(100)); // one key, not three in one reading
+    }
+    assert_eq!(session.wait().signal(), Some(libc::SIGKILL));
+    let runs_on = state(daemon) == 'S';
+    let _ = kill(daemon, Signal::SIGKILL);
+    assert!(runs_on);
+}
