@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use nix::libc;
 
-/// What is not to be ignored in effllm as it was at its start, or the other way round: Rust ignores
+/// Signals that effllm may ignore though its caller did not, or the other way round: Rust ignores
 /// SIGPIPE, and who ignores SIGCHLD is not told of the command's end.
 const CHANGED: [libc::c_int; 2] = [libc::SIGPIPE, libc::SIGCHLD];
 /// Whether each of them was ignored.

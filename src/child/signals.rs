@@ -302,8 +302,9 @@ impl Signals {
     /// with does that to effllm, whatever it waits for.
     pub fn obey(&self) -> Obedience {
         let (alive, end) = bounded(0);
+        let users = self.users();
         let obey = move || {
-            let _ = pthread_sigmask(SigmaskHow::SIG_UNBLOCK, Some(&set(USERS.into_iter())), None);
+            let _ = pthread_sigmask(SigmaskHow::SIG_UNBLOCK, Some(&users), None);
             let _ = end.recv(); // an error: it is dropped
         };
         // Without a thread they wait for the command.
@@ -314,17 +315,27 @@ impl Signals {
     /// From here on there is no command any more: such a signal ends effllm if it does not end soon
     /// by itself, and a second one at once.
     pub fn obey_soon(&self) {
-        let users = set(USERS.into_iter().filter(|signal| !is_ignored(*signal)));
+        let users = self.users();
         let obey = move || {
             loop {
                 match wait_for(&users, None) {
                     Some(libc::SIGTSTP) => stop_like(libc::SIGTSTP),
-                    Some(signal) => die_by(wait_for(&users, Some(GRACE)).unwrap_or(signal)),
+                    Some(signal) => {
+                        let second = wait_for(&users, Some(GRACE)).filter(|second| *second != libc::SIGTSTP);
+                        die_by(second.unwrap_or(signal));
+                    }
                     None => {}
                 }
             }
         };
         let _ = thread::Builder::new().name("effllm-signals".to_owned()).spawn(obey);
+    }
+
+    /// Those by which a user ends or stops effllm, unless the caller has ignored or blocked them.
+    fn users(&self) -> SigSet {
+        // SAFETY: the set is a whole one, and is only read.
+        let is_blocked = |signal| unsafe { libc::sigismember(self.original_mask.as_ref(), signal) } == 1;
+        set(USERS.into_iter().filter(|signal| !is_ignored(*signal) && !is_blocked(*signal)))
     }
 
     /// The mask that effllm was started with, which is the command's.

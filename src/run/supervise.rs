@@ -203,7 +203,7 @@ impl Supervised<'_> {
                 let _ = kill(Pid::from_raw(-self.pid.as_raw()), Signal::SIGCONT);
             }
         }
-        self.stops.has_resumed = true;
+        self.stops.has_resumed = is_pending(libc::SIGCONT);
     }
 
     /// Waits for a signal, for something that was typed, or for the time to kill. An interruption is

@@ -42,7 +42,7 @@ pub struct Keyboard {
 pub enum Key {
     /// Ctrl-C, which the command gets too.
     Interrupt,
-    /// Ctrl-\\, which it gets too.
+    /// Ctrl-\, which it gets too.
     Quit,
     /// Ctrl-Z, which it does not.
     Suspend,

@@ -132,16 +132,16 @@ fn control_c_is_delivered_once() {
 }
 
 #[test]
-fn control_c_before_the_command_has_started_reaches_it() {
+fn control_c_before_the_command_has_started_keeps_it_from_that() {
     for options in ["", "--stdio pty"] {
         let mut shell = Shell::new();
         shell.gpus("[[fault]]\ncall = 'nvmlInit_v2'\ndelay_s = 1.5");
         let screen = Screen::new(24, 80);
         let session = screen.start(shell.run(options, "echo $$ >started; exec sleep 600"));
         until("effllm to take signals", || takes(session.pid(), Signal::SIGINT));
-        assert!(!shell.exists("started"));
         screen.press("\x03");
         assert_eq!(session.wait().signal(), Some(libc::SIGINT));
+        assert!(!shell.exists("started"));
     }
 }
 
