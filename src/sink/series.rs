@@ -244,7 +244,9 @@ mod tests {
         let mut written = Vec::new();
         let engine = "\x1b[2J\x7f\u{9b}\u{202e}\"é\n";
         let record = Progress { engine: Some(engine.to_owned()), at: Some(1.0), ..Progress::default() };
-        file.encoder(Clock::new(), 0.0).encode(Event::Progress(Box::new(record)), &mut written);
+        let started = Started::default();
+        started.set(0.0);
+        file.encoder(Clock::new(), started).encode(Event::Progress(Box::new(record)), &mut written);
         let line = String::from_utf8(written).expect("UTF-8");
         assert!(line.contains(r#""engine":"\u001b[2J\u007f\u009b\u202e\"é\n""#), "{line}");
         assert_eq!(serde_json::from_str::<Value>(&line).expect("JSON")["engine"], engine);
