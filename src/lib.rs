@@ -13,6 +13,7 @@
 //! - [`gate`]: what is required of a report, and how reports differ.
 //! - [`render`]: a report as text. [`view`]: the terminal while a command runs. [`sink`]: what else
 //!   is written then. [`replace`]: files that are whole at every moment.
+//! - [`apart`]: files that are named twice, where one would be lost.
 //! - [`ci`]: tells a gate's outcome wherever a CI looks for it.
 //! - [`settings`]: defaults, files, environment and flags become one `Settings`.
 //! - [`run`]: the main job. [`parse`]: its log half, on a log that exists. [`cli`]: one file a subcommand.
@@ -20,6 +21,7 @@
 // Those panic where nothing can be written.
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
+pub mod apart;
 pub mod child;
 pub mod ci;
 pub mod cli;

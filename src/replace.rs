@@ -95,6 +95,13 @@ fn target_of(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::from_raw_os_error(nix::libc::ELOOP))
 }
 
+/// Where [`replace`] puts a file, called by one name whatever the path is: absolute and without links.
+/// `None` where nothing can be put.
+pub fn place_of(path: &Path) -> Option<PathBuf> {
+    let target = target_of(path).ok()?;
+    Some(folder_of(&target).canonicalize().ok()?.join(target.file_name()?))
+}
+
 /// Refuses a path that leads, with any of its parts or by what a link in it leads to, through a link
 /// that must not be followed: one that somebody else has put into a folder in which everybody may, as
 /// into /tmp. It is the rule of proc_sys_fs(5), protected_symlinks, which not every kernel has on.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueHint};
 
 use super::{print, say};
+use crate::apart::Use;
 use crate::ci;
 use crate::error::{Error, FAILED, GATE};
 use crate::model::Report;
@@ -63,7 +64,7 @@ impl Gate {
         let layer = Layer { gate: self.gate, config: self.config, ..Layer::default() };
         let mut settings = Settings::resolve(layer)?;
         settings.gate.fail_fast = None; // there is no run to end
-        let (policy, files) = settings.gate.prepare()?;
+        let (policy, files) = settings.gate.prepare(vec![Use::read("REPORT", &file)])?;
         let policy = policy.ok_or_else(|| {
             Error::usage("nothing is required of the report")
                 .hint("--require EXPR requires something, as in --require 'al <= 1.3 s'")

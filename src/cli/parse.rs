@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::gate;
+use crate::apart::Use;
 use crate::error::Error;
 use crate::model::Report;
 use crate::parse::{self, Form, Request};
@@ -111,12 +112,13 @@ impl Parse {
             _ => Form::Summary,
         };
         let file = self.file.filter(|file| file != Path::new("-"));
+        let log = file.as_ref().map(|path| Use::read("FILE", path));
         let request = Request { file, follow: self.follow, form };
         if !form.is_of_a_report() {
             parse::parse(settings, &request, |_| {})?;
             return Ok(ExitCode::SUCCESS);
         }
-        let (policy, files) = settings.gate.prepare()?;
+        let (policy, files) = settings.gate.prepare(log.into_iter().collect())?;
         let judge = |report: &mut Report| {
             if let Some(policy) = policy {
                 policy.apply(report);

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::print;
+use crate::apart::{Use, keep_apart};
 use crate::error::Error;
 use crate::render;
 use crate::replace::{can_replace, is_stream, replace};
@@ -83,6 +84,8 @@ impl Report {
         let format = self.format.map_or_else(by_name, Ok)?;
         if let Some(path) = &output {
             can_replace(path).map_err(|why| cannot_write(Error::usage, path, why))?;
+            let read = self.reports.iter().map(|report| Use::read("REPORT", report));
+            keep_apart(&read.chain([Use::written("-o", path)]).collect::<Vec<_>>())?;
         }
         let text = rendered(format, &read_reports(&self.reports)?);
         let Some(path) = output else { return print(&text) };

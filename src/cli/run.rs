@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::say;
 use crate::child;
 use crate::error::Error;
 use crate::run;
@@ -21,6 +22,10 @@ Exit status: the command's own, and death by its signal; 127 no such command, 12
 executed, 125 effllm failed before it ran, 99 it succeeded and what was required does not hold, \
 2 bad flags, rules, expressions or settings.";
 
+const NOT_JUDGED: &str = "\
+effllm: warning: nothing is measured with EFFICIENTLLM_METRICS_ENABLED=false, so what is required is not judged
+  unset the variable where a gate is to fail\n";
+
 /// Run a command as it is, and report the metrics of its run
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES, after_help = EXIT_STATUS)]
@@ -36,6 +41,9 @@ pub struct Run {
 impl Run {
     pub fn run(self) -> Result<ExitCode, Error> {
         if !metrics_enabled()? {
+            if Settings::require_something(self.flags) {
+                say(NOT_JUDGED);
+            }
             return Err(child::exec(&self.command, None));
         }
         let settings = Settings::resolve(self.flags)?;

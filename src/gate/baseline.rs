@@ -32,7 +32,8 @@ impl Baselines {
         Ok(Baseline { median, runs: values.len(), spread_ratio })
     }
 
-    /// In what a run differs from its baselines besides its metrics.
+    /// In what a run differs from its baselines besides its metrics and how it ended, of which the
+    /// verdict speaks.
     pub fn not_alike(&self, report: &Report) -> Vec<String> {
         let differences = |(name, baseline): &(String, Report)| {
             let differences = not_alike(&[baseline, report]);
@@ -42,6 +43,12 @@ impl Baselines {
             })
         };
         self.0.iter().filter_map(differences).collect()
+    }
+
+    /// Those in whose way something stands, each with what it is.
+    pub fn unfit(&self, why: impl Fn(&Report) -> Option<String>) -> Vec<String> {
+        let unfit = self.0.iter().filter_map(|(name, report)| Some((name, why(report)?)));
+        unfit.map(|(name, why)| format!("the baseline {name} is a doubtful one: {why}")).collect()
     }
 
     fn why_none(&self, metric: &Metric) -> String {

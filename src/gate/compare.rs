@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::rank_test::{RankTest, mann_whitney_u_of_series};
 use crate::model::Report;
 use crate::model::metric::{Better, METRICS, Metric};
-use crate::model::report::{Exit, Window};
+use crate::model::report::{Exit, Status, Window};
 use crate::model::units::show;
 
 /// Several reports, each compared with the first.
@@ -99,7 +99,7 @@ pub fn compare(reports: &[(String, Report)]) -> Comparison {
     Comparison {
         reports: reports.iter().map(|(name, _)| name.clone()).collect(),
         metrics: METRICS.iter().map(row).filter(|row| row.values.iter().any(Option::is_some)).collect(),
-        not_alike: not_alike(&all),
+        not_alike: difference("exit", &all, &exit).into_iter().chain(not_alike(&all)).collect(),
     }
 }
 
@@ -203,15 +203,14 @@ fn usual_step(iterations: &[Option<f64>]) -> Option<f64> {
     steps.get(steps.len() / 2).copied()
 }
 
-/// In what runs differ besides their metrics: what makes a comparison one of two things at once.
-/// What is not known of one of them is no difference.
+/// In what runs differ besides their metrics and how they ended: what makes a comparison one of two
+/// things at once. What is not known of one of them is no difference.
 pub fn not_alike(reports: &[&Report]) -> Vec<String> {
     let number =
         |value: Option<f64>| value.map(|value| if value < 1e6 { value.to_string() } else { show(value) });
     let whole = |value: Option<u64>| value.map(|value| value.to_string());
     type Property<'a> = (&'a str, &'a dyn Fn(&Report) -> Option<String>);
-    let properties: [Property<'_>; 9] = [
-        ("exit", &exit),
+    let properties: [Property<'_>; 8] = [
         ("GPUs", &gpus),
         ("world size", &|report| whole(report.job.world_size)),
         ("sequence length", &|report| number(report.model.sequence_length.value)),
@@ -223,21 +222,23 @@ pub fn not_alike(reports: &[&Report]) -> Vec<String> {
             Some(if report.window == Window::Train { "training" } else { "whole run" }.to_owned())
         }),
     ];
-    let difference = |(name, of): &Property<'_>| {
-        let values: Vec<String> = reports.iter().filter_map(|report| of(report)).collect();
-        values
-            .windows(2)
-            .any(|pair| pair.first() != pair.last())
-            .then(|| format!("{name} {}", values.join(" vs ")))
-    };
-    properties.iter().filter_map(difference).collect()
+    properties.iter().filter_map(|(name, of)| difference(name, reports, of)).collect()
 }
 
-/// A run that failed is not like one that did not.
+/// What is not the same in all reports, as in `exit 0 vs SIGKILL`.
+fn difference(name: &str, reports: &[&Report], of: &dyn Fn(&Report) -> Option<String>) -> Option<String> {
+    let values: Vec<String> = reports.iter().filter_map(|report| of(report)).collect();
+    let differ = values.windows(2).any(|pair| pair.first() != pair.last());
+    differ.then(|| format!("{name} {}", values.join(" vs ")))
+}
+
+/// A run that failed, or goes on, is not like one that did not.
 fn exit(report: &Report) -> Option<String> {
-    match report.command.exit.as_ref()? {
-        Exit::Code(code) => Some(code.to_string()),
-        Exit::Signal(signal) => Some(signal.clone()),
+    match (&report.command.exit, report.status) {
+        (Some(Exit::Code(code)), _) => Some(code.to_string()),
+        (Some(Exit::Signal(signal)), _) => Some(signal.clone()),
+        (None, Status::Running) => Some("still running".to_owned()),
+        (None, _) => None,
     }
 }
 
@@ -384,14 +385,23 @@ pub mod tests {
         b.model.global_batch_size.value = Some(64.0);
         (a.job.world_size, b.job.world_size) = (Some(8), Some(8));
         (a.log.profile, b.log.profile) = (Some("megatron".into()), Some("nemo".into()));
-        (a.command.exit, b.command.exit) = (Some(Exit::Code(0)), Some(Exit::Signal("SIGKILL".into())));
         a.model.parameters.value = Some(7.6e9); // what the other does not know is no difference
-        assert_eq!(
-            not_alike(&[&a, &b]),
-            ["exit 0 vs SIGKILL", "global batch size 32 vs 64", "profile megatron vs nemo"]
-        );
+        assert_eq!(not_alike(&[&a, &b]), ["global batch size 32 vs 64", "profile megatron vs nemo"]);
         assert_eq!(not_alike(&[&a, &a]), Vec::<String>::new());
         assert_eq!(not_alike(&[&a, &c]), ["window training vs whole run"]);
+    }
+
+    #[test]
+    fn how_runs_ended_is_told_where_it_differs() {
+        let (mut a, mut b) = (report(1), report(1));
+        a.command.exit = Some(Exit::Code(0));
+        let told = |a: &Report, b: &Report| compared(a, b).not_alike;
+        assert_eq!(told(&a, &b), Vec::<String>::new(), "a log has no exit status");
+        b.status = Status::Running;
+        assert_eq!(told(&a, &b), ["exit 0 vs still running"]);
+        b.command.exit = Some(Exit::Signal("SIGKILL".into()));
+        assert_eq!(told(&a, &b), ["exit 0 vs SIGKILL"]);
+        assert_eq!(told(&a, &a), Vec::<String>::new());
     }
 
     #[test]

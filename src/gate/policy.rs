@@ -91,7 +91,26 @@ impl Policy {
                 foregone.map(|(_, why)| format!("'{expression}' {why}; put it nearer to the baseline"));
             expression.slip().or(vacuous)
         };
-        self.requirements.iter().filter_map(each).chain(self.within_noise()).collect()
+        let slips = self.requirements.iter().filter_map(each);
+        slips.chain(self.within_noise()).chain(self.unfit_baselines()).collect()
+    }
+
+    /// Baselines of runs that failed, were not over, or were too short to be judged themselves.
+    fn unfit_baselines(&self) -> Vec<String> {
+        if !self.needs_baseline() {
+            return Vec::new();
+        }
+        self.baselines.unfit(|report| {
+            let ended_badly = of_the_run(report)
+                .map(|(_, why)| format!("{why}; --baseline names one of a run that went well"));
+            let too_short = || {
+                let why = self.too_early(report)?;
+                Some(format!(
+                    "{why}; --baseline names one of a longer run, --min-iterations or --min-seconds asks for less"
+                ))
+            };
+            ended_badly.or_else(too_short)
+        })
     }
 
     pub fn requirements(&self) -> &[Requirement] {
@@ -100,11 +119,11 @@ impl Policy {
 
     /// In what the run differs from those that it is compared with.
     fn not_alike(&self, report: &Report) -> Vec<String> {
-        if self.requirements.iter().any(|requirement| requirement.expression.limit.needs_baseline()) {
-            self.baselines.not_alike(report)
-        } else {
-            Vec::new()
-        }
+        if self.needs_baseline() { self.baselines.not_alike(report) } else { Vec::new() }
+    }
+
+    fn needs_baseline(&self) -> bool {
+        self.requirements.iter().any(|requirement| requirement.expression.limit.needs_baseline())
     }
 
     /// Expressions that noise alone may decide: their limit is nearer to the baseline than its runs are
@@ -390,6 +409,35 @@ pub mod tests {
             Vec::<String>::new(),
             "of one run the spread is not known"
         );
+    }
+
+    #[test]
+    fn a_baseline_that_is_no_measure_is_told_and_a_failed_run_blames_none() {
+        let run = |iterations, status, exit| {
+            let mut report = report(iterations);
+            (report.metrics.al_seconds, report.status, report.command.exit) = (Some(1.0), status, exit);
+            report
+        };
+        let warned = |expression, baseline: &Report, judged: &Report| {
+            let baselines = Baselines::new(vec![("b.json".to_owned(), baseline.clone())]);
+            let mut judged = judged.clone();
+            policy(&[expression], baselines, false).unwrap().apply(&mut judged);
+            judged.warnings
+        };
+        let done = |iterations| run(iterations, Status::Completed, Some(Exit::Code(0)));
+        let ended = run(100, Status::Interrupted, Some(Exit::Signal("SIGTERM".into())));
+        let none = Vec::<String>::new();
+        assert_eq!(warned("al <= baseline", &done(100), &ended), none, "its own verdict speaks of that");
+        for (baseline, why) in [
+            (done(4), "only 4 of 10 iterations; --baseline names one of a longer run, --min-iterations"),
+            (run(100, Status::Running, None), "the run has not ended; --baseline names one of a run that"),
+            (ended, "the command died by SIGTERM; --baseline names one of a run that"),
+        ] {
+            let warnings = warned("al <= baseline", &baseline, &done(100));
+            let start = format!("the baseline b.json is a doubtful one: {why}");
+            assert!(warnings.len() == 1 && warnings[0].starts_with(&start), "{warnings:?}");
+            assert_eq!(warned("al < 2 s", &baseline, &done(100)), none);
+        }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+use regex::bytes::Captures;
+
 use crate::model::{Event, Facts, Progress};
 
 use super::clean::Line;
@@ -217,9 +219,7 @@ impl Parser {
                     continue;
                 }
                 let mut record = Progress::default();
-                for (binding, value) in rule.line.values(&captures) {
-                    field::set_progress(&mut record, binding, &value);
-                }
+                take_fields(&rule.line, &captures, &mut record);
                 matches.push((start, end, number, record));
             }
         }
@@ -448,10 +448,15 @@ fn matches_any(patterns: &[Pattern], groups: u64, line: Line<'_>) -> bool {
 fn read_fields(patterns: &[Pattern], line: Line<'_>, record: &mut Progress) {
     for pattern in patterns {
         let Some(captures) = pattern.captures(line) else { continue };
-        for (binding, value) in pattern.values(&captures) {
-            field::set_progress(record, binding, &value);
-        }
+        take_fields(pattern, &captures, record);
     }
+}
+
+fn take_fields(pattern: &Pattern, captures: &Captures<'_>, record: &mut Progress) {
+    for (binding, value) in pattern.values(captures) {
+        field::set_progress(record, binding, &value);
+    }
+    record.diverged |= pattern.takes_beyond_number("loss", captures);
 }
 
 macro_rules! for_each_value {
@@ -520,6 +525,7 @@ fn fill(record: &mut Progress, other: Progress) {
     record.overlaps_first |= other.overlaps_first;
     record.counted_before |= other.counted_before;
     record.spans_pause |= other.spans_pause;
+    record.diverged |= other.diverged;
 }
 
 #[cfg(test)]

@@ -203,6 +203,14 @@ impl Pattern {
         taken.any(|((_, binding), text)| binding.read(&String::from_utf8_lossy(text.as_bytes())).is_none())
     }
 
+    /// Whether the group of this field took NaN or infinity.
+    pub fn takes_beyond_number(&self, field: &str, captures: &Captures<'_>) -> bool {
+        let of_field = self.bindings.iter().filter(|(_, binding)| binding.name() == field);
+        let mut taken =
+            of_field.filter_map(|(group, _)| std::str::from_utf8(captures.get(*group)?.as_bytes()).ok());
+        taken.any(|text| text.parse().is_ok_and(|number: f64| !number.is_finite()))
+    }
+
     /// The values that the groups took.
     pub fn values(&self, captures: &Captures<'_>) -> Vec<(&Binding, Value)> {
         let read = |(group, binding): &'_ (usize, Binding)| {

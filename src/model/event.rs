@@ -73,6 +73,8 @@ pub struct Progress {
     /// Seconds per iteration, a mean over the iterations since the record before.
     pub step_time: Option<f64>,
     pub loss: Option<f64>,
+    /// The loss is stated, and is NaN or infinite: the training has diverged.
+    pub diverged: bool,
     pub learning_rate: Option<f64>,
     pub grad_norm: Option<f64>,
     pub global_batch_size: Option<f64>,

@@ -30,6 +30,48 @@ pub enum Timing {
     LogClock,
 }
 
+/// Records whose loss is NaN or infinite.
+#[derive(Debug, Clone, Default)]
+pub struct Divergence {
+    records: u64,
+    /// The first of those that go on to the end, and its iteration.
+    since: Option<Option<u64>>,
+}
+
+impl Divergence {
+    fn record(&mut self, record: &Progress) {
+        if record.diverged {
+            self.records += 1;
+            self.since.get_or_insert(record.iteration);
+        } else if record.loss.is_some() {
+            self.since = None;
+        }
+    }
+
+    /// Why the last loss is not known, if this is why.
+    pub fn goes_on(&self) -> Option<String> {
+        let iteration =
+            self.since?.map_or(String::new(), |iteration| format!(" from iteration {iteration} on"));
+        Some(format!("the log states a loss that is no number (NaN or infinite){iteration}"))
+    }
+
+    /// What the reader of the report must know of it.
+    pub fn warning(&self) -> Option<String> {
+        let diverged = self.goes_on().map(|what| format!("{what}: the training has diverged"));
+        let times = match self.records {
+            0 => return None,
+            1 => "once".to_owned(),
+            records => format!("{records} times"),
+        };
+        let at_times = || {
+            format!(
+                "the log states a loss that is no number (NaN or infinite) {times}, and numbers after that"
+            )
+        };
+        diverged.or_else(|| Some(at_times()))
+    }
+}
+
 /// The sums over one window.
 #[derive(Debug, Clone, Default)]
 pub struct Sums {
@@ -51,7 +93,9 @@ pub struct Progression {
     /// The first counted iteration's number.
     pub first: Option<u64>,
     pub total_iterations: Option<u64>,
+    /// The last one that the log states, if it is a number.
     pub loss: Option<f64>,
+    pub divergence: Divergence,
     pub global_batch_size: Option<f64>,
     /// Arrival times between which the counted iterations lie.
     window: Option<(f64, f64)>,
@@ -130,6 +174,7 @@ impl Progression {
             first: None,
             total_iterations: None,
             loss: None,
+            divergence: Divergence::default(),
             global_batch_size: None,
             window: None,
             mark: None,
@@ -147,7 +192,8 @@ impl Progression {
 
     /// Takes in a record.
     pub fn record(&mut self, record: &Progress, sizes: &Sizes) {
-        self.loss = record.loss.or(self.loss);
+        self.loss = record.loss.or(self.loss.filter(|_| !record.diverged));
+        self.divergence.record(record);
         self.total_iterations = record.total_iterations.or(self.total_iterations);
         self.global_batch_size = batch_of(record).or(self.global_batch_size);
         if let Some(engine) = &record.engine {

@@ -51,7 +51,12 @@ impl Recorder {
             metrics: headline.metrics,
             metrics_whole_run: whole_run.metrics,
             provenance: headline.provenance,
-            unavailable: headline.unavailable.into_iter().chain(self.unknowable.clone()).collect(),
+            unavailable: headline
+                .unavailable
+                .into_iter()
+                .chain(self.unknowable.clone())
+                .chain(progression.divergence.goes_on().map(|why| ("iterations.loss_last".to_owned(), why)))
+                .collect(),
             warnings: self.all_warnings(from, to, &model),
             series: Series {
                 gpus: self.gpus.iter().map(|gpu| gpu.series(self.started)).collect(),
@@ -149,6 +154,7 @@ impl Recorder {
         let mut warnings = self.warnings.clone();
         warnings.extend(self.gpus.iter().flat_map(|gpu| gpu.warnings(from, to)));
         let progression = &self.progression;
+        warnings.extend(progression.divergence.warning());
         for (count, what) in [
             (progression.disbelieved_times, "times"),
             (progression.samples.disbelieved, "numbers of samples"),

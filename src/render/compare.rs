@@ -252,6 +252,9 @@ fn probability(test: IterationTest) -> String {
     }
 }
 
+/// What stands where no line does.
+const NO_METRIC: &str = "none of these reports has a metric; 'effllm report REPORT' says of each why";
+
 /// What an undecided change is.
 const UNDECIDED: &str = "no difference that these runs can show";
 
@@ -272,6 +275,9 @@ fn notes(comparison: &Comparison, names: &[String], form: Form) -> Vec<String> {
         Some(format!("{}: {p} by a rank test of {before} vs {after} iteration times", plain(name)))
     };
     let mut notes: Vec<String> = names.iter().skip(1).enumerate().filter_map(test).collect();
+    if comparison.metrics.is_empty() {
+        notes.push(NO_METRIC.to_owned());
+    }
     let any = |direction| {
         let mut changes = comparison.metrics.iter().flat_map(|row| row.changes.iter().flatten());
         changes.any(|change| change.direction == direction)

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::apart::Use;
 use crate::child::Ending;
 use crate::ci::{self, Files};
 use crate::error::{Error, GATE};
@@ -33,9 +34,10 @@ pub struct RunGate {
 
 impl RunGate {
     /// # Errors
-    /// What is required can never be judged, or a file never be written.
-    pub fn prepare(settings: &GateSettings) -> Result<Self, Error> {
-        let (policy, files) = settings.prepare()?;
+    /// What is required can never be judged, or a file never be written, or only in the place of one of
+    /// the `others`.
+    pub fn prepare(settings: &GateSettings, others: Vec<Use>) -> Result<Self, Error> {
+        let (policy, files) = settings.prepare(others)?;
         let passed = policy.is_none();
         Ok(Self { policy, files, patience: settings.fail_fast, ended_early: Arc::default(), passed })
     }

@@ -58,7 +58,7 @@ fn run_with(signals: &Signals, settings: Settings, argv: &[OsString]) -> Result<
     }
     let is_read = hands.is_some();
     let obedience = signals.obey();
-    let mut gate = RunGate::prepare(&settings.gate)?;
+    let mut gate = RunGate::prepare(&settings.gate, settings.outputs())?;
     let unbuffer = settings.unbuffer && is_read && context::python_unbuffered_is_unset();
     let command = context::command(argv, unbuffer, settings.mask);
     // What does not pass through effllm leaves it no place on the screen.

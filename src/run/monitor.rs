@@ -13,6 +13,7 @@ use super::grow::{self, GrowingLog};
 use super::interrupt::{Stops, interruptions};
 use super::secrets;
 use super::session::Session;
+use crate::apart::Use;
 use crate::child::Ending;
 use crate::error::Error;
 use crate::gpu::GpuChoice;
@@ -38,7 +39,8 @@ pub struct Subject {
 /// # Errors
 /// Before it begins: there is no such process, the log cannot be read, there is nothing to measure.
 pub fn monitor(settings: Settings, subject: &Subject) -> Result<Ending, Error> {
-    let mut gate = RunGate::prepare(&settings.gate)?;
+    let log = subject.log.iter().map(|path| Use::read("--log", path));
+    let mut gate = RunGate::prepare(&settings.gate, settings.outputs().into_iter().chain(log).collect())?;
     let process = subject.pid.map(find).transpose()?;
     let open = |log| open(log, subject.whence).map_err(|error| error.of_flag("log"));
     let mut tail = subject.log.as_deref().map(open).transpose()?;

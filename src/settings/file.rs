@@ -182,7 +182,8 @@ fn one_line(message: &str) -> String {
         "map" => "a table",
         is => is,
     };
-    format!("{is} is not {}", expected.replace("struct GateLayer", "a table"))
+    let expected = expected.replace("struct GateLayer", "a table").replace("path string", "a string");
+    format!("{is} is not {expected}")
 }
 
 fn text(file: &Path, way_out: &str) -> Result<String, Error> {

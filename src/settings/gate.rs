@@ -11,6 +11,7 @@ use super::file::read_reports;
 use super::layer::GATE;
 use super::places::Places;
 use super::values::{Whole, one_or_more, text_or_number, yes_or_no};
+use crate::apart::{Use, keep_apart};
 use crate::ci::{AskedFile, Files};
 use crate::error::Error;
 use crate::gate::{Baselines, Expression, Minimum, Policy, Requirement};
@@ -66,6 +67,10 @@ pub struct GateLayer {
 }
 
 impl GateLayer {
+    pub(super) fn requires_something(&self) -> bool {
+        !self.require.is_empty()
+    }
+
     /// This layer over another one, whose places are those of what it still says.
     pub fn or(self, below: Self, places: &mut Places) -> Self {
         macro_rules! over {
@@ -117,12 +122,13 @@ impl GateSettings {
     }
 
     /// The policy, if anything is required, and the files that the outcome is written to, checked before
-    /// anything runs.
+    /// anything runs. `others` are the files that are read and written besides.
     ///
     /// # Errors
-    /// A baseline cannot be read or lacks the metric, an option needs a requirement and there is none,
+    /// A file is named twice so that one would be lost, a baseline cannot be read or lacks the metric, an option needs a requirement and there is none,
     /// or a file can never be written.
-    pub fn prepare(&self) -> Result<(Option<Policy>, Files), Error> {
+    pub fn prepare(&self, others: Vec<Use>) -> Result<(Option<Policy>, Files), Error> {
+        self.keep_apart(others)?;
         let prepare = || {
             let asked = |file: &Option<PathBuf>, key| {
                 file.clone().map(|path| AskedFile { path, by: self.places.source(key) })
@@ -135,17 +141,27 @@ impl GateSettings {
         prepare().map_err(|error| self.places.locate(error))
     }
 
+    fn keep_apart(&self, mut uses: Vec<Use>) -> Result<(), Error> {
+        for (key, file) in [("junit", &self.layer.junit), ("gitlab-metrics", &self.layer.gitlab_metrics)] {
+            uses.extend(file.iter().map(|path| Use::written(self.places.source(key), path)));
+        }
+        uses.extend(self.layer.baseline.iter().map(|path| Use::read(self.places.source("baseline"), path)));
+        keep_apart(&uses)
+    }
+
     fn policy(&self) -> Result<Option<Policy>, Error> {
         let (layer, requirements) = (&self.layer, self.requirements.clone());
         let baselines = read_reports(&layer.baseline).map_err(|error| error.of_flag("baseline"))?;
+        let lacks = |what: &str, key| {
+            Error::usage(format!("nothing is required, so there is nothing to {what}"))
+                .of_flag(key)
+                .hint("--require EXPR, or the key require of [gate], requires something, as in 'al <= 1.3 s'")
+        };
+        if self.fail_fast.is_some() && !layer.requires_something() {
+            return Err(lacks("end the run for", "fail-fast"));
+        }
         if requirements.is_empty() {
-            let needs_some = [("junit", layer.junit.is_some()), ("fail-fast", self.fail_fast.is_some())];
-            return match needs_some.iter().find(|(_, given)| *given) {
-                None => Ok(None),
-                Some((key, _)) => Err(Error::usage("nothing is required, so there is nothing to judge").of_flag(key).hint(
-                    "--require EXPR, or the key require of [gate], requires something, as in 'al <= 1.3 s'",
-                )),
-            };
+            return if layer.junit.is_some() { Err(lacks("judge", "junit")) } else { Ok(None) };
         }
         let defaults = Minimum::default();
         let minimum = Minimum {

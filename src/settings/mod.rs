@@ -13,7 +13,7 @@ mod read;
 mod values;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use environment::metrics_enabled;
@@ -23,12 +23,13 @@ pub use layer::{COMMAND, Layer};
 pub use places::Places;
 pub use values::{Bounded, Count, Interval, Parameters, Patience, ReportTarget, Whole};
 
+use crate::apart::Use;
 use crate::child::{StdioMode, TakenSignal};
 use crate::error::Error;
 use crate::gpu::GpuChoice;
 use crate::log::{LogReader, Rules, profiles};
 use crate::recorder::{self, Given};
-use crate::sink;
+use crate::sink::{self, series::SeriesFile};
 use crate::view::LiveMode;
 
 /// What a run is to do.
@@ -130,6 +131,29 @@ impl Settings {
             history_size: self.history_size,
             interval: self.interval.as_secs_f64(),
         }
+    }
+
+    /// The files that a run writes, besides those of its gate.
+    pub fn outputs(&self) -> Vec<Use> {
+        let report = match &self.report {
+            ReportTarget::File(path) => Some(path.as_path()),
+            ReportTarget::Stdout => None,
+        };
+        let series = self.sinks.series.as_ref().map(SeriesFile::path);
+        let openmetrics = self.sinks.openmetrics.as_deref();
+        let written = |(key, path): (&str, Option<&Path>)| Some(Use::written(self.places.source(key), path?));
+        [("report", report), ("series", series), ("openmetrics", openmetrics)]
+            .into_iter()
+            .filter_map(written)
+            .collect()
+    }
+
+    /// Whether the flags and files require something of the run, and may say so. Files that cannot be read
+    /// require nothing: this is for where nothing is measured, and nothing is to fail.
+    pub fn require_something(flags: Layer) -> bool {
+        let files = file::layers(flags.config.as_deref()).map(|(files, _)| files).unwrap_or_default();
+        let layer = flags.or(files);
+        layer.gate.requires_something() && layer.quiet != Some(true)
     }
 
     /// Settles flags, environment and files; every bad value is an error here, before anything runs.

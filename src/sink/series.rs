@@ -7,7 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde_json::{Value, json};
@@ -52,6 +52,10 @@ impl FromStr for SeriesFile {
 }
 
 impl SeriesFile {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Makes the file, in the place of one that is there.
     ///
     /// # Errors

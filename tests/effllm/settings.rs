@@ -399,6 +399,12 @@ fn a_bad_project_file_is_shown_with_file_line_and_column() {
                ^
       effllm-run(1) says what --gpus takes
     ");
+    assert_snapshot!(said("[gate]\njunit = ['a', 'b']\n"), @r"
+    effllm: error: effllm.toml:2:9: junit: a list is not a string
+        junit = ['a', 'b']
+                ^
+      effllm-run(1) says what --junit takes
+    ");
     let profile = said("live = 'log'\nprofile = 'megatrom'\n");
     let shown: Vec<&str> = profile.lines().collect();
     assert_eq!(shown[0], "effllm: error: effllm.toml:2:11: profile: no profile is named 'megatrom'");
@@ -553,7 +559,7 @@ fn what_the_keys_of_the_gate_lead_to_names_their_place() {
       name a file in a folder that is there and can be written to
     ");
     assert_snapshot!(said("fail-fast = true"), @r"
-    effllm: error: effllm.toml:2:13: fail-fast: nothing is required, so there is nothing to judge
+    effllm: error: effllm.toml:2:13: fail-fast: nothing is required, so there is nothing to end the run for
         fail-fast = true
                     ^
       --require EXPR, or the key require of [gate], requires something, as in 'al <= 1.3 s'

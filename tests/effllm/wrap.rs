@@ -443,6 +443,24 @@ fn with_metrics_disabled_effllm_becomes_the_command() {
 }
 
 #[test]
+fn with_metrics_disabled_a_gate_is_told_that_it_is_not_judged() {
+    let mut shell = Shell::new();
+    shell.set("EFFICIENTLLM_METRICS_ENABLED", "false");
+    let told = "effllm: warning: nothing is measured with EFFICIENTLLM_METRICS_ENABLED=false, so what is \
+                required is not judged\n  unset the variable where a gate is to fail\n";
+    let run = |options: &[&str], script| {
+        let command = ["--", "sh", "-c", script];
+        let done = shell.effllm(["run"].iter().chain(options).chain(&command)).done();
+        (done.code(), done.stderr())
+    };
+    assert_eq!(run(&["--require=al<1"], "exit 3"), (Some(3), told.to_owned()));
+    assert_eq!(run(&["--warn=al<1"], "exit 3"), (Some(3), String::new()));
+    shell.write("effllm.toml", "[gate]\nrequire = 'al < 1'\n");
+    assert_eq!(run(&[], "true"), (Some(0), told.to_owned()));
+    assert_eq!(run(&["-q"], "true"), (Some(0), String::new()));
+}
+
+#[test]
 fn with_metrics_disabled_a_command_that_is_not_there_is_still_told() {
     let mut shell = Shell::new();
     shell.set("EFFICIENTLLM_METRICS_ENABLED", "false");

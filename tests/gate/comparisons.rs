@@ -46,6 +46,18 @@ fn markdown_is_one_whichever_command_writes_it() {
 }
 
 #[test]
+fn reports_without_a_metric_are_not_compared_in_silence() {
+    let shell = Shell::new();
+    shell.sh("echo nothing | $effllm parse --json > a.json; cp a.json b.json").done();
+    let told = "none of these reports has a metric; 'effllm report REPORT' says of each why";
+    for format in ["table", "markdown"] {
+        let text = printed(&shell, &format!("compare --format {format} a.json b.json"));
+        assert!(text.contains(told), "{text}");
+    }
+    assert!(printed(&shell, "report a.json").contains("no iterations were recognised in the log"));
+}
+
+#[test]
 fn on_a_terminal_it_takes_no_more_columns_than_there_are() {
     let shell = shell_with_reports();
     let screen = Screen::new(40, 60);

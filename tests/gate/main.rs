@@ -160,7 +160,7 @@ fn what_can_never_be_judged_is_told_before_the_command_starts() {
     shell.write("other.json", r#"{"schema": "effllm.report/2"}"#).write("text.json", "no JSON");
     train(&shell, &["-q", "-o", "run.json"], "40 1000");
     fs::remove_file(shell.path("train.sh")).expect("it is there");
-    let cases: [&[&str]; 10] = [
+    let cases: [&[&str]; 11] = [
         &["--require", "al <= baseline"],
         &["--require", "pcu >= baseline", "--baseline", "run.json"],
         &["--require", "al <= baseline", "--baseline", "none.json"],
@@ -169,6 +169,7 @@ fn what_can_never_be_judged_is_told_before_the_command_starts() {
         &["--require", "al < 5 W"],
         &["--junit", "junit.xml"],
         &["--fail-fast"],
+        &["--fail-fast", "--warn", "al < 5"],
         &["--require", "al < 5", "--junit", "none/junit.xml"],
         &["--require", "al < 5", "--gitlab-metrics", "."],
     ];
@@ -285,6 +286,67 @@ fn a_file_that_was_asked_for_and_cannot_be_written_fails_a_pass_but_no_run() {
 }
 
 #[test]
+fn no_output_takes_the_place_of_another_file_that_is_named() {
+    let shell = shell();
+    train(&shell, &["-q", "-o", "a.json"], "40 1000");
+    let before = shell.read("a.json");
+    shell.write("effllm.toml", "[gate]\ngitlab-metrics = \"m.txt\"\n");
+    shell.sh("mkdir sub; ln -s ../a.json sub/link.json; ln -s . here").done();
+    let refused = [
+        ("gate a.json --require al<1 --junit a.json", "--junit would replace a.json, which REPORT reads"),
+        (
+            "gate a.json --require al<1 --junit sub/../a.json",
+            "--junit would replace sub/../a.json, which REPORT",
+        ),
+        (
+            "gate a.json --require al<1 --junit sub/link.json",
+            "--junit would replace sub/link.json, which REPORT",
+        ),
+        (
+            "gate a.json --require al<1 --junit m.txt",
+            "--junit and gitlab-metrics in effllm.toml would both write",
+        ),
+        ("report a.json -o a.json", "-o would replace a.json, which REPORT reads"),
+        (
+            "parse train.sh --gitlab-metrics train.sh",
+            "--gitlab-metrics would replace train.sh, which FILE reads",
+        ),
+        ("monitor --pid 1 --log a.json -o a.json", "--report would replace a.json, which --log reads"),
+        (
+            "run -o a.json --baseline a.json -- touch ran",
+            "--report would replace a.json, which --baseline reads",
+        ),
+        (
+            "run -o y.json --require al<1 --junit here/y.json -- touch ran",
+            "--report and --junit would both write",
+        ),
+        (
+            "run --series x.csv --openmetrics x.csv -- touch ran",
+            "--series and --openmetrics would both write to x",
+        ),
+    ];
+    for (arguments, why) in refused {
+        let done = shell.effllm(arguments.split(' ')).done();
+        let error = format!("effllm: error: {why}");
+        assert!(
+            done.code() == Some(2) && done.stderr().starts_with(&error),
+            "{arguments}: {}",
+            done.stderr()
+        );
+        assert!(done.stderr().contains("\n  name another file for "), "{}", done.stderr());
+    }
+    assert_eq!(shell.read("a.json"), before);
+    for never in ["ran", "x.csv", "y.json", "m.txt"] {
+        assert!(!shell.exists(never), "{never}");
+    }
+    // What is no file is not replaced, and what is only read is not lost.
+    let streams = ["--require", "al < 2", "--junit", "/dev/null", "--openmetrics", "/dev/null"];
+    assert_eq!(train(&shell, &streams, "40 1000").code(), Some(0));
+    let twice = ["a.json", "--baseline", "a.json", "--baseline", "a.json", "--require", "al <= baseline"];
+    assert_eq!(shell.effllm(["gate"].iter().chain(&twice)).done().code(), Some(0));
+}
+
+#[test]
 fn a_stderr_that_is_full_changes_no_exit_status() {
     let shell = shell();
     train(&shell, &["-q", "-o", "run.json"], "40 1000");
@@ -373,6 +435,42 @@ fn the_report_of_a_run_that_failed_or_goes_on_does_not_pass() {
 }
 
 #[test]
+fn a_baseline_whose_run_had_not_ended_or_was_short_is_told_wherever_it_is_used() {
+    let shell = shell();
+    for (name, training) in [("killed.json", "40 1000"), ("few.json", "4 1000"), ("good.json", "40 1000")] {
+        train(&shell, &["-q", "-o", name], training);
+    }
+    let mut killed: Value = serde_json::from_str(&shell.read("killed.json")).expect("JSON");
+    (killed["status"], killed["command"]["exit"]) = ("running".into(), Value::Null);
+    shell.write("killed.json", killed.to_string());
+    for (name, why) in [
+        ("killed.json", "the run has not ended; --baseline"),
+        ("few.json", "only 4 of 10 iterations; --baseline"),
+    ] {
+        let options = ["--require", "al <= baseline + 20 %", "--baseline", name];
+        let told = format!("the baseline {name} is a doubtful one: {why} names one of a");
+        for done in [
+            shell.effllm(["gate", "good.json"].iter().chain(&options)).done(),
+            train(&shell, &options, "40 1000"),
+        ] {
+            let stderr = done.stderr();
+            assert!(done.code() == Some(0) && stderr.contains(&format!("warning: {told}")), "{stderr}");
+        }
+        let report = shell.report();
+        let warnings = report.warnings();
+        assert!(warnings.iter().any(|warning| warning.starts_with(&told)), "{warnings:?}");
+    }
+    let compared = |format| shell.effllm(["compare", "--format", format, "good.json", "killed.json"]).done();
+    for (format, told) in [
+        ("table", "not alike: exit 0 vs still running\n"),
+        ("markdown", "not alike: exit 0 vs still running\n"),
+        ("json", "\"not_alike\": [\n    \"exit 0 vs still running\"\n  ]"),
+    ] {
+        assert!(compared(format).stdout().contains(told), "{}", compared(format).stdout());
+    }
+}
+
+#[test]
 fn a_log_is_judged_too() {
     let shell = shell();
     let parse = |options: &str| shell.sh(&format!("sh train.sh 40 1000 | $effllm parse {options}")).done();
@@ -397,15 +495,18 @@ fn a_hopeless_run_is_ended_early_with_all_that_it_started() {
                sleep 0.1
            done"#,
     );
-    let options = ["run", "-q", "--require", "al < 10 ms", "--min-iterations", "3", "--fail-fast=0.3"];
+    train(&shell, &["-q", "-o", "good.json"], "40 10");
+    let options = ["run", "-q", "--require", "al < baseline + 2 ms", "--baseline", "good.json"];
+    let options = options.iter().chain(&["--min-iterations", "3", "--fail-fast=0.3"]);
     let command = ["--", "sh", "-c", "sh forever.sh & echo $! > pid; wait $!; true"];
-    let done = shell.effllm(options.iter().chain(&command)).done();
+    let done = shell.effllm(options.chain(&command)).done();
     assert_eq!(done.code(), Some(99), "{}", done.stderr());
-    let warning = "ended early by --fail-fast (SIGTERM): 'al < 10 ms' was not met for ";
+    let warning = "ended early by --fail-fast (SIGTERM): 'al < baseline + 2 ms' was not met for ";
     assert!(done.stderr().contains(warning), "{}", done.stderr());
     let report = shell.report();
     assert!(report.warnings().iter().any(|told| told.starts_with(warning)));
     assert_eq!((report.text("gate.verdict"), report.text("command.exit.signal")), ("fail", "SIGTERM"));
+    assert!(!done.stderr().contains("exit 0 vs"), "it was not the baseline: {}", done.stderr());
     let training = format!("/proc/{}", shell.read("pid").trim());
     until("the end of the training", || fs::metadata(&training).is_err());
 }

@@ -1,5 +1,7 @@
 //! The page: what is on it, and that it needs nothing but itself.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use crate::reports::{Files, TRAINING, page, week};
@@ -224,4 +226,55 @@ fn comparison() -> String {
     }
     after["model"]["global_batch_size"]["value"] = json!(64.0);
     Files::of(&[("before.json", &TRAINING), ("after.json", &after)]).text("html")
+}
+
+#[test]
+fn a_loss_that_is_no_number_is_told_and_not_denied() {
+    let logged = |line: &dyn Fn(u32, &str) -> String, losses: &[&str]| {
+        let log: String = (1..).zip(losses).map(|(i, loss)| line(i, loss)).collect();
+        let files = Files::of(&[]);
+        let log_file = files.folder().join("train.log");
+        std::fs::write(&log_file, log).expect("a log");
+        let parsed = Command::new(env!("CARGO_BIN_EXE_effllm"))
+            .args(["parse", "--json"])
+            .arg(log_file)
+            .output()
+            .expect("effllm runs");
+        serde_json::from_slice::<Value>(&parsed.stdout).expect("a report")
+    };
+    let megatron = |i, loss: &str| {
+        format!(" iteration {i}/ 9 | elapsed time per iteration (ms): 10.5 | lm loss: {loss} |\n")
+    };
+    let nanogpt = |i, loss: &str| format!("iter {i}: loss {loss}, time 10.50ms, mfu 40.00%\n");
+    let told = |from: u32| {
+        format!("the log states a loss that is no number (NaN or infinite) from iteration {from} on")
+    };
+    let page = |report: &Value| Files::of(&[("a.json", report)]).text("html");
+
+    let never = logged(&megatron, &["NAN", "-INF", "NAN"]);
+    assert_eq!(never["iterations"]["loss_last"], Value::Null);
+    assert_eq!(never["unavailable"]["iterations.loss_last"], told(1));
+    assert_eq!(never["warnings"], json!([told(1) + ": the training has diverged"]));
+    assert!(
+        page(&never).contains(&format!("– {}</p>", told(1))) && !page(&never).contains("the log states none")
+    );
+
+    assert_eq!(logged(&nanogpt, &["2.5", "nan"])["unavailable"]["iterations.loss_last"], told(2));
+
+    let at_last = logged(&megatron, &["2.5E+00", "NAN", "2.4E+00", "NAN", "INF"]);
+    assert_eq!(at_last["iterations"]["loss_last"], Value::Null, "2.4 is not the last one");
+    assert_eq!(at_last["warnings"], json!([told(4) + ": the training has diverged"]));
+    assert!(page(&at_last).contains(&format!("<p class=\"note\">{}</p>", told(4))));
+
+    let at_times = logged(&megatron, &["2.5E+00", "NAN", "2.4E+00"]);
+    assert_eq!(
+        (&at_times["iterations"]["loss_last"], &at_times["unavailable"]["iterations.loss_last"]),
+        (&json!(2.4), &Value::Null)
+    );
+    let once = "the log states a loss that is no number (NaN or infinite) once, and numbers after that";
+    assert_eq!(at_times["warnings"], json!([once]));
+
+    let silent = logged(&megatron, &["|"]);
+    assert_eq!(silent["warnings"], json!([]));
+    assert!(page(&silent).contains("the log states none"));
 }

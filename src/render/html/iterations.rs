@@ -33,7 +33,7 @@ pub fn iterations(report: &Report) -> Markup {
             div.pair {
                 (time_of_iterations(pairs(x, &series.latency_seconds), x_name, each))
                 (histogram(report))
-                (loss(pairs(x, &series.loss), x_name))
+                (loss(report, pairs(x, &series.loss), x_name))
                 (percentiles(report))
             }
         }
@@ -87,11 +87,13 @@ fn time_of_iterations(points: Vec<(f64, f64)>, x_name: &str, each: u64) -> Marku
     }
 }
 
-fn loss(points: Vec<(f64, f64)>, x_name: &str) -> Markup {
+fn loss(report: &Report, points: Vec<(f64, f64)>, x_name: &str) -> Markup {
+    let no_number = words::origin(report, "iterations.loss_last");
     let (low, high) =
         points.iter().fold((f64::INFINITY, 0f64), |(low, high), point| (low.min(point.1), high.max(point.1)));
     let Some(last) = points.last().copied() else {
-        return html! { figure { figcaption { b { "Loss" } } p.note { "– the log states none" } } };
+        let why = if no_number.is_empty() { "the log states none" } else { no_number };
+        return html! { figure { figcaption { b { "Loss" } } p.note { "– " (why) } } };
     };
     let chart = Chart {
         width: Width::Half,
@@ -108,8 +110,9 @@ fn loss(points: Vec<(f64, f64)>, x_name: &str) -> Markup {
     };
     html! {
         figure {
-            figcaption { b { "Loss" } " last " (show(last.1)) span { (x_name) } }
+            figcaption { b { "Loss" } " last " (value(report.iterations.loss_last)) span { (x_name) } }
             (chart.draw())
+            @if !no_number.is_empty() { p.note { (no_number) } }
         }
     }
 }
