@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use nix::sys::prctl::set_child_subreaper;
+use nix::unistd::Pid;
 
 use crate::child::{self, Arrival, Ending, Place, Policy, Signals, StdioMode, Wiring};
 use crate::error::{Error, FAILED};
@@ -79,7 +80,7 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let like = wiring::terminal(&wiring);
     let started = session.clock.now();
     session.recorder.lock().started(started, Timestamp::now().to_string());
-    let early = signals.all().map(Arrival::before_the_command).collect();
+    let early: Vec<_> = signals.all().map(Arrival::before_the_command).collect();
     let child = match child::spawn(argv, wiring, place, signals.original_mask(), unbuffer) {
         // Without room for both, the command comes first, unless someone waits for what is measured.
         Err(error) if error.exit == FAILED && !gate.is_asked_for() && report_is_a_file => {
@@ -88,6 +89,7 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
                 "the command takes effllm's place and nothing is measured, without room for both: {}",
                 error.what
             ));
+            early.iter().for_each(|arrival| arrival.send_on(Pid::this()));
             return Err(child::exec(argv, Some(signals.original_mask())));
         }
         child => child?,
