@@ -40,14 +40,19 @@ impl Error {
         Self { exit, what: what.into(), place: None, way_out: None, setting: None }
     }
 
-    /// A usage error at a byte offset of a file's text, as `rules.toml:12:14: …`, with the line shown.
+    /// A usage error at a byte offset of a file's text, as `rules.toml:12:14: …`, with the line shown:
+    /// of a long one what is around the place.
     pub fn in_file(file: &str, text: &str, offset: usize, what: &str) -> Self {
+        const MOST_SHOWN: usize = 200;
         let before = text.get(..offset).unwrap_or(text);
         let line = before.matches('\n').count();
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
-        let shown = text.lines().nth(line).unwrap_or_default();
+        let left_out = if column < MOST_SHOWN { 0 } else { column - MOST_SHOWN / 2 };
+        let shown = text.lines().nth(line).unwrap_or_default().chars().skip(left_out).take(MOST_SHOWN);
+        let caret = " ".repeat(column - left_out) + "^";
+        let what: String = what.chars().take(2 * MOST_SHOWN).collect();
         Self::usage(format!("{file}:{}:{}: {what}", line + 1, column + 1))
-            .at(format!("{shown}\n{}^", " ".repeat(column)))
+            .at(format!("{}\n{caret}", shown.collect::<String>()))
     }
 
     pub fn at(mut self, place: impl Into<String>) -> Self {

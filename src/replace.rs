@@ -1,7 +1,7 @@
 //! Files that are whole at every moment: what is in them is replaced at once, or not at all.
 
 use std::ffi::OsString;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Metadata, Permissions};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -11,7 +11,8 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
 use nix::unistd::{geteuid, linkat};
 use tempfile::{Builder, TempPath};
 
-const PLANTED: &str = "it is another user's link in a folder that all users share";
+/// As many links as Linux follows (path_resolution(7)).
+const MOST_LINKS: usize = 40;
 
 /// Whether something can be put at a path, or why not.
 ///
@@ -21,9 +22,7 @@ pub fn can_replace(path: &Path) -> Result<(), String> {
     if path.is_dir() {
         return Err("it is a folder".to_owned());
     }
-    if is_planted(path) {
-        return Err(PLANTED.to_owned());
-    }
+    refuse_planted(path).map_err(|error| error.to_string())?;
     if is_stream(path) {
         return path.metadata().map(drop).map_err(|error| error.to_string());
     }
@@ -37,30 +36,40 @@ pub fn can_replace(path: &Path) -> Result<(), String> {
 }
 
 /// Puts bytes in the place of a file so that at every moment either the old or the new is there.
-/// Those for a [stream](is_stream) are written to it.
+/// Those for a [stream](is_stream) are written to it. The new file has the permissions that the umask
+/// leaves, but none that the user's own old one had not: who has closed it to others keeps it closed.
 ///
 /// # Errors
 /// The new file cannot be written; the old one is still there.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    if is_planted(path) {
-        return Err(io::Error::other(PLANTED));
-    }
+    refuse_planted(path)?;
     if is_stream(path) {
         return File::options().append(true).open(path)?.write_all(bytes);
     }
     let path = target_of(path)?;
     let folder = folder_of(&path);
+    let own = |old: &Metadata| old.is_file() && old.uid() == geteuid().as_raw();
+    let old = path.metadata().ok().filter(own).map(|old| old.mode());
     let nameless = || {
         let file = nameless_in(folder)?;
+        restrict(&file, old)?;
         fill(&file, bytes)?;
         name(&file, &path)
     };
     let named = || {
         let (file, temporary) = named_in(folder)?;
+        restrict(&file, old)?;
         fill(&file, bytes)?;
         Ok(temporary.persist(&path)?)
     };
     nameless().or_else(|_: io::Error| named())
+}
+
+/// Takes those permissions from a file that an old one had not.
+fn restrict(file: &File, old: Option<u32>) -> io::Result<()> {
+    let Some(old) = old else { return Ok(()) };
+    let mode = file.metadata()?.mode() & 0o777;
+    if mode & old == mode { Ok(()) } else { file.set_permissions(Permissions::from_mode(mode & old)) }
 }
 
 fn fill(mut file: &File, bytes: &[u8]) -> io::Result<()> {
@@ -78,26 +87,41 @@ pub fn is_stream(path: &Path) -> bool {
 
 /// Where a link leads to, also if nothing is there yet: it stays, and the file behind it is replaced.
 fn target_of(path: &Path) -> io::Result<PathBuf> {
-    /// As many as Linux follows (path_resolution(7)).
-    const MOST_LINKS: usize = 40;
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
-        if is_planted(&path) {
-            return Err(io::Error::other(PLANTED));
-        }
         let Ok(target) = path.read_link() else { return Ok(path) };
         path = folder_of(&path).join(target);
     }
     Err(io::Error::from_raw_os_error(nix::libc::ELOOP))
 }
 
-/// Whether a path is a link that must not be followed: one that somebody else has put into a folder
-/// in which everybody may, as into /tmp (the rule of proc_sys_fs(5), protected_symlinks).
-pub fn is_planted(path: &Path) -> bool {
+/// Refuses a path that leads, with any of its parts or by what a link in it leads to, through a link
+/// that must not be followed: one that somebody else has put into a folder in which everybody may, as
+/// into /tmp. It is the rule of proc_sys_fs(5), protected_symlinks, which not every kernel has on.
+///
+/// # Errors
+/// It does.
+pub fn refuse_planted(path: &Path) -> io::Result<()> {
+    if leads_through_planted(path, &mut 0) {
+        return Err(io::Error::other("another user's link, in a folder that all users share, is on the way"));
+    }
+    Ok(())
+}
+
+fn leads_through_planted(path: &Path, links: &mut usize) -> bool {
+    path.ancestors().any(|part| {
+        let Ok(target) = part.read_link() else { return false };
+        *links += 1; // too many are the kernel's error
+        is_planted(part)
+            || *links <= MOST_LINKS && leads_through_planted(&folder_of(part).join(target), links)
+    })
+}
+
+/// Whether a link is another user's, in a shared folder that is not that user's.
+fn is_planted(link: &Path) -> bool {
     const STICKY_AND_WORLD_WRITABLE: u32 = 0o1002;
-    let (Ok(link), Ok(folder)) = (path.symlink_metadata(), folder_of(path).metadata()) else { return false };
-    link.is_symlink()
-        && folder.mode() & STICKY_AND_WORLD_WRITABLE == STICKY_AND_WORLD_WRITABLE
+    let (Ok(link), Ok(folder)) = (link.symlink_metadata(), folder_of(link).metadata()) else { return false };
+    folder.mode() & STICKY_AND_WORLD_WRITABLE == STICKY_AND_WORLD_WRITABLE
         && link.uid() != geteuid().as_raw()
         && link.uid() != folder.uid()
 }

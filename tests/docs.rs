@@ -309,7 +309,9 @@ fn the_help_of_each_command_is_laid_out_for_80_columns() {
         let output = Command::new(EFFLLM).args([command, "--help"]).env("COLUMNS", columns).output();
         String::from_utf8(output.expect("effllm runs").stdout).expect("UTF-8")
     };
-    for command in ["run", "parse", "gate", "monitor", "report", "gpus", "profiles", "completions", "man"] {
+    for command in
+        ["run", "parse", "gate", "monitor", "compare", "report", "gpus", "profiles", "completions", "man"]
+    {
         let narrow = help(command, "80");
         let examples = |help: &str| help.split("\n\n").next().map(str::to_owned);
         assert_eq!(examples(&narrow), examples(&help(command, "100")), "an example of {command} is broken");

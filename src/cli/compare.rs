@@ -14,11 +14,11 @@ use crate::view::stdout_width;
 
 const EXAMPLES: &str = "\
 Examples:
-  effllm compare before.json after.json                     what changed, and whether by chance
-  effllm compare a.json b.json c.json                       b and c, each with a
-  effllm compare a.json b.json --format markdown >> note.md  for a merge request";
+  effllm compare before.json after.json   what changed, if not by chance
+  effllm compare a.json b.json c.json     b and c, each with a
+  effllm compare --format markdown a.json b.json >> note.md";
 
-/// Set reports side by side: what changed, whether for the better, and whether by more than chance
+/// Set reports side by side: what changed, and what is more than chance
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Compare {

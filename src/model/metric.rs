@@ -97,7 +97,7 @@ metrics! {
     it_tokens_per_sec = it, Higher, "tokens/s", "Inference Throughput: generated tokens over their time.";
     aec_watts = aec, Lower, "W", "Average Energy Consumption: mean over the GPUs of the time average of power.";
     aec_total_watts, Lower, "W", "Sum over the GPUs of the time average of power.";
-    energy_joules, Lower, "J", "Energy of the measured GPUs; null where the log speaks for more GPUs than were measured.";
+    energy_joules, Lower, "J", "Energy of the measured GPUs, where the log speaks for no others.";
     joules_per_token, Lower, "J/token", "Energy over tokens.";
     joules_per_iteration, Lower, "J/iteration", "Energy over iterations.";
     tokens_per_joule, Higher, "tokens/J", "Tokens over energy.";

@@ -129,15 +129,19 @@ pub fn half_unit(text: &str) -> f64 {
 
 /// A number for people: four significant digits, an exponent where plain digits would be long.
 pub fn show(value: f64) -> String {
-    let magnitude = value.abs();
     if value == 0.0 {
         return "0".to_owned();
     }
-    if !(1e-3..1e7).contains(&magnitude) {
-        return show_exponent(value, 3);
+    // Of the rounded value: 0.09999999 is 0.1000, and not 0.10000.
+    let exponent =
+        format!("{value:.3e}").split_once('e').and_then(|(_, exponent)| exponent.parse::<i32>().ok());
+    match exponent {
+        Some(exponent @ -3..7) => {
+            let decimals = (3 - exponent).max(0) as usize;
+            format!("{value:.decimals$}")
+        }
+        _ => show_exponent(value, 3),
     }
-    let decimals = (3 - magnitude.log10().floor() as i32).max(0) as usize;
-    format!("{value:.decimals$}")
 }
 
 /// `1.412 s`; a ratio has no unit.
@@ -248,6 +252,11 @@ mod tests {
             (81_361.4, "81361"),
             (8.25, "8.250"),
             (-0.5, "-0.5000"),
+            (0.099_999_999, "0.1000"),
+            (0.000_999_96, "0.001000"),
+            (9.9996, "10.00"),
+            (9_999_999.7, "1.000e+07"),
+            (f64::INFINITY, "inf"),
         ] {
             assert_eq!(show(value), text);
         }

@@ -8,6 +8,9 @@ use crate::model::{GpuIdentity, GpuSample};
 
 use super::thin::{Merge, Thinned};
 
+/// The share of a time that readings must cover for their energy to be that of all of it.
+const LEAST_COVERAGE: f64 = 0.95;
+
 /// The integrals of one GPU's readings.
 #[derive(Debug)]
 pub struct GpuTrack {
@@ -136,6 +139,14 @@ impl GpuTrack {
             Some(EnergySource::Counter) => self.counter.between(from, to),
             _ => self.power.between(from, to),
         }
+    }
+
+    /// Joules between two moments; an error with the share of the time that is known, where that is too
+    /// little for their energy to be that of all of it.
+    pub fn whole_energy(&self, from: f64, to: f64) -> Result<f64, f64> {
+        let energy = self.energy(from, to);
+        let share = energy.seconds / (to - from);
+        if share >= LEAST_COVERAGE { Ok(energy.area) } else { Err(share) }
     }
 
     pub fn energy_source(&self) -> Option<EnergySource> {

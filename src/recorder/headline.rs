@@ -42,9 +42,6 @@ pub struct Headline {
     pub unavailable: BTreeMap<String, String>,
 }
 
-/// The share of a window that readings must cover for their energy to be the window's.
-const LEAST_COVERAGE: f64 = 0.95;
-
 impl Headline {
     pub fn new(window: &Window<'_>) -> Self {
         let mut headline = Self::default();
@@ -233,22 +230,22 @@ impl Window<'_> {
     /// stalled, a GPU was lost), or where the log speaks for more GPUs than were measured, since one
     /// node's joules are not to be divided by the whole job's tokens.
     fn joules(&self) -> Result<f64, String> {
-        let energy = self.each("power_watts", |gpu| {
+        self.each("power_watts", |gpu| {
             Some(gpu.energy(self.from, self.to)).filter(|energy| energy.seconds > 0.0)
         })?;
-        for (gpu, energy) in self.gpus.iter().zip(&energy) {
-            let share = energy.seconds / (self.to - self.from);
-            if share < LEAST_COVERAGE {
+        let joules = |gpu: &GpuTrack| {
+            gpu.whole_energy(self.from, self.to).map_err(|share| {
                 let percent = 100.0 * share;
-                return Err(format!("GPU {}: readings cover only {percent:.0} % of the time", gpu.index()));
-            }
-        }
+                format!("GPU {}: readings cover only {percent:.0} % of the time", gpu.index())
+            })
+        };
+        let joules = self.gpus.iter().map(joules).sum::<Result<f64, String>>()?;
         match self.world_size {
-            Some(world) if world > energy.len() as f64 => Err(format!(
+            Some(world) if world > self.gpus.len() as f64 => Err(format!(
                 "the log speaks for {world} GPUs, {} were measured; gpus[] has the energy of each",
-                energy.len()
+                self.gpus.len()
             )),
-            _ => Ok(energy.iter().map(|energy| energy.area).sum()),
+            _ => Ok(joules),
         }
     }
 

@@ -7,7 +7,6 @@ use crate::model::report::{
     Iterations, Latency, LatencyBin, Model, Phase, PhaseName, SCHEMA, Series, Sourced, Window as WindowName,
 };
 
-use super::gpu::GpuTrack;
 use super::headline::{Headline, Window};
 use super::meter::{Amount, Meter};
 use super::progression::{Progression, SAMPLES_BY_RATE, TOKENS_BY_RATE, Timing};
@@ -127,8 +126,7 @@ impl Recorder {
     /// What came before, in and after the time between two moments.
     fn phases(&self, (from, to): (f64, f64), end: f64) -> Vec<Phase> {
         let energy = |from, to| {
-            let joules = |gpu: &GpuTrack| Some(gpu.energy(from, to)).filter(|energy| energy.seconds > 0.0);
-            let joules = self.gpus.iter().map(|gpu| joules(gpu).map(|energy| energy.area));
+            let joules = self.gpus.iter().map(|gpu| gpu.whole_energy(from, to).ok());
             joules.sum::<Option<f64>>().filter(|_| !self.gpus.is_empty())
         };
         let phase = |name, from: f64, to: f64| Phase {

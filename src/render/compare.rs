@@ -109,7 +109,11 @@ impl Table {
     /// The columns of the report whose changes stand at a place.
     fn other(rows: &[Row], i: usize, name: &str, form: Form, colour: bool) -> [Column; 2] {
         let change = |row: &Row| row.changes.get(i).copied().flatten();
-        let says = |change| if form == Form::Long { meaning(change) } else { word(change).to_owned() };
+        let says = |change: Change| match (form, change.direction) {
+            (Form::Long, Direction::Undecided) => UNDECIDED.to_owned(), // its p stands below
+            (Form::Long, _) => meaning(change),
+            (Form::Short | Form::Bare, _) => word(change).to_owned(),
+        };
         let meanings =
             rows.iter().map(|row| paint(change(row), &change(row).map(says).unwrap_or_default(), colour));
 
@@ -224,7 +228,7 @@ pub(super) fn meaning(change: Change) -> String {
         Direction::Better => format!("better{p}"),
         Direction::Worse => format!("worse{p}"),
         Direction::Same => "the same".to_owned(),
-        Direction::Undecided => format!("no difference shown{p}"),
+        Direction::Undecided => format!("{UNDECIDED}{p}"),
         Direction::Untested => String::new(),
     }
 }
@@ -247,6 +251,9 @@ fn probability(test: IterationTest) -> String {
         p => format!("p = {p:.2}"),
     }
 }
+
+/// What an undecided change is.
+const UNDECIDED: &str = "no difference that these runs can show";
 
 /// What an untested change is.
 pub(super) const UNTESTED: &str = "no test speaks for it, so it may be chance";
@@ -273,7 +280,7 @@ fn notes(comparison: &Comparison, names: &[String], form: Form) -> Vec<String> {
         notes.push(OF_THESE_RUNS.to_owned());
     }
     if form != Form::Long && any(Direction::Undecided) {
-        notes.push("chance?: no difference that these runs can show".to_owned());
+        notes.push(format!("chance?: {UNDECIDED}"));
     }
     if any(Direction::Untested) {
         notes.push(format!("a change without a word: {UNTESTED}"));

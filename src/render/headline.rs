@@ -18,11 +18,8 @@ pub struct Headline {
 #[derive(Debug, Clone, Copy)]
 enum Form {
     /// Digits behind the point, in the summary and in the live table.
-    Fixed {
-        lasting: usize,
-        live: usize,
-        live_unit: &'static str,
-    },
+    Fixed { lasting: usize, live: usize, live_unit: &'static str },
+    /// Four digits, and two with an exponent in the live table.
     Exponent,
     /// Four digits, wherever the point is.
     Digits,
@@ -35,8 +32,7 @@ impl Headline {
     pub fn show(&self, value: f64) -> String {
         match self.form {
             Form::Fixed { lasting, .. } => format!("{value:.lasting$}"),
-            Form::Exponent => show_exponent(value, 3),
-            Form::Digits => show(value),
+            Form::Exponent | Form::Digits => show(value),
             Form::Percent => format!("{:.1}", value * 100.0),
         }
     }

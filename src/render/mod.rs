@@ -25,7 +25,7 @@ pub use github::{github_annotations, github_summary};
 pub use gitlab::gitlab_metrics;
 pub use headline::{AEC, AL, AL_P95, AMU, Headline, IT, JOULES, MFU, PCU, ST, TOKENS, TT};
 pub use html::html;
-pub use json::json;
+pub use json::{escaped, json};
 pub use junit::junit;
 pub use markdown::markdown;
 pub use table::summary;

@@ -2,7 +2,7 @@
 
 use crate::model::Report;
 use crate::model::report::{Exit, PhaseName, Sourced};
-use crate::model::units::{show, show_duration, show_energy};
+use crate::model::units::{show, show_duration};
 
 /// A value, or a dash.
 pub fn value(value: Option<f64>) -> String {
@@ -11,10 +11,6 @@ pub fn value(value: Option<f64>) -> String {
 
 pub fn duration(seconds: Option<f64>) -> String {
     seconds.map_or_else(dash, show_duration)
-}
-
-pub fn energy(joules: Option<f64>) -> String {
-    joules.map_or_else(dash, show_energy)
 }
 
 /// The unit in which energies that stand together are written, so that they can be compared at a

@@ -1,7 +1,7 @@
 //! What already runs, measured from outside: an inference server, a job that someone else started.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -40,7 +40,7 @@ pub struct Subject {
 pub fn monitor(settings: Settings, subject: &Subject) -> Result<Ending, Error> {
     let mut gate = RunGate::prepare(&settings.gate)?;
     let process = subject.pid.map(find).transpose()?;
-    let open = |log| Tail::open(log, subject.whence).map_err(|error| error.of_flag("log"));
+    let open = |log| open(log, subject.whence).map_err(|error| error.of_flag("log"));
     let mut tail = subject.log.as_deref().map(open).transpose()?;
     let only_gpus = process.is_none() && tail.is_none();
     if only_gpus && settings.gpus == GpuChoice::None {
@@ -52,6 +52,7 @@ pub fn monitor(settings: Settings, subject: &Subject) -> Result<Ending, Error> {
     let unreadable = environment.is_err();
     let environment = environment.unwrap_or(Environment::Of(BTreeMap::new()));
     let command = command(process, subject, settings.mask);
+    let name = clip(&plain(&command.argv.join(" ")), 60);
     let stops = Stops::take();
     let mut session = Session::prepare(&settings, command, &environment, true)?;
     let mut reader = settings.log.reader();
@@ -82,7 +83,7 @@ pub fn monitor(settings: Settings, subject: &Subject) -> Result<Ending, Error> {
     let started = session.clock.at(begun);
     session.recorder.lock().started(started, Timestamp::now().to_string());
     session.started.set(started);
-    session.say(&beginning(without_gpus.is_none(), process, subject));
+    session.say(&beginning(without_gpus.is_none(), process, &name, subject));
     let until = subject.duration.and_then(|duration| begun.checked_add(duration));
     let status = wait(process, &interruptions, until);
     let ended = session.clock.now();
@@ -98,6 +99,17 @@ pub fn monitor(settings: Settings, subject: &Subject) -> Result<Ending, Error> {
         },
     );
     Ok(gate.ending(Ending::Exited(0)))
+}
+
+/// The log. A pipe has no name that can be followed, and opening it would wait for who writes into it.
+fn open(log: &Path, whence: Whence) -> Result<Tail, Error> {
+    match log.metadata() {
+        Ok(found) if !found.is_file() && !found.is_dir() => {
+            Err(Error::usage(format!("{} is no file", log.display()))
+                .hint("a log must be a file; 'effllm parse' reads a pipe"))
+        }
+        _ => Tail::open(log, whence),
+    }
 }
 
 fn find(pid: u32) -> Result<NamedProcess, Error> {
@@ -136,15 +148,15 @@ fn describe(session: &Session, process: Option<NamedProcess>, unreadable_environ
     }
 }
 
-/// What is said when measuring begins.
-fn beginning(with_gpus: bool, process: Option<NamedProcess>, subject: &Subject) -> String {
+/// What is said when measuring begins. `name` is the process's command line as it may be shown.
+fn beginning(with_gpus: bool, process: Option<NamedProcess>, name: &str, subject: &Subject) -> String {
     let mut what = Vec::new();
     if with_gpus {
         what.push("GPUs".to_owned());
     }
     let mut until = vec!["Ctrl-C".to_owned()];
     if let Some(process) = process {
-        what.push(format!("process {} ({})", process.pid(), clip(&plain(&process.argv().join(" ")), 60)));
+        what.push(format!("process {} ({name})", process.pid()));
         until.push("the process has ended".to_owned());
     }
     what.extend(subject.log.as_ref().map(|log| plain(&log.display().to_string())));

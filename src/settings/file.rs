@@ -1,8 +1,8 @@
 //! The files' layers: the user's configuration and the project's.
 
 use std::env;
-use std::fs;
-use std::io::{self, ErrorKind, Read};
+use std::fs::File;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -10,6 +10,7 @@ use serde_json::error::Category;
 
 use super::layer::Layer;
 use super::places::Places;
+use super::read;
 use crate::error::{self, Error};
 use crate::log::Rules;
 use crate::model::Report;
@@ -17,16 +18,18 @@ use crate::model::report::SCHEMA;
 use crate::render::plain;
 
 /// The project's file, over the user's. `chosen` takes the place of the project's `effllm.toml`.
-pub fn layers(chosen: Option<&Path>) -> Result<Layer, Error> {
+/// Answers also with the files that nobody asked for and that may not be read: they count as absent.
+pub fn layers(chosen: Option<&Path>) -> Result<(Layer, Vec<String>), Error> {
+    let mut unread = Vec::new();
     let project = match chosen {
-        Some(file) => Some(read(file).map_err(|error| match error.place {
+        Some(file) => Some(parsed(file).map_err(|error| match error.place {
             Some(_) => error, // it names the file and the line
             None => error.of_flag("config"),
         })?),
-        None => read_if_there(Path::new("effllm.toml"))?,
+        None => read_if_there(Path::new("effllm.toml"), &mut unread)?,
     };
-    let user = user_file().map(|file| read_if_there(&file)).transpose()?.flatten();
-    Ok(project.unwrap_or_default().or(user.unwrap_or_default()))
+    let user = user_file().map(|file| read_if_there(&file, &mut unread)).transpose()?.flatten();
+    Ok((project.unwrap_or_default().or(user.unwrap_or_default()), unread))
 }
 
 /// Rules from a file that the user named.
@@ -50,10 +53,9 @@ pub fn read_report(file: &Path) -> Result<Report, Error> {
         schema: String,
     }
     let (name, text) = if file == Path::new("-") {
-        let mut text = Vec::new();
-        ("standard input".to_owned(), io::stdin().lock().read_to_end(&mut text).map(|_| text))
+        ("standard input".to_owned(), read::report(io::stdin().lock()))
     } else {
-        (file.display().to_string(), fs::read(file))
+        (file.display().to_string(), File::open(file).and_then(read::report))
     };
     const WRITTEN_BY: &str = "'effllm run -o FILE' and 'effllm parse --json LOG' write reports";
     let text = text
@@ -104,14 +106,26 @@ fn user_file() -> Option<PathBuf> {
     Some(folder.join("effllm/config.toml"))
 }
 
-fn read_if_there(file: &Path) -> Result<Option<Layer>, Error> {
-    match fs::metadata(file) {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
-        _ => read(file).map(Some),
+/// A file that nobody named. In a container the home can be another user's, and the file is then there
+/// for others.
+fn read_if_there(file: &Path, unread: &mut Vec<String>) -> Result<Option<Layer>, Error> {
+    let is_absent = |error: &io::Error| {
+        matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied)
+    };
+    match file.metadata() {
+        Err(error) if is_absent(&error) => return Ok(None),
+        Ok(found) if !found.is_file() => unread.push(format!("{}: it is no file", file.display())),
+        _ => match File::open(file) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                unread.push(format!("{}: {error}", file.display()));
+            }
+            _ => return parsed(file).map(Some),
+        },
     }
+    Ok(None)
 }
 
-fn read(file: &Path) -> Result<Layer, Error> {
+fn parsed(file: &Path) -> Result<Layer, Error> {
     let text = text(file, "it names a TOML file whose keys are the long flags of 'effllm run --help'")?;
     let places = Places::of(&file.display().to_string(), &text);
     let layer = toml::from_str(&text).map(|layer| Layer { places, ..layer });
@@ -172,7 +186,7 @@ fn one_line(message: &str) -> String {
 }
 
 fn text(file: &Path, way_out: &str) -> Result<String, Error> {
-    let bytes = fs::read(file)
+    let bytes = read::settings(file)
         .map_err(|error| Error::usage(format!("cannot read {}: {error}", file.display())).hint(way_out))?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();

@@ -9,8 +9,10 @@ mod file;
 mod gate;
 mod layer;
 mod places;
+mod read;
 mod values;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -132,8 +134,12 @@ impl Settings {
 
     /// Settles flags, environment and files; every bad value is an error here, before anything runs.
     pub fn resolve(flags: Layer) -> Result<Self, Error> {
-        let files = file::layers(flags.config.as_deref())?;
+        let (files, unread) = file::layers(flags.config.as_deref())?;
         let layer = flags.or(environment::layer()?).or(files);
+        for file in unread.iter().filter(|_| layer.quiet != Some(true)) {
+            let _ =
+                writeln!(io::stderr(), "effllm: warning: settings that cannot be read are not used: {file}");
+        }
         // Before the rules, whose patterns take a while to compile: a slip of the pen is told at once.
         let gate = GateSettings::new(layer.gate.clone(), layer.fail_fast, layer.places.clone())?;
         let log_interval = layer.log_interval.map_or(10, u64::from);

@@ -152,7 +152,8 @@ fn families(report: &Report) -> Vec<Family> {
     let mut families = of_run(report);
     families.extend(report.metrics.each().filter_map(|(metric, value)| {
         let (name, unit, factor) = base_unit(metric.name)?;
-        Some(gauge(&name, unit, metric.definition, value.map(|value| value * factor)))
+        let help = metric.definition.replace(", in 10^9 bytes", ""); // the unit is another one here
+        Some(gauge(&name, unit, &help, value.map(|value| value * factor)))
     }));
     families.extend(of_gpus(&report.gpus));
     for family in &mut families {

@@ -10,13 +10,12 @@ use std::io;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use serde::Serializer;
 use serde_json::{Value, json};
 
 use super::queue::Opened;
 use crate::error::Error;
 use crate::model::{Clock, Event, GpuSample, HostSample, Progress, Scope, Started};
-use crate::render::field;
+use crate::render::{escaped, field};
 use crate::replace;
 
 /// A file, and the format that its name asks for.
@@ -62,9 +61,7 @@ impl SeriesFile {
             Error::usage(format!("the series cannot be written to {}: {error}", self.path.display()))
                 .hint("--series FILE names another place, in a folder that is there")
         };
-        if replace::is_planted(&self.path) {
-            return Err(usage(io::Error::other("another user has put a link there")));
-        }
+        replace::refuse_planted(&self.path).map_err(usage)?;
         let file = File::create(&self.path).map_err(usage)?;
         Ok(Opened::new(file, self.path.clone()))
     }
@@ -140,9 +137,8 @@ impl Encoder {
             }
             Format::JsonLines => {
                 let known = columns.iter().filter(|(_, value)| !value.is_null());
-                let _ = serde_json::Serializer::new(&mut *to)
-                    .collect_map(known.map(|(name, value)| (*name, value)));
-                to.push(b'\n');
+                let line = known.map(|(name, value)| format!("\"{name}\":{value}")).collect::<Vec<_>>();
+                to.extend(escaped(&format!("{{{}}}\n", line.join(","))).bytes());
             }
         }
     }
@@ -240,5 +236,17 @@ mod tests {
         let column = |name: &str| header.iter().position(|column| column == name).and_then(|at| row.get(at));
         assert_eq!(column("engine"), Some("'=1+1␛[2J,\"␀"));
         assert_eq!(column("loss"), Some("-1.5"));
+    }
+
+    #[test]
+    fn text_of_the_log_is_escaped_in_json_lines() {
+        let file: SeriesFile = "s.jsonl".parse().expect("a name");
+        let mut written = Vec::new();
+        let engine = "\x1b[2J\x7f\u{9b}\u{202e}\"é\n";
+        let record = Progress { engine: Some(engine.to_owned()), at: Some(1.0), ..Progress::default() };
+        file.encoder(Clock::new(), 0.0).encode(Event::Progress(Box::new(record)), &mut written);
+        let line = String::from_utf8(written).expect("UTF-8");
+        assert!(line.contains(r#""engine":"\u001b[2J\u007f\u009b\u202e\"é\n""#), "{line}");
+        assert_eq!(serde_json::from_str::<Value>(&line).expect("JSON")["engine"], engine);
     }
 }

@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::model::metric::Metrics;
 use crate::model::{Clock, Report};
 use crate::recorder::Recorder;
+use crate::replace;
 
 /// The metrics as TensorBoard shows them; `None` is not drawn.
 fn scalars(metrics: &Metrics) -> [(&'static str, Option<f64>); 7] {
@@ -55,6 +56,7 @@ pub fn open(folder: &Path) -> Result<Opened<Point>, Error> {
         process::id()
     );
     let path = folder.join(name);
+    replace::refuse_planted(folder).map_err(usage)?;
     fs::create_dir_all(folder).map_err(usage)?;
     let mut file = File::create_new(&path).map_err(usage)?;
     let mut bytes = Vec::new();

@@ -28,6 +28,19 @@ fn secrets_in_the_command_line_are_masked_and_the_environment_is_not_told() {
     assert_eq!(shell.report().at("command.argv.4"), "kept");
 }
 
+/// Has another user make a link.
+fn plant(shell: &Shell, target: &str, link: &str) {
+    symlink(shell.path(target), shell.path(link)).expect("a link");
+    nix::unistd::fchownat(
+        nix::fcntl::AT_FDCWD,
+        &shell.path(link),
+        Some(nix::unistd::Uid::from_raw(12_345)),
+        None,
+        nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW,
+    )
+    .expect("root may");
+}
+
 #[test]
 fn a_link_that_another_user_has_planted_is_not_followed() {
     if !nix::unistd::geteuid().is_root() {
@@ -36,15 +49,7 @@ fn a_link_that_another_user_has_planted_is_not_followed() {
     let shell = Shell::new();
     shell.write("mine", "precious").write("shared/x", "");
     fs::set_permissions(shell.path("shared"), fs::Permissions::from_mode(0o1777)).expect("permissions");
-    symlink(shell.path("mine"), shell.path("shared/report.json")).expect("a link");
-    nix::unistd::fchownat(
-        nix::fcntl::AT_FDCWD,
-        &shell.path("shared/report.json"),
-        Some(nix::unistd::Uid::from_raw(12_345)),
-        None,
-        nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW,
-    )
-    .expect("root may");
+    plant(&shell, "mine", "shared/report.json");
     let done = shell.run("-o shared/report.json", "echo started").done();
     assert_eq!((done.code(), done.stdout().as_str()), (Some(2), ""));
     assert!(done.stderr().contains("another user's link"), "{}", done.stderr());
@@ -60,6 +65,56 @@ fn a_link_that_another_user_has_planted_is_not_followed() {
     assert_eq!(done.code(), Some(3));
     assert!(done.stderr().contains("effllm: error: the report cannot be written"), "{}", done.stderr());
     assert_eq!(shell.read("mine"), "precious");
+}
+
+#[test]
+fn a_planted_link_to_a_folder_is_not_followed_either() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let shell = Shell::new();
+    shell.write("mine/x/file", "").write("shared/x", "");
+    fs::set_permissions(shell.path("shared"), fs::Permissions::from_mode(0o1777)).expect("permissions");
+    plant(&shell, "mine", "shared/d");
+    symlink("shared/d", shell.path("own")).expect("a link");
+    symlink("loop/loop", shell.path("loop")).expect("a link");
+    for option in [
+        "-o shared/d/report.json",
+        "-o shared/d/x/report.json",
+        "-o own/report.json",
+        "-o own/../shared/d/x/report.json",
+        "--series shared/d/series.csv",
+        "--openmetrics shared/d/metrics.prom",
+        "--junit shared/d/junit.xml --require pcu>0",
+        "--gitlab-metrics shared/d/metrics.txt --require pcu>0",
+        "--tensorboard shared/d",
+        "--tensorboard own/x",
+    ] {
+        let done = shell.run(option, "echo started").done();
+        assert_eq!((done.code(), done.stdout().as_str()), (Some(2), ""), "{option}: {}", done.stderr());
+        assert!(done.stderr().contains("another user's link"), "{option}: {}", done.stderr());
+        assert_eq!(fs::read_dir(shell.path("mine")).expect("a folder").count(), 1, "{option}");
+        assert_eq!(fs::read_dir(shell.path("mine/x")).expect("a folder").count(), 1, "{option}");
+    }
+    let done = shell.run("-o loop/report.json", "echo started").done();
+    assert!(done.stderr().contains("Too many levels"), "{}", done.stderr());
+    // One's own links are followed.
+    symlink(shell.path("mine"), shell.path("shared/own")).expect("a link");
+    assert_eq!(shell.run("-o shared/own/report.json", "true").done().code(), Some(0));
+    assert!(shell.exists("mine/report.json"));
+}
+
+#[test]
+fn a_report_that_others_may_not_read_stays_so() {
+    let shell = Shell::new();
+    shell.write("effllm-report.json", "");
+    for (old, new) in [(0o600, 0o600), (0o640, 0o640), (0o666, 0o644), (0o400, 0o400)] {
+        let file = shell.path("effllm-report.json");
+        fs::set_permissions(&file, fs::Permissions::from_mode(old)).expect("permissions");
+        assert!(shell.sh("umask 022; exec $effllm run -q -- true").done().status.success());
+        assert_eq!(fs::metadata(&file).expect("a report").permissions().mode() & 0o777, new);
+        shell.report();
+    }
 }
 
 #[test]

@@ -231,6 +231,30 @@ fn a_gpu_that_falls_off_the_bus_becomes_null() {
 }
 
 #[test]
+fn a_phase_in_which_a_gpu_is_lost_has_no_energy() {
+    let mut shell = Shell::new();
+    shell.gpus(
+        "gpu = [{ count = 2, power_watts = 200 }]
+         [[fault]]
+         call = '*'
+         gpu = 1
+         from_s = 1.2
+         return = 'GPU_IS_LOST'",
+    );
+    let steps = "for i in 1 2 3 4 5; do sleep 0.4; echo \"step $i took 400.0 ms\"; done";
+    let options = r"--interval 0.1 --pattern step.(?P<iteration>\d+).took.(?P<step_time_ms>[\d.]+)";
+    let report = shell.run(options, &format!("sleep 0.4; {steps}")).done().report();
+    assert!(report.why_null("energy_joules").starts_with("GPU 1: readings cover only"));
+    let phases = report.at("phases").as_array().expect("a list");
+    let energy = |name: &str| {
+        let phase = phases.iter().find(|phase| phase["name"] == name).expect("this phase");
+        phase["energy_joules"].as_f64()
+    };
+    assert!(energy("startup").is_some_and(|joules| joules > 0.0), "{phases:?}");
+    assert_eq!(energy("training"), None, "{phases:?}");
+}
+
+#[test]
 fn utilisation_beyond_what_is_possible_is_null() {
     let mut shell = Shell::new();
     shell.gpus("gpu = [{ utilization_percent = 255 }]");

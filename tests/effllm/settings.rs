@@ -4,6 +4,8 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 
 use insta::assert_snapshot;
 
@@ -442,6 +444,73 @@ fn a_bad_user_file_and_a_chosen_one_are_named() {
     effllm: error: --config: cannot read missing.toml: No such file or directory (os error 2)
       it names a TOML file whose keys are the long flags of 'effllm run --help'
     ");
+}
+
+#[test]
+fn a_file_that_nobody_named_and_that_may_not_be_read_is_told_and_passed_over() {
+    let shell = Shell::new();
+    shell.write("home/.config/effllm/config.toml", "interval = 'soon'\n");
+    fs::create_dir(shell.path("effllm.toml")).expect("a folder");
+    for (name, mode) in
+        [(".", 0o777), ("home/.config/effllm", 0o755), ("home/.config/effllm/config.toml", 0o000)]
+    {
+        fs::set_permissions(shell.path(name), fs::Permissions::from_mode(mode)).expect("permissions");
+    }
+    let run = |arguments: &[&str]| {
+        let mut call = shell.effllm(arguments);
+        if nix::unistd::geteuid().is_root() {
+            call.command.uid(54_321).gid(54_321); // root may read everything
+        }
+        let done = call.done();
+        assert_eq!((done.code(), done.stdout()), (Some(0), "ran\n".to_owned()), "{}", done.stderr());
+        done.stderr()
+    };
+    assert_eq!(run(&["run", "-q", "--", "echo", "ran"]), "");
+    let said = run(&["run", "--", "echo", "ran"]);
+    let unread = "effllm: warning: settings that cannot be read are not used: ";
+    assert!(said.contains(&format!("{unread}effllm.toml: it is no file\n")), "{said}");
+    assert!(said.contains("/home/.config/effllm/config.toml: Permission denied"), "{said}");
+    // Where the folder may not be looked into, nothing is known to be there.
+    fs::set_permissions(shell.path("home/.config/effllm"), fs::Permissions::from_mode(0o000))
+        .expect("permissions");
+    assert_eq!(run(&["run", "--", "echo", "ran"]).matches(unread).count(), 1);
+    // So that the folder can be removed.
+    fs::set_permissions(shell.path("home/.config/effllm"), fs::Permissions::from_mode(0o755))
+        .expect("permissions");
+    // One that was asked for is an error.
+    assert!(refused(&shell, &["--config", "effllm.toml"]).contains("Is a directory"));
+}
+
+#[test]
+fn settings_that_never_end_are_refused() {
+    let shell = Shell::new();
+    shell.write("large.toml", "#".repeat(2_000_000));
+    shell.write("deep.toml", format!("interval = {}", "[".repeat(100_000)));
+    shell.write("long.toml", format!("{} = 1", "k".repeat(100_000)));
+    nix::unistd::mkfifo(&shell.path("pipe.toml"), nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    assert_snapshot!(refused(&shell, &["--config", "/dev/zero"]), @r"
+    effllm: error: --config: cannot read /dev/zero: it has more than 1 MiB
+      it names a TOML file whose keys are the long flags of 'effllm run --help'
+    ");
+    assert_snapshot!(refused(&shell, &["--config", "pipe.toml"]), @r"
+    effllm: error: --config: cannot read pipe.toml: it is no file
+      it names a TOML file whose keys are the long flags of 'effllm run --help'
+    ");
+    assert!(
+        refused(&shell, &["--config", "large.toml"])
+            .contains("cannot read large.toml: it has more than 1 MiB")
+    );
+    assert!(
+        refused(&shell, &["--rules", "large.toml"])
+            .contains("cannot read large.toml: it has more than 1 MiB")
+    );
+    for name in ["deep.toml", "long.toml"] {
+        let said = refused(&shell, &["--config", name]);
+        assert!(said.len() < 2000, "{}: {}", said.len(), said.chars().take(500).collect::<String>());
+    }
+    // Pipes that are open are read.
+    let piped = "printf 'interval = 0.5' | $effllm run -q --config /dev/stdin -- echo ran";
+    assert_eq!(shell.sh(piped).done().stdout(), "ran\n");
 }
 
 #[test]

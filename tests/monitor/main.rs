@@ -47,6 +47,19 @@ fn measuring_ends_when_the_process_does() {
 }
 
 #[test]
+fn the_secrets_of_a_process_are_neither_told_nor_reported() {
+    let workshop = Workshop::new();
+    let process = Patient::new(": --password=hunter2;", &[]);
+    let pid = process.pid();
+    let monitor = workshop.start(&format!("exec \"$EFFLLM\" monitor --gpus none --pid {pid}"));
+    let line = monitor.wait_for("effllm: measuring");
+    process.end();
+    assert!(line.contains("(sh -c : --password=***; echo ready; "), "{line}");
+    let argv = monitor.report()["command"]["argv"].to_string();
+    assert!(!argv.contains("hunter2"), "{argv}");
+}
+
+#[test]
 fn the_gpus_are_those_that_the_process_sees() {
     let workshop = Workshop::new();
     workshop.gpus("gpu = [{ count = 2, memory_used_gb = 30 }]");
@@ -160,11 +173,13 @@ fn nothing_begins_that_cannot_be_measured() {
     let process = Patient::new("", &[]);
     let pid = process.pid();
     process.end();
+    nix::unistd::mkfifo(&workshop.path("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     for (arguments, code, what) in [
         (format!("--pid {pid}"), 2, "there is no such process"),
         ("--pid 0".to_owned(), 2, "--pid: '0' is no process ID"),
         ("--log nowhere".to_owned(), 2, "cannot read nowhere: there is no such file"),
         ("--log .".to_owned(), 2, "it is a folder"),
+        ("--log pipe --duration 300ms".to_owned(), 2, "--log: pipe is no file"),
         ("--gpus none".to_owned(), 2, "there is nothing to measure"),
         ("".to_owned(), 125, "there is nothing to measure: "),
         ("--from-start".to_owned(), 2, "'effllm monitor' needs --log"),

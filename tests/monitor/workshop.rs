@@ -79,7 +79,8 @@ impl Workshop {
         (monitor, Screen { master: terminal.master.into(), unread: Vec::new() })
     }
 
-    fn start(&self, script: &str) -> Monitor {
+    /// `effllm monitor` by a shell script, whose beginning has not been waited for.
+    pub fn start(&self, script: &str) -> Monitor {
         let mut child = self.command(script).stderr(Stdio::piped()).spawn().unwrap();
         let (tell, said) = unbounded();
         let stderr = BufReader::new(child.stderr.take().unwrap());
@@ -131,10 +132,11 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Waits until a line on stderr begins with this.
+    /// Waits until a line on stderr begins with this, and answers with it.
     #[track_caller]
-    pub fn wait_for(&self, beginning: &str) {
-        assert!(self.said.iter().any(|line| line.starts_with(beginning)), "{beginning}: it never came");
+    pub fn wait_for(&self, beginning: &str) -> String {
+        let line = self.said.iter().find(|line| line.starts_with(beginning));
+        line.unwrap_or_else(|| panic!("{beginning}: it never came"))
     }
 
     /// Whether it is stopped, as by Ctrl-Z.

@@ -109,6 +109,20 @@ fn energies_that_stand_together_have_one_unit() {
 }
 
 #[test]
+fn an_energy_with_a_part_missing_is_no_whole() {
+    let mut report = TRAINING.clone();
+    report["phases"] = json!([
+        { "name": "startup", "from_seconds": 0.0, "to_seconds": 1.0, "energy_joules": 90.0 },
+        { "name": "training", "from_seconds": 1.0, "to_seconds": 2.0, "energy_joules": null },
+    ]);
+    let page = page(&report);
+    let phases = page.split("Where the energy went").nth(1).and_then(|rest| rest.split("</section>").next());
+    let phases = phases.expect("a section of it");
+    assert!(phases.contains("not all of it is known") && phases.contains("90.00 J"), "{phases}");
+    assert!(!phases.contains('%') && !phases.contains("class=\"energy\""), "{phases}");
+}
+
+#[test]
 fn a_quantity_that_a_gpu_does_not_know_is_missing_with_its_reason() {
     let why = TRAINING["gpus"][1]["unavailable"]["memory_used_bytes"].as_str().unwrap_or("no reason");
     let page = page(&TRAINING);

@@ -7,7 +7,7 @@ use crate::model::metric::METRICS;
 use crate::model::units::show;
 
 use super::chart::{Chart, Ink, Shape, Width};
-use super::energy::energy_bar;
+use super::energy::{energy_bar, whole};
 use super::iterations::{bins, extent, iterations_in};
 use super::series::{pairs, quantile, spread, thinned};
 use super::timeline::TimeUnit;
@@ -16,7 +16,7 @@ use crate::gate::compare::{Change, Direction, compare};
 use crate::render::compare::{UNTESTED, meaning, percent};
 use crate::render::gate::came_to;
 use crate::render::text::Names;
-use crate::render::words::{self, duration, energy};
+use crate::render::words::{self, EnergyUnit, duration};
 
 type Runs<'a> = &'a [(String, Report)];
 
@@ -273,8 +273,6 @@ fn power(runs: Runs<'_>) -> Markup {
 }
 
 fn energies(runs: Runs<'_>, names: &[String]) -> Markup {
-    let whole = |report: &Report| report.phases.iter().map(|phase| phase.energy_joules).sum::<Option<f64>>();
-    let whole = |report: &Report| whole(report).filter(|joules| *joules > 0.0);
     html! {
         @if runs.iter().any(|(_, report)| whole(report).is_some()) {
             section {
@@ -283,11 +281,12 @@ fn energies(runs: Runs<'_>, names: &[String]) -> Markup {
                     span { i.startup {} "start-up" } span { i.training {} "training" } span { i.after {} "after training" }
                 }
                 @let most = runs.iter().filter_map(|(_, report)| whole(report)).fold(0.0, f64::max);
+                @let unit = EnergyUnit::of([Some(most)]);
                 @for (name, (_, report)) in names.iter().zip(runs) {
                     div.run-energy {
                         span { (name) }
                         div { (energy_bar(report, whole(report).unwrap_or(0.0) / most)) }
-                        span.number { (energy(whole(report))) }
+                        span.number { (unit.show(whole(report))) }
                     }
                 }
             }

@@ -8,9 +8,9 @@ use crate::model::units::show;
 use crate::render::words::{self, EnergyUnit, count, duration};
 
 pub fn energy_by_phase(report: &Report) -> Markup {
-    let phases: Vec<_> = report.phases.iter().filter(|phase| phase.energy_joules.is_some()).collect();
-    let whole: f64 = phases.iter().filter_map(|phase| phase.energy_joules).sum();
-    if phases.is_empty() || whole <= 0.0 {
+    let known = || report.phases.iter().filter_map(|phase| phase.energy_joules);
+    let whole = whole(report);
+    if known().all(|joules| joules <= 0.0) {
         return html! {
             @if !report.gpus.is_empty() {
                 section {
@@ -20,10 +20,18 @@ pub fn energy_by_phase(report: &Report) -> Markup {
             }
         };
     }
-    let unit = EnergyUnit::of([Some(whole)]);
+    let unit = EnergyUnit::of(known().map(Some).chain([whole]));
     html! {
         section.phases {
-            h2 { "Where the energy went" small { (unit.show(Some(whole))) " in " (count(report.gpus.len() as u64, "GPU")) } }
+            h2 {
+                "Where the energy went"
+                small {
+                    @match whole {
+                        Some(_) => { (unit.show(whole)) " in " (count(report.gpus.len() as u64, "GPU")) },
+                        None => "not all of it is known: readings are missing where there is a –",
+                    }
+                }
+            }
             (energy_bar(report, 1.0))
             div.scroll {
                 table {
@@ -37,15 +45,16 @@ pub fn energy_by_phase(report: &Report) -> Markup {
                         }
                     }
                     tbody {
-                        @for phase in phases {
+                        @for phase in &report.phases {
                             @let seconds = phase.to_seconds - phase.from_seconds;
-                            @let joules = phase.energy_joules.unwrap_or(0.0);
+                            @let share = phase.energy_joules.zip(whole).map(|(joules, whole)| 100.0 * joules / whole);
+                            @let power = phase.energy_joules.map(|joules| joules / seconds);
                             tr {
                                 th scope="row" { i.(phase_class(phase.name)) {} (words::phase(phase.name)) }
                                 td.number { (duration(Some(seconds))) }
                                 td.number { (unit.show(phase.energy_joules)) }
-                                td.number { (format!("{:.1} %", 100.0 * joules / whole)) }
-                                td.number { (show(joules / seconds)) " W" }
+                                td.number { (share.map_or_else(words::dash, |share| format!("{share:.1} %"))) }
+                                td.number { (power.map_or_else(words::dash, |power| show(power) + " W")) }
                             }
                         }
                     }
@@ -53,6 +62,12 @@ pub fn energy_by_phase(report: &Report) -> Markup {
             }
         }
     }
+}
+
+/// The energy of all phases; `None` where that of one of them is not known, or there was none.
+pub fn whole(report: &Report) -> Option<f64> {
+    let joules = report.phases.iter().map(|phase| phase.energy_joules).sum::<Option<f64>>();
+    joules.filter(|joules| *joules > 0.0 && joules.is_finite())
 }
 
 fn why_no_phases(report: &Report) -> &str {
@@ -71,14 +86,13 @@ fn phase_class(name: PhaseName) -> &'static str {
 }
 
 /// The phases side by side, as wide as their energy, and all of them a share of the whole width;
-/// nothing where the energy is not known.
+/// nothing where that of one of them is not known.
 pub fn energy_bar(report: &Report, share: f64) -> Markup {
-    let known = || report.phases.iter().filter_map(|phase| Some((phase.name, phase.energy_joules?)));
-    let whole: f64 = known().map(|(_, joules)| joules).sum();
+    let known = report.phases.iter().filter_map(|phase| Some((phase.name, phase.energy_joules?)));
     html! {
-        @if whole > 0.0 && whole.is_finite() {
+        @if let Some(whole) = whole(report) {
             div.energy aria-hidden="true" style={ "width:" (format!("{:.2}%", 100.0 * share.clamp(0.0, 1.0))) } {
-                @for (name, joules) in known() {
+                @for (name, joules) in known {
                     div.(phase_class(name)) style={ "flex-grow:" (format!("{:.4}", joules.max(0.0) / whole)) } {}
                 }
             }
