@@ -165,9 +165,8 @@ fn a_full_disk_at_the_report_costs_neither_the_report_nor_the_exit_status() {
 /// What a run tells of output that was lost: when it began, and in the end how much it was.
 #[track_caller]
 fn assert_loss(report: &Report, why: &str, bytes: u64) {
-    let begun =
-        format!("standard output cannot be written to, and what the command prints is lost meanwhile: {why}");
-    let missing = format!("{bytes} bytes that the command printed are missing from standard output");
+    let begun = format!("the command's standard output cannot be passed on, and is lost meanwhile: {why}");
+    let missing = format!("{bytes} bytes of the command's standard output were lost");
     let warnings = report.warnings();
     assert!(warnings.len() == 2 && warnings[0].starts_with(&begun) && warnings[1] == missing, "{warnings:?}");
 }
@@ -181,7 +180,9 @@ fn output_that_a_full_disk_does_not_take_is_lost_and_told() {
     let mut lines: Vec<_> = stderr.lines().collect();
     lines.sort_unstable();
     assert!(
-        lines.len() == 2 && lines[0] == "0" && lines[1].starts_with("effllm: standard output cannot be"),
+        lines.len() == 2
+            && lines[0] == "0"
+            && lines[1].starts_with("effllm: the command's standard output cannot be passed on"),
         "{stderr}"
     );
     assert_loss(&shell.report(), "No space left on device", 588_895);
