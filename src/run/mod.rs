@@ -122,6 +122,7 @@ fn run_with(signals: &Signals, settings: Settings, argv: &[OsString]) -> Result<
         kill_after: settings.kill_after,
         keyboard: keyboard.as_mut(),
         stops: Stops::default(),
+        keys_are_its_own: false,
     };
     let ending = supervised.until_it_ends(|moment| {
         guarded(|| match moment {

@@ -43,6 +43,8 @@ pub struct Supervised<'a> {
     /// The user's terminal, where the command has one of its own.
     pub keyboard: Option<&'a mut Keyboard>,
     pub stops: Stops,
+    /// The keys that were typed last are for the command, and not for a job of a shell that it is.
+    pub keys_are_its_own: bool,
 }
 
 /// What is known of the command's stops.
@@ -131,9 +133,7 @@ impl Supervised<'_> {
     /// Sends a key's signal to effllm's own process group, effllm included, as the user's terminal
     /// would have done: to a script that has started effllm, and to the rest of a pipeline.
     fn share(&self, signal: i32) {
-        let terminal = self.keyboard.as_ref().map(|keyboard| keyboard.command());
-        // Otherwise the key is for a job of a shell that the command is, and for that alone.
-        if terminal.is_some_and(|terminal| tcgetpgrp(terminal) == Ok(self.pid)) {
+        if self.keys_are_its_own {
             // SAFETY: takes numbers.
             unsafe { libc::kill(0, signal) };
         }
@@ -228,6 +228,8 @@ impl Supervised<'_> {
         }
         if is_typed && let Some(keyboard) = &mut self.keyboard {
             let pid = self.pid;
+            // Asked before the key can have ended it.
+            self.keys_are_its_own = tcgetpgrp(keyboard.command()) == Ok(pid);
             let keys = keyboard.relay(|terminal| is_stopped_by_default(terminal, pid));
             for key in keys {
                 let signal = match key {

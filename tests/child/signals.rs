@@ -223,7 +223,8 @@ fn time_in_which_the_command_was_stopped_counts_in_no_average() {
     assert_eq!(session.wait().code(), Some(0));
     let report = shell.report();
     let suspended = report.number("command.suspended_seconds");
-    assert!(suspended >= stopped, "{suspended} {stopped}");
+    // effllm is told of both moments a little later.
+    assert!(suspended >= stopped - 0.2, "{suspended} {stopped}");
     let wall = report.number("command.wall_seconds");
     assert!(report.number("gpus.0.coverage_ratio") <= 1.0 - suspended / wall + 0.1);
     assert!(report.number("gpus.0.energy_joules") <= 100.0 * (wall - suspended) + 1.0);
