@@ -25,6 +25,8 @@ pub enum Change {
     Ended(Pid, Ending),
     /// Stopped by the signal of this number.
     Stopped(Pid, i32),
+    /// Let go on after that.
+    Continued(Pid),
     /// There is no child left to wait for.
     NoChildren,
 }
@@ -35,12 +37,14 @@ pub fn changes() -> impl Iterator<Item = Change> {
     std::iter::from_fn(next_change)
 }
 
+const WANTED: libc::c_int = libc::WNOHANG | libc::WUNTRACED | libc::WCONTINUED;
+
 fn next_change() -> Option<Change> {
     loop {
         let mut status = 0;
         // SAFETY: waitpid writes the status. The wrapped call is not used because it knows no
         // real-time signals, and a child that died by one would be reaped and lost.
-        let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG | libc::WUNTRACED) };
+        let pid = unsafe { libc::waitpid(-1, &raw mut status, WANTED) };
         return match pid {
             0 => None,
             -1 => match io::Error::last_os_error().kind() {
@@ -55,6 +59,8 @@ fn next_change() -> Option<Change> {
 fn change(pid: Pid, status: i32) -> Change {
     if libc::WIFSTOPPED(status) {
         Change::Stopped(pid, libc::WSTOPSIG(status))
+    } else if libc::WIFCONTINUED(status) {
+        Change::Continued(pid)
     } else if libc::WIFSIGNALED(status) {
         Change::Ended(pid, Ending::Killed(libc::WTERMSIG(status)))
     } else {
@@ -94,14 +100,19 @@ impl Ending {
     pub fn imitate(self) -> ! {
         let _ = io::stdout().flush();
         if let Self::Killed(number) = self {
-            // A core file of effllm's would say nothing of the command.
-            let _ = set_dumpable(false);
-            raise_by_default(number);
+            die_by(number);
         }
         // SAFETY: _exit only ends the process. It runs no exit handlers on purpose: a driver's
         // could wait for ever for a thread of ours that its own library holds.
         unsafe { libc::_exit(i32::from(self.shell_status())) }
     }
+}
+
+/// Ends effllm by a signal; returns if it is one that ends nothing.
+pub fn die_by(number: i32) {
+    // A core file of effllm's would say nothing of the command.
+    let _ = set_dumpable(false);
+    raise_by_default(number);
 }
 
 /// Stops effllm as the command was stopped, so that a shell sees it; returns when it goes on.

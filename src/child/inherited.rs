@@ -8,7 +8,11 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use nix::libc;
 
-static SIGPIPE_IGNORED: AtomicBool = AtomicBool::new(false);
+/// Signals that effllm may ignore though its caller did not, or the other way round: Rust ignores
+/// SIGPIPE, and who ignores SIGCHLD is not told of the command's end.
+const CHANGED: [libc::c_int; 2] = [libc::SIGPIPE, libc::SIGCHLD];
+/// Whether each of them was ignored.
+static IGNORED: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
 /// Whether descriptors 0, 1 and 2 were closed.
 static CLOSED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
 
@@ -16,13 +20,22 @@ static CLOSED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
 /// it, and one that is forked does not.
 static DEATH_SIGNAL: AtomicI32 = AtomicI32::new(0);
 
-extern "C" fn look() {
-    // SAFETY: an all-zero sigaction is a valid one to be overwritten, and reading a disposition, a
-    // descriptor's flags or a death signal changes nothing.
+/// Whether a signal is ignored now.
+pub fn is_ignored(number: libc::c_int) -> bool {
+    // SAFETY: an all-zero sigaction is a valid one to be overwritten, and asking changes nothing.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
-        let read = libc::sigaction(libc::SIGPIPE, std::ptr::null(), &raw mut action);
-        SIGPIPE_IGNORED.store(read == 0 && action.sa_sigaction == libc::SIG_IGN, Ordering::Relaxed);
+        libc::sigaction(number, std::ptr::null(), &raw mut action) == 0
+            && action.sa_sigaction == libc::SIG_IGN
+    }
+}
+
+extern "C" fn look() {
+    // SAFETY: reading a descriptor's flags or a death signal changes nothing.
+    unsafe {
+        for (number, ignored) in CHANGED.into_iter().zip(&IGNORED) {
+            ignored.store(is_ignored(number), Ordering::Relaxed);
+        }
         let mut signal: libc::c_int = 0;
         if libc::prctl(libc::PR_GET_PDEATHSIG, &raw mut signal) == 0 {
             DEATH_SIGNAL.store(signal, Ordering::Relaxed);
@@ -44,9 +57,11 @@ static LOOK: extern "C" fn() = look;
 /// # Errors
 /// The system's; async-signal-safe.
 pub fn restore() -> io::Result<()> {
-    if SIGPIPE_IGNORED.load(Ordering::Relaxed) {
-        // SAFETY: ignoring a signal runs no code.
-        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    for (number, ignored) in CHANGED.into_iter().zip(&IGNORED) {
+        if ignored.load(Ordering::Relaxed) {
+            // SAFETY: ignoring a signal runs no code.
+            unsafe { libc::signal(number, libc::SIG_IGN) };
+        }
     }
     let signal = DEATH_SIGNAL.load(Ordering::Relaxed);
     if signal != 0 {

@@ -7,6 +7,7 @@ pub mod signals;
 pub mod spawn;
 
 pub use ending::{Change, Ending, changes, stop_like};
-pub use pty::{Pty, fit};
-pub use signals::{Action, Arrival, Origin, Policy, Signals, TakenSignal};
+pub use inherited::is_ignored;
+pub use pty::{Pty, fit, is_ours};
+pub use signals::{Action, Arrival, Origin, Policy, Signals, TakenSignal, is_pending, stops_too};
 pub use spawn::{Child, Output, Place, StdioMode, Stream, Wiring, exec, spawn};

@@ -9,6 +9,7 @@ use nix::fcntl::OFlag;
 use nix::libc;
 use nix::pty::{Winsize, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
+use nix::unistd::{getpgrp, tcgetpgrp};
 
 /// Both ends of a pseudo-terminal; neither is inherited by the command.
 #[derive(Debug)]
@@ -20,7 +21,8 @@ pub struct Pty {
 }
 
 impl Pty {
-    /// A terminal with the modes and the size of this one.
+    /// A terminal with the modes and the size of this one. While this one is in another's hands its
+    /// modes are a line editor's, and the new one keeps those of any new terminal.
     ///
     /// # Errors
     /// The system has no pseudo-terminal to give.
@@ -34,19 +36,34 @@ impl Pty {
             .write(true)
             .custom_flags(libc::O_NOCTTY)
             .open(ptsname_r(&master)?)?;
-        tcsetattr(&slave, SetArg::TCSANOW, &tcgetattr(&terminal)?)?;
+        if is_ours(&terminal) {
+            tcsetattr(&slave, SetArg::TCSANOW, &tcgetattr(&terminal)?)?;
+        }
         fit(&terminal, &slave);
         Ok(Self { master: master.into(), slave: slave.into() })
     }
 }
 
-/// Gives a terminal the size of another; its foreground processes hear of it if it changes.
-pub fn fit(like: impl AsFd, terminal: impl AsFd) {
-    let mut size = Winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
-    // SAFETY: both calls take a pointer to a winsize, the first to write it and the second to read it.
+/// Whether a terminal is ours to arrange: effllm is in its foreground, or it controls nobody here. In
+/// the background (`&`) it is the shell's, and the kernel would stop who changes its modes.
+pub fn is_ours(terminal: impl AsFd) -> bool {
+    tcgetpgrp(terminal).map_or(true, |group| group == getpgrp())
+}
+
+/// Gives a terminal the size of another; its foreground processes hear of it if it changes. True if it
+/// does.
+pub fn fit(like: impl AsFd, terminal: impl AsFd) -> bool {
+    let (Some(wanted), Some(before)) = (size(&like), size(&terminal)) else { return false };
+    // SAFETY: reads a winsize that is there.
     unsafe {
-        if libc::ioctl(like.as_fd().as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) == 0 {
-            libc::ioctl(terminal.as_fd().as_raw_fd(), libc::TIOCSWINSZ, &raw const size);
-        }
+        libc::ioctl(terminal.as_fd().as_raw_fd(), libc::TIOCSWINSZ, &raw const wanted) == 0
+            && wanted != before
     }
+}
+
+fn size(terminal: impl AsFd) -> Option<Winsize> {
+    let mut size = Winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
+    // SAFETY: writes a winsize that is there.
+    let known = unsafe { libc::ioctl(terminal.as_fd().as_raw_fd(), libc::TIOCGWINSZ, &raw mut size) };
+    (known == 0).then_some(size)
 }

@@ -5,13 +5,18 @@
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::str::FromStr;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Sender, bounded};
 
 use nix::libc::{self, c_int};
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
 use nix::unistd::{Pid, getpid, getsid};
 
+use super::ending::{die_by, stop_like};
+use super::inherited::is_ignored;
 use crate::error::Error;
 
 /// Who sent a signal.
@@ -40,10 +45,14 @@ pub enum Action {
     Leave,
     /// End the command and everything that it started.
     KillTree,
+    /// Send it to the others of effllm's group, as the terminal would have done that a key was typed on.
+    Share,
     /// Stop the command, whose own terminal cannot: nobody in its session could let it go on.
     Stop,
-    /// Tell the command's own terminal of its new size.
+    /// Tell the command's own terminal of its new size, which tells the command.
     Resize,
+    /// The same, and forward it if the size is no new one.
+    ResizeOrForward,
 }
 
 /// The signals that effllm takes in the command's stead, besides the real-time ones: all that can be
@@ -76,6 +85,12 @@ const TAKEN: [Signal; 21] = [
 fn taken() -> impl Iterator<Item = c_int> {
     TAKEN.into_iter().map(|signal| signal as c_int).chain(libc::SIGRTMIN()..=libc::SIGRTMAX())
 }
+
+/// Those by which a user ends or stops effllm itself, while there is no command to have them.
+const USERS: [c_int; 5] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGTSTP];
+/// How long effllm goes on after one of them when the command has ended: what ends a whole job comes
+/// to the command first, and the report is still to be written.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// So many Ctrl-C within [`IMPATIENCE`] end the command's whole tree.
 const INTERRUPTS: usize = 3;
@@ -117,7 +132,7 @@ fn action(signal: c_int, origin: Origin, interrupts: usize, kept: bool, apart: b
         (_, Origin::Own) => Action::Leave,
         (libc::SIGINT, Origin::Terminal | Origin::Key) if interrupts >= INTERRUPTS => Action::KillTree,
         (libc::SIGTSTP, Origin::Key) => Action::Stop,
-        (_, Origin::Key) => Action::Leave,
+        (_, Origin::Key) => Action::Share,
         // effllm has used the time that it may; the command's is counted by itself.
         (libc::SIGXCPU, Origin::Terminal) => Action::Leave,
         // Of a timer or a descriptor that was set before effllm was executed in the place of its command.
@@ -125,10 +140,32 @@ fn action(signal: c_int, origin: Origin, interrupts: usize, kept: bool, apart: b
             Action::Forward
         }
         (_, Origin::Terminal) if !apart => Action::Leave,
+        (libc::SIGWINCH, Origin::Process) if apart && !kept => Action::ResizeOrForward,
         (libc::SIGWINCH, _) if apart => Action::Resize,
         _ if kept => Action::Leave,
         (libc::SIGTSTP, _) if apart => Action::Stop,
         _ => Action::Forward,
+    }
+}
+
+/// Whether effllm stops too when a signal has stopped the command, so that a shell sees its job stop.
+/// Who has stopped the command alone lets it alone go on, and nobody effllm.
+///
+/// `asked`: effllm has been told to stop as well. `apart`: the command has a terminal of its own, where
+/// effllm itself stops it. `shell_waits`: effllm is the foreground job of a shell that will let it go on.
+pub fn stops_too(signal: c_int, asked: bool, apart: bool, shell_waits: bool) -> bool {
+    match signal {
+        libc::SIGSTOP => asked && apart,
+        _ => asked || shell_waits,
+    }
+}
+
+/// Whether a taken signal has come and was not read yet.
+pub fn is_pending(signal: c_int) -> bool {
+    // SAFETY: an all-zero set may be overwritten; it is only read if it has been.
+    unsafe {
+        let mut pending: libc::sigset_t = mem::zeroed();
+        libc::sigpending(&raw mut pending) == 0 && libc::sigismember(&raw const pending, signal) == 1
     }
 }
 
@@ -245,10 +282,60 @@ impl Signals {
         let failed = |error| Error::failed(format!("cannot take signals: {error}"));
         let mut original_mask = SigSet::empty();
         let taken = set(taken());
+        if is_ignored(libc::SIGCHLD) {
+            // The kernel would reap the command itself, and tell nobody.
+            // SAFETY: the default disposition runs no code.
+            unsafe { libc::signal(libc::SIGCHLD, libc::SIG_DFL) };
+        }
         pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&taken), Some(&mut original_mask)).map_err(failed)?;
         let fd =
             SignalFd::with_flags(&taken, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(failed)?;
         Ok(Self { fd, original_mask })
+    }
+
+    /// Gives all of them back: there will be no command.
+    pub fn give_back(&self) {
+        let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&self.original_mask), None);
+    }
+
+    /// Before there is a command: as long as the answer lives, what a user ends or stops a program
+    /// with does that to effllm, whatever it waits for.
+    pub fn obey(&self) -> Obedience {
+        let (alive, end) = bounded(0);
+        let users = self.users();
+        let obey = move || {
+            let _ = pthread_sigmask(SigmaskHow::SIG_UNBLOCK, Some(&users), None);
+            let _ = end.recv(); // an error: it is dropped
+        };
+        // Without a thread they wait for the command.
+        let thread = thread::Builder::new().name("effllm-signals".to_owned()).spawn(obey).ok();
+        Obedience { alive: Some(alive), thread }
+    }
+
+    /// From here on there is no command any more: such a signal ends effllm if it does not end soon
+    /// by itself, and a second one at once.
+    pub fn obey_soon(&self) {
+        let users = self.users();
+        let obey = move || {
+            loop {
+                match wait_for(&users, None) {
+                    Some(libc::SIGTSTP) => stop_like(libc::SIGTSTP),
+                    Some(signal) => {
+                        let second = wait_for(&users, Some(GRACE)).filter(|second| *second != libc::SIGTSTP);
+                        die_by(second.unwrap_or(signal));
+                    }
+                    None => {}
+                }
+            }
+        };
+        let _ = thread::Builder::new().name("effllm-signals".to_owned()).spawn(obey);
+    }
+
+    /// Those by which a user ends or stops effllm, unless the caller has ignored or blocked them.
+    fn users(&self) -> SigSet {
+        // SAFETY: the set is a whole one, and is only read.
+        let is_blocked = |signal| unsafe { libc::sigismember(self.original_mask.as_ref(), signal) } == 1;
+        set(USERS.into_iter().filter(|signal| !is_ignored(*signal) && !is_blocked(*signal)))
     }
 
     /// The mask that effllm was started with, which is the command's.
@@ -281,6 +368,29 @@ impl Signals {
     }
 }
 
+/// effllm does what the user's signals say for as long as this lives.
+#[derive(Debug)]
+pub struct Obedience {
+    alive: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Obedience {
+    fn drop(&mut self) {
+        self.alive = None;
+        let _ = self.thread.take().map(JoinHandle::join);
+    }
+}
+
+/// The next of these blocked signals; `None` if none comes in time.
+fn wait_for(signals: &SigSet, patience: Option<Duration>) -> Option<c_int> {
+    let patience = patience.map(nix::sys::time::TimeSpec::from);
+    let patience = patience.as_ref().map_or(std::ptr::null(), |time| std::ptr::from_ref(time.as_ref()));
+    // SAFETY: reads a set and a time that are there, and writes nothing.
+    let signal = unsafe { libc::sigtimedwait(signals.as_ref(), std::ptr::null_mut(), patience) };
+    (signal > 0).then_some(signal)
+}
+
 fn set(signals: impl Iterator<Item = c_int>) -> SigSet {
     // SAFETY: the set is initialised by the first call; the others only add to it.
     unsafe {
@@ -304,7 +414,7 @@ mod tests {
 
     #[test]
     fn what_a_signal_means() {
-        use Action::{Forward, KillTree, Leave, Look, Resize, Stop};
+        use Action::{Forward, KillTree, Leave, Look, Resize, ResizeOrForward, Share, Stop};
         use Origin::{HangUp, Key, Own, Process, Terminal};
         #[rustfmt::skip]
         let table = [
@@ -315,9 +425,10 @@ mod tests {
             (libc::SIGINT,   Terminal, 1, Leave,    Forward),
             (libc::SIGINT,   Terminal, 2, Leave,    Forward),
             (libc::SIGINT,   Terminal, 3, KillTree, KillTree),
-            (libc::SIGINT,   Key,      2, Leave,    Leave),
+            (libc::SIGINT,   Key,      2, Share,    Share),
             (libc::SIGINT,   Key,      3, KillTree, KillTree),
             (libc::SIGQUIT,  Terminal, 3, Leave,    Forward),
+            (libc::SIGQUIT,  Key,      3, Share,    Share),
             (libc::SIGQUIT,  Process,  0, Forward,  Forward),
             (libc::SIGTSTP,  Terminal, 0, Leave,    Stop),
             (libc::SIGTSTP,  Key,      0, Stop,     Stop),
@@ -332,7 +443,7 @@ mod tests {
             (libc::SIGUSR1,  Process,  0, Forward,  Forward),
             (libc::SIGUSR2,  Process,  0, Forward,  Forward),
             (libc::SIGWINCH, Terminal, 0, Leave,    Resize),
-            (libc::SIGWINCH, Process,  0, Forward,  Resize),
+            (libc::SIGWINCH, Process,  0, Forward,  ResizeOrForward),
             (libc::SIGABRT,  Process,  0, Forward,  Forward),
             (libc::SIGIO,    Process,  0, Forward,  Forward),
             (libc::SIGIO,    Terminal, 0, Forward,  Forward),
@@ -354,10 +465,33 @@ mod tests {
                 // What is kept from the command is kept, and the rest is as it was.
                 let kept = match (expected, origin) {
                     (Forward, _) | (Stop, Process | Terminal) => Leave,
+                    (ResizeOrForward, _) => Resize,
                     (other, _) => other,
                 };
                 assert_eq!(action(signal, origin, interrupts, true, is_apart), kept, "{what}, kept");
             }
+        }
+    }
+
+    #[test]
+    fn effllm_stops_with_its_command_where_somebody_will_let_both_go_on() {
+        #[rustfmt::skip]
+        let table = [
+            // signal,        asked, apart, a shell waits
+            (libc::SIGTSTP,   true,  false, true,  true),  // Ctrl-Z, and what forwards it
+            (libc::SIGTSTP,   true,  false, false, true),  // to the group of a script
+            (libc::SIGTSTP,   false, false, true,  true),  // an editor that stops itself
+            (libc::SIGTSTP,   false, false, false, false), // sent to the command alone
+            (libc::SIGTTOU,   false, false, true,  true),
+            (libc::SIGTTIN,   false, false, false, false),
+            (libc::SIGSTOP,   false, false, true,  false), // sent to the command alone
+            (libc::SIGSTOP,   true,  false, true,  false), // long after a SIGTSTP that it ignored
+            (libc::SIGSTOP,   true,  true,  false, true),  // effllm's own, for Ctrl-Z
+            (libc::SIGSTOP,   false, true,  true,  false), // sent to the command alone
+        ];
+        for (signal, asked, apart, shell_waits, expected) in table {
+            let what = format!("{signal}, asked: {asked}, apart: {apart}, a shell waits: {shell_waits}");
+            assert_eq!(stops_too(signal, asked, apart, shell_waits), expected, "{what}");
         }
     }
 

@@ -73,10 +73,6 @@ impl Place {
         Self(threads::start("effllm-place", wait).ok().map(|thread| (keep, thread)))
     }
 
-    pub fn is_taken(&self) -> bool {
-        self.0.is_some()
-    }
-
     fn give_up(self) {
         if let Some((keep, thread)) = self.0 {
             drop(keep);

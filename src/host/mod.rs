@@ -6,4 +6,4 @@ mod tree;
 
 pub use process::NamedProcess;
 pub use sampler::HostSampler;
-pub use tree::{Tree, descendants};
+pub use tree::Tree;

@@ -131,10 +131,15 @@ mod tests {
         let us = std::os::unix::process::parent_id();
         let (clock, started) = (Clock::new(), Started::default());
         started.set(clock.now());
-        let sampler =
-            HostSampler::start(Tree::Below(us), Duration::from_millis(5), clock, started, move |event| {
+        let sampler = HostSampler::start(
+            Tree::Below { root: us, strangers: Vec::new() },
+            Duration::from_millis(5),
+            clock,
+            started,
+            move |event| {
                 let _ = send.send(event);
-            });
+            },
+        );
         let mut last_at = 0.0;
         for event in events.iter().take(3) {
             let Event::Host(sample) = event else { panic!("{event:?}") };

@@ -22,35 +22,42 @@ pub struct Process {
 }
 
 /// Which processes are measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tree {
-    /// What descends from a process.
-    Below(u32),
+    /// What descends from a process, apart from strangers and what descends from those.
+    Below { root: u32, strangers: Vec<u32> },
     /// A process and what descends from it.
     Of(u32),
 }
 
 impl Tree {
-    pub fn processes(self) -> Vec<Process> {
+    /// What will descend from effllm from now on: the command, what it starts, and the orphans of both
+    /// where effllm is their subreaper. What it has now was started by who executed effllm.
+    pub fn of_the_command() -> Self {
+        let us = std::process::id();
+        let strangers = Self::Below { root: us, strangers: Vec::new() }.processes();
+        Self::Below { root: us, strangers: strangers.iter().map(|process| process.pid).collect() }
+    }
+
+    /// Those that can be read.
+    pub fn processes(&self) -> Vec<Process> {
         match self {
-            Self::Below(root) => descendants(root),
-            Self::Of(root) => tree(root),
+            Self::Below { root, strangers } => {
+                let mut tree = tree(*root, strangers);
+                tree.drain(..1.min(tree.len()));
+                tree
+            }
+            Self::Of(root) => tree(*root, &[]),
         }
     }
 }
 
-/// All descendants of a process that can be read; those of effllm itself are the command, what it
-/// started, and the orphans of both where effllm is their subreaper.
-pub fn descendants(root: u32) -> Vec<Process> {
-    let mut tree = tree(root);
-    tree.drain(..1.min(tree.len()));
-    tree
-}
-
-/// The process and all its descendants that can be read; empty where there is no such process.
-fn tree(root: u32) -> Vec<Process> {
+/// The process and all its descendants that can be read but for strangers; empty where there is no
+/// such process.
+fn tree(root: u32, strangers: &[u32]) -> Vec<Process> {
     let mut tree = Vec::from_iter(process(root));
-    let mut known = HashSet::from([root]); // one that changes its parent meanwhile is met twice
+    // One that changes its parent meanwhile is met twice.
+    let mut known: HashSet<u32> = strangers.iter().copied().chain([root]).collect();
     let mut everyone = None;
     let mut next = 0;
     while let Some(parent) = tree.get(next).map(|process| process.pid) {
@@ -169,7 +176,7 @@ mod tests {
         assert_eq!(family.tree()[0].pid, family.root());
         assert!(family.tree().iter().all(|process| !process.zombie));
         // A test runs in a thread of its own, so the shell is not a child of the main thread.
-        let ours: HashSet<u32> = tree(std::process::id()).iter().map(|process| process.pid).collect();
+        let ours: HashSet<u32> = tree(std::process::id(), &[]).iter().map(|process| process.pid).collect();
         assert!(family.tree().iter().all(|process| ours.contains(&process.pid)));
     }
 
@@ -187,9 +194,9 @@ mod tests {
     #[test]
     fn a_process_that_is_gone_has_no_tree() {
         let mut child = Command::new("true").spawn().unwrap();
-        wait_until(|| tree(child.id()).iter().all(|process| process.zombie));
+        wait_until(|| tree(child.id(), &[]).iter().all(|process| process.zombie));
         child.wait().unwrap();
-        assert_eq!(tree(child.id()), []);
+        assert_eq!(tree(child.id(), &[]), []);
     }
 
     /// A shell and what it started.
@@ -207,7 +214,7 @@ mod tests {
         }
 
         fn tree(&self) -> Vec<Process> {
-            tree(self.root())
+            tree(self.root(), &[])
         }
     }
 

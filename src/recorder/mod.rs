@@ -104,6 +104,8 @@ impl Recorder {
     /// Takes in one event.
     pub fn fold(&mut self, event: Event) {
         match event {
+            // What is drawn while the command is stopped is not its own.
+            Event::Gpu(_) | Event::Host(_) if self.stopped_at.is_some() => {}
             // From before the run: kept back until the log's profile was known.
             Event::Progress(record) if record.at.is_some_and(|at| at < self.started) => {}
             Event::Progress(mut record) => {

@@ -12,7 +12,7 @@ use crate::child::Ending;
 use crate::ci::{self, Files};
 use crate::error::{Error, GATE};
 use crate::gate::{FailFast, Policy};
-use crate::host::descendants;
+use crate::host::Tree;
 use crate::model::gate::Verdict;
 use crate::model::{Clock, Report};
 use crate::periodic::{Periodic, Stop};
@@ -49,6 +49,7 @@ impl RunGate {
     pub fn watch(
         &self,
         clock: Clock,
+        tree: Tree,
         report: impl Fn() -> Report + Send + 'static,
         tell: impl FnOnce(String) + Send + 'static,
     ) -> Option<Periodic> {
@@ -57,7 +58,7 @@ impl RunGate {
         let work = move |stop: Stop| {
             while stop.wait_until(Instant::now() + LOOK_EVERY) {
                 let Some(why) = judge.look(clock.now(), &report()) else { continue };
-                let tree = descendants(std::process::id());
+                let tree = tree.processes();
                 if !tree.is_empty() {
                     ended_early.store(true, Ordering::Relaxed);
                     tell(format!("ended early by --fail-fast (SIGTERM): {why}"));

@@ -1,14 +1,13 @@
 //! Ctrl-C as a message, for what effllm does until it is told to end, and Ctrl-Z without a table
 //! that stays on the screen.
 
-use std::ptr;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, bounded};
 use nix::libc::{self, c_int};
 use nix::sys::signal::{SigSet, Signal};
 
-use crate::child::stop_like;
+use crate::child::{is_ignored, stop_like};
 use crate::error::Error;
 use crate::threads;
 use crate::view::Terminal;
@@ -58,13 +57,5 @@ impl Stops {
         };
         // Without a thread it cannot be stopped, and still be ended.
         let _ = threads::start("effllm-stop", wait);
-    }
-}
-
-fn is_ignored(signal: c_int) -> bool {
-    // SAFETY: an all-zero sigaction is a valid one to be overwritten, and asking changes nothing.
-    unsafe {
-        let mut action: libc::sigaction = std::mem::zeroed();
-        libc::sigaction(signal, ptr::null(), &raw mut action) == 0 && action.sa_sigaction == libc::SIG_IGN
     }
 }

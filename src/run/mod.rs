@@ -37,16 +37,19 @@ use follow::Follower;
 use gate::RunGate;
 use pump::{Hands, Pumps};
 use session::{NO_THREADS, Session, guarded};
-use supervise::{Moment, Supervised};
+use supervise::{Moment, Stops, Supervised};
 
 /// Runs the command, and answers with how it ended once the report is written.
 ///
 /// # Errors
 /// Only before the command has started; what fails later costs measurements and is a warning.
 pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
-    let mut gate = RunGate::prepare(&settings.gate, settings.outputs())?;
     // Before the first thread: those that come later leave the signals alone.
     let signals = Signals::take()?;
+    run_with(&signals, settings, argv).inspect_err(|_| signals.give_back())
+}
+
+fn run_with(signals: &Signals, settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let place = Place::take();
     let mut wiring = wiring::choose(settings.stdio, &settings.report)?;
     let hands = if matches!(wiring, Wiring::Inherit { .. }) { None } else { Hands::hire().ok() };
@@ -54,6 +57,8 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
         wiring = wiring::choose(StdioMode::Inherit, &settings.report)?;
     }
     let is_read = hands.is_some();
+    let obedience = signals.obey();
+    let mut gate = RunGate::prepare(&settings.gate, settings.outputs())?;
     let unbuffer = settings.unbuffer && is_read && context::python_unbuffered_is_unset();
     let command = context::command(argv, unbuffer, settings.mask);
     // What does not pass through effllm leaves it no place on the screen.
@@ -70,8 +75,9 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     }
 
     let (feed, follower) = is_read.then(|| session.follow(settings.log.reader())).flatten().unzip();
-    session.begin(Some(Tree::Below(std::process::id())));
-    let fail_fast = gate.watch(session.clock, session.snapshot(), session.tell());
+    let tree = Tree::of_the_command();
+    session.begin(Some(tree.clone()));
+    let fail_fast = gate.watch(session.clock, tree.clone(), session.snapshot(), session.tell());
     session.sample_gpus()?;
 
     // Orphans of the command's tree come to effllm, so that the whole of it is seen and counted.
@@ -79,7 +85,7 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let like = wiring::terminal(&wiring);
     let started = session.clock.now();
     session.recorder.lock().started(started, Timestamp::now().to_string());
-    let early = signals.all().map(Arrival::before_the_command).collect();
+    drop(obedience);
     let child = match child::spawn(argv, wiring, place, signals.original_mask(), unbuffer) {
         // Without room for both, the command comes first, unless someone waits for what is measured.
         Err(error) if error.exit == FAILED && !gate.is_asked_for() && report_is_a_file => {
@@ -92,8 +98,11 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
         }
         child => child?,
     };
+    // Whether one came before the fork or behind it cannot be told, and before it only effllm has got
+    // it. One that the command has got too finds it as it was executed: a second one does no more.
+    let early = signals.all().map(Arrival::before_the_command).collect();
     let (mut keyboard, slave) = match (child.pty, like) {
-        (Some(pty), Some(like)) => (Keyboard::new(like, pty.master).ok(), Some(pty.slave)),
+        (Some(pty), Some(like)) => (Some(Keyboard::new(like, pty.master)), Some(pty.slave)),
         _ => (None, None),
     };
     if let Some(keyboard) = &mut keyboard {
@@ -105,13 +114,15 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     let pumps = hands.map(|hands| hands.start(child.outputs, sink, tell, session.clock, feed));
 
     let supervised = Supervised {
-        signals: &signals,
+        signals,
         early,
         pid: child.pid,
+        tree,
         policy: Policy::new(settings.not_forwarded, keyboard.is_some()),
         kill_after: settings.kill_after,
         keyboard: keyboard.as_mut(),
-        has_resumed: false,
+        stops: Stops::default(),
+        keys_are_its_own: false,
     };
     let ending = supervised.until_it_ends(|moment| {
         guarded(|| match moment {
@@ -134,8 +145,9 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     if let Some(keyboard) = &mut keyboard {
         keyboard.release_keys();
     }
-    let is_drained = pumps.as_ref().is_none_or(|pumps| pumps.drain(|| supervise::interrupted(&signals)));
+    let is_drained = pumps.as_ref().is_none_or(|pumps| pumps.drain(|| supervise::interrupted(signals)));
     drop(keyboard);
+    signals.obey_soon();
     guarded(|| {
         if !is_drained {
             session

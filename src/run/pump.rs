@@ -116,9 +116,11 @@ impl Pumps {
     /// Of each stream that could not be written in full, how much is missing.
     pub fn losses(&self) -> impl Iterator<Item = String> {
         let lost = |flow: &Arc<Flow>| (flow.stream, flow.lost.load(Ordering::Relaxed));
-        self.flows.iter().map(lost).filter(|(_, lost)| *lost > 0).map(|(stream, lost)| {
-            format!("{lost} bytes that the command printed are missing from {}", name(stream))
-        })
+        self.flows
+            .iter()
+            .map(lost)
+            .filter(|(_, lost)| *lost > 0)
+            .map(|(stream, lost)| format!("{lost} bytes of the command's {} were lost", name(stream)))
     }
 
     /// Once the command has ended: waits until effllm's own readers have taken what it left in its
@@ -184,7 +186,7 @@ fn pump(
             flow.lost.fetch_add(bytes.len().saturating_sub(written) as u64, Ordering::Relaxed);
             if let Some(tell) = tell.take() {
                 tell(format!(
-                    "{} cannot be written to, and what the command prints is lost meanwhile: {error}",
+                    "the command's {} cannot be passed on, and is lost meanwhile: {error}",
                     name(flow.stream)
                 ));
             }

@@ -44,8 +44,9 @@ impl ReportFile {
     }
 
     /// Writes the last report: to its file by way of a temporary one, or to stdout. If that fails
-    /// it is printed on stderr, so that nothing is lost. Answers with the file that has been written.
-    pub fn finish(&self, report: &Report) -> Option<&Path> {
+    /// answers with what stderr is to be told, so that nothing is lost; else with the file that has
+    /// been written.
+    pub fn finish(&self, report: &Report) -> Result<Option<&Path>, String> {
         let json = render::json(report);
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
         *closed = true;
@@ -62,12 +63,12 @@ impl ReportFile {
             }
             ReportTarget::File(path) => (replace::replace(path, json.as_bytes()), path.display().to_string()),
         };
-        if let Err(error) = written {
-            let message = format!("effllm: error: the report cannot be written to {place}: {error}\n{json}");
-            let _ = io::stderr().write_all(message.as_bytes()); // there is no other place to tell it
-            return None;
+        match written {
+            Ok(()) => Ok(self.path()),
+            Err(error) => {
+                Err(format!("effllm: error: the report cannot be written to {place}: {error}\n{json}"))
+            }
         }
-        self.path()
     }
 
     /// The path, unless the report goes to stdout.

@@ -31,7 +31,6 @@ use crate::view::{self, Live, Terminal, Ticker};
 const NVML_PATIENCE: Duration = Duration::from_millis(400);
 /// How long it waits for the last look at the process tree.
 const HOST_PATIENCE: Duration = Duration::from_millis(50);
-
 /// Why the log of a run may not be read.
 pub const NO_THREADS: &str = "the log is not read: the system has no threads to give";
 
@@ -243,13 +242,17 @@ impl Session {
         let mut report = self.recorder.lock().report(ended);
         let verdict = judge(&mut report);
         self.begun = None;
-        let is_free = self.terminal.finish().is_ok();
-        let written = self.report_file.finish(&report);
-        if is_free && !self.quiet {
-            let _ = self.terminal.print(&closing(&report, written));
+        let _ = self.terminal.finish(); // what it could not do, the last words wait for too
+        let (mut words, written) = match self.report_file.finish(&report) {
+            Ok(written) => (String::new(), written),
+            Err(lost) => (lost, None),
+        };
+        if !self.quiet {
+            words += &closing(&report, written);
         }
-        if is_free && !verdict.is_empty() {
-            let _ = self.terminal.print(&verdict);
+        words += &verdict;
+        if !words.is_empty() {
+            let _ = self.terminal.print_patiently(&words); // there is no other place to tell it
         }
     }
 }

@@ -1,15 +1,18 @@
 //! The loop between the command's start and its end: signals in, signals on.
 
+use std::fs::File;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, tcgetpgrp};
+use nix::unistd::{Pid, getpgid, getpgrp, getppid, tcgetpgrp};
 
-use crate::child::{Action, Arrival, Change, Ending, Origin, Policy, Signals, changes, fit, stop_like};
-use crate::host::descendants;
+use crate::child::{
+    Action, Arrival, Change, Ending, Origin, Policy, Signals, changes, fit, is_pending, stop_like, stops_too,
+};
+use crate::host::Tree;
 use crate::view::{Key, Keyboard};
 
 /// Nobody tells a command that runs in the background of `fg`: SIGCONT comes only to one that stood.
@@ -20,9 +23,9 @@ const FOREGROUND_LOOKED_FOR_EVERY: Duration = Duration::from_millis(200);
 pub enum Moment {
     /// The command has been told to end: what is known must be saved now.
     Ending,
-    /// The command has been stopped, and effllm is about to stop too.
+    /// The command has been stopped, and effllm may be about to stop too.
     Suspending,
-    /// Both go on.
+    /// The command goes on.
     Resumed,
 }
 
@@ -32,13 +35,26 @@ pub struct Supervised<'a> {
     /// Those that came before there was a command.
     pub early: Vec<Arrival>,
     pub pid: Pid,
+    /// The command and all that it starts.
+    pub tree: Tree,
     pub policy: Policy,
     /// How long after a forwarded SIGTERM the whole tree is killed.
     pub kill_after: Option<Duration>,
     /// The user's terminal, where the command has one of its own.
     pub keyboard: Option<&'a mut Keyboard>,
+    pub stops: Stops,
+    /// The keys that were typed last are for the command, and not for a job of a shell that it is.
+    pub keys_are_its_own: bool,
+}
+
+/// What is known of the command's stops.
+#[derive(Debug, Default)]
+pub struct Stops {
+    /// effllm was told to stop too, and how.
+    asked: Option<Origin>,
+    is_suspended: bool,
     /// effllm has stopped with the command and gone on: the SIGCONT that did that is still to be read.
-    pub has_resumed: bool,
+    has_resumed: bool,
 }
 
 impl Supervised<'_> {
@@ -63,7 +79,7 @@ impl Supervised<'_> {
             }
             self.wait(kill_at);
             if kill_at.is_some_and(|at| Instant::now() >= at) {
-                kill_tree();
+                kill_tree(self.pid, &self.tree);
                 kill_at = None;
             }
             arrived = self.signals.all().collect();
@@ -74,8 +90,13 @@ impl Supervised<'_> {
     fn act(&mut self, arrival: Arrival) -> bool {
         let Arrival { signal, origin, .. } = arrival;
         // What let a whole job go on has reached the command too, unless it still stands.
-        if signal == libc::SIGCONT && std::mem::take(&mut self.has_resumed) && !is_stopped(self.pid) {
+        if signal == libc::SIGCONT && std::mem::take(&mut self.stops.has_resumed) && !is_stopped(self.pid) {
             return false;
+        }
+        match signal {
+            libc::SIGTSTP if origin != Origin::Own => self.stops.asked = Some(origin),
+            libc::SIGCONT => self.stops.asked = None,
+            _ => {}
         }
         match self.policy.decide(signal, origin, Instant::now()) {
             Action::Forward => {
@@ -89,12 +110,19 @@ impl Supervised<'_> {
                 }
                 return true;
             }
-            Action::KillTree => kill_tree(),
+            Action::KillTree => kill_tree(self.pid, &self.tree),
+            Action::Share => self.share(signal),
+            Action::Stop if origin != Origin::Key && minds_stopping(self.pid) => {
+                arrival.send_on(self.pid);
+                return true;
+            }
             // Of the command's own terminal; a group, since it may have started others in it.
             Action::Stop => drop(kill(Pid::from_raw(-self.pid.as_raw()), Signal::SIGSTOP)),
-            Action::Resize => {
-                if let Some(keyboard) = &self.keyboard {
-                    fit(keyboard.terminal(), keyboard.command());
+            Action::Resize => drop(self.resize()),
+            Action::ResizeOrForward => {
+                if !self.resize() {
+                    arrival.send_on(self.pid);
+                    return true;
                 }
             }
             Action::Look | Action::Leave => {}
@@ -102,26 +130,72 @@ impl Supervised<'_> {
         false
     }
 
+    /// Sends a key's signal to effllm's own process group, effllm included, as the user's terminal
+    /// would have done: to a script that has started effllm, and to the rest of a pipeline.
+    fn share(&self, signal: i32) {
+        if self.keys_are_its_own {
+            // SAFETY: takes numbers.
+            unsafe { libc::kill(0, signal) };
+        }
+    }
+
+    /// Whether the command's own terminal has a new size now.
+    fn resize(&self) -> bool {
+        self.keyboard.as_ref().is_some_and(|keyboard| fit(keyboard.terminal(), keyboard.command()))
+    }
+
     /// How the command ended, if it has. Orphans of its tree are reaped on the way.
     fn look(&mut self, tell: &impl Fn(Moment)) -> Option<Ending> {
         for change in changes() {
             match change {
-                Change::Ended(who, ending) if who == self.pid => return Some(ending),
-                Change::Stopped(who, signal) if who == self.pid => self.stop_too(signal, tell),
+                Change::Ended(who, ending) if who == self.pid => {
+                    self.goes_on(tell); // as far as its end
+                    // What has ended the command too is not to end effllm afterwards.
+                    self.signals.all().for_each(drop);
+                    return Some(ending);
+                }
+                Change::Stopped(who, signal) if who == self.pid => self.stopped(signal, tell),
+                Change::Continued(who) if who == self.pid => self.goes_on(tell),
                 Change::NoChildren => return Some(Ending::Unknown),
-                Change::Ended(..) | Change::Stopped(..) => {}
+                Change::Ended(..) | Change::Stopped(..) | Change::Continued(_) => {}
             }
         }
         None
     }
 
+    /// The command was stopped by a signal: stops effllm too if somebody will let both go on.
+    fn stopped(&mut self, signal: i32, tell: &impl Fn(Moment)) {
+        if !std::mem::replace(&mut self.stops.is_suspended, true) {
+            tell(Moment::Suspending);
+        }
+        let asked = self.stops.asked.take();
+        let was_asked = asked.is_some() || is_pending(libc::SIGTSTP);
+        if stops_too(signal, was_asked, self.keyboard.is_some(), shell_waits()) {
+            self.stop_too(signal, asked);
+            // Else it is told of when it does go on.
+            if !is_stopped(self.pid) {
+                self.goes_on(tell);
+            }
+        }
+    }
+
+    fn goes_on(&mut self, tell: &impl Fn(Moment)) {
+        if std::mem::take(&mut self.stops.is_suspended) {
+            tell(Moment::Resumed);
+        }
+    }
+
     /// Stops effllm as the command was stopped, until both are to go on.
-    fn stop_too(&mut self, signal: i32, tell: &impl Fn(Moment)) {
-        tell(Moment::Suspending);
+    fn stop_too(&mut self, signal: i32, asked: Option<Origin>) {
         match &mut self.keyboard {
             None => stop_like(signal),
             Some(keyboard) => {
                 keyboard.release();
+                if asked == Some(Origin::Key) {
+                    // The rest of a pipeline too. effllm's own is taken with the next.
+                    // SAFETY: takes numbers.
+                    unsafe { libc::kill(0, libc::SIGTSTP) };
+                }
                 // As for Ctrl-Z: where no shell could let effllm go on, this does nothing.
                 stop_like(Signal::SIGTSTP as i32);
                 keyboard.hold();
@@ -129,8 +203,7 @@ impl Supervised<'_> {
                 let _ = kill(Pid::from_raw(-self.pid.as_raw()), Signal::SIGCONT);
             }
         }
-        self.has_resumed = true;
-        tell(Moment::Resumed);
+        self.stops.has_resumed = is_pending(libc::SIGCONT);
     }
 
     /// Waits for a signal, for something that was typed, or for the time to kill. An interruption is
@@ -155,10 +228,13 @@ impl Supervised<'_> {
         }
         if is_typed && let Some(keyboard) = &mut self.keyboard {
             let pid = self.pid;
+            // Asked before the key can have ended it.
+            self.keys_are_its_own = tcgetpgrp(keyboard.command()) == Ok(pid);
             let keys = keyboard.relay(|terminal| is_stopped_by_default(terminal, pid));
             for key in keys {
                 let signal = match key {
                     Key::Interrupt => libc::SIGINT,
+                    Key::Quit => libc::SIGQUIT,
                     Key::Suspend => libc::SIGTSTP,
                 };
                 self.act(Arrival::by_key(signal));
@@ -174,15 +250,27 @@ fn is_stopped(pid: Pid) -> bool {
 }
 
 /// Whether Ctrl-Z on the command's terminal would mean to stop the command: it is in the foreground
-/// itself (a shell in it has jobs of its own), and neither ignores SIGTSTP nor has its own way.
+/// itself (a shell in it has jobs of its own), and does not mind.
 fn is_stopped_by_default(terminal: BorrowedFd, pid: Pid) -> bool {
+    tcgetpgrp(terminal) == Ok(pid) && !minds_stopping(pid)
+}
+
+/// Whether a process ignores SIGTSTP or has its own way with it.
+fn minds_stopping(pid: Pid) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let minds = ["SigIgn:", "SigCgt:"].into_iter().any(|name| {
+    ["SigIgn:", "SigCgt:"].into_iter().any(|name| {
         let set = status.lines().find_map(|line| line.strip_prefix(name));
         let set = set.and_then(|set| u64::from_str_radix(set.trim(), 16).ok());
         set.is_some_and(|set| set & 1 << (Signal::SIGTSTP as i32 - 1) != 0)
-    });
-    !minds && tcgetpgrp(terminal) == Ok(pid)
+    })
+}
+
+/// Whether effllm is a job of its own in the foreground, which a shell with job control watches for
+/// stops. A script's commands are in the script's group.
+fn shell_waits() -> bool {
+    let is_a_job = getpgid(Some(getppid())).is_ok_and(|group| group != getpgrp());
+    let terminal = File::open("/dev/tty");
+    is_a_job && terminal.is_ok_and(|terminal| tcgetpgrp(terminal) == Ok(getpgrp()))
 }
 
 /// Once the command has ended: whether effllm was sent a signal that would have ended it.
@@ -191,11 +279,16 @@ pub fn interrupted(signals: &Signals) -> bool {
     signals.all().any(|arrival| ends(arrival.signal))
 }
 
-/// Kills everything that the command started, in whatever session it is. What is born meanwhile is
-/// found by a second look.
-fn kill_tree() {
+/// Kills the command and everything that it started, in whatever session it is. What is born meanwhile
+/// is found by a second look.
+fn kill_tree(command: Pid, tree: &Tree) {
+    // Without /proc there is nothing else to know it by.
+    let _ = kill(command, Signal::SIGKILL);
+    if getpgid(Some(command)) == Ok(command) {
+        let _ = kill(Pid::from_raw(-command.as_raw()), Signal::SIGKILL);
+    }
     for _ in 0..3 {
-        for process in descendants(std::process::id()) {
+        for process in tree.processes() {
             let _ = kill(Pid::from_raw(process.pid.cast_signed()), Signal::SIGKILL);
         }
     }

@@ -5,7 +5,6 @@
 //! One key is not passed on: Ctrl-Z, where it would stop the command. The command's session holds
 //! nobody who could let it go on, so the kernel would ignore it; effllm stops the command itself.
 
-use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 
@@ -16,7 +15,9 @@ use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, si
 use nix::sys::termios::{
     LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices, Termios, cfmakeraw, tcgetattr, tcsetattr,
 };
-use nix::unistd::{getpgrp, read, tcgetpgrp, write};
+use nix::unistd::{read, write};
+
+use crate::child::is_ours;
 
 /// As much as is read before the command has taken it.
 const BUFFER: usize = 1024;
@@ -25,7 +26,8 @@ const BUFFER: usize = 1024;
 #[derive(Debug)]
 pub struct Keyboard {
     terminal: OwnedFd,
-    original: Termios,
+    /// As it was when it first was ours: before that its modes are a shell's.
+    original: Option<Termios>,
     held: bool,
     /// Our end of the command's terminal; does not block.
     command: OwnedFd,
@@ -40,31 +42,33 @@ pub struct Keyboard {
 pub enum Key {
     /// Ctrl-C, which the command gets too.
     Interrupt,
+    /// Ctrl-\, which it gets too.
+    Quit,
     /// Ctrl-Z, which it does not.
     Suspend,
 }
 
 /// The bytes that stand for these keys now; `None` where they are keys like any other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Meaning {
     interrupt: Option<u8>,
+    quit: Option<u8>,
     suspend: Option<u8>,
 }
 
 impl Keyboard {
-    /// # Errors
-    /// It is no terminal.
-    pub fn new(terminal: OwnedFd, command: OwnedFd) -> io::Result<Self> {
-        let original = tcgetattr(&terminal)?;
-        let _ = RESTORED_AT_DEATH.set((terminal.as_raw_fd(), original.clone().into()));
-        let keyboard = Self { terminal, original, held: false, command, waiting: Vec::new(), hung_up: false };
-        Ok(keyboard)
+    pub fn new(terminal: OwnedFd, command: OwnedFd) -> Self {
+        Self { terminal, original: None, held: false, command, waiting: Vec::new(), hung_up: false }
     }
 
     /// Makes the terminal raw, if it is ours to arrange.
     pub fn hold(&mut self) {
         restore_at_death();
-        let mut raw = self.original.clone();
+        if self.original.is_none() && is_ours(&self.terminal) {
+            self.original = tcgetattr(&self.terminal).ok();
+        }
+        let Some(mut raw) = self.original.clone() else { return };
+        let _ = RESTORED_AT_DEATH.set((self.terminal.as_raw_fd(), raw.clone().into()));
         cfmakeraw(&mut raw);
         self.held = self.set(&raw);
     }
@@ -77,8 +81,7 @@ impl Keyboard {
     /// Gives the keys their usual meaning back: the command has ended, and Ctrl-C is for effllm. What
     /// the command has left to be shown still ends its lines by itself.
     pub fn release_keys(&mut self) {
-        if self.held {
-            let mut modes = self.original.clone();
+        if let Some(mut modes) = self.original.clone().filter(|_| self.held) {
             modes.output_flags.remove(OutputFlags::OPOST);
             self.set(&modes);
         }
@@ -86,16 +89,14 @@ impl Keyboard {
 
     /// Leaves the terminal as it was found.
     pub fn release(&mut self) {
-        if std::mem::take(&mut self.held) {
-            self.set(&self.original);
+        if let Some(modes) = self.original.as_ref().filter(|_| std::mem::take(&mut self.held)) {
+            self.set(modes);
         }
     }
 
-    /// False where the terminal is not ours: in the background (`&`) it is the shell's, which has
-    /// modes of its own, and the kernel would stop who changes them.
+    /// False where the terminal is not ours.
     fn set(&self, modes: &Termios) -> bool {
-        let in_foreground = tcgetpgrp(&self.terminal).map_or(true, |group| group == getpgrp());
-        in_foreground && tcsetattr(&self.terminal, SetArg::TCSANOW, modes).is_ok()
+        is_ours(&self.terminal) && tcsetattr(&self.terminal, SetArg::TCSANOW, modes).is_ok()
     }
 
     /// The user's terminal.
@@ -144,13 +145,14 @@ impl Keyboard {
 
     /// What the keys mean to the command's terminal as the command has set it.
     fn meaning(&self) -> Meaning {
-        let Ok(modes) = tcgetattr(&self.command) else { return Meaning { interrupt: None, suspend: None } };
+        let Ok(modes) = tcgetattr(&self.command) else { return Meaning::default() };
         let key = |index: SpecialCharacterIndices| {
             let byte = modes.control_chars.get(index as usize).copied().filter(|byte| *byte != DISABLED);
             byte.filter(|_| modes.local_flags.contains(LocalFlags::ISIG))
         };
         Meaning {
             interrupt: key(SpecialCharacterIndices::VINTR),
+            quit: key(SpecialCharacterIndices::VQUIT),
             suspend: key(SpecialCharacterIndices::VSUSP),
         }
     }
@@ -171,6 +173,7 @@ fn sift(typed: &[u8], meaning: Meaning, can_stop: impl FnOnce() -> bool) -> (Vec
     let stops = typed.iter().any(|byte| is(meaning.suspend, byte)) && can_stop();
     let keys = typed.iter().filter_map(|byte| match byte {
         byte if is(meaning.interrupt, byte) => Some(Key::Interrupt),
+        byte if is(meaning.quit, byte) => Some(Key::Quit),
         byte if stops && is(meaning.suspend, byte) => Some(Key::Suspend),
         _ => None,
     });
@@ -225,12 +228,13 @@ mod tests {
 
     #[test]
     fn what_is_typed_is_passed_on_but_for_the_key_that_stops() {
-        use Key::{Interrupt, Suspend};
-        let usual = Meaning { interrupt: Some(3), suspend: Some(26) };
-        let raw = Meaning { interrupt: None, suspend: None };
+        use Key::{Interrupt, Quit, Suspend};
+        let usual = Meaning { interrupt: Some(3), quit: Some(28), suspend: Some(26) };
+        let raw = Meaning::default();
         for (typed, meaning, can_stop, passed, keys) in [
             (&b"ls\r"[..], usual, true, &b"ls\r"[..], &[][..]),
             (b"a\x03b", usual, true, b"a\x03b", &[Interrupt]),
+            (b"\x1c", usual, true, b"\x1c", &[Quit]),
             (b"\x03\x03\x03", usual, true, b"\x03\x03\x03", &[Interrupt; 3]),
             (b"a\x1ab", usual, true, b"ab", &[Suspend]),
             (b"a\x1ab", usual, false, b"a\x1ab", &[]),

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use nix::errno::Errno;
+use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{OutputFlags, tcgetattr};
 
@@ -78,8 +79,11 @@ pub fn write_all(descriptor: BorrowedFd, bytes: &[u8], deadline: Option<Instant>
 
 /// Writes what is taken at once; none where that is to be tried again.
 fn write_some(descriptor: BorrowedFd, bytes: &[u8], deadline: Option<Instant>) -> io::Result<usize> {
+    let mut bytes = bytes;
     if deadline.is_some() {
         wait(descriptor, deadline)?;
+        // A pipe that takes bytes takes so many; of more the write would wait for its reader.
+        bytes = bytes.get(..libc::PIPE_BUF).unwrap_or(bytes);
     }
     match nix::unistd::write(descriptor, bytes) {
         Ok(0) => Err(io::ErrorKind::WriteZero.into()),
@@ -126,13 +130,15 @@ mod tests {
 
     #[test]
     fn a_deadline_ends_the_waiting() {
-        let (mut reader, writer) = io::pipe().unwrap();
-        let deadline = Instant::now() + Duration::from_millis(20);
-        fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
-        let error = write_all(writer.as_fd(), &vec![b'x'; 1 << 20], Some(deadline)).unwrap_err();
-        let mut taken = vec![0; error.written];
-        assert_eq!(error.error.kind(), io::ErrorKind::TimedOut);
-        reader.read_exact(&mut taken).unwrap();
-        assert!(error.written > 0 && taken.iter().all(|byte| *byte == b'x'));
+        for blocks in [OFlag::O_NONBLOCK, OFlag::empty()] {
+            let (mut reader, writer) = io::pipe().unwrap();
+            let deadline = Instant::now() + Duration::from_millis(20);
+            fcntl(&writer, FcntlArg::F_SETFL(blocks)).unwrap();
+            let error = write_all(writer.as_fd(), &vec![b'x'; 1 << 20], Some(deadline)).unwrap_err();
+            let mut taken = vec![0; error.written];
+            assert_eq!(error.error.kind(), io::ErrorKind::TimedOut);
+            reader.read_exact(&mut taken).unwrap();
+            assert!(error.written > 0 && taken.iter().all(|byte| *byte == b'x'));
+        }
     }
 }

@@ -100,6 +100,14 @@ impl Terminal {
         self.lock().print(text)
     }
 
+    /// The same for effllm's last words, which nobody may be reading any more.
+    ///
+    /// # Errors
+    /// As [`Terminal::finish`].
+    pub fn print_patiently(&self, text: &str) -> io::Result<()> {
+        self.with_patience(|surface, _| surface.print(text))
+    }
+
     /// Draws the table as the report stands, unless the screen shows it already.
     ///
     /// # Errors

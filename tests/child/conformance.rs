@@ -107,6 +107,7 @@ fn what_the_caller_has_changed_is_still_so() {
             libc::signal(libc::SIGPIPE, libc::SIG_IGN);
             libc::signal(libc::SIGHUP, libc::SIG_IGN);
             libc::signal(libc::SIGUSR2, libc::SIG_IGN);
+            libc::signal(libc::SIGCHLD, libc::SIG_IGN);
             libc::signal(libc::SIGSEGV, libc::SIG_IGN);
             libc::signal(40, libc::SIG_IGN);
             let mut blocked: libc::sigset_t = std::mem::zeroed();

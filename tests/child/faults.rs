@@ -145,6 +145,10 @@ fn a_library_that_hangs_while_it_is_loaded_costs_the_gpu_figures() {
     assert!(shell.read("series.csv").contains(",host,"), "{}", shell.read("series.csv"));
     assert!(shell.read("metrics.prom").contains("effllm_running 0"));
 
+    let done = shell.effllm(["run", "--", "sh", "-c", "exit 3"]).done();
+    assert_eq!(done.code(), Some(3));
+    assert!(done.stderr().contains("exit 3") && done.stderr().contains("report: "), "{}", done.stderr());
+
     // More than a pipe holds; and the log is read.
     let done = shell.effllm(["run", "-q", "--", "seq", "100000"]).done();
     assert_eq!((done.code(), done.stdout.len()), (Some(0), 588_895));

@@ -1,13 +1,19 @@
 //! Signals sent to effllm, what is kept from the command, and how the end is brought about.
 
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::process::CommandExt;
+use std::process::Stdio;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, mkfifo};
 
-use crate::shell::{Shell, until};
+use crate::shell::{Call, Session, Shell, until};
 
 /// Counts the signals that it gets, until `stop` is there.
 const COUNTS: &str = "for s in INT TERM HUP QUIT USR1 USR2 ALRM TSTP CONT WINCH; do trap \"echo $s\" $s; done; \
@@ -196,28 +202,29 @@ fn a_report_is_there_as_soon_as_the_end_is_announced() {
 }
 
 #[test]
-fn time_in_which_both_were_stopped_counts_in_no_average() {
+fn time_in_which_the_command_was_stopped_counts_in_no_average() {
     let mut shell = Shell::new();
     // What is drawn while the command is stopped is not its own.
     shell.gpus("[[gpu]]\npower_watts = { steps = [[0, 100]] }\nenergy = false");
-    // The whole group, as a shell's `kill -TSTP %1` would.
     let script = "echo ready; until [ -e stop ]; do sleep 0.02; done";
     let session = shell.run("--interval 0.05", script).start();
     session.wait_for("ready");
-    let command = children(session.pid());
-    kill(command[0], Signal::SIGSTOP).expect("the command is there");
-    until("effllm to stop too", || state(session.pid()) == 'T');
+    // The command alone: effllm runs on, since nobody would let it go on.
+    let command = children(session.pid())[0];
+    kill(command, Signal::SIGSTOP).expect("the command is there");
+    until("it to stop", || state(command) == 'T');
     let begun = Instant::now();
     thread::sleep(Duration::from_millis(1200));
     let stopped = begun.elapsed().as_secs_f64();
-    kill(command[0], Signal::SIGCONT).expect("the command is there");
-    session.send(Signal::SIGCONT);
+    assert_ne!(state(session.pid()), 'T');
+    kill(command, Signal::SIGCONT).expect("the command is there");
     thread::sleep(Duration::from_millis(200));
     shell.write("stop", "");
     assert_eq!(session.wait().code(), Some(0));
     let report = shell.report();
     let suspended = report.number("command.suspended_seconds");
-    assert!(suspended >= stopped, "{suspended} {stopped}");
+    // effllm is told of both moments a little later.
+    assert!(suspended >= stopped - 0.2, "{suspended} {stopped}");
     let wall = report.number("command.wall_seconds");
     assert!(report.number("gpus.0.coverage_ratio") <= 1.0 - suspended / wall + 0.1);
     assert!(report.number("gpus.0.energy_joules") <= 100.0 * (wall - suspended) + 1.0);
@@ -228,7 +235,7 @@ fn children(pid: Pid) -> Vec<Pid> {
     listed.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect()
 }
 
-fn state(pid: Pid) -> char {
+pub fn state(pid: Pid) -> char {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(") ").next().and_then(|rest| rest.chars().next()).unwrap_or(' ')
 }
@@ -241,4 +248,105 @@ fn the_death_signal_is_the_commands_too() {
     assert_eq!(call.start().wait().code(), Some(0));
     let command: i32 = shell.read("pid").trim().parse().expect("a process id");
     until("the command's end", || kill(Pid::from_raw(command), None).is_err());
+}
+
+#[test]
+fn a_caller_that_ignores_the_end_of_its_children_is_told_of_the_commands() {
+    let shell = Shell::new();
+    for _ in 0..3 {
+        let call = shell.run("", "sleep 0.1; exit 4").with_signals(Some(Signal::SIGCHLD), None);
+        assert_eq!(call.done().code(), Some(4));
+        assert_eq!(shell.report().at("command.exit.code"), 4);
+    }
+}
+
+/// The write end of a pipe that holds as much as it can, and its other end.
+fn full_pipe() -> (io::PipeReader, OwnedFd) {
+    let (reader, mut writer) = io::pipe().expect("a pipe");
+    fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).expect("its flags");
+    while writer.write(&[b'x'; 4096]).is_ok() {}
+    fcntl(&writer, FcntlArg::F_SETFL(OFlag::empty())).expect("its flags");
+    (reader, writer.into())
+}
+
+/// Starts effllm with one of stdout and stderr, which nobody reads.
+fn start_unread<'a>(mut call: Call<'a>, unread: OwnedFd, is_stdout: bool) -> Session<'a> {
+    call.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    if is_stdout {
+        call.command.stdout(unread)
+    } else {
+        call.command.stderr(unread)
+    };
+    call.start_as_it_is()
+}
+
+#[test]
+fn last_words_that_nobody_reads_hold_up_no_end() {
+    let shell = Shell::new();
+    let (_reader, unread) = full_pipe();
+    let options = ["run", "--", "sh", "-c", "exit 5"];
+    let done = start_unread(shell.effllm(options), unread, false).wait();
+    assert_eq!(done.code(), Some(5));
+    assert_eq!(shell.report().at("command.exit.code"), 5);
+}
+
+#[test]
+fn what_effllm_alone_waits_for_can_be_given_up() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP, Signal::SIGQUIT] {
+        let shell = Shell::new();
+        mkfifo(&shell.path("fifo.csv"), Mode::S_IRWXU).expect("a named pipe");
+        let ends = |session: Session| {
+            session.send(signal);
+            assert_eq!(session.wait().signal(), Some(signal as i32));
+        };
+        // Before the command: it is not started.
+        let session = shell.run("--series fifo.csv", "echo >started").start();
+        until("effllm to wait", || waits_in(session.pid(), "open"));
+        ends(session);
+        assert!(!shell.exists("started"));
+        // After its end.
+        let session = shell.run("-o fifo.csv", "echo >started").start();
+        until("effllm to wait", || shell.exists("started") && waits_in(session.pid(), "open"));
+        ends(session);
+        let (_reader, unread) = full_pipe();
+        let session = start_unread(shell.run("-o -", "echo >written"), unread, true);
+        until("effllm to wait", || shell.exists("written") && children(session.pid()).is_empty());
+        ends(session);
+        // Where there will be no command.
+        let (_reader, unread) = full_pipe();
+        let session = start_unread(shell.effllm(["run", "--", "no-such-command"]), unread, false);
+        until("effllm to wait", || waits_in(session.pid(), "write"));
+        ends(session);
+    }
+}
+
+/// Whether the main thread of a process waits in a system call (proc_pid_syscall(5)).
+fn waits_in(pid: Pid, call: &str) -> bool {
+    let number = if call == "open" { libc::SYS_openat } else { libc::SYS_write };
+    let told = std::fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+    told.split(' ').next() == Some(&number.to_string())
+}
+
+#[test]
+fn a_whole_job_that_is_stopped_and_let_go_on_ends_well() {
+    let shell = Shell::new();
+    // A shell that starts no processes: they would not be let go on with it.
+    let script =
+        "mkfifo never; exec 3<>never; echo ready; until [ -e stop ]; do read -rt 0.05 -u 3; done; exit 0";
+    let mut call = shell.effllm(["run", "--quiet", "--", "bash", "-c", script]);
+    call.command.process_group(0);
+    let session = call.start();
+    session.wait_for("ready");
+    let (command, group) = (children(session.pid())[0], Pid::from_raw(-session.pid().as_raw()));
+    kill(group, Signal::SIGSTOP).expect("the job is there");
+    until("both to stop", || state(command) == 'T' && state(session.pid()) == 'T');
+    kill(group, Signal::SIGCONT).expect("the job is there");
+    until("both to go on", || state(command) != 'T' && state(session.pid()) != 'T');
+    // effllm alone is let go on: the command with it.
+    kill(group, Signal::SIGSTOP).expect("the job is there");
+    until("both to stop", || state(command) == 'T' && state(session.pid()) == 'T');
+    session.send(Signal::SIGCONT);
+    until("both to go on", || state(command) != 'T' && state(session.pid()) != 'T');
+    shell.write("stop", "");
+    assert_eq!(session.wait().code(), Some(0));
 }

@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 
 use crate::screen::Screen;
 use crate::shell::{EFFLLM, Session, Shell, until};
+use crate::signals::state;
 
 /// A shell with job control, whose prompt is `$ `; `$run` is `effllm run --quiet`.
 fn interactive<'a>(shell: &'a Shell, screen: &Screen, options: &str) -> Session<'a> {
@@ -131,16 +132,16 @@ fn control_c_is_delivered_once() {
 }
 
 #[test]
-fn control_c_before_the_command_has_started_reaches_it() {
+fn control_c_before_the_command_has_started_keeps_it_from_that() {
     for options in ["", "--stdio pty"] {
         let mut shell = Shell::new();
         shell.gpus("[[fault]]\ncall = 'nvmlInit_v2'\ndelay_s = 1.5");
         let screen = Screen::new(24, 80);
         let session = screen.start(shell.run(options, "echo $$ >started; exec sleep 600"));
         until("effllm to take signals", || takes(session.pid(), Signal::SIGINT));
-        assert!(!shell.exists("started"));
         screen.press("\x03");
         assert_eq!(session.wait().signal(), Some(libc::SIGINT));
+        assert!(!shell.exists("started"));
     }
 }
 
@@ -461,4 +462,160 @@ fn the_log_is_read_through_a_terminal_too() {
     assert_eq!(screen.start(shell.effllm(arguments)).wait().code(), Some(0));
     let report = shell.report();
     assert_eq!((report.at("iterations.last"), report.at("log.records")), (&5.into(), &5.into()));
+}
+
+/// Ends when there is a file `stop`, and tells its process by `pid`.
+/// A shell that starts no processes: one that is stopped within vfork keeps its parent from stopping.
+const UNTIL_STOP: &str = "[ -e never ] || mkfifo never; exec 3<>never; echo $$ >pid; \
+                          until [ -e stop ]; do read -rt 0.05 -u 3; done; echo over";
+
+fn pid_in(shell: &Shell, name: &str) -> Pid {
+    until("a process", || shell.exists(name) && shell.read(name).ends_with('\n'));
+    Pid::from_raw(shell.read(name).trim().parse().expect("a process id"))
+}
+
+#[test]
+fn a_command_that_others_stop_and_let_go_on_takes_effllm_with_it() {
+    let shell = Shell::new();
+    let screen = Screen::new(24, 80);
+    let _shell = interactive(&shell, &screen, "");
+    shell.write("command", UNTIL_STOP);
+    // A script has no job control: whoever stopped the command has to let effllm go on too.
+    screen.press("sh -c '$run bash command; echo status $?'\r");
+    let command = pid_in(&shell, "pid");
+    for signal in [Signal::SIGTSTP, Signal::SIGSTOP] {
+        kill(command, signal).expect("the command is there");
+        until("the command to stop", || state(command) == 'T');
+        kill(command, Signal::SIGCONT).expect("the command is there");
+        until("the command to go on", || state(command) != 'T');
+    }
+    shell.write("stop", "");
+    screen.wait_for("status 0");
+}
+
+#[test]
+fn a_command_that_stops_itself_gives_the_prompt() {
+    let shell = Shell::new();
+    let screen = Screen::new(24, 80);
+    let _session = interactive(&shell, &screen, "");
+    // As an editor does for its own Ctrl-Z.
+    shell.write("command", "kill -TSTP $$; echo goes on");
+    screen.press("$run bash command\r");
+    screen.wait_for("Stopped");
+    screen.press("fg\r");
+    screen.wait_for("goes on");
+}
+
+#[test]
+fn keys_mean_to_a_pipeline_what_they_mean_without_effllm() {
+    for options in ["", "--stdio pty"] {
+        let shell = Shell::new();
+        let screen = Screen::new(24, 80);
+        let _session = interactive(&shell, &screen, options);
+        shell.write("command", UNTIL_STOP);
+        screen.press("$run bash command | cat >out\r");
+        let command = pid_in(&shell, "pid");
+        screen.press("\x1a");
+        screen.wait_for("Stopped");
+        assert_eq!(state(command), 'T');
+        screen.press("fg\r");
+        until("it to go on", || state(command) != 'T');
+        shell.write("stop", "");
+        until("its end", || shell.read("out") == "over\n");
+        // What is typed before the command has ended is for the command.
+        screen.wait_until("a prompt", |screen| screen.trim_end().ends_with('$'));
+        // A script ends with the command that the key has ended.
+        for name in ["pid", "stop"] {
+            fs::remove_file(shell.path(name)).expect("it is there");
+        }
+        shell.write("script", "$run bash command; echo next >next");
+        screen.press("bash script\r");
+        pid_in(&shell, "pid");
+        screen.press("\x03");
+        screen.wait_until("a prompt", |screen| screen.trim_end().ends_with('$'));
+        screen.press("echo status $?\r");
+        screen.wait_for("status 130");
+        assert!(!shell.exists("next"));
+    }
+}
+
+#[test]
+fn what_starts_in_the_background_has_the_modes_of_a_terminal_at_rest() {
+    let shell = Shell::new();
+    let screen = Screen::new(24, 80);
+    let _session = interactive(&shell, &screen, "--stdio pty");
+    // The prompt's line editor is at work while it starts.
+    screen.press("(until [ -e go ]; do sleep 0.02; done; exec $run sh -c 'stty -a >modes; echo >told') &\r");
+    screen.wait_until("a prompt", |screen| screen.trim_end().ends_with('$') && screen.contains("[1]"));
+    until("the line editor", || !screen.modes().local_flags.contains(LocalFlags::ICANON));
+    shell.write("go", "");
+    until("the command", || shell.exists("told"));
+    let modes = shell.read("modes");
+    for mode in [" icrnl", " icanon", " echo ", " isig"] {
+        assert!(modes.replace('\n', " ").contains(mode), "{mode}: {modes}");
+    }
+    screen.press("stty -a | tr -d '\\n'; echo\r");
+    screen.wait_until("the shell's own modes", |screen| screen.contains(" icanon"));
+}
+
+#[test]
+fn a_terminal_of_its_own_keeps_no_signal_from_the_command() {
+    let shell = Shell::new();
+    let screen = Screen::new(24, 80);
+    let script = "trap 'echo stop?' TSTP; trap 'echo size?' WINCH; echo ready; until [ -e stop ]; do sleep 0.02; done; echo over";
+    let session = screen.start(shell.run("--stdio pty", script));
+    screen.wait_for("ready");
+    session.send(Signal::SIGTSTP);
+    screen.wait_for("stop?");
+    session.send(Signal::SIGWINCH);
+    screen.wait_for("size?");
+    screen.resize(30, 90);
+    screen.wait_until("another", |screen| screen.matches("size?").count() == 2);
+    shell.write("stop", "");
+    assert_eq!(session.wait().code(), Some(0));
+    screen.wait_for("over");
+    assert_eq!(screen.contents().matches('?').count(), 3, "{}", screen.contents());
+}
+
+#[test]
+fn without_proc_three_interrupts_still_kill_the_command() {
+    let shell = Shell::new();
+    let may_unmount = shell.sh("unshare -m umount -l /proc").done();
+    if may_unmount.code() != Some(0) {
+        return; // only root may
+    }
+    for options in ["", "--stdio pty"] {
+        let screen = Screen::new(24, 80);
+        let script = format!(
+            "umount -l /proc; exec {EFFLLM} run -q {options} -- sh -c 'trap \"\" INT; echo ready; while :; do sleep 1; done'"
+        );
+        let session = screen.start(shell.command(["unshare", "-m", "sh", "-c", &script]));
+        screen.wait_for("ready");
+        for _ in 0..3 {
+            screen.press("\x03");
+            thread::sleep(std::time::Duration::from_millis(100)); // one key, not three in one reading
+        }
+        assert_eq!(session.wait().signal(), Some(libc::SIGKILL));
+    }
+}
+
+#[test]
+fn what_ran_before_the_command_is_not_killed_with_it() {
+    let shell = Shell::new();
+    let screen = Screen::new(24, 80);
+    // Its parent becomes effllm. In a session of its own the end of this one means nothing to it.
+    let script = format!(
+        "setsid sh -c 'echo $$ >daemon; exec sleep 600' & exec {EFFLLM} run --quiet -- sh -c 'trap \"\" INT; echo ready; while :; do sleep 1; done'"
+    );
+    let session = screen.start(shell.command(["sh", "-c", &script]));
+    screen.wait_for("ready");
+    let daemon = pid_in(&shell, "daemon");
+    for _ in 0..3 {
+        screen.press("\x03");
+        thread::sleep(std::time::Duration::from_millis(100)); // one key, not three in one reading
+    }
+    assert_eq!(session.wait().signal(), Some(libc::SIGKILL));
+    let runs_on = state(daemon) == 'S';
+    let _ = kill(daemon, Signal::SIGKILL);
+    assert!(runs_on);
 }

@@ -36,8 +36,11 @@ impl Library {
     /// # Errors
     /// Why there is no NVML, in one line.
     pub fn open(path: Option<&Path>) -> Result<Self, String> {
-        // Opening a pipe would wait for its other end, and a device may do anything.
-        if let Some(path) = path.filter(|path| path.metadata().is_ok_and(|found| !found.is_file())) {
+        // Opening a pipe would wait for its other end, and a device may do anything. A name without a
+        // slash is looked for by the loader.
+        let is_path = |path: &&Path| path.as_os_str().as_encoded_bytes().contains(&b'/');
+        let is_no_file = |path: &&Path| path.metadata().is_ok_and(|found| !found.is_file());
+        if let Some(path) = path.filter(is_path).filter(is_no_file) {
             return Err(format!("{} is no regular file", path.display()));
         }
         let mut builder = Nvml::builder();
