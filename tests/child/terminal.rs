@@ -387,7 +387,8 @@ fn a_bar_goes_on_above_the_table_in_one_place() {
     for options in ["", "--stdio pty"] {
         let shell = Shell::new();
         let screen = Screen::new(24, 80);
-        let script = "echo before; i=0; until [ -e stop ]; do i=$((i+1)); printf '\\r%d%%|####      |' $i >&2; echo $i >count; \
+        // What comes over two pipes at once has no order.
+        let script = "echo before; until [ -e go ]; do sleep 0.01; done; i=0; until [ -e stop ]; do i=$((i+1)); printf '\\r%d%%|####      |' $i >&2; echo $i >count; \
                       sleep 0.03; done; printf '\\r100%%|##########|\\n' >&2; echo after >&2";
         let options: Vec<&str> = options.split_whitespace().collect();
         let arguments =
@@ -398,6 +399,8 @@ fn a_bar_goes_on_above_the_table_in_one_place() {
             bars.next().and_then(|(count, _)| count.parse::<u32>().ok()).filter(|_| bars.next().is_none())
         };
         let table = |screen: &str| screen.lines().any(|line| line.starts_with("── effllm"));
+        screen.wait_for("before");
+        shell.write("go", "");
         screen.wait_until("the bar above the table", |screen| bar(screen).is_some() && table(screen));
         let seen = bar(&screen.contents()).unwrap_or(0);
         screen.wait_until("it to go on", |screen| {
