@@ -108,10 +108,10 @@ fn run_with(signals: &Signals, settings: Settings, argv: &[OsString]) -> Result<
     if let Some(keyboard) = &mut keyboard {
         keyboard.hold();
     }
-    session.started.set(started);
     let sink = |stream| sink(stream, &settings.report, &session.terminal);
     let tell = || -> pump::Tell { Box::new(session.tell()) };
     let pumps = hands.map(|hands| hands.start(child.outputs, sink, tell, session.clock, feed));
+    session.started.set(started); // behind the output, which comes first
 
     let supervised = Supervised {
         signals,

@@ -63,7 +63,8 @@ impl Hands {
     /// The system has no threads to give.
     pub fn hire() -> io::Result<Self> {
         let hire = |name| -> io::Result<Sender<Work>> {
-            let (work, given) = bounded::<Work>(1);
+            // Handed over, not left there: standard output is carried before standard error.
+            let (work, given) = bounded::<Work>(0);
             threads::start(name, move || {
                 let mut buffer = vec![0; BUFFER];
                 if let Ok(work) = given.recv() {
