@@ -63,8 +63,7 @@ impl Hands {
     /// The system has no threads to give.
     pub fn hire() -> io::Result<Self> {
         let hire = |name| -> io::Result<Sender<Work>> {
-            // Handed over, not left there: standard output is carried before standard error.
-            let (work, given) = bounded::<Work>(0);
+            let (work, given) = bounded::<Work>(1);
             threads::start(name, move || {
                 let mut buffer = vec![0; BUFFER];
                 if let Ok(work) = given.recv() {
