@@ -5,7 +5,6 @@
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::str::FromStr;
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, bounded};
@@ -18,6 +17,7 @@ use nix::unistd::{Pid, getpid, getsid};
 use super::ending::{die_by, stop_like};
 use super::inherited::is_ignored;
 use crate::error::Error;
+use crate::threads;
 
 /// Who sent a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -298,37 +298,25 @@ impl Signals {
         let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&self.original_mask), None);
     }
 
-    /// Before there is a command: as long as the answer lives, what a user ends or stops a program
-    /// with does that to effllm, whatever it waits for.
+    /// Before there is a command: until the answer says that one comes, what a user ends or stops a
+    /// program with does that to effllm, whatever it waits for.
     pub fn obey(&self) -> Obedience {
-        let (alive, end) = bounded(0);
+        let (order, orders) = bounded(0);
         let users = self.users();
         let obey = move || {
             let _ = pthread_sigmask(SigmaskHow::SIG_UNBLOCK, Some(&users), None);
-            let _ = end.recv(); // an error: it is dropped
-        };
-        // Without a thread they wait for the command.
-        let thread = thread::Builder::new().name("effllm-signals".to_owned()).spawn(obey).ok();
-        Obedience { alive: Some(alive), thread }
-    }
-
-    /// From here on there is no command any more: such a signal ends effllm if it does not end soon
-    /// by itself, and a second one at once.
-    pub fn obey_soon(&self) {
-        let users = self.users();
-        let obey = move || {
-            loop {
-                match wait_for(&users, None) {
-                    Some(libc::SIGTSTP) => stop_like(libc::SIGTSTP),
-                    Some(signal) => {
-                        let second = wait_for(&users, Some(GRACE)).filter(|second| *second != libc::SIGTSTP);
-                        die_by(second.unwrap_or(signal));
-                    }
-                    None => {}
-                }
+            if orders.recv().is_err() {
+                return; // there will be none
+            }
+            let _ = pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&users), None);
+            let _ = orders.recv(); // which tells that this is done
+            if orders.recv().is_ok() {
+                end_soon(&users);
             }
         };
-        let _ = thread::Builder::new().name("effllm-signals".to_owned()).spawn(obey);
+        // Without a thread they wait for the command.
+        let thread = threads::start("effllm-signals", obey);
+        Obedience(thread.is_ok().then_some(order))
     }
 
     /// Those by which a user ends or stops effllm, unless the caller has ignored or blocked them.
@@ -368,17 +356,39 @@ impl Signals {
     }
 }
 
-/// effllm does what the user's signals say for as long as this lives.
+/// Has effllm do what the user's signals say, before there is a command and when there is none any more.
+/// It is one thread, which is there before a library is loaded that may hold up those to come.
 #[derive(Debug)]
-pub struct Obedience {
-    alive: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+pub struct Obedience(Option<Sender<()>>);
+
+impl Obedience {
+    /// From here on the signals are the command's.
+    pub fn suspend(&self) {
+        self.order();
+        self.order();
+    }
+
+    /// From here on there is no command any more: such a signal ends effllm if it does not end soon
+    /// by itself, and a second one at once.
+    pub fn resume(&self) {
+        self.order();
+    }
+
+    fn order(&self) {
+        let _ = self.0.as_ref().map(|order| order.send(())); // fails if the thread has panicked
+    }
 }
 
-impl Drop for Obedience {
-    fn drop(&mut self) {
-        self.alive = None;
-        let _ = self.thread.take().map(JoinHandle::join);
+fn end_soon(users: &SigSet) -> ! {
+    loop {
+        match wait_for(users, None) {
+            Some(libc::SIGTSTP) => stop_like(libc::SIGTSTP),
+            Some(signal) => {
+                let second = wait_for(users, Some(GRACE)).filter(|second| *second != libc::SIGTSTP);
+                die_by(second.unwrap_or(signal));
+            }
+            None => {}
+        }
     }
 }
 

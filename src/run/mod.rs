@@ -58,7 +58,7 @@ fn run_with(signals: &Signals, settings: Settings, argv: &[OsString]) -> Result<
     }
     let is_read = hands.is_some();
     let obedience = signals.obey();
-    let mut gate = RunGate::prepare(&settings.gate, settings.outputs())?;
+    let mut gate = RunGate::prepare(&settings.gate, settings.uses())?;
     let unbuffer = settings.unbuffer && is_read && context::python_unbuffered_is_unset();
     let command = context::command(argv, unbuffer, settings.mask);
     // What does not pass through effllm leaves it no place on the screen.
@@ -85,7 +85,7 @@ fn run_with(signals: &Signals, settings: Settings, argv: &[OsString]) -> Result<
     let like = wiring::terminal(&wiring);
     let started = session.clock.now();
     session.recorder.lock().started(started, Timestamp::now().to_string());
-    drop(obedience);
+    obedience.suspend();
     let child = match child::spawn(argv, wiring, place, signals.original_mask(), unbuffer) {
         // Without room for both, the command comes first, unless someone waits for what is measured.
         Err(error) if error.exit == FAILED && !gate.is_asked_for() && report_is_a_file => {
@@ -147,7 +147,7 @@ fn run_with(signals: &Signals, settings: Settings, argv: &[OsString]) -> Result<
     }
     let is_drained = pumps.as_ref().is_none_or(|pumps| pumps.drain(|| supervise::interrupted(signals)));
     drop(keyboard);
-    signals.obey_soon();
+    obedience.resume();
     guarded(|| {
         if !is_drained {
             session

@@ -40,7 +40,7 @@ pub struct Subject {
 /// Before it begins: there is no such process, the log cannot be read, there is nothing to measure.
 pub fn monitor(settings: Settings, subject: &Subject) -> Result<Ending, Error> {
     let log = subject.log.iter().map(|path| Use::read("--log", path));
-    let mut gate = RunGate::prepare(&settings.gate, settings.outputs().into_iter().chain(log).collect())?;
+    let mut gate = RunGate::prepare(&settings.gate, settings.uses().into_iter().chain(log).collect())?;
     let process = subject.pid.map(find).transpose()?;
     let open = |log| open(log, subject.whence).map_err(|error| error.of_flag("log"));
     let mut tail = subject.log.as_deref().map(open).transpose()?;

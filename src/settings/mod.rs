@@ -64,6 +64,8 @@ pub struct Settings {
     pub not_forwarded: Vec<TakenSignal>,
     /// Mask what looks like a secret in the report.
     pub mask: bool,
+    /// The files of settings and rules.
+    pub read: Vec<Use>,
     /// Where all of this was given.
     pub places: Places,
 }
@@ -133,8 +135,8 @@ impl Settings {
         }
     }
 
-    /// The files that a run writes, besides those of its gate.
-    pub fn outputs(&self) -> Vec<Use> {
+    /// The files that a run writes and reads, besides those of its gate.
+    pub fn uses(&self) -> Vec<Use> {
         let report = match &self.report {
             ReportTarget::File(path) => Some(path.as_path()),
             ReportTarget::Stdout => None,
@@ -145,6 +147,7 @@ impl Settings {
         [("report", report), ("series", series), ("openmetrics", openmetrics)]
             .into_iter()
             .filter_map(written)
+            .chain(self.read.iter().cloned())
             .collect()
     }
 
@@ -158,6 +161,10 @@ impl Settings {
 
     /// Settles flags, environment and files; every bad value is an error here, before anything runs.
     pub fn resolve(flags: Layer) -> Result<Self, Error> {
+        let config = match flags.config.clone() {
+            Some(file) => Use::read("--config", file),
+            None => Use::read("effllm", "effllm.toml"),
+        };
         let (files, unread) = file::layers(flags.config.as_deref())?;
         let layer = flags.or(environment::layer()?).or(files);
         for file in unread.iter().filter(|_| layer.quiet != Some(true)) {
@@ -182,6 +189,13 @@ impl Settings {
                 listen: layer.listen,
                 log_interval,
             },
+            read: layer
+                .rules
+                .clone()
+                .map(|file| Use::read(layer.places.source("rules"), file))
+                .into_iter()
+                .chain([config])
+                .collect(),
             log: LogRules::load(&layer).map_err(|error| layer.places.locate(error))?,
             parameters: size(layer.params.map(|parameters| parameters.0), "params"),
             sequence_length: size(layer.seq_len, "seq-len"),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use crate::shell::{Done, Shell, assert_near, until};
+use crate::signals::children;
 
 /// What the command does in every test here.
 const SCRIPT: &str = "echo trained; cat >/dev/null; date +%s.%N >ended; exit 3";
@@ -159,6 +160,13 @@ fn a_library_that_hangs_while_it_is_loaded_costs_the_gpu_figures() {
     session.send(Signal::SIGTERM);
     assert_eq!(session.wait().signal(), Some(Signal::SIGTERM as i32));
     assert!(shell.exists("ended.json"));
+
+    // Its last word is given up as with any library.
+    nix::unistd::mkfifo(&shell.path("fifo"), nix::sys::stat::Mode::S_IRWXU).expect("a named pipe");
+    let session = shell.run("-o fifo", "echo >started").start();
+    until("the command to end", || shell.exists("started") && children(session.pid()).is_empty());
+    session.send(Signal::SIGTERM);
+    assert_eq!(session.wait().signal(), Some(Signal::SIGTERM as i32));
 
     assert_eq!(shell.effllm(["run", "-q", "--", "no-such-command"]).done().code(), Some(127));
     let pid = std::process::id().to_string();

@@ -230,7 +230,7 @@ fn time_in_which_the_command_was_stopped_counts_in_no_average() {
     assert!(report.number("gpus.0.energy_joules") <= 100.0 * (wall - suspended) + 1.0);
 }
 
-fn children(pid: Pid) -> Vec<Pid> {
+pub fn children(pid: Pid) -> Vec<Pid> {
     let listed = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     listed.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect()
 }

@@ -291,6 +291,7 @@ fn no_output_takes_the_place_of_another_file_that_is_named() {
     train(&shell, &["-q", "-o", "a.json"], "40 1000");
     let before = shell.read("a.json");
     shell.write("effllm.toml", "[gate]\ngitlab-metrics = \"m.txt\"\n");
+    shell.write("c.toml", "").sh("$effllm profiles show megatron >own.toml").done();
     shell.sh("mkdir sub; ln -s ../a.json sub/link.json; ln -s . here").done();
     let refused = [
         ("gate a.json --require al<1 --junit a.json", "--junit would replace a.json, which REPORT reads"),
@@ -305,6 +306,15 @@ fn no_output_takes_the_place_of_another_file_that_is_named() {
         (
             "gate a.json --require al<1 --junit m.txt",
             "--junit and gitlab-metrics in effllm.toml would both write",
+        ),
+        (
+            "run --rules own.toml -o own.toml -- touch ran",
+            "--report would replace own.toml, which --rules reads",
+        ),
+        ("run -o effllm.toml -- touch ran", "--report would replace effllm.toml, which effllm reads"),
+        (
+            "run --config c.toml --series c.csv -o c.toml -- touch ran",
+            "--report would replace c.toml, which --config",
         ),
         ("report a.json -o a.json", "-o would replace a.json, which REPORT reads"),
         (
