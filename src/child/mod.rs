@@ -2,6 +2,7 @@
 
 pub mod ending;
 mod inherited;
+mod obedience;
 mod pty;
 pub mod signals;
 pub mod spawn;
