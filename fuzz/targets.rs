@@ -6,10 +6,11 @@ use std::sync::LazyLock;
 use effllm::gate::{Expression, ExpressionError};
 use effllm::log::lines::{LONGEST_LINE, LineSplitter};
 use effllm::log::{LogReader, Rules, Source, profiles};
-use effllm::model::report::{Command, Job, Status};
-use effllm::model::{Event, Report};
+use effllm::report::{Command, Job, Status};
+use effllm::event::Event;
+use effllm::report::Report;
 use effllm::recorder::{Options, Recorder};
-use effllm::settings::Layer;
+use effllm::config::Layer;
 
 /// A target's name and its body.
 pub type Target = (&'static str, fn(&[u8]));
@@ -129,9 +130,9 @@ pub fn follow(mut reader: LogReader, log: &[u8]) {
 
 /// A report is JSON that reads as itself, its numbers are finite, and its counts only grow.
 fn check(report: &Report, before: [u64; 4]) -> [u64; 4] {
-    let json = effllm::render::json(report);
+    let json = effllm::output::json(report);
     let read: Report = serde_json::from_str(&json).unwrap_or_else(|error| panic!("{error}: {json}"));
-    let again = effllm::render::json(&read);
+    let again = effllm::output::json(&read);
     let changed = json.lines().zip(again.lines()).find(|(line, again)| line != again);
     assert_eq!(changed, None, "a report that is read and written again is another one");
     // JSON has no NaN: one would have become null.

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
+use effllm::event::{Event, Progress};
 use effllm::log::{LogReader, Rules, Source, profiles};
-use effllm::model::{Event, Progress};
 use proptest::prelude::*;
 
 fn effllm(arguments: &[&str]) -> Output {

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum, ValueHint};
 
 use super::print;
+use crate::compare::compare;
+use crate::config::read_reports;
 use crate::error::Error;
-use crate::gate::compare;
-use crate::render;
-use crate::settings::read_reports;
-use crate::view::stdout_width;
+use crate::output;
+use crate::terminal::stdout_width;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,16 +43,16 @@ impl Compare {
         let reports = read_reports(&self.reports)?;
         if let [(only, _)] = &reports[..] {
             let what = format!("{only} is one report, and there is none to compare it with");
-            let way_out =
+            let help =
                 format!("'effllm compare {only} OTHER' compares two; 'effllm report {only}' shows one");
-            return Err(Error::usage(what).hint(way_out));
+            return Err(Error::usage(what).hint(help));
         }
         print(&match self.format {
             Format::Table => {
-                render::comparison_table(&compare(&reports), stdout_width(), console::colors_enabled())
+                output::comparison_table(&compare(&reports), stdout_width(), console::colors_enabled())
             }
-            Format::Markdown => render::markdown(&reports),
-            Format::Json => render::comparison_json(&compare(&reports)),
+            Format::Markdown => output::markdown(&reports),
+            Format::Json => output::comparison_json(&compare(&reports)),
         })
     }
 }

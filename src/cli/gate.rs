@@ -6,14 +6,14 @@ use std::process::ExitCode;
 use clap::{Args, ValueHint};
 
 use super::{print, say};
-use crate::apart::Use;
-use crate::ci;
+use crate::config::{GateLayer, Layer, Settings, read_report};
 use crate::error::{Error, FAILED, GATE};
-use crate::model::Report;
-use crate::model::gate::Verdict;
-use crate::model::metric::METRICS;
-use crate::render;
-use crate::settings::{GateLayer, Layer, Settings, read_report};
+use crate::fs::conflicts::FileUse;
+use crate::metrics::registry::METRICS;
+use crate::output;
+use crate::output::ci;
+use crate::report::Report;
+use crate::report::gate::Verdict;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -59,12 +59,12 @@ pub struct Gate {
 impl Gate {
     pub fn run(self) -> Result<ExitCode, Error> {
         let Some(file) = self.report.filter(|_| !self.metrics) else {
-            return print(&render::metrics_table(METRICS));
+            return print(&output::metrics_table(METRICS));
         };
         let layer = Layer { gate: self.gate, config: self.config, ..Layer::default() };
         let mut settings = Settings::resolve(layer)?;
         settings.gate.fail_fast = None; // there is no run to end
-        let (policy, files) = settings.gate.prepare(vec![Use::read("REPORT", &file)])?;
+        let (policy, files) = settings.gate.prepare(vec![FileUse::read("REPORT", &file)])?;
         let policy = policy.ok_or_else(|| {
             Error::usage("nothing is required of the report")
                 .hint("--require EXPR requires something, as in --require 'al <= 1.3 s'")
@@ -88,7 +88,10 @@ pub fn tell(report: &Report, files: &ci::Files) -> Result<ExitCode, Error> {
     };
     if let Some(gate) = &report.gate {
         say(&ci::told(gate, exit, console::colors_enabled_stderr()));
-        report.warnings.iter().for_each(|warning| say(&format!("warning: {}\n", render::plain(warning))));
+        report
+            .warnings
+            .iter()
+            .for_each(|warning| say(&format!("warning: {}\n", crate::text::sanitize::plain(warning))));
         say(&ci::summarize(gate, exit).unwrap_or_default());
     }
     let errors = files.write(report);

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use crate::config::{Layer, Settings};
 use crate::error::Error;
 use crate::gpu::{Survey, Surveyed, survey};
-use crate::settings::{Layer, Settings};
 
 /// Show what NVML shows here, and what each GPU can measure
 #[derive(Debug, Args)]

@@ -8,15 +8,15 @@ use clap::{Arg, Command, CommandFactory};
 
 use super::Cli;
 use crate::error::Error;
-use crate::render::plain;
+use crate::text::sanitize::plain;
 
 /// What is wrong, and the way out.
 pub fn explain(error: &clap::Error) -> Error {
     let arguments: Vec<String> = env::args_os().skip(1).map(|word| word.to_string_lossy().into()).collect();
     let (command, words) = called(&arguments);
     let misuse = Misuse { error, command: &command, words: &words, arguments: &arguments };
-    let (what, way_out) = misuse.explain();
-    Error::usage(plain(&what)).hint(plain(&way_out))
+    let (what, help) = misuse.explain();
+    Error::usage(plain(&what)).hint(plain(&help))
 }
 
 /// The command that was called, and the words that name it: `effllm profiles show`.
@@ -108,7 +108,7 @@ impl Misuse<'_> {
         let at = self.arguments.iter().rposition(|word| word == name);
         let before = at.and_then(|at| self.arguments.get(at.checked_sub(1)?));
         let before = before.and_then(|before| option(self.command, before).map(|known| (before, known)));
-        let way_out = match (self.words, before) {
+        let help = match (self.words, before) {
             (_, Some((before, known))) if known.is_require_equals_set() => {
                 format!("{before} takes its value behind '=': {before}={name}")
             }
@@ -118,7 +118,7 @@ impl Misuse<'_> {
             ("effllm run", _) => format!("the command comes behind '--': effllm run [OPTIONS] -- {name} …"),
             _ => self.shows_how(),
         };
-        (what, way_out)
+        (what, help)
     }
 
     fn conflict(&self, name: &str) -> Told {

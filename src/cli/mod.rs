@@ -17,8 +17,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
 use clap::{Parser, Subcommand};
 
-use crate::child::Ending;
 use crate::error::{self, Error};
+use crate::process::Ending;
 
 /// What `effllm` alone answers.
 const WELCOME: &str = "\

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use clap::{Arg, Args, ValueHint};
 
+use crate::config::{COMMAND, Layer, Patience, Settings};
 use crate::error::Error;
-use crate::log::tail::Whence;
-use crate::run::{self, Subject};
-use crate::settings::{COMMAND, Layer, Patience, Settings};
+use crate::log::tail::StartAt;
+use crate::monitor::{self, MonitorTarget};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -62,14 +62,14 @@ fn without_a_command(arg: Arg) -> Arg {
 
 impl Monitor {
     pub fn run(self) -> Result<ExitCode, Error> {
-        let subject = Subject {
+        let subject = MonitorTarget {
             pid: self.pid,
             log: self.log,
-            whence: if self.from_start { Whence::Start } else { Whence::End },
+            start_at: if self.from_start { StartAt::Start } else { StartAt::End },
             duration: self.duration.map(|period| period.0),
         };
         let settings = Settings::resolve(self.flags)?;
-        let places = settings.places.clone();
-        run::monitor(settings, &subject).map_err(|error| places.locate(error))?.imitate()
+        let origins = settings.origins.clone();
+        monitor::monitor(settings, &subject).map_err(|error| origins.attach_origin(error))?.imitate()
     }
 }

@@ -6,11 +6,11 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::gate;
-use crate::apart::Use;
+use crate::config::{Bounded, Count, GateLayer, Layer, Parameters, Settings, Whole};
 use crate::error::Error;
-use crate::model::Report;
+use crate::fs::conflicts::FileUse;
 use crate::parse::{self, Form, Request};
-use crate::settings::{Bounded, Count, GateLayer, Layer, Parameters, Settings, Whole};
+use crate::report::Report;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -112,7 +112,7 @@ impl Parse {
             _ => Form::Summary,
         };
         let file = self.file.filter(|file| file != Path::new("-"));
-        let log = file.as_ref().map(|path| Use::read("FILE", path));
+        let log = file.as_ref().map(|path| FileUse::read("FILE", path));
         let request = Request { file, follow: self.follow, form };
         if !form.is_of_a_report() {
             parse::parse(settings, &request, |_| {})?;

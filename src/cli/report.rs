@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::print;
-use crate::apart::{Use, keep_apart};
+use crate::config::read_reports;
 use crate::error::Error;
-use crate::render;
-use crate::replace::{can_replace, is_stream, replace};
-use crate::settings::read_reports;
+use crate::fs::atomic::{can_replace, is_stream, replace};
+use crate::fs::conflicts::{FileUse, check_output_conflicts};
+use crate::output;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -68,8 +68,11 @@ impl Format {
             Some("xml") => Ok(Self::Junit),
             Some("json") => Ok(Self::Json),
             Some(other) => {
-                let what =
-                    format!("-o: {}: no format is written as .{}", plain_name(path), render::plain(other));
+                let what = format!(
+                    "-o: {}: no format is written as .{}",
+                    plain_name(path),
+                    crate::text::sanitize::plain(other)
+                );
                 Err(Error::usage(what)
                     .hint("name it .html, .md, .csv, .xml (JUnit), .json or .txt, or choose by --format"))
             }
@@ -84,8 +87,8 @@ impl Report {
         let format = self.format.map_or_else(by_name, Ok)?;
         if let Some(path) = &output {
             can_replace(path).map_err(|why| cannot_write(Error::usage, path, why))?;
-            let read = self.reports.iter().map(|report| Use::read("REPORT", report));
-            keep_apart(&read.chain([Use::written("-o", path)]).collect::<Vec<_>>())?;
+            let read = self.reports.iter().map(|report| FileUse::read("REPORT", report));
+            check_output_conflicts(&read.chain([FileUse::written("-o", path)]).collect::<Vec<_>>())?;
         }
         let text = rendered(format, &read_reports(&self.reports)?);
         let Some(path) = output else { return print(&text) };
@@ -100,32 +103,32 @@ fn cannot_write(of_kind: fn(String) -> Error, path: &Path, why: impl Display) ->
 }
 
 fn plain_name(path: &Path) -> String {
-    render::plain(&path.display().to_string())
+    crate::text::sanitize::plain(&path.display().to_string())
 }
 
 /// A report with the name of its file.
-type Named = (String, crate::model::Report);
+type Named = (String, crate::report::Report);
 
 fn rendered(format: Format, reports: &[Named]) -> String {
     match (format, reports) {
-        (Format::Html, reports) => render::html(reports),
-        (Format::Markdown, reports) => render::markdown(reports),
-        (Format::Csv, reports) => render::csv(reports),
+        (Format::Html, reports) => output::html(reports),
+        (Format::Markdown, reports) => output::markdown(reports),
+        (Format::Csv, reports) => output::csv(reports),
         (Format::Junit, reports) => {
-            render::junit(reports.iter().map(|(name, report)| (name.as_str(), report)))
+            output::junit(reports.iter().map(|(name, report)| (name.as_str(), report)))
         }
-        (Format::Json, [(_, report)]) => render::json(report),
+        (Format::Json, [(_, report)]) => output::json(report),
         (Format::Json, reports) => {
             let all: Vec<String> =
-                reports.iter().map(|(_, report)| render::json(report).trim_end().to_owned()).collect();
+                reports.iter().map(|(_, report)| output::json(report).trim_end().to_owned()).collect();
             format!("[\n{}\n]\n", all.join(",\n"))
         }
         (Format::Table, reports) => {
-            let gate = |report: &crate::model::Report| {
-                report.gate.as_ref().map_or(String::new(), |gate| render::gate_table(gate, None, false))
+            let gate = |report: &crate::report::Report| {
+                report.gate.as_ref().map_or(String::new(), |gate| output::gate_table(gate, None, false))
             };
             let tables =
-                reports.iter().map(|(_, report)| render::summary(report, None, false) + &gate(report));
+                reports.iter().map(|(_, report)| output::summary(report, None, false) + &gate(report));
             tables.collect::<Vec<_>>().join("\n")
         }
     }

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::say;
-use crate::child;
+use crate::config::{Layer, Settings, metrics_enabled};
 use crate::error::Error;
+use crate::process;
 use crate::run;
-use crate::settings::{Layer, Settings, metrics_enabled};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -44,10 +44,10 @@ impl Run {
             if Settings::require_something(self.flags) {
                 say(NOT_JUDGED);
             }
-            return Err(child::exec(&self.command, None));
+            return Err(process::exec(&self.command, None));
         }
         let settings = Settings::resolve(self.flags)?;
-        let places = settings.places.clone();
-        run::run(settings, &self.command).map_err(|error| places.locate(error))?.imitate()
+        let origins = settings.origins.clone();
+        run::run(settings, &self.command).map_err(|error| origins.attach_origin(error))?.imitate()
     }
 }

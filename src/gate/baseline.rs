@@ -1,10 +1,10 @@
 //! What a run is measured against: one earlier run, or several, whose spread tells noise.
 
-use crate::model::Report;
-use crate::model::gate::Baseline;
-use crate::model::metric::Metric;
+use crate::metrics::registry::Metric;
+use crate::report::Report;
+use crate::report::gate::Baseline;
 
-use super::compare::not_alike;
+use crate::compare::differences;
 
 /// The reports of earlier runs, by the names of their files.
 #[derive(Debug, Clone, Default)]
@@ -34,9 +34,9 @@ impl Baselines {
 
     /// In what a run differs from its baselines besides its metrics and how it ended, of which the
     /// verdict speaks.
-    pub fn not_alike(&self, report: &Report) -> Vec<String> {
+    pub fn differences(&self, report: &Report) -> Vec<String> {
         let differences = |(name, baseline): &(String, Report)| {
-            let differences = not_alike(&[baseline, report]);
+            let differences = differences(&[baseline, report]);
             (!differences.is_empty()).then(|| {
                 let differences = differences.join(", ");
                 format!("not like the baseline {name}: {differences}; --baseline names one that is alike")

@@ -9,7 +9,7 @@ mod tests;
 
 use std::fmt;
 
-use crate::model::metric::Metric;
+use crate::metrics::registry::Metric;
 
 pub use parser::ExpressionError;
 
@@ -35,12 +35,12 @@ pub enum Comparison {
 
 /// What a comparison comes to before anything is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Foregone {
+pub enum ConstantOutcome {
     NeverHolds,
     AlwaysHolds,
 }
 
-impl fmt::Display for Foregone {
+impl fmt::Display for ConstantOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NeverHolds => "can never hold",
@@ -98,14 +98,14 @@ impl Comparison {
 
     /// What it comes to whatever is measured, if that is certain of values from 0 to `most`. At the very
     /// edge, as in `pcu <= 100 %`, a limit still says that the metric is to be known.
-    pub fn foregone(self, limit: f64, most: f64) -> Option<Foregone> {
+    pub fn constant_outcome(self, limit: f64, most: f64) -> Option<ConstantOutcome> {
         let (below, above) = (limit < 0.0, limit > most);
         match self {
-            Self::Less | Self::AtMost if above => Some(Foregone::AlwaysHolds),
-            Self::Greater | Self::AtLeast if below => Some(Foregone::AlwaysHolds),
-            Self::Less if limit <= 0.0 => Some(Foregone::NeverHolds),
-            Self::Greater if limit >= most => Some(Foregone::NeverHolds),
-            _ => (below || above).then_some(Foregone::NeverHolds),
+            Self::Less | Self::AtMost if above => Some(ConstantOutcome::AlwaysHolds),
+            Self::Greater | Self::AtLeast if below => Some(ConstantOutcome::AlwaysHolds),
+            Self::Less if limit <= 0.0 => Some(ConstantOutcome::NeverHolds),
+            Self::Greater if limit >= most => Some(ConstantOutcome::NeverHolds),
+            _ => (below || above).then_some(ConstantOutcome::NeverHolds),
         }
     }
 
@@ -128,10 +128,10 @@ fn equal(one: f64, other: f64) -> bool {
 
 impl Expression {
     /// What it comes to with a limit, and why, if that is certain: `can never hold: al is never below 0`.
-    pub fn foregone(&self, limit: f64) -> Option<(Foregone, String)> {
-        let foregone = self.comparison.foregone(limit, self.most())?;
+    pub fn constant_outcome(&self, limit: f64) -> Option<(ConstantOutcome, String)> {
+        let constant_outcome = self.comparison.constant_outcome(limit, self.most())?;
         let edge = if limit <= 0.0 { "below 0" } else { "above 1" };
-        Some((foregone, format!("{foregone}: {} is never {edge}", self.name)))
+        Some((constant_outcome, format!("{constant_outcome}: {} is never {edge}", self.name)))
     }
 
     /// Whether the metric can have a value.
@@ -145,7 +145,7 @@ impl Expression {
     }
 
     /// What looks like a slip of the pen though it could be meant: less than one percent of a ratio.
-    pub fn slip(&self) -> Option<String> {
+    pub fn likely_typo(&self) -> Option<String> {
         let Limit::Quantity(Quantity { number, unit, value }) = &self.limit else { return None };
         let is_slip = self.metric.unit.is_empty() && unit == "%" && *number > 0.0 && *number < 1.0;
         // 0.57 / 100 is a little less than 0.0057, and 100 * 0.57 than 57.

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::policy::Policy;
-use crate::model::Report;
-use crate::model::gate::{Level, Verdict};
-use crate::model::metric::Metric;
-use crate::model::report::Window;
-use crate::model::units::show_duration;
+use crate::metrics::registry::Metric;
+use crate::report::Report;
+use crate::report::Window;
+use crate::report::gate::{Level, Verdict};
+use crate::text::units::show_duration;
 
 /// Stretches into which the patience is divided.
 const STRETCHES: u32 = 3;

@@ -1,12 +1,12 @@
 //! What a run must come up to, and the judgement of a report by it.
 
 use super::baseline::Baselines;
-use super::expression::{Expression, Foregone, Limit};
+use super::expression::{ConstantOutcome, Expression, Limit};
 use crate::error::Error;
-use crate::model::Report;
-use crate::model::gate::{Baseline, Gate, GateResult, Level, Verdict};
-use crate::model::report::{Exit, Status, Window};
-use crate::model::units::{show_duration, with_unit};
+use crate::report::Report;
+use crate::report::gate::{Baseline, Gate, GateResult, Level, Verdict};
+use crate::report::{Exit, Status, Window};
+use crate::text::units::{show_duration, with_unit};
 
 /// Everything by which a report is judged, checked to fit together.
 #[derive(Debug, Clone)]
@@ -62,41 +62,46 @@ impl Policy {
     }
 
     fn can_be_met(&self, expression: &Expression) -> Result<(), Error> {
-        match (self.limit(expression), self.foregone(expression)) {
+        match (self.limit(expression), self.constant_outcome(expression)) {
             (Err(why), _) if !self.allow_no_data => Err(Error::usage(format!(
                 "'{expression}' can never be judged: {why}"
             ))
             .hint("--baseline REPORT, or the key baseline of [gate], names the report of an earlier run")),
-            (_, Some((Foregone::NeverHolds, why))) => Err(Error::usage(format!("'{expression}' {why}"))
-                .hint("ask for less, or name another report by --baseline")),
+            (_, Some((ConstantOutcome::NeverHolds, why))) => {
+                Err(Error::usage(format!("'{expression}' {why}"))
+                    .hint("ask for less, or name another report by --baseline"))
+            }
             _ => Ok(()),
         }
     }
 
     /// What an expression comes to by its baseline, and why, if that is certain.
-    fn foregone(&self, expression: &Expression) -> Option<(Foregone, String)> {
+    fn constant_outcome(&self, expression: &Expression) -> Option<(ConstantOutcome, String)> {
         let (limit, baseline) = self.limit(expression).ok()?;
         // A baseline beyond what can be shows that it can be, if only by an error of measurement.
-        let (foregone, why) = expression
-            .foregone(limit)
+        let (constant_outcome, why) = expression
+            .constant_outcome(limit)
             .filter(|_| baseline.is_none_or(|baseline| expression.metric_can_be(baseline.median)))?;
-        Some((foregone, format!("{why}, and its limit is {}", with_unit(limit, expression.metric.unit))))
+        Some((
+            constant_outcome,
+            format!("{why}, and its limit is {}", with_unit(limit, expression.metric.unit)),
+        ))
     }
 
     /// What is likely not what was meant, though it can be judged.
-    pub fn doubts(&self) -> Vec<String> {
+    pub fn warnings(&self) -> Vec<String> {
         let each = |Requirement { expression, .. }: &Requirement| {
-            let foregone = self.foregone(expression);
-            let vacuous =
-                foregone.map(|(_, why)| format!("'{expression}' {why}; put it nearer to the baseline"));
-            expression.slip().or(vacuous)
+            let constant_outcome = self.constant_outcome(expression);
+            let vacuous = constant_outcome
+                .map(|(_, why)| format!("'{expression}' {why}; put it nearer to the baseline"));
+            expression.likely_typo().or(vacuous)
         };
         let slips = self.requirements.iter().filter_map(each);
-        slips.chain(self.within_noise()).chain(self.unfit_baselines()).collect()
+        slips.chain(self.within_noise()).chain(self.weak_baselines()).collect()
     }
 
     /// Baselines of runs that failed, were not over, or were too short to be judged themselves.
-    fn unfit_baselines(&self) -> Vec<String> {
+    fn weak_baselines(&self) -> Vec<String> {
         if !self.needs_baseline() {
             return Vec::new();
         }
@@ -118,8 +123,8 @@ impl Policy {
     }
 
     /// In what the run differs from those that it is compared with.
-    fn not_alike(&self, report: &Report) -> Vec<String> {
-        if self.needs_baseline() { self.baselines.not_alike(report) } else { Vec::new() }
+    fn differences(&self, report: &Report) -> Vec<String> {
+        if self.needs_baseline() { self.baselines.differences(report) } else { Vec::new() }
     }
 
     fn needs_baseline(&self) -> bool {
@@ -145,8 +150,8 @@ impl Policy {
 
     /// Judges a report, and writes into it what came of that.
     pub fn apply(&self, report: &mut Report) {
-        report.warnings.extend(self.not_alike(report));
-        report.warnings.extend(self.doubts());
+        report.warnings.extend(self.differences(report));
+        report.warnings.extend(self.warnings());
         report.gate = Some(self.judge(report));
     }
 
@@ -248,8 +253,8 @@ fn of_the_run(report: &Report) -> Option<(Verdict, String)> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::model::report::{Command, Job};
     use crate::recorder::{Options, Recorder};
+    use crate::report::{Command, Job};
 
     /// The report of a run with so many counted iterations of a second each.
     pub fn report(iterations: u64) -> Report {
@@ -455,10 +460,10 @@ pub mod tests {
         ");
         assert_eq!(never.setting, Some("require"));
         assert_eq!(with("warn al < baseline - 2 s", 0.5).unwrap_err().setting, Some("warn"));
-        assert!(with("pcu >= baseline * 1.1", 0.5).unwrap().doubts().is_empty());
-        assert!(with("pcu >= baseline", 1.0001).unwrap().doubts().is_empty(), "it has been so");
+        assert!(with("pcu >= baseline * 1.1", 0.5).unwrap().warnings().is_empty());
+        assert!(with("pcu >= baseline", 1.0001).unwrap().warnings().is_empty(), "it has been so");
         assert_eq!(
-            with("pcu <= baseline * 1.1", 0.95).unwrap().doubts(),
+            with("pcu <= baseline * 1.1", 0.95).unwrap().warnings(),
             ["'pcu <= baseline * 1.1' can never fail: pcu is never above 1, and its limit is 1.045; put it \
               nearer to the baseline"]
         );

@@ -1,6 +1,6 @@
 //! The units in which a limit may be written, by the unit of its metric.
 
-use crate::model::metric::Metric;
+use crate::metrics::registry::Metric;
 
 /// A quantity's name and its units: spelling, and how many base units it is, as a fraction, so that
 /// 820 ms is 0.82 s to the last digit.
@@ -96,11 +96,11 @@ pub fn explain(unit: &str, name: &str, metric: &Metric) -> (String, String) {
 pub fn explain_beyond(number: f64, unit: &str, name: &str, metric: &Metric) -> Option<(String, String)> {
     let beyond = metric.unit.is_empty() && in_metric_unit(number, unit, metric)?.abs() > 1.0;
     let (number, most) = (number.abs(), if unit == "%" { "100 %" } else { "1" });
-    let way_out = match unit {
+    let help = match unit {
         "" if (2.0..=100.0).contains(&number) => format!("write {number} %, or {}", number / 100.0),
         _ => "write a share of it, as in 90 % or 0.9".to_owned(),
     };
-    beyond.then(|| (format!("{name} is between 0 and {most}"), way_out))
+    beyond.then(|| (format!("{name} is between 0 and {most}"), help))
 }
 
 /// Each kind of quantity and its units, as they are written.
@@ -131,7 +131,7 @@ pub fn list(words: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::metric::METRICS;
+    use crate::metrics::registry::METRICS;
 
     #[test]
     fn a_unit_is_converted_to_the_metrics_own() {

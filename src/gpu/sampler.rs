@@ -11,9 +11,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use super::nvml::{Gpu, Library};
 use super::select::{GpuChoice, Present};
 use crate::error::Error;
-use crate::model::{Clock, Event, GpuIdentity};
-use crate::periodic::{Grid, Periodic, Stop};
-use crate::threads;
+use crate::event::{Clock, Event, GpuIdentity};
+use crate::thread::worker::{Grid, Stop, Worker};
 
 /// How long the command's start may be held up for NVML.
 const START_PATIENCE: Duration = Duration::from_secs(2);
@@ -53,7 +52,7 @@ type Answer = Result<Start, Error>;
 
 /// A running sampler. Dropped, it ends by itself.
 #[derive(Debug)]
-pub struct Sampler(Option<Periodic>);
+pub struct Sampler(Option<Worker>);
 
 impl Sampler {
     /// Opens NVML, chooses the GPUs and takes the first sample, so that it lies before the start of
@@ -73,10 +72,10 @@ impl Sampler {
         if options.choice == GpuChoice::None {
             return Ok((Self(None), Start::Unavailable { reason: options.asked }));
         }
-        threads::settle(); // NVML may never come back from being loaded
+        crate::thread::init_thread_locals(); // NVML may never come back from being loaded
         let (answer, answered) = bounded(1);
         let work = move |stop: Stop| measure(&options, clock, &on_event, &stop, &answer);
-        let thread = match Periodic::spawn("effllm-gpu", work) {
+        let thread = match Worker::spawn("effllm-gpu", work) {
             Ok(thread) => thread,
             Err(error) => {
                 let reason = format!("the thread that reads NVML could not be started: {error}");

@@ -377,7 +377,7 @@ mod tests {
             ("GPU-1a2b", "--gpus GPU-1a2b: fits 2 GPUs"),
         ] {
             let error = choice.parse::<GpuChoice>().unwrap().select(&equals(), None, None, "").unwrap_err();
-            assert_eq!((error.what.as_str(), error.way_out.as_deref()), (what, Some(there)));
+            assert_eq!((error.what.as_str(), error.help.as_deref()), (what, Some(there)));
         }
     }
 }

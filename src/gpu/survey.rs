@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::nvml::{Gpu, Library};
-use crate::model::{Clock, GpuIdentity};
+use crate::event::{Clock, GpuIdentity};
 
 /// The node, as NVML shows it.
 #[derive(Debug, Clone, PartialEq)]

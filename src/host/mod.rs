@@ -1,9 +1,5 @@
-//! The command's process tree, read from /proc.
+//! The sampler of the command's process tree: memory and CPU time from /proc.
 
-mod process;
 mod sampler;
-mod tree;
 
-pub use process::NamedProcess;
 pub use sampler::HostSampler;
-pub use tree::Tree;

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::{SysconfVar, sysconf};
 
-use super::tree::{Process, Tree};
-use crate::model::{Clock, Event, HostSample, Started};
-use crate::periodic::{Grid, Periodic};
+use crate::event::{Clock, Event, HostSample, StartLatch};
+use crate::process::tree::{Process, Tree};
+use crate::thread::worker::{Grid, Worker};
 
 /// A tree of thousands of threads takes tens of milliseconds to read. After a reading come times of
 /// the grid that are left out until this many times its length has passed, so that measuring takes
@@ -18,7 +18,7 @@ const LONGEST_READING: Duration = Duration::from_millis(100);
 
 /// A running sampler. Dropped, it ends by itself.
 #[derive(Debug)]
-pub struct HostSampler(Periodic);
+pub struct HostSampler(Worker);
 
 impl HostSampler {
     /// Samples the processes when the run has started and then every interval; more seldom where they take long to read.
@@ -32,11 +32,11 @@ impl HostSampler {
         tree: Tree,
         interval: Duration,
         clock: Clock,
-        started: Started,
+        started: StartLatch,
         on_event: impl Fn(Event) + Send + 'static,
     ) -> io::Result<Self> {
         let units = Units::of_this_machine()?;
-        let thread = Periodic::spawn("effllm-host", move |stop| {
+        let thread = Worker::spawn("effllm-host", move |stop| {
             started.wait();
             let grid = Grid::new(Instant::now(), interval);
             let mut spent_before = None;
@@ -129,7 +129,7 @@ mod tests {
     fn a_living_tree_is_sampled_until_told_to_end() {
         let (send, events) = unbounded();
         let us = std::os::unix::process::parent_id();
-        let (clock, started) = (Clock::new(), Started::default());
+        let (clock, started) = (Clock::new(), StartLatch::default());
         started.set(clock.now());
         let sampler = HostSampler::start(
             Tree::Below { root: us, strangers: Vec::new() },

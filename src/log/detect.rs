@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::model::Event;
+use crate::event::Event;
 
-use super::clean::Line;
+use super::launcher_prefix::Line;
 use super::lines::Arrival;
 use super::parser::{Parser, Signs};
 use super::pattern::bit;
+use super::prefilter::Prefilter;
 use super::rules::Rules;
-use super::sieve::Sieve;
 
 /// Events kept of a profile that may yet be chosen.
 const LONGEST_BACKLOG: usize = 2_000;
@@ -22,19 +22,19 @@ const ENOUGH_WEAK_SIGNS: u64 = 20;
 #[derive(Debug, Clone)]
 pub struct Detector {
     candidates: Vec<(Parser, Vec<Event>)>,
-    sieve: Arc<Sieve>,
+    prefilter: Arc<Prefilter>,
 }
 
 impl Detector {
     pub fn new(profiles: Vec<Rules>) -> Self {
-        let sieve = Sieve::new(profiles.iter().map(Rules::openers));
+        let prefilter = Prefilter::new(profiles.iter().map(Rules::openers));
         let candidates = profiles.into_iter().map(|rules| (Parser::new(rules), Vec::new())).collect();
-        Self { candidates, sieve: Arc::new(sieve) }
+        Self { candidates, prefilter: Arc::new(prefilter) }
     }
 
     /// Takes a line; the first profile that is sure is returned with all that it has recognised.
     pub fn line(&mut self, line: Line<'_>, at: Option<Arrival>) -> Option<(Parser, Vec<Event>)> {
-        let concerned = self.sieve.groups(line.whole);
+        let concerned = self.prefilter.groups(line.whole);
         for (i, (parser, backlog)) in self.candidates.iter_mut().enumerate() {
             if concerned & bit(i) != 0 || parser.expects_more() {
                 parser.line(line, at, backlog);

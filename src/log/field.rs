@@ -5,8 +5,8 @@
 //! `(?P<tokens_per_s_per_gpu>[\d,]+)`.
 
 use crate::error;
-use crate::model::units::{half_unit, parse_count, parse_duration, parse_number, scaled};
-use crate::model::{Facts, Progress, Scope, Stated};
+use crate::event::{Facts, Progress, Scope, Stated};
+use crate::text::units::{half_unit, parse_count, parse_duration, parse_number, scaled};
 
 use super::timestamp;
 
@@ -149,7 +149,7 @@ pub fn bind(group: &str) -> Result<Binding, String> {
         });
     }
     let found = FIELDS.iter().find_map(|&(name, kind, _)| with_suffix(group, name, plain(name, kind)));
-    found.ok_or_else(|| way_out(group))
+    found.ok_or_else(|| help(group))
 }
 
 /// The binding of a group that bears a field's name, with or without a suffix.
@@ -171,7 +171,7 @@ fn with_suffix(group: &str, name: &str, plain: Binding) -> Option<Binding> {
 }
 
 /// What to do about a group that is no field: a unit may be wrong, or the name misspelt.
-fn way_out(group: &str) -> String {
+fn help(group: &str) -> String {
     let longest = FIELDS
         .iter()
         .filter(|(name, ..)| group.strip_prefix(name).is_some_and(|rest| rest.starts_with('_')))
@@ -405,9 +405,9 @@ mod tests {
 
     #[test]
     fn a_misspelt_field_is_answered_with_the_nearest_one() {
-        let way_out = bind("tokns").expect_err("no field");
-        assert!(way_out.contains("'tokens'"), "{way_out}");
-        let way_out = bind("step_time_parsecs").expect_err("no unit");
-        assert!(way_out.contains("'_ms'"), "{way_out}");
+        let help = bind("tokns").expect_err("no field");
+        assert!(help.contains("'tokens'"), "{help}");
+        let help = bind("step_time_parsecs").expect_err("no unit");
+        assert!(help.contains("'_ms'"), "{help}");
     }
 }

@@ -99,13 +99,13 @@ fn cannot_read(name: &str, error: &io::Error) -> Error {
         io::ErrorKind::UnexpectedEof => "it is compressed, and its end is missing".to_owned(),
         _ => error.to_string(),
     };
-    let way_out = match error.kind() {
+    let help = match error.kind() {
         io::ErrorKind::PermissionDenied => "'ls -l' shows who may read it",
         io::ErrorKind::UnexpectedEof => "copy it once more; what could be read stands above",
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => "it is damaged; copy it once more",
         _ => "name the file that the output of the command goes to",
     };
-    Error::usage(format!("cannot read {name}: {what}")).hint(way_out)
+    Error::usage(format!("cannot read {name}: {what}")).hint(help)
 }
 
 /// Decompresses the frames of a zstd file, one after the other.

@@ -38,7 +38,7 @@ impl LineSplitter {
         self.keep(bytes, at);
     }
 
-    /// Hands on what no line end followed: at the end of the stream, or when it has paused.
+    /// PumpThreads on what no line end followed: at the end of the stream, or when it has paused.
     pub fn finish(&mut self, mut line: impl FnMut(&[u8], Arrival)) {
         emit(&self.pending, self.arrival, &mut line);
         self.pending.clear();

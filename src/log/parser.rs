@@ -5,14 +5,14 @@ use std::sync::{Arc, OnceLock};
 
 use regex::bytes::Captures;
 
-use crate::model::{Event, Facts, Progress};
+use crate::event::{Event, Facts, Progress};
 
-use super::clean::Line;
 use super::field;
+use super::launcher_prefix::Line;
 use super::lines::Arrival;
 use super::pattern::Pattern;
+use super::prefilter::Prefilter;
 use super::rules::{RecordRule, Rules, Sign};
-use super::sieve::Sieve;
 
 /// So many records in a row that count upwards behind the last one are no other rank's late lines.
 const LONGEST_RISE: u32 = 3;
@@ -23,7 +23,7 @@ pub struct Parser {
     rules: Arc<Rules>,
     /// Built for the first line; most parsers of many are never asked for one. Each of the rules'
     /// openers is a group of it.
-    sieve: OnceLock<Sieve>,
+    prefilter: OnceLock<Prefilter>,
     facts: Facts,
     /// A record of several lines, of which more may come.
     block: Option<Block>,
@@ -88,7 +88,7 @@ impl Parser {
         let several = rules.records.len() > 1;
         let holds = several || rules.records.iter().any(|rule| rule.join || rule.more.is_some());
         Self {
-            sieve: OnceLock::new(),
+            prefilter: OnceLock::new(),
             rules: Arc::new(rules),
             facts: Facts::default(),
             block: None,
@@ -128,7 +128,7 @@ impl Parser {
     /// Takes a line, and when it arrived if that is known.
     pub fn line(&mut self, line: Line<'_>, at: Option<Arrival>, out: &mut Vec<Event>) {
         let openers = || self.rules.openers().map(std::iter::once);
-        let groups = self.sieve.get_or_init(|| Sieve::new(openers())).groups(line.whole);
+        let groups = self.prefilter.get_or_init(|| Prefilter::new(openers())).groups(line.whole);
         if self.expects_more() || groups != 0 {
             self.read(line, groups, at, out);
         }
@@ -174,7 +174,7 @@ impl Parser {
         }
     }
 
-    /// Hands on the record that later lines might have added to.
+    /// PumpThreads on the record that later lines might have added to.
     pub fn flush(&mut self, out: &mut Vec<Event>) {
         self.close(out);
         if let Some(record) = self.held.take() {

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use regex::bytes::{Captures, Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
 
-use super::clean::Line;
 use super::field::{self, Binding, Value};
-use super::words;
+use super::launcher_prefix::Line;
+use super::literals;
 
 /// A pattern and what its groups mean.
 ///
@@ -22,7 +22,7 @@ pub struct Pattern {
     bindings: Vec<(usize, Binding)>,
     /// Words of which every match contains one; empty if there are none.
     words: Vec<Vec<u8>>,
-    /// Which of its sieve's groups it is, if a sieve asks for it.
+    /// Which of its prefilter's groups it is, if a prefilter asks for it.
     group: Option<usize>,
     /// Where it is written, as `rules.toml:12`.
     place: String,
@@ -57,7 +57,7 @@ impl Watch {
     }
 }
 
-/// The bit of a group in what [`Sieve::groups`](super::sieve::Sieve::groups) returns.
+/// The bit of a group in what [`Prefilter::groups`](super::prefilter::Prefilter::groups) returns.
 pub fn bit(group: usize) -> u64 {
     1 << (group % u64::BITS as usize)
 }
@@ -68,7 +68,7 @@ pub struct PatternError {
     /// Bytes into the pattern.
     pub offset: usize,
     pub what: String,
-    pub way_out: Option<String>,
+    pub help: Option<String>,
 }
 
 impl Pattern {
@@ -77,13 +77,13 @@ impl Pattern {
         let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
         let parsed = parser.parse(text).map_err(|error| not_regular(&error))?;
         let mut bindings = Vec::new();
-        for (group, name) in words::group_names(&parsed) {
+        for (group, name) in literals::group_names(&parsed) {
             match field::bind(&name) {
                 Ok(binding) => bindings.push((group, binding)),
-                Err(way_out) => return Err(unknown_group(text, &name, way_out)),
+                Err(help) => return Err(unknown_group(text, &name, help)),
             }
         }
-        let words = words::required_words(&parsed).unwrap_or_default();
+        let words = literals::required_words(&parsed).unwrap_or_default();
         Ok(Self {
             text: text.to_owned(),
             regex: OnceLock::new(),
@@ -105,7 +105,7 @@ impl Pattern {
             Err(error) => Err(PatternError {
                 offset: 0,
                 what: format!("this pattern is too large: {error}"),
-                way_out: None,
+                help: None,
             }),
         }
     }
@@ -134,12 +134,12 @@ impl Pattern {
         &self.words
     }
 
-    /// The pattern as one group of a sieve.
+    /// The pattern as one group of a prefilter.
     pub fn set_group(&mut self, group: usize) {
         self.group = Some(group);
     }
 
-    /// Whether a line may match, of which a sieve has found the groups.
+    /// Whether a line may match, of which a prefilter has found the groups.
     pub fn may_match(&self, groups: u64) -> bool {
         self.group.is_none_or(|group| groups & bit(group) != 0)
     }
@@ -245,12 +245,11 @@ fn not_regular(error: &regex_syntax::Error) -> PatternError {
         regex_syntax::Error::Translate(error) => (error.span().start.offset, error.kind().to_string()),
         other => (0, other.to_string()),
     };
-    let way_out =
-        Some("the syntax is that of https://docs.rs/regex: no look-around, no back-references".into());
-    PatternError { offset, what: format!("this is no regular expression: {why}"), way_out }
+    let help = Some("the syntax is that of https://docs.rs/regex: no look-around, no back-references".into());
+    PatternError { offset, what: format!("this is no regular expression: {why}"), help }
 }
 
-fn unknown_group(text: &str, name: &str, way_out: String) -> PatternError {
+fn unknown_group(text: &str, name: &str, help: String) -> PatternError {
     let offset = text.find(&format!("<{name}>")).map_or(0, |at| at + 1);
-    PatternError { offset, what: format!("group '{name}' is no field"), way_out: Some(way_out) }
+    PatternError { offset, what: format!("group '{name}' is no field"), help: Some(help) }
 }

@@ -33,11 +33,11 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn text(name: &str) -> Result<&'static str, Error> {
     PROFILES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text).ok_or_else(|| {
         let known = names().collect::<Vec<_>>().join(", ");
-        let way_out = match error::nearest(name, names()) {
+        let help = match error::nearest(name, names()) {
             Some(near) => format!("did you mean '{near}'? the built-in profiles are {known}"),
             None => format!("the built-in profiles are {known}; --rules FILE reads your own"),
         };
-        Error::usage(format!("no profile is named '{name}'")).hint(way_out)
+        Error::usage(format!("no profile is named '{name}'")).hint(help)
     })
 }
 

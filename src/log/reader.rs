@@ -1,9 +1,9 @@
 //! The whole way from a log's bytes to events.
 
-use crate::model::Event;
+use crate::event::Event;
 
-use super::clean::{Line, without_escapes};
 use super::detect::Detector;
+use super::launcher_prefix::{Line, without_escapes};
 use super::lines::{Arrival, LineSplitter};
 use super::parser::Parser;
 use super::rules::Rules;

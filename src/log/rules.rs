@@ -3,7 +3,7 @@
 //! A set of rules says which lines are progress records and what they state. All patterns are
 //! regular expressions as <https://docs.rs/regex> describes them, over bytes; their named groups are
 //! fields ([`field`]). A line is matched without its escape sequences and without its launcher's
-//! prefix (`0: `, `[rank0]:`, `(Trainer pid=71) `), or else with it ([`Line`](super::clean::Line)).
+//! prefix (`0: `, `[rank0]:`, `(Trainer pid=71) `), or else with it ([`Line`](super::launcher_prefix::Line)).
 //!
 //! ```toml
 //! description = "what writes such logs"
@@ -234,7 +234,7 @@ impl Rules {
     /// Rules of a single pattern given on the command line.
     pub fn from_pattern(text: &str) -> Result<Self, Error> {
         let usage = |error: PatternError| Error {
-            way_out: error.way_out,
+            help: error.help,
             ..Error::usage(format!("--pattern: {}", error.what)).at(with_caret(text, error.offset))
         };
         let line = Pattern::new(text).map_err(usage)?.at("--pattern".to_owned());
@@ -272,7 +272,7 @@ impl Rules {
         of_records.chain(self.openers()).chain(&self.ignore)
     }
 
-    /// Hands on every pattern with what it is for. Those of a record follow its `record`.
+    /// PumpThreads on every pattern with what it is for. Those of a record follow its `record`.
     pub fn each(&mut self, mut take: impl FnMut(Purpose, &mut Pattern)) {
         for rule in &mut self.records {
             take(Purpose::Record, &mut rule.line);
@@ -338,7 +338,7 @@ fn pattern(text: &str, origin: &str, written: &Spanned<String>) -> Result<Patter
         let escapes =
             if source.starts_with('"') { escapes_before(&source[quotes..], error.offset) } else { 0 };
         let start = written.span().start + quotes + error.offset + escapes;
-        Error { way_out: error.way_out, ..Error::in_file(origin, text, start, &error.what) }
+        Error { help: error.help, ..Error::in_file(origin, text, start, &error.what) }
     })
 }
 

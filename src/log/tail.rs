@@ -14,7 +14,7 @@ use crate::error::Error;
 
 /// Where reading begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whence {
+pub enum StartAt {
     Start,
     /// The next line that is written.
     End,
@@ -26,7 +26,7 @@ pub enum Step {
     /// So many bytes.
     Bytes(usize),
     /// The file begins anew: what was read of the last line is all of it.
-    Anew,
+    Truncated,
     /// Nothing more, for now.
     Nothing,
 }
@@ -50,11 +50,11 @@ pub struct Tail {
 impl Tail {
     /// # Errors
     /// There is no such file, it is a folder, or it cannot be read.
-    pub fn open(path: &Path, from: Whence) -> Result<Self, Error> {
+    pub fn open(path: &Path, from: StartAt) -> Result<Self, Error> {
         let file = input::open(path)?;
         let mut tail =
             Self { path: path.to_owned(), file, position: 0, before: Vec::new(), within_a_line: false };
-        if from == Whence::End {
+        if from == StartAt::End {
             tail.pass_over().map_err(|error| tail.lost(&error))?;
         }
         Ok(tail)
@@ -95,7 +95,7 @@ impl Tail {
     fn begin_anew(&mut self) -> Step {
         (self.position, self.within_a_line) = (0, false);
         self.before.clear();
-        Step::Anew
+        Step::Truncated
     }
 
     fn is_rewritten(&self) -> bool {
@@ -192,7 +192,7 @@ mod tests {
         loop {
             match tail.read(&mut buffer).unwrap() {
                 Step::Bytes(n) => text += str::from_utf8(&buffer[..n]).unwrap(),
-                Step::Anew => text += "|",
+                Step::Truncated => text += "|",
                 Step::Nothing => return text,
             }
         }
@@ -201,8 +201,8 @@ mod tests {
     #[test]
     fn a_file_is_read_on_as_it_grows() {
         let log = Log::new("one\ntwo\n");
-        let mut from_start = Tail::open(&log.path("log"), Whence::Start).unwrap();
-        let mut from_end = Tail::open(&log.path("log"), Whence::End).unwrap();
+        let mut from_start = Tail::open(&log.path("log"), StartAt::Start).unwrap();
+        let mut from_end = Tail::open(&log.path("log"), StartAt::End).unwrap();
         assert_eq!((read(&mut from_start).as_str(), read(&mut from_end).as_str()), ("one\ntwo\n", ""));
         log.append("log", "three, which is longer than the buffer\nfo");
         let more = "three, which is longer than the buffer\nfo";
@@ -212,13 +212,13 @@ mod tests {
     #[test]
     fn from_the_end_on_means_from_the_next_line_on() {
         let log = Log::new("iteration 1");
-        let mut tail = Tail::open(&log.path("log"), Whence::End).unwrap();
+        let mut tail = Tail::open(&log.path("log"), StartAt::End).unwrap();
         log.append("log", "23");
         assert_eq!(read(&mut tail), "");
         log.append("log", "4 which goes on\niteration 2\n");
         assert_eq!(read(&mut tail), "\niteration 2\n");
         let empty = Log::new("");
-        let mut tail = Tail::open(&empty.path("log"), Whence::End).unwrap();
+        let mut tail = Tail::open(&empty.path("log"), StartAt::End).unwrap();
         empty.append("log", "one\n");
         assert_eq!(read(&mut tail), "one\n");
     }
@@ -226,7 +226,7 @@ mod tests {
     #[test]
     fn a_renamed_file_is_read_to_its_end_before_the_one_in_its_place() {
         let log = Log::new("one\n");
-        let mut tail = Tail::open(&log.path("log"), Whence::Start).unwrap();
+        let mut tail = Tail::open(&log.path("log"), StartAt::Start).unwrap();
         assert_eq!(read(&mut tail), "one\n");
         fs::rename(log.path("log"), log.path("log.1")).unwrap();
         log.append("log.1", "two\n");
@@ -246,7 +246,7 @@ mod tests {
     #[test]
     fn a_truncated_file_is_read_from_its_start() {
         let log = Log::new("one\ntwo\nthr");
-        let mut tail = Tail::open(&log.path("log"), Whence::End).unwrap();
+        let mut tail = Tail::open(&log.path("log"), StartAt::End).unwrap();
         fs::copy(log.path("log"), log.path("log.1")).unwrap();
         File::options().write(true).open(log.path("log")).unwrap().set_len(0).unwrap();
         assert_eq!(read(&mut tail), "|");

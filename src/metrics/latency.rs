@@ -31,7 +31,7 @@ pub struct Bin {
     pub iterations: u64,
 }
 
-/// Steps in which logs print times, in microseconds: decimal places of a second.
+/// Steps in which logs print times, in microseconds: decimal origins of a second.
 const STEPS_US: [u64; 6] = [1_000_000, 100_000, 10_000, 1000, 100, 10];
 
 /// The share of the times that must be multiples of a step to tell that the log prints in it: a few

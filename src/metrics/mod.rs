@@ -6,11 +6,12 @@
 pub mod curve;
 pub mod integral;
 pub mod latency;
+pub mod outlier_filter;
 pub mod rate;
-pub mod usual;
+pub mod registry;
 
 pub use curve::Area;
 pub use integral::{EnergyCounter, Integral};
 pub use latency::Latencies;
+pub use outlier_filter::OutlierFilter;
 pub use rate::Rate;
-pub use usual::Usual;

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use crate::model::{Event, Facts};
-use crate::render;
+use crate::event::{Event, Facts};
+use crate::output;
 
 /// Prints records as they come, and what the log states once whenever that has changed.
 pub struct EventPrinter<'a, W: Write> {
@@ -32,7 +32,7 @@ impl<'a, W: Write> EventPrinter<'a, W> {
             Event::Facts(facts) if with_facts => self.facts = *facts,
             Event::Progress(record) if !record.baseline => {
                 self.print_facts(profile)?;
-                writeln!(self.out, "{}", render::events::progress(&record, profile))?;
+                writeln!(self.out, "{}", output::events::progress(&record, profile))?;
             }
             _ => {}
         }
@@ -40,7 +40,7 @@ impl<'a, W: Write> EventPrinter<'a, W> {
     }
 
     pub fn print_facts(&mut self, profile: Option<&str>) -> io::Result<()> {
-        let Some(context) = render::events::context(&self.facts, profile) else { return Ok(()) };
+        let Some(context) = output::events::context(&self.facts, profile) else { return Ok(()) };
         if self.printed.as_ref() != Some(&context) {
             writeln!(self.out, "{context}")?;
             self.printed = Some(context);

@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 
 use super::table;
-use crate::log::clean::{Line, without_escapes};
+use crate::config::LogRules;
+use crate::event::Event;
+use crate::log::closest_match::{ClosestMatch, Search};
+use crate::log::launcher_prefix::{Line, without_escapes};
 use crate::log::lines::LineSplitter;
-use crate::log::near::{Near, Search};
 use crate::log::pattern::Watch;
 use crate::log::rules::Purpose;
 use crate::log::{LogReader, Rules, Source};
-use crate::model::Event;
-use crate::settings::LogRules;
 
 /// Lines that are kept until the profile is known, to be compared with its rules then.
 const LONGEST_BACKLOG: usize = 2000;
@@ -236,7 +236,7 @@ impl WatchedProfile {
 
 impl WatchedPattern {
     /// The line that came nearest to a match, for a pattern that has none.
-    pub fn nearest(&self) -> Option<&Near> {
+    pub fn nearest(&self) -> Option<&ClosestMatch> {
         self.search.as_ref().filter(|_| self.lines == 0)?.nearest()
     }
 }

@@ -9,14 +9,15 @@ mod table;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
+use crate::config::Settings;
 use crate::error::Error;
+use crate::event::Event;
 use crate::log::LogReader;
-use crate::model::report::{Command, Job, Status};
-use crate::model::{Event, Report};
+use crate::output;
 use crate::recorder::Recorder;
-use crate::render;
-use crate::settings::Settings;
-use crate::view::console_lines;
+use crate::report::Report;
+use crate::report::{Command, Job, Status};
+use crate::terminal::console_lines;
 
 use events::EventPrinter;
 use explain::Explainer;
@@ -99,7 +100,7 @@ impl From<io::Error> for Failure {
 
 /// What has come of the log when the events are handed on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moment {
+enum LifecycleEvent {
     /// There is more.
     Reading,
     /// All that is there for now.
@@ -110,22 +111,22 @@ enum Moment {
 fn read(
     source: &mut Source,
     reader: &mut LogReader,
-    mut take: impl FnMut(&LogReader, &mut Vec<Event>, Moment) -> Result<(), Failure>,
+    mut take: impl FnMut(&LogReader, &mut Vec<Event>, LifecycleEvent) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut events = Vec::new();
     loop {
         let (piece, moment) = match source.next() {
             Ok(Piece::Bytes(bytes)) => {
                 reader.push(crate::log::Source::Stdout, bytes, 0.0, &mut events);
-                (Ok(true), Moment::Reading)
+                (Ok(true), LifecycleEvent::Reading)
             }
-            Ok(Piece::CaughtUp) => (Ok(true), Moment::CaughtUp),
+            Ok(Piece::CaughtUp) => (Ok(true), LifecycleEvent::CaughtUp),
             Ok(Piece::Silence) => {
                 reader.pause(&mut events);
-                (Ok(true), Moment::CaughtUp)
+                (Ok(true), LifecycleEvent::CaughtUp)
             }
-            Ok(Piece::End) => (Ok(false), Moment::CaughtUp),
-            Err(error) => (Err(Failure::Input(error)), Moment::CaughtUp),
+            Ok(Piece::End) => (Ok(false), LifecycleEvent::CaughtUp),
+            Err(error) => (Err(Failure::Input(error)), LifecycleEvent::CaughtUp),
         };
         if !matches!(piece, Ok(true)) {
             reader.finish(&mut events);
@@ -154,7 +155,7 @@ fn report(
         events.drain(..).for_each(|event| recorder.fold(event));
         let intervals = recorder.last_iteration().map_or(0, |last| last / settings.log_interval);
         // Of what was there before one report is enough.
-        if announces && moment == Moment::CaughtUp && intervals != announced {
+        if announces && moment == LifecycleEvent::CaughtUp && intervals != announced {
             announced = intervals;
             out.write_all(console_lines(&recorder.report(0.0)).as_bytes())?;
             out.flush()?;
@@ -173,8 +174,8 @@ fn report(
 
 fn shown(report: &Report, form: Form) -> String {
     match form {
-        Form::Json => render::json(report),
-        _ => render::summary(report, None, false),
+        Form::Json => output::json(report),
+        _ => output::summary(report, None, false),
     }
 }
 
@@ -203,7 +204,7 @@ fn events(
     read(&mut source, &mut reader, |reader, events, moment| {
         let profile = reader.profile().map(|profile| profile.0);
         events.drain(..).try_for_each(|event| printer.print(event, profile, !twice))?;
-        if moment == Moment::CaughtUp {
+        if moment == LifecycleEvent::CaughtUp {
             printer.print_facts(profile)?;
         }
         if twice { Ok(()) } else { Ok(printer.flush()?) }

@@ -11,8 +11,8 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use super::Request;
 use crate::error::Error;
 use crate::log::input::{self, Compression, Input};
-use crate::log::tail::{Step, Tail, Whence};
-use crate::run;
+use crate::log::tail::{StartAt, Step, Tail};
+use crate::monitor;
 
 /// How often a file that has not grown is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -111,8 +111,8 @@ impl Growing {
             return Err(Error::usage(format!("cannot follow {}: it is compressed", file.display()))
                 .hint("without --follow it is read as it is"));
         }
-        let tail = Tail::open(file, Whence::Start)?;
-        Ok(Self { tail, told_to_end: run::interruptions()?, state: State::Bytes, left: None })
+        let tail = Tail::open(file, StartAt::Start)?;
+        Ok(Self { tail, told_to_end: monitor::interruptions()?, state: State::Bytes, left: None })
     }
 
     fn next<'a>(&mut self, buffer: &'a mut [u8]) -> Result<Piece<'a>, Error> {
@@ -128,7 +128,7 @@ impl Growing {
                     self.left = self.left.map(|left| left.saturating_sub(read as u64));
                     return Ok(Piece::Bytes(buffer.get(..read).unwrap_or_default()));
                 }
-                Step::Anew => return Ok(Piece::Bytes(b"\n")), // ends the line that was cut off
+                Step::Truncated => return Ok(Piece::Bytes(b"\n")), // ends the line that was cut off
                 Step::Nothing if self.left.is_some() || nobody_reads() => return Ok(Piece::End),
                 Step::Nothing => {}
             }

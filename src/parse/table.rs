@@ -3,11 +3,11 @@
 use console::measure_text_width;
 
 use super::explain::{Explanation, WatchedPattern, WatchedProfile, Why};
+use crate::log::closest_match::ClosestMatch;
 use crate::log::field::Value;
-use crate::log::near::Near;
 use crate::log::rules::Purpose;
-use crate::model::units::show;
-use crate::render::{clip, plain};
+use crate::text::sanitize::{clip, plain};
+use crate::text::units::show;
 
 /// Profiles whose nearest line is shown where none was chosen.
 const NEAREST_PROFILES: usize = 5;
@@ -83,7 +83,7 @@ fn of_all(profiles: &[WatchedProfile]) -> String {
         [profile.name.clone(), count(Purpose::Record), count(Purpose::Fact), count(Purpose::Hint)]
     }));
     let mut text = table(&rows);
-    let mut of_profiles: Vec<(&WatchedPattern, &Near)> = profiles
+    let mut of_profiles: Vec<(&WatchedPattern, &ClosestMatch)> = profiles
         .iter()
         .filter_map(|profile| {
             let rules = profile.patterns.iter().filter_map(|rule| Some((rule, rule.nearest()?)));
@@ -102,7 +102,7 @@ fn of_all(profiles: &[WatchedProfile]) -> String {
 }
 
 /// A line, the place in it where the match broke off, and what was wanted there.
-fn nearest(near: &Near) -> String {
+fn nearest(near: &ClosestMatch) -> String {
     let (before, behind) = near.line.split_at_checked(near.at).unwrap_or((&near.line, &[]));
     let [before, behind] = [before, behind].map(|part| plain(&String::from_utf8_lossy(part)));
     let cut = before.chars().count().saturating_sub(BEFORE);

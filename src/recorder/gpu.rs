@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::event::{GpuIdentity, GpuSample};
 use crate::metrics::{Area, EnergyCounter, Integral};
-use crate::model::report::{EnergySource, Gpu, GpuNow, GpuSeries, MeanMax};
-use crate::model::{GpuIdentity, GpuSample};
+use crate::report::{EnergySource, Gpu, GpuNow, GpuSeries, MeanMax};
 
-use super::thin::{Merge, Thinned};
+use super::downsample::{Downsampled, Merge};
 
 /// The share of a time that readings must cover for their energy to be that of all of it.
 const LEAST_COVERAGE: f64 = 0.95;
@@ -24,7 +24,7 @@ pub struct GpuTrack {
     samples: u64,
     now: GpuNow,
     unavailable: BTreeMap<String, String>,
-    history: Thinned<Point>,
+    history: Downsampled<Point>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +69,7 @@ impl GpuTrack {
             samples: 0,
             now: GpuNow::default(),
             unavailable,
-            history: Thinned::new(history_size),
+            history: Downsampled::new(history_size),
         }
     }
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use crate::metrics::registry::Metrics;
 use crate::metrics::{Area, Rate};
-use crate::model::metric::Metrics;
 
+use super::amount_counter::Amount;
 use super::gpu::GpuTrack;
-use super::meter::Amount;
 use super::progression::Sums;
 
 /// What the metrics of one window are made from.
@@ -80,10 +80,8 @@ impl Headline {
         self.put("amu_gib", mean(&memory).map(|bytes| bytes / f64::from(1 << 30)), &memory_source);
         self.put("pcu_ratio", mean(&window.utilization()), &from("NVML utilisation"));
         let power = window.power();
-        let by_counter = window
-            .gpus
-            .iter()
-            .all(|gpu| gpu.energy_source() == Some(crate::model::report::EnergySource::Counter));
+        let by_counter =
+            window.gpus.iter().all(|gpu| gpu.energy_source() == Some(crate::report::EnergySource::Counter));
         let source = from(if by_counter { "NVML energy counter" } else { "NVML power" });
         self.put("aec_watts", mean(&power), &source);
         self.put(

@@ -1,8 +1,8 @@
 //! The process tree over the run.
 
+use crate::event::HostSample;
 use crate::metrics::Integral;
-use crate::model::HostSample;
-use crate::model::report::{Host, MeanMax};
+use crate::report::{Host, MeanMax};
 
 #[derive(Debug)]
 pub struct HostTrack {

@@ -4,19 +4,19 @@
 //! [`serving`] what inference servers generated, [`gpu`] and
 //! [`host`] integrate readings, [`thin`] keeps what plots need, and [`report`] draws the sums up.
 
+mod amount_counter;
+mod downsample;
 mod gpu;
 mod headline;
 mod host;
-mod meter;
 mod progression;
 mod report;
 mod serving;
-mod thin;
 
 use std::collections::BTreeMap;
 
-use crate::model::report::{Command, Job, Log, Status};
-use crate::model::{Event, Facts};
+use crate::event::{Event, Facts};
+use crate::report::{Command, Job, Log, Status};
 
 use gpu::GpuTrack;
 use host::HostTrack;

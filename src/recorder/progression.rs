@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use crate::metrics::{Latencies, Rate, Usual};
-use crate::model::report::IterationSeries;
-use crate::model::{Progress, Scope};
+use crate::event::{Progress, Scope};
+use crate::metrics::{Latencies, OutlierFilter, Rate};
+use crate::report::IterationSeries;
 
-use super::meter::{Meter, Span};
+use super::amount_counter::{AmountCounter, Span};
+use super::downsample::{Downsampled, Merge};
 use super::serving::Serving;
-use super::thin::{Merge, Thinned};
 
 /// What must be known besides the records to read them.
 #[derive(Debug, Clone, Copy, Default)]
@@ -49,7 +49,7 @@ impl Divergence {
     }
 
     /// Why the last loss is not known, if this is why.
-    pub fn goes_on(&self) -> Option<String> {
+    pub fn on_resume(&self) -> Option<String> {
         let iteration =
             self.since?.map_or(String::new(), |iteration| format!(" from iteration {iteration} on"));
         Some(format!("the log states a loss that is no number (nan or infinite){iteration}"))
@@ -57,7 +57,7 @@ impl Divergence {
 
     /// What the reader of the report must know of it.
     pub fn warning(&self) -> Option<String> {
-        let diverged = self.goes_on().map(|what| format!("{what}: the training has diverged"));
+        let diverged = self.on_resume().map(|what| format!("{what}: the training has diverged"));
         let times = match self.records {
             0 => return None,
             1 => "once".to_owned(),
@@ -87,8 +87,8 @@ pub struct Progression {
     warmup: u64,
     pub run: Sums,
     pub train: Sums,
-    pub samples: Meter,
-    pub tokens: Meter,
+    pub samples: AmountCounter,
+    pub tokens: AmountCounter,
     pub timing: Option<Timing>,
     /// The first counted iteration's number.
     pub first: Option<u64>,
@@ -106,15 +106,15 @@ pub struct Progression {
     /// Training has begun again in the same log; the next record is the first of that.
     restarted: bool,
     /// Iteration times that were left out: they are far beyond the others, or longer than the run.
-    pub disbelieved_times: u64,
-    usual_time: Usual,
+    pub rejected_times: u64,
+    usual_time: OutlierFilter,
     /// Something other than training happened since the last record.
     interrupted: bool,
     stride: Option<u64>,
     /// The last record's optimizer step, where iterations are micro-batches.
     optimizer_step: Option<u64>,
     serving: Serving,
-    history: Thinned<Point>,
+    history: Downsampled<Point>,
 }
 
 /// Whether a first record is of the very first iteration alone, printed out of turn and without a
@@ -168,8 +168,8 @@ impl Progression {
             warmup,
             run: Sums::default(),
             train: Sums::default(),
-            samples: Meter::new("consumed samples"),
-            tokens: Meter::new("consumed tokens"),
+            samples: AmountCounter::new("consumed samples"),
+            tokens: AmountCounter::new("consumed tokens"),
             timing: None,
             first: None,
             total_iterations: None,
@@ -180,13 +180,13 @@ impl Progression {
             mark: None,
             opening: None,
             restarted: false,
-            disbelieved_times: 0,
-            usual_time: Usual::default(),
+            rejected_times: 0,
+            usual_time: OutlierFilter::default(),
             interrupted: false,
             stride: None,
             optimizer_step: None,
             serving: Serving::default(),
-            history: Thinned::new(history_size),
+            history: Downsampled::new(history_size),
         }
     }
 
@@ -352,7 +352,7 @@ impl Progression {
         let stated = record.step_time.filter(|_| !untold).map(|step| step * iterations as f64);
         let (seconds, timed, timing) = if let Some(seconds) = stated {
             let lies = self.is_unbelievable(seconds, iterations, sizes);
-            self.disbelieved_times += u64::from(lies);
+            self.rejected_times += u64::from(lies);
             if lies { (None, 0, Timing::Stated) } else { (Some(seconds), iterations, Timing::Stated) }
         } else {
             let timing = if record.at.is_some() { Timing::Arrival } else { Timing::LogClock };
@@ -393,8 +393,7 @@ impl Progression {
     fn is_unbelievable(&self, seconds: f64, iterations: u64, sizes: &Sizes) -> bool {
         let before = &self.run.latencies;
         let outlasts = |elapsed| before.count > 0 && before.seconds <= elapsed && seconds > elapsed + 1.0;
-        self.usual_time.is_far_beyond(seconds / iterations.max(1) as f64)
-            || sizes.elapsed.is_some_and(outlasts)
+        self.usual_time.is_outlier(seconds / iterations.max(1) as f64) || sizes.elapsed.is_some_and(outlasts)
     }
 
     fn meter(&mut self, record: &Progress, sizes: &Sizes, iterations: u64, span: Span, from_zero: bool) {

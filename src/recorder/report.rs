@@ -1,14 +1,14 @@
 //! Draws the sums up into a report.
 
+use crate::metrics::registry::Metrics;
 use crate::metrics::{Latencies, Rate};
-use crate::model::Report;
-use crate::model::metric::Metrics;
-use crate::model::report::{
+use crate::report::Report;
+use crate::report::{
     Iterations, Latency, LatencyBin, Model, Phase, PhaseName, SCHEMA, Series, Sourced, Window as WindowName,
 };
 
+use super::amount_counter::{Amount, AmountCounter};
 use super::headline::{Headline, Window};
-use super::meter::{Amount, Meter};
 use super::progression::{Progression, SAMPLES_BY_RATE, TOKENS_BY_RATE, Timing};
 use super::{Given, Recorder};
 
@@ -55,7 +55,7 @@ impl Recorder {
                 .unavailable
                 .into_iter()
                 .chain(self.unknowable.clone())
-                .chain(progression.divergence.goes_on().map(|why| ("iterations.loss_last".to_owned(), why)))
+                .chain(progression.divergence.on_resume().map(|why| ("iterations.loss_last".to_owned(), why)))
                 .collect(),
             warnings: self.all_warnings(from, to, &model),
             series: Series {
@@ -156,9 +156,9 @@ impl Recorder {
         let progression = &self.progression;
         warnings.extend(progression.divergence.warning());
         for (count, what) in [
-            (progression.disbelieved_times, "times"),
-            (progression.samples.disbelieved, "numbers of samples"),
-            (progression.tokens.disbelieved, "numbers of tokens"),
+            (progression.rejected_times, "times"),
+            (progression.samples.rejected, "numbers of samples"),
+            (progression.tokens.rejected, "numbers of tokens"),
         ] {
             if count > 0 {
                 warnings.push(format!("{what} that the log states were left out {count} times: the lines around them speak against them"));
@@ -265,7 +265,7 @@ impl Source<'_> {
     }
 
     fn amounts(&self, which: Which) -> Amounts {
-        let of = |meter: &Meter| meter.amount(which == Which::Counted);
+        let of = |meter: &AmountCounter| meter.amount(which == Which::Counted);
         let nothing = || self.no_iterations().to_owned();
         let sums = if which == Which::Counted { &self.progression.train } else { &self.progression.run };
         let has_iterations = sums.iterations > 0;

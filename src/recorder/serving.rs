@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::Progress;
+use crate::event::Progress;
 
 /// What a record added: tokens, and time that no other record has told of.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,20 +1,9 @@
 //! The main job: a command, exactly as it would run alone, and a report of it. [`monitor()`] makes
 //! the same report of what already runs.
 
-mod announce;
-mod context;
-mod follow;
-mod gate;
-mod grow;
-mod interrupt;
-mod monitor;
 mod pump;
-mod report_file;
-mod secrets;
-mod session;
-mod shared;
+mod stdio_plan;
 mod supervise;
-mod wiring;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -22,22 +11,20 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use nix::sys::prctl::set_child_subreaper;
 
-use crate::child::{self, Arrival, Ending, Place, Policy, Signals, StdioMode, Wiring};
+use crate::config::{ReportTarget, Settings};
 use crate::error::{Error, FAILED};
-use crate::host::Tree;
-use crate::model::report::Command;
-use crate::settings::{ReportTarget, Settings};
-use crate::view::{Keyboard, Stream, Terminal};
+use crate::process::Keyboard;
+use crate::process::Tree;
+use crate::process::{self, Arrival, Ending, Policy, ProcessSlot, Signals, StdioMode, Wiring};
+use crate::report::Command;
+use crate::terminal::{Stream, Terminal};
 
-pub use interrupt::interruptions;
-pub use monitor::{Subject, monitor};
-
-use context::Environment;
-use follow::Follower;
-use gate::RunGate;
-use pump::{Hands, Pumps};
-use session::{NO_THREADS, Session, guarded};
-use supervise::{Moment, Stops, Supervised};
+use crate::session::{
+    NO_THREADS, Session, environment, environment::Environment, gate::RunGate, isolate_panic,
+    log_follower::Follower,
+};
+use pump::{PumpThreads, Pumps};
+use supervise::{LifecycleEvent, Stops, Supervised};
 
 /// Runs the command, and answers with how it ended once the report is written.
 ///
@@ -50,21 +37,21 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
 }
 
 fn run_with(signals: &Signals, settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
-    let place = Place::take();
-    let mut wiring = wiring::choose(settings.stdio, &settings.report)?;
-    let hands = if matches!(wiring, Wiring::Inherit { .. }) { None } else { Hands::hire().ok() };
+    let place = ProcessSlot::reserve();
+    let mut wiring = stdio_plan::choose(settings.stdio, &settings.report)?;
+    let hands = if matches!(wiring, Wiring::Inherit { .. }) { None } else { PumpThreads::spawn().ok() };
     if hands.is_none() {
-        wiring = wiring::choose(StdioMode::Inherit, &settings.report)?;
+        wiring = stdio_plan::choose(StdioMode::Inherit, &settings.report)?;
     }
     let is_read = hands.is_some();
-    let obedience = signals.obey();
+    let default_handler = signals.install_default_handler();
     let mut gate = RunGate::prepare(&settings.gate, settings.uses())?;
-    let unbuffer = settings.unbuffer && is_read && context::python_unbuffered_is_unset();
-    let command = context::command(argv, unbuffer, settings.mask);
+    let unbuffer = settings.unbuffer && is_read && environment::python_unbuffered_is_unset();
+    let command = environment::command(argv, unbuffer, settings.mask);
     // What does not pass through effllm leaves it no place on the screen.
     let report_is_a_file = matches!(settings.report, ReportTarget::File(_));
     let mut session = Session::prepare(&settings, command, &Environment::Own, is_read)?;
-    session.say(&gate.doubts());
+    session.say(&gate.warnings());
     if settings.stdio == StdioMode::Inherit {
         session
             .recorder
@@ -82,11 +69,11 @@ fn run_with(signals: &Signals, settings: Settings, argv: &[OsString]) -> Result<
 
     // Orphans of the command's tree come to effllm, so that the whole of it is seen and counted.
     let _ = set_child_subreaper(true);
-    let like = wiring::terminal(&wiring);
+    let like = stdio_plan::terminal(&wiring);
     let started = session.clock.now();
     session.recorder.lock().started(started, Timestamp::now().to_string());
-    obedience.suspend();
-    let child = match child::spawn(argv, wiring, place, signals.original_mask(), unbuffer) {
+    default_handler.suspend();
+    let child = match process::spawn(argv, wiring, place, signals.original_mask(), unbuffer) {
         // Without room for both, the command comes first, unless someone waits for what is measured.
         Err(error) if error.exit == FAILED && !gate.is_asked_for() && report_is_a_file => {
             let _ = set_child_subreaper(false);
@@ -94,7 +81,7 @@ fn run_with(signals: &Signals, settings: Settings, argv: &[OsString]) -> Result<
                 "the command takes effllm's place and nothing is measured, without room for both: {}",
                 error.what
             ));
-            return Err(child::exec(argv, Some(signals.original_mask())));
+            return Err(process::exec(argv, Some(signals.original_mask())));
         }
         child => child?,
     };
@@ -125,13 +112,13 @@ fn run_with(signals: &Signals, settings: Settings, argv: &[OsString]) -> Result<
         keys_are_its_own: false,
     };
     let ending = supervised.until_it_ends(|moment| {
-        guarded(|| match moment {
-            Moment::Ending => session.save_now(),
-            Moment::Suspending => {
+        isolate_panic(|| match moment {
+            LifecycleEvent::Ending => session.save_now(),
+            LifecycleEvent::Suspending => {
                 let _ = session.terminal.pause();
                 session.recorder.lock().suspended(session.clock.now());
             }
-            Moment::Resumed => {
+            LifecycleEvent::Resumed => {
                 session.terminal.resume();
                 session.recorder.lock().resumed(session.clock.now());
             }
@@ -141,14 +128,14 @@ fn run_with(signals: &Signals, settings: Settings, argv: &[OsString]) -> Result<
     let ended = session.clock.now();
     drop(fail_fast);
     drop(slave); // the last one: what was written to the command's terminal ends
-    guarded(|| session.stop_sampling());
+    isolate_panic(|| session.stop_sampling());
     if let Some(keyboard) = &mut keyboard {
         keyboard.release_keys();
     }
     let is_drained = pumps.as_ref().is_none_or(|pumps| pumps.drain(|| supervise::interrupted(signals)));
     drop(keyboard);
-    obedience.resume();
-    guarded(|| {
+    default_handler.resume();
+    isolate_panic(|| {
         if !is_drained {
             session
                 .recorder
@@ -160,7 +147,7 @@ fn run_with(signals: &Signals, settings: Settings, argv: &[OsString]) -> Result<
         }
         let describe = |command: &mut Command| {
             command.exit = ending.exit();
-            (command.cpu_seconds, command.max_rss_bytes) = context::usage_of_children();
+            (command.cpu_seconds, command.max_rss_bytes) = environment::usage_of_children();
         };
         let is_read_to_end = follower.is_none_or(Follower::finish);
         session.finish(ended, ending.status(), is_read_to_end, describe, |report| {
@@ -172,9 +159,9 @@ fn run_with(signals: &Signals, settings: Settings, argv: &[OsString]) -> Result<
 }
 
 /// Where a stream of the command goes: a report on stdout leaves it no room there.
-fn sink(stream: child::Stream, report: &ReportTarget, terminal: &Arc<Terminal>) -> pump::Sink {
+fn sink(stream: process::Stream, report: &ReportTarget, terminal: &Arc<Terminal>) -> pump::Sink {
     let stream = match (stream, report) {
-        (child::Stream::Stdout, ReportTarget::File(_)) => Stream::Stdout,
+        (process::Stream::Stdout, ReportTarget::File(_)) => Stream::Stdout,
         _ => Stream::Stderr,
     };
     let terminal = terminal.clone();

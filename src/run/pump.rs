@@ -11,12 +11,12 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::follow::LogFeed;
-use crate::child::{Output, Stream};
+use crate::event::Clock;
 use crate::log::Source;
-use crate::model::Clock;
-use crate::threads;
-use crate::view::Unwritten;
+use crate::process::{Output, Stream};
+use crate::session::log_follower::LogFeed;
+use crate::terminal::Unwritten;
+use crate::thread::spawn_thread;
 
 /// As much as a pipe holds.
 const BUFFER: usize = 64 * 1024;
@@ -35,7 +35,7 @@ type Work = Box<dyn FnOnce(&mut [u8]) + Send>;
 
 /// Threads for the pumps, had before there is a command: one that runs already must not find that its
 /// output has no way out.
-pub struct Hands([Sender<Work>; 2]);
+pub struct PumpThreads([Sender<Work>; 2]);
 
 /// The threads that carry the command's output.
 pub struct Pumps {
@@ -58,13 +58,13 @@ struct Flow {
     pipe_bytes: u64,
 }
 
-impl Hands {
+impl PumpThreads {
     /// # Errors
     /// The system has no threads to give.
-    pub fn hire() -> io::Result<Self> {
-        let hire = |name| -> io::Result<Sender<Work>> {
+    pub fn spawn() -> io::Result<Self> {
+        let spawn = |name| -> io::Result<Sender<Work>> {
             let (work, given) = bounded::<Work>(1);
-            threads::start(name, move || {
+            spawn_thread(name, move || {
                 let mut buffer = vec![0; BUFFER];
                 if let Ok(work) = given.recv() {
                     work(&mut buffer);
@@ -72,7 +72,7 @@ impl Hands {
             })?;
             Ok(work)
         };
-        Ok(Self([hire("stdout")?, hire("stderr")?]))
+        Ok(Self([spawn("stdout")?, spawn("stderr")?]))
     }
 
     /// Starts a pump for each stream of the command; `sink` is where one goes, `tell` whom its first

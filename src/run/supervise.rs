@@ -9,18 +9,18 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpgid, getpgrp, getppid, tcgetpgrp};
 
-use crate::child::{
+use crate::process::Tree;
+use crate::process::{
     Action, Arrival, Change, Ending, Origin, Policy, Signals, changes, fit, is_pending, stop_like, stops_too,
 };
-use crate::host::Tree;
-use crate::view::{Key, Keyboard};
+use crate::process::{Key, Keyboard};
 
 /// Nobody tells a command that runs in the background of `fg`: SIGCONT comes only to one that stood.
 const FOREGROUND_LOOKED_FOR_EVERY: Duration = Duration::from_millis(200);
 
 /// What others are told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
+pub enum LifecycleEvent {
     /// The command has been told to end: what is known must be saved now.
     Ending,
     /// The command has been stopped, and effllm may be about to stop too.
@@ -60,7 +60,7 @@ pub struct Stops {
 impl Supervised<'_> {
     /// Waits for the command to end; meanwhile sends it the signals that only effllm was sent, and
     /// stops when it is stopped.
-    pub fn until_it_ends(mut self, tell: impl Fn(Moment)) -> Ending {
+    pub fn until_it_ends(mut self, tell: impl Fn(LifecycleEvent)) -> Ending {
         let mut kill_at: Option<Instant> = None;
         let mut arrived = std::mem::take(&mut self.early);
         loop {
@@ -70,7 +70,7 @@ impl Supervised<'_> {
                     kill_at = kill_at.or(self.kill_after.map(|patience| Instant::now() + patience));
                 }
                 if matches!(arrival.signal, libc::SIGTERM | libc::SIGHUP) {
-                    tell(Moment::Ending);
+                    tell(LifecycleEvent::Ending);
                 }
             }
             // The first look at the command comes before the first wait: it may have ended already.
@@ -111,8 +111,8 @@ impl Supervised<'_> {
                 return true;
             }
             Action::KillTree => kill_tree(self.pid, &self.tree),
-            Action::Share => self.share(signal),
-            Action::Stop if origin != Origin::Key && minds_stopping(self.pid) => {
+            Action::Share => self.signal_own_group(signal),
+            Action::Stop if origin != Origin::Key && handles_sigtstp(self.pid) => {
                 arrival.send_on(self.pid);
                 return true;
             }
@@ -132,7 +132,7 @@ impl Supervised<'_> {
 
     /// Sends a key's signal to effllm's own process group, effllm included, as the user's terminal
     /// would have done: to a script that has started effllm, and to the rest of a pipeline.
-    fn share(&self, signal: i32) {
+    fn signal_own_group(&self, signal: i32) {
         if self.keys_are_its_own {
             // SAFETY: takes numbers.
             unsafe { libc::kill(0, signal) };
@@ -145,17 +145,17 @@ impl Supervised<'_> {
     }
 
     /// How the command ended, if it has. Orphans of its tree are reaped on the way.
-    fn look(&mut self, tell: &impl Fn(Moment)) -> Option<Ending> {
+    fn look(&mut self, tell: &impl Fn(LifecycleEvent)) -> Option<Ending> {
         for change in changes() {
             match change {
                 Change::Ended(who, ending) if who == self.pid => {
-                    self.goes_on(tell); // as far as its end
+                    self.on_resume(tell); // as far as its end
                     // What has ended the command too is not to end effllm afterwards.
                     self.signals.all().for_each(drop);
                     return Some(ending);
                 }
                 Change::Stopped(who, signal) if who == self.pid => self.stopped(signal, tell),
-                Change::Continued(who) if who == self.pid => self.goes_on(tell),
+                Change::Continued(who) if who == self.pid => self.on_resume(tell),
                 Change::NoChildren => return Some(Ending::Unknown),
                 Change::Ended(..) | Change::Stopped(..) | Change::Continued(_) => {}
             }
@@ -164,9 +164,9 @@ impl Supervised<'_> {
     }
 
     /// The command was stopped by a signal: stops effllm too if somebody will let both go on.
-    fn stopped(&mut self, signal: i32, tell: &impl Fn(Moment)) {
+    fn stopped(&mut self, signal: i32, tell: &impl Fn(LifecycleEvent)) {
         if !std::mem::replace(&mut self.stops.is_suspended, true) {
-            tell(Moment::Suspending);
+            tell(LifecycleEvent::Suspending);
         }
         let asked = self.stops.asked.take();
         let was_asked = asked.is_some() || is_pending(libc::SIGTSTP);
@@ -174,14 +174,14 @@ impl Supervised<'_> {
             self.stop_too(signal, asked);
             // Else it is told of when it does go on.
             if !is_stopped(self.pid) {
-                self.goes_on(tell);
+                self.on_resume(tell);
             }
         }
     }
 
-    fn goes_on(&mut self, tell: &impl Fn(Moment)) {
+    fn on_resume(&mut self, tell: &impl Fn(LifecycleEvent)) {
         if std::mem::take(&mut self.stops.is_suspended) {
-            tell(Moment::Resumed);
+            tell(LifecycleEvent::Resumed);
         }
     }
 
@@ -252,11 +252,11 @@ fn is_stopped(pid: Pid) -> bool {
 /// Whether Ctrl-Z on the command's terminal would mean to stop the command: it is in the foreground
 /// itself (a shell in it has jobs of its own), and does not mind.
 fn is_stopped_by_default(terminal: BorrowedFd, pid: Pid) -> bool {
-    tcgetpgrp(terminal) == Ok(pid) && !minds_stopping(pid)
+    tcgetpgrp(terminal) == Ok(pid) && !handles_sigtstp(pid)
 }
 
 /// Whether a process ignores SIGTSTP or has its own way with it.
-fn minds_stopping(pid: Pid) -> bool {
+fn handles_sigtstp(pid: Pid) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     ["SigIgn:", "SigCgt:"].into_iter().any(|name| {
         let set = status.lines().find_map(|line| line.strip_prefix(name));

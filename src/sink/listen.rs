@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use super::Warn;
 use super::openmetrics::{openmetrics, prometheus_text};
 use crate::error::Error;
-use crate::model::Report;
-use crate::threads;
+use crate::report::Report;
+use crate::thread::spawn_thread;
 
 /// Where to listen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl Listener {
                     Err(_) => thread::sleep(PAUSE),
                 }
             };
-            threads::start("effllm-listen", serve).map(drop)
+            spawn_thread("effllm-listen", serve).map(drop)
         });
         // One thread is enough to serve.
         let errors: Vec<io::Error> = started.filter_map(Result::err).collect();

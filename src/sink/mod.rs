@@ -17,7 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::model::{Clock, Event, Report, Started};
+use crate::event::{Clock, Event, StartLatch};
+use crate::report::Report;
 
 use listen::{Address, Listener};
 use openmetrics::TextFile;
@@ -91,7 +92,7 @@ impl Sinks {
     pub fn start(
         self,
         clock: Clock,
-        started: Started,
+        started: StartLatch,
         report: impl Fn() -> Report + Clone + Send + 'static,
         warn: Warn,
     ) -> RunningSinks {

@@ -18,10 +18,10 @@ use prometheus_client::registry::{Registry, Unit};
 
 use super::{PATIENCE, Warn};
 use crate::error::Error;
-use crate::model::Report;
-use crate::model::report::{Exit, Gpu, Status};
-use crate::periodic::{Periodic, Stop};
-use crate::replace;
+use crate::fs::atomic;
+use crate::report::Report;
+use crate::report::{Exit, Gpu, Status};
+use crate::thread::worker::{Stop, Worker};
 
 /// How often the file is replaced: as often as Prometheus is wont to look.
 const REPLACED_EVERY: Duration = Duration::from_secs(15);
@@ -67,7 +67,7 @@ impl TextFile {
             Error::usage(format!("OpenMetrics cannot be written to {}: {why}", path.display()))
                 .hint("--openmetrics FILE names another place, in a folder that is there")
         };
-        replace::can_replace(path).map_err(usage)?;
+        atomic::can_replace(path).map_err(usage)?;
         Ok(Self(path.to_owned()))
     }
 
@@ -78,7 +78,7 @@ impl TextFile {
         let older = path.extension().is_some_and(|ending| ending == "prom");
         let text = if older { prometheus_text } else { openmetrics };
         let replace = move || {
-            if let Err(error) = replace::replace(&path, text(&report()).as_bytes()) {
+            if let Err(error) = atomic::replace(&path, text(&report()).as_bytes()) {
                 told(format!("{} cannot be replaced, and is out of date: {error}", path.display()));
             }
         };
@@ -89,13 +89,13 @@ impl TextFile {
             }
             replace();
         };
-        Replacing { thread: Periodic::spawn("effllm-openmetrics", keep).ok(), path: self.0, warn }
+        Replacing { thread: Worker::spawn("effllm-openmetrics", keep).ok(), path: self.0, warn }
     }
 }
 
 /// A file that is being kept current.
 pub struct Replacing {
-    thread: Option<Periodic>,
+    thread: Option<Worker>,
     path: PathBuf,
     warn: Warn,
 }
@@ -319,7 +319,7 @@ fn counter(name: &str, unit: &'static str, help: &str, value: Option<f64>) -> Fa
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::metric::METRICS;
+    use crate::metrics::registry::METRICS;
 
     #[test]
     fn every_metric_has_a_base_unit() {

@@ -11,7 +11,7 @@ use std::time::Instant;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::{PATIENCE, Warn};
-use crate::periodic::{Periodic, Stop};
+use crate::thread::worker::{Stop, Worker};
 
 /// Items that may wait: a burst of some ten thousand lines, and some megabytes at most.
 const CAPACITY: usize = 16 * 1024;
@@ -33,7 +33,7 @@ impl<T> Clone for Queue<T> {
 }
 
 impl<T> Queue<T> {
-    /// Hands on an item, unless the disk is so slow that too many wait already.
+    /// PumpThreads on an item, unless the disk is so slow that too many wait already.
     pub fn offer(&self, item: T) {
         if let Err(TrySendError::Full(_)) = self.items.try_send(Some(item)) {
             self.overflowed.store(true, Ordering::Relaxed);
@@ -79,7 +79,7 @@ impl<T: Send + 'static> Opened<T> {
             }
         };
         // Without a thread nothing is written, which the end tells.
-        Writing { thread: Periodic::spawn(name, write).ok(), queue, path, warn }
+        Writing { thread: Worker::spawn(name, write).ok(), queue, path, warn }
     }
 }
 
@@ -110,7 +110,7 @@ fn write_all<T>(
 
 /// A file that is being written.
 pub struct Writing<T> {
-    thread: Option<Periodic>,
+    thread: Option<Worker>,
     queue: Queue<T>,
     path: PathBuf,
     warn: Warn,

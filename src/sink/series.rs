@@ -14,9 +14,10 @@ use serde_json::{Value, json};
 
 use super::queue::Opened;
 use crate::error::Error;
-use crate::model::{Clock, Event, GpuSample, HostSample, Progress, Scope, Started};
-use crate::render::{escaped, field};
-use crate::replace;
+use crate::event::{Clock, Event, GpuSample, HostSample, Progress, Scope, StartLatch};
+use crate::fs::atomic;
+use crate::output::escaped;
+use crate::text::sanitize::field;
 
 /// A file, and the format that its name asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,13 +66,13 @@ impl SeriesFile {
             Error::usage(format!("the series cannot be written to {}: {error}", self.path.display()))
                 .hint("--series FILE names another place, in a folder that is there")
         };
-        replace::refuse_planted(&self.path).map_err(usage)?;
+        atomic::refuse_planted(&self.path).map_err(usage)?;
         let file = File::create(&self.path).map_err(usage)?;
         Ok(Opened::new(file, self.path.clone()))
     }
 
     /// What makes lines of events, once the run has started.
-    pub fn encoder(self, clock: Clock, started: Started) -> Encoder {
+    pub fn encoder(self, clock: Clock, started: StartLatch) -> Encoder {
         Encoder { format: self.format, clock, started, needs_header: self.format == Format::Csv }
     }
 }
@@ -86,7 +87,7 @@ pub fn shows(event: &Event) -> bool {
 pub struct Encoder {
     format: Format,
     clock: Clock,
-    started: Started,
+    started: StartLatch,
     needs_header: bool,
 }
 
@@ -231,7 +232,7 @@ mod tests {
         let mut written = Vec::new();
         let engine = Some("=1+1\x1b[2J,\"\0".to_owned());
         let record = Progress { engine, loss: Some(-1.5), at: Some(1.0), ..Progress::default() };
-        let started = Started::default();
+        let started = StartLatch::default();
         started.set(0.0);
         file.encoder(Clock::new(), started).encode(Event::Progress(Box::new(record)), &mut written);
         let mut rows = csv::Reader::from_reader(written.as_slice());
@@ -248,7 +249,7 @@ mod tests {
         let mut written = Vec::new();
         let engine = "\x1b[2J\x7f\u{9b}\u{202e}\"é\n";
         let record = Progress { engine: Some(engine.to_owned()), at: Some(1.0), ..Progress::default() };
-        let started = Started::default();
+        let started = StartLatch::default();
         started.set(0.0);
         file.encoder(Clock::new(), started).encode(Event::Progress(Box::new(record)), &mut written);
         let line = String::from_utf8(written).expect("UTF-8");

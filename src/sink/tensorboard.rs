@@ -20,10 +20,11 @@ use prost::Message;
 
 use super::queue::{Opened, Queue};
 use crate::error::Error;
-use crate::model::metric::Metrics;
-use crate::model::{Clock, Report};
+use crate::event::Clock;
+use crate::fs::atomic;
+use crate::metrics::registry::Metrics;
 use crate::recorder::Recorder;
-use crate::replace;
+use crate::report::Report;
 
 /// The metrics as TensorBoard shows them; `None` is not drawn.
 fn scalars(metrics: &Metrics) -> [(&'static str, Option<f64>); 7] {
@@ -56,7 +57,7 @@ pub fn open(folder: &Path) -> Result<Opened<Point>, Error> {
         process::id()
     );
     let path = folder.join(name);
-    replace::refuse_planted(folder).map_err(usage)?;
+    atomic::refuse_planted(folder).map_err(usage)?;
     fs::create_dir_all(folder).map_err(usage)?;
     let mut file = File::create_new(&path).map_err(usage)?;
     let mut bytes = Vec::new();

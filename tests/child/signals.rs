@@ -195,8 +195,8 @@ fn a_report_is_there_as_soon_as_the_end_is_announced() {
         until("the report", || shell.exists("seen"));
         eprintln!("the report came {:?} after {signal}", sent.elapsed());
         assert_eq!(session.wait().code(), Some(0));
-        let seen: effllm::model::Report = serde_json::from_str(&shell.read("seen")).expect("a whole report");
-        assert_eq!(seen.status, effllm::model::report::Status::Running);
+        let seen: effllm::report::Report = serde_json::from_str(&shell.read("seen")).expect("a whole report");
+        assert_eq!(seen.status, effllm::report::Status::Running);
         assert_eq!(shell.report().at("status"), "completed");
     }
 }

@@ -430,10 +430,10 @@ fn samples_keep_to_the_grid_over_ten_seconds() {
     // A reading that takes long must not push those after it back.
     shell.gpus("[[fault]]\ncall = 'nvmlDeviceGetUtilizationRates'\ndelay_s = 0.03");
     shell.run("--interval 0.1", "sleep 10").done().report();
-    let places = on_grid(&shell);
+    let origins = on_grid(&shell);
     // A machine that is busy is late now and then. Drift would be late ever more, and leave 77 samples.
-    let punctual = places.iter().filter(|place| (*place - place.round()).abs() < 0.25).count();
-    assert!(places.len() >= 85 && punctual * 4 >= places.len() * 3, "{places:.2?}");
+    let punctual = origins.iter().filter(|place| (*place - place.round()).abs() < 0.25).count();
+    assert!(origins.len() >= 85 && punctual * 4 >= origins.len() * 3, "{origins:.2?}");
 }
 
 #[test]
@@ -447,10 +447,10 @@ fn a_stall_is_followed_by_no_burst() {
          delay_s = 0.35",
     );
     let report = shell.run("--interval 0.1", "sleep 2").done().report();
-    let places = on_grid(&shell);
+    let origins = on_grid(&shell);
     // The three that were missed are not made up for.
-    let due = places.last().expect("samples").round() as usize + 1;
-    assert!(places.len() + 3 <= due, "{places:.2?}");
+    let due = origins.last().expect("samples").round() as usize + 1;
+    assert!(origins.len() + 3 <= due, "{origins:.2?}");
     assert_near(report.number("gpus.0.coverage_ratio"), 1.0, 0.05);
 }
 

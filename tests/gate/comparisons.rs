@@ -76,7 +76,7 @@ fn on_a_terminal_it_takes_no_more_columns_than_there_are() {
 fn what_cannot_be_compared_is_named_with_the_way_out() {
     let shell = shell_with_baselines();
     shell.write("train.log", "iteration 1\n");
-    for (arguments, what, way_out) in [
+    for (arguments, what, help) in [
         ("compare a.json", "a.json is one report", "'effllm compare a.json OTHER' compares two"),
         ("compare a.json none.json", "cannot read the report none.json", "'effllm parse --json LOG'"),
         ("compare a.json train.log", "train.log is no report of effllm", "'effllm parse --json LOG'"),
@@ -84,6 +84,6 @@ fn what_cannot_be_compared_is_named_with_the_way_out() {
         let done = shell.effllm(arguments.split(' ')).done();
         let error = done.stderr();
         assert_eq!(done.code(), Some(2), "{error}");
-        assert!(error.starts_with(&format!("effllm: error: {what}")) && error.contains(way_out), "{error}");
+        assert!(error.starts_with(&format!("effllm: error: {what}")) && error.contains(help), "{error}");
     }
 }

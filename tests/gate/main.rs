@@ -406,7 +406,7 @@ fn a_report_is_judged_again_and_again() {
         assert_eq!(gate(wrong).code(), Some(2), "{wrong:?}");
     }
     let listed = gate(&["--metrics"]).stdout();
-    assert_eq!(listed.lines().count(), effllm::model::metric::METRICS.len() + 1);
+    assert_eq!(listed.lines().count(), effllm::metrics::registry::METRICS.len() + 1);
 }
 
 #[test]
@@ -474,7 +474,7 @@ fn a_baseline_whose_run_had_not_ended_or_was_short_is_told_wherever_it_is_used()
     for (format, told) in [
         ("table", "not alike: exit 0 vs still running\n"),
         ("markdown", "not alike: exit 0 vs still running\n"),
-        ("json", "\"not_alike\": [\n    \"exit 0 vs still running\"\n  ]"),
+        ("json", "\"differences\": [\n    \"exit 0 vs still running\"\n  ]"),
     ] {
         assert!(compared(format).stdout().contains(told), "{}", compared(format).stdout());
     }

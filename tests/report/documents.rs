@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use effllm::model::metric::METRICS;
+use effllm::metrics::registry::METRICS;
 use serde_json::{Value, json};
 
 use crate::reports::{Files, TRAINING};
@@ -114,7 +114,7 @@ fn a_report_is_read_from_standard_input() {
 fn what_is_no_report_is_named_with_the_way_out() {
     let mut newer = TRAINING.clone();
     newer["schema"] = json!("effllm.report/9");
-    for (report, why, way_out) in [
+    for (report, why, help) in [
         (json!({}), "missing field `schema`", "'effllm run -o FILE'"),
         (json!([1]), "a.json is no report of effllm", "'effllm run -o FILE'"),
         (
@@ -127,7 +127,7 @@ fn what_is_no_report_is_named_with_the_way_out() {
         let output = Files::of(&[("a.json", &report)]).render(&[]);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2));
-        assert!(error.contains(why) && error.contains(way_out), "{error}");
+        assert!(error.contains(why) && error.contains(help), "{error}");
     }
     let twice = Files::of(&[]).render(&["-", "-"]);
     assert_eq!(twice.status.code(), Some(2));

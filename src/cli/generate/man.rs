@@ -6,7 +6,7 @@ use roff::{Roff, bold, roman};
 use super::markup;
 use crate::gate::families;
 use crate::log::field::{bind, fields, is_of_record};
-use crate::model::metric::{METRICS, Metric};
+use crate::metrics::registry::{METRICS, Metric};
 
 /// A manual page and the name of its file.
 pub struct Page {
@@ -73,7 +73,7 @@ fn command_page(command: &Command, names: &[String]) -> Page {
     let examples = command.get_before_help().map(ToString::to_string).unwrap_or_default();
     if let Some(examples) = examples.strip_prefix("Examples:\n") {
         page.control("SH", ["EXAMPLES"]);
-        markup::as_it_is(&mut page, &mut examples.lines().map(str::trim_start));
+        markup::verbatim(&mut page, &mut examples.lines().map(str::trim_start));
     }
     see_also(&mut page, &name, names);
     text += &page.render();

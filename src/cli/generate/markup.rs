@@ -32,7 +32,7 @@ pub fn render(roff: &mut Roff, text: &str) {
             roff.control("TP", []).text(inlines(term));
             opened = true;
         } else if line.starts_with("```") {
-            as_it_is(roff, &mut lines.by_ref().take_while(|line| !line.starts_with("```")));
+            verbatim(roff, &mut lines.by_ref().take_while(|line| !line.starts_with("```")));
             opened = false;
         }
     }
@@ -42,7 +42,7 @@ pub fn render(roff: &mut Roff, text: &str) {
 }
 
 /// Adds lines that are neither filled nor marked up.
-pub fn as_it_is(roff: &mut Roff, lines: &mut dyn Iterator<Item = &str>) {
+pub fn verbatim(roff: &mut Roff, lines: &mut dyn Iterator<Item = &str>) {
     roff.control("PP", []).control("RS", ["4"]).control("nf", []);
     for line in lines {
         roff.text([roman(line)]);

@@ -15,8 +15,8 @@ use serde_json::json;
 
 use super::{Cli, print};
 use crate::error::Error;
-use crate::model::Report;
-use crate::model::report::SCHEMA;
+use crate::report::Report;
+use crate::report::SCHEMA;
 
 /// Print the completions of a shell
 #[derive(Debug, Args)]

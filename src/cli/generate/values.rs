@@ -4,8 +4,8 @@
 use clap::Command;
 use clap::builder::PossibleValuesParser;
 
-use crate::child::TakenSignal;
 use crate::log::profiles;
+use crate::process::TakenSignal;
 
 /// The command with the values of those options that have a list of them.
 pub fn offered(command: Command) -> Command {
@@ -30,8 +30,8 @@ fn values(arg: &str) -> Option<Vec<&'static str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::child::StdioMode;
-    use crate::view::LiveMode;
+    use crate::process::StdioMode;
+    use crate::terminal::LiveMode;
 
     #[test]
     fn what_is_offered_is_taken() {

@@ -7,8 +7,8 @@ use std::str::FromStr;
 use super::{Change, Comparison, Expression, Limit, Quantity};
 use crate::error::{self, Error};
 use crate::gate::unit;
-use crate::model::metric::{METRICS, Metric};
-use crate::model::units::parse_number;
+use crate::metrics::registry::{METRICS, Metric};
+use crate::text::units::parse_number;
 
 /// What is wrong with an expression, where, and the way out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct ExpressionError {
     /// The bytes of the text that are wrong.
     place: Range<usize>,
     what: String,
-    way_out: String,
+    help: String,
 }
 
 impl ExpressionError {
@@ -29,7 +29,7 @@ impl ExpressionError {
         let shown = one_line(&self.text);
         Error::usage(format!("{origin}: {}", one_line(&self.what)))
             .at(format!("{shown}\n{indent}{carets}"))
-            .hint(self.way_out)
+            .hint(self.help)
     }
 }
 
@@ -41,7 +41,7 @@ fn one_line(text: &str) -> String {
 /// What is wrong and the way out, a line each, for a message that shows the place itself.
 impl fmt::Display for ExpressionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n{}", one_line(&self.what), self.way_out)
+        write!(f, "{}\n{}", one_line(&self.what), self.help)
     }
 }
 
@@ -61,7 +61,7 @@ impl FromStr for Expression {
             // Whatever the baseline is, such a share of it is not above 0.
             Limit::Baseline(change) => Some(change.apply(1.0)).filter(|share| *share <= 0.0),
         };
-        match limit.and_then(|limit| expression.foregone(limit)) {
+        match limit.and_then(|limit| expression.constant_outcome(limit)) {
             None => Ok(expression),
             Some((_, why)) => Err(cursor.error(start..text.trim_end().len(), &format!("this {why}"), MEANT)),
         }
@@ -87,11 +87,11 @@ impl<'a> Cursor<'a> {
         }
         let metric = Metric::named(word).ok_or_else(|| {
             let names = METRICS.iter().flat_map(Metric::names);
-            let way_out = match error::nearest(&word.to_ascii_lowercase(), names) {
+            let help = match error::nearest(&word.to_ascii_lowercase(), names) {
                 Some(nearest) => format!("did you mean '{nearest}'? {LISTED}"),
                 None => LISTED.to_owned(),
             };
-            self.error(place, &format!("unknown metric '{word}'"), &way_out)
+            self.error(place, &format!("unknown metric '{word}'"), &help)
         })?;
         let name = metric.names().find(|name| name.eq_ignore_ascii_case(word)).unwrap_or(metric.name);
         Ok((name, metric))
@@ -135,11 +135,11 @@ impl<'a> Cursor<'a> {
             "" => "'baseline' is missing".to_owned(),
             _ => format!("'{word}' is no limit"),
         };
-        let way_out = match error::nearest(word, ["baseline"]) {
+        let help = match error::nearest(word, ["baseline"]) {
             Some(_) => "did you mean 'baseline'?",
             None => "the limit is a number or 'baseline', as in 1.3 s or 0.95 * baseline",
         };
-        Err(self.error(place, &what, way_out))
+        Err(self.error(place, &what, help))
     }
 
     fn change(&mut self, name: &str, metric: &Metric) -> Result<Change, ExpressionError> {
@@ -192,14 +192,14 @@ impl<'a> Cursor<'a> {
             let place = number_place.start..self.place().end;
             return match unit::explain_beyond(number, &unit, name, metric) {
                 None => Ok(Quantity { number, unit, value }),
-                Some((what, way_out)) => Err(self.error(place, &what, &way_out)),
+                Some((what, help)) => Err(self.error(place, &what, &help)),
             };
         }
         let (word, place) = self.word(|c| !c.is_whitespace());
         match unit::in_metric_unit(number, word, metric) {
             None => {
-                let (what, way_out) = unit::explain(word, name, metric);
-                Err(self.error(place, &what, &way_out))
+                let (what, help) = unit::explain(word, name, metric);
+                Err(self.error(place, &what, &help))
             }
             Some(value) if !value.is_finite() => {
                 Err(self.error(place, "the limit is larger than any number", FORM))
@@ -215,11 +215,11 @@ impl<'a> Cursor<'a> {
     }
 
     /// An error if anything is left.
-    fn end(&self, what: &str, way_out: &str) -> Result<(), ExpressionError> {
+    fn end(&self, what: &str, help: &str) -> Result<(), ExpressionError> {
         let place = self.place();
         match self.rest() {
             "" => Ok(()),
-            rest => Err(self.error(place, &format!("'{rest}' is left over: {what}"), way_out)),
+            rest => Err(self.error(place, &format!("'{rest}' is left over: {what}"), help)),
         }
     }
 
@@ -248,13 +248,8 @@ impl<'a> Cursor<'a> {
         start..start + left.trim().len()
     }
 
-    fn error(&self, place: Range<usize>, what: &str, way_out: &str) -> ExpressionError {
-        ExpressionError {
-            text: self.text.to_owned(),
-            place,
-            what: what.to_owned(),
-            way_out: way_out.to_owned(),
-        }
+    fn error(&self, place: Range<usize>, what: &str, help: &str) -> ExpressionError {
+        ExpressionError { text: self.text.to_owned(), place, what: what.to_owned(), help: help.to_owned() }
     }
 }
 

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::metric::METRICS;
+use crate::metrics::registry::METRICS;
 
 fn parse(text: &str) -> Expression {
     text.parse().unwrap_or_else(|error: ExpressionError| panic!("{}", error.of(text)))
@@ -29,14 +29,14 @@ fn what_is_written_is_understood() {
 
 #[test]
 fn a_comma_that_can_be_read_in_two_ways_is_refused() {
-    for (text, way_out) in [
+    for (text, help) in [
         ("al <= 0,500 s", "write 0.500 or 0500"),
         ("al <= 1,250 s", "write 1.250 or 1250"),
         ("tokens_per_sec >= baseline - 1,000", "write 1.000 or 1000"),
     ] {
         let error = text.parse::<Expression>().expect_err(text);
         let told = format!("{error:?}");
-        assert!(told.contains("can be read in two ways") && told.contains(way_out), "{told}");
+        assert!(told.contains("can be read in two ways") && told.contains(help), "{told}");
     }
     assert_eq!(parse("tokens_per_sec >= 1,048,576").to_string(), "tokens_per_sec >= 1048576");
 }
@@ -88,7 +88,7 @@ fn what_is_certain_before_anything_is_measured_is_refused() {
 
 #[test]
 fn less_than_a_percent_of_a_ratio_looks_like_a_slip() {
-    let slip = |text| parse(text).slip();
+    let slip = |text| parse(text).likely_typo();
     assert_eq!(
         slip("pcu >= 0.85%").as_deref(),
         Some("'pcu >= 0.85 %': 0.85 % is 0.0085; did you mean 85 %?")

@@ -12,7 +12,7 @@ use nvml_wrapper::{Device, Nvml};
 
 use self::quantity::{Failure, QUANTITIES, compute_processes, failure, gpm, instant_power, memory};
 use super::select::Present;
-use crate::model::{Clock, GpuIdentity, GpuSample};
+use crate::event::{Clock, GpuIdentity, GpuSample};
 
 /// The NVML library, open and initialised.
 ///

@@ -1,0 +1,231 @@
+//! For a pattern that never matched, the line that came nearest to a match.
+//!
+//! A pattern is a row of pieces: characters, classes, groups. The nearest line is the first one in
+//! which most of them match from the pattern's beginning on, or from its end back, counted by the
+//! characters that are written out in them: what a class takes is found in any line, and so is a
+//! space. So it is known at which place of the line the match broke off, and what was wanted there.
+
+use regex::bytes::{Regex, RegexBuilder};
+use regex_syntax::ast::{Ast, GroupKind, parse};
+
+/// The most that is kept of a line, and looked at.
+const LONGEST: usize = 1000;
+/// Fewer letters than these, or than a third of those that a pattern has, are there by chance.
+const LEAST: usize = 3;
+
+/// The line that came nearest to a match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClosestMatch {
+    pub number: u64,
+    /// How many letters of the pattern match in it.
+    pub letters: usize,
+    pub line: Vec<u8>,
+    /// Where in the line the match broke off.
+    pub at: usize,
+    /// What the pattern wants there.
+    pub wanted: String,
+    /// Whether it is wanted behind that place, or before it.
+    pub behind: bool,
+}
+
+/// Looks for it, line by line, and keeps one line.
+#[derive(Debug)]
+pub struct Search {
+    chains: Vec<Chain>,
+    best: Option<(Score, ClosestMatch)>,
+}
+
+/// Letters, then pieces.
+type Score = (usize, usize);
+
+/// The ever longer parts of one pattern that begin, or end, where it does.
+#[derive(Debug)]
+struct Chain {
+    parts: std::vec::IntoIter<Part>,
+    /// The shortest that no line has matched yet.
+    next: Option<(Regex, Part)>,
+}
+
+#[derive(Debug)]
+struct Part {
+    pattern: String,
+    score: Score,
+    /// Whether so much of the pattern is worth showing.
+    is_enough: bool,
+    wanted: String,
+    from_start: bool,
+}
+
+impl Search {
+    pub fn new(pattern: &str) -> Self {
+        let chains = match &parse::Parser::new().parse(pattern) {
+            Ok(Ast::Alternation(alternation)) => {
+                alternation.asts.iter().flat_map(|ast| chains(pattern, ast)).collect()
+            }
+            Ok(ast) => chains(pattern, ast).into(),
+            Err(_) => Vec::new(), // it was compiled before, and so it is one
+        };
+        Self { chains, best: None }
+    }
+
+    /// Takes a line.
+    pub fn look(&mut self, number: u64, line: &[u8]) {
+        let line = line.get(..LONGEST).unwrap_or(line);
+        for chain in &mut self.chains {
+            while let Some((at, part)) = chain.advance(line) {
+                if part.is_enough && self.best.as_ref().is_none_or(|(score, _)| part.score > *score) {
+                    let Part { score, wanted, from_start: behind, .. } = part;
+                    self.best = Some((
+                        score,
+                        ClosestMatch { number, letters: score.0, line: line.to_vec(), at, wanted, behind },
+                    ));
+                }
+            }
+        }
+    }
+
+    pub fn nearest(&self) -> Option<&ClosestMatch> {
+        self.best.as_ref().map(|(_, near)| near)
+    }
+}
+
+impl Chain {
+    /// The next part, if it matches the line, and where the match ends towards the rest.
+    fn advance(&mut self, line: &[u8]) -> Option<(usize, Part)> {
+        while self.next.is_none() {
+            let part = self.parts.next()?;
+            // One that is no pattern by itself is passed over.
+            self.next = build(&part.pattern).map(|regex| (regex, part));
+        }
+        let found = self.next.as_ref()?.0.find(line)?;
+        let (_, part) = self.next.take()?;
+        Some((if part.from_start { found.end() } else { found.start() }, part))
+    }
+}
+
+fn build(pattern: &str) -> Option<Regex> {
+    RegexBuilder::new(pattern).unicode(false).build().ok()
+}
+
+/// A piece of a pattern that is not divided further.
+#[derive(Debug, Clone, Copy)]
+struct Piece {
+    start: usize,
+    end: usize,
+    letter: bool,
+    /// Groups that are open there.
+    depth: usize,
+}
+
+fn chains(pattern: &str, alternative: &Ast) -> [Chain; 2] {
+    let (mut pieces, mut flags) = (Vec::new(), String::new());
+    divide(pattern, alternative, 0, &mut pieces, &mut flags);
+    let letters = |pieces: &[Piece]| pieces.iter().filter(|piece| piece.letter).count();
+    let all: Score = (letters(&pieces), pieces.len());
+    let span = alternative.span();
+    let part = |pieces: &[Piece], part: String, wanted: &str, from_start| {
+        let score = (letters(pieces), pieces.len());
+        let is_enough = score.0 * 3 >= all.0 && score.0 >= LEAST.min(all.0).max(1);
+        Part { pattern: part, score, is_enough, wanted: wanted.to_owned(), from_start }
+    };
+    let text = |from: usize, to: usize| pattern.get(from..to).unwrap_or_default();
+    let (start, end) = (span.start.offset, span.end.offset);
+    let from_start = (1..pieces.len()).filter_map(|count| {
+        let some = pieces.get(..count)?;
+        let last = some.last()?;
+        let begun = text(start, last.end).to_owned() + &")".repeat(last.depth);
+        Some(part(some, begun, text(last.end, end).trim_start_matches(')'), true))
+    });
+    let from_end = (1..pieces.len()).rev().filter_map(|count| {
+        let some = pieces.get(count..)?;
+        let first = some.first()?;
+        let ended = flags.clone() + &"(?:".repeat(first.depth) + text(first.start, end);
+        Some(part(some, ended, text(start, first.start), false))
+    });
+    let chain = |parts: Vec<Part>| Chain { parts: parts.into_iter(), next: None };
+    [chain(from_start.collect()), chain(from_end.collect())]
+}
+
+/// Divides a pattern into its pieces; groups that are there once are opened. Flags that are set on
+/// the way are noted: they hold to the end.
+fn divide(pattern: &str, ast: &Ast, depth: usize, pieces: &mut Vec<Piece>, flags: &mut String) {
+    let span = ast.span();
+    match ast {
+        Ast::Empty(_) => {}
+        Ast::Flags(set) => {
+            flags.push_str(pattern.get(set.span.start.offset..set.span.end.offset).unwrap_or_default());
+        }
+        Ast::Concat(concat) => {
+            concat.asts.iter().for_each(|ast| divide(pattern, ast, depth, pieces, flags));
+        }
+        Ast::Group(group) if !matches!(*group.ast, Ast::Alternation(_)) && has_no_flags(&group.kind) => {
+            divide(pattern, &group.ast, depth + 1, pieces, flags);
+        }
+        _ => {
+            let letter = matches!(ast, Ast::Literal(literal) if !literal.c.is_whitespace());
+            pieces.push(Piece { start: span.start.offset, end: span.end.offset, letter, depth });
+        }
+    }
+}
+
+fn has_no_flags(kind: &GroupKind) -> bool {
+    !matches!(kind, GroupKind::NonCapturing(flags) if !flags.items.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nearest(pattern: &str, lines: &[&str]) -> Option<(u64, usize, String, bool)> {
+        let mut search = Search::new(pattern);
+        for (number, line) in (1..).zip(lines) {
+            search.look(number, line.as_bytes());
+        }
+        search.nearest().map(|near| (near.number, near.at, near.wanted.clone(), near.behind))
+    }
+
+    #[test]
+    fn the_nearest_line_matches_most_of_the_pattern_from_its_beginning_or_its_end() {
+        for (pattern, lines, expected) in [
+            // What is wrong lies in the middle, at the beginning, at the end.
+            (
+                r"step (?P<iteration>\d+) loss=(?P<loss>\S+)",
+                &["epoch 1", "step 5 loss: 2"][..],
+                (2, 11, "=(?P<loss>\\S+)", true),
+            ),
+            (r"Iteration (?P<iteration>\d+)/\d+", &["Import", "iteration 5/10"], (2, 1, "I", false)),
+            (r"step (?P<iteration>\d+) done", &["step five", "step 5", "step 6"], (2, 6, " done", true)),
+            // The first of several that are as near.
+            (r"loss (?P<loss>\d+) nats", &["loss", "loss 3", "loss 4"], (2, 6, " nats", true)),
+            (
+                r"tokens=(?P<tokens>\d+)|toks=(?P<samples>\d+)",
+                &["a toks: 5"],
+                (1, 6, "=(?P<samples>\\d+)", true),
+            ),
+            (r"(?i)STEP (?P<iteration>\d+)x", &["step 7"], (1, 6, "x", true)),
+            (r"(?x) step \s (?P<iteration> \d+ ) x", &["step 7"], (1, 6, " ) x", true)),
+            (
+                r"(?:(?P<samples>\d+) samples)+ read",
+                &["12 sample read", "12 reads"],
+                (1, 9, "(?:(?P<samples>\\d+) samples)+", false),
+            ),
+        ] {
+            let (number, at, wanted, behind) = expected;
+            assert_eq!(nearest(pattern, lines), Some((number, at, wanted.to_owned(), behind)), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_has_nothing_of_the_pattern_is_not_near() {
+        for pattern in [r"step (?P<iteration>\d+)", r"^\s*(?P<iteration>\d+)%\|", r"(?:a|b)*", "", "("] {
+            assert_eq!(nearest(pattern, &["nothing", "12:30 see the log", ""]), None, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn long_lines_are_cut() {
+        let mut search = Search::new("step (?P<iteration>\\d+)/");
+        search.look(1, &b"step ".repeat(LONGEST));
+        assert_eq!(search.nearest().map(|near| near.line.len()), Some(LONGEST));
+    }
+}

@@ -1,0 +1,266 @@
+//! A gate's outcome as a table.
+
+use console::{Alignment, Style};
+
+use super::columns::columns;
+use crate::metrics::registry::Metric;
+use crate::report::gate::{Baseline, Gate, GateResult, Level, Verdict};
+use crate::text::sanitize::plain;
+pub(super) use crate::text::units::with_unit;
+
+/// One line for each expression, and what it comes to; `exit` is the status that effllm ends with
+/// because of it, if it does.
+pub fn gate_table(gate: &Gate, exit: Option<u8>, colour: bool) -> String {
+    let style = |style: Style, text: &str| style.force_styling(colour).apply_to(text).to_string();
+    let mut rows =
+        vec![["gate", "require", "got", "margin"].map(|head| style(Style::new().dim(), head)).to_vec()];
+    rows.extend(gate.results.iter().map(|result| {
+        let word = match (result.verdict, result.level) {
+            (Verdict::Pass, _) => style(Style::new().green(), "PASS"),
+            (Verdict::Fail, Level::Require) => style(Style::new().red().bold(), "FAIL"),
+            (Verdict::Fail, Level::Warn) => style(Style::new().yellow(), "WARN"),
+            (Verdict::NoData, _) => style(Style::new().yellow(), "no data"),
+        };
+        let optional = if result.level == Level::Warn { " (warn)" } else { "" };
+        vec![word, format!("{}{optional}", result.expression), got(result), margin(result)]
+    }));
+    let summary = summary(gate, exit);
+    let summary = match gate.verdict {
+        Verdict::Pass => style(Style::new().green(), &summary),
+        Verdict::Fail | Verdict::NoData => style(Style::new().red().bold(), &summary),
+    };
+    columns(&rows, &[Alignment::Left; 4], "   ") + &summary + "\n"
+}
+
+/// `gate failed: 1 of 3 (exit 99)`.
+pub(super) fn summary(gate: &Gate, exit: Option<u8>) -> String {
+    let exit = exit.filter(|_| gate.verdict != Verdict::Pass);
+    format!("gate {}{}", came_to(gate), exit.map_or(String::new(), |exit| format!(" (exit {exit})")))
+}
+
+/// `failed: 1 of 4, no data for 1, 2 warnings`.
+pub(super) fn came_to(gate: &Gate) -> String {
+    let count = |level, verdict| {
+        let is = |result: &&GateResult| result.level == level && result.verdict == verdict;
+        gate.results.iter().filter(is).count()
+    };
+    let [passed, failed, no_data] =
+        [Verdict::Pass, Verdict::Fail, Verdict::NoData].map(|verdict| count(Level::Require, verdict));
+    let required = passed + failed + no_data;
+    // What the first word counts. A gate that fails by what happened to the run has none of them.
+    let (word, counted) = match gate.verdict {
+        Verdict::Pass => ("passed", passed),
+        Verdict::Fail | Verdict::NoData => ("failed", failed),
+    };
+    let mut parts = Vec::new();
+    if required == 0 && gate.verdict == Verdict::Pass {
+        parts.push("nothing is required".to_owned());
+    }
+    if counted > 0 {
+        parts.push(format!("{counted} of {required}"));
+    }
+    match (counted, no_data) {
+        (_, 0) => {}
+        (0, _) => parts.push(format!("no data for {no_data} of {required}")),
+        _ => parts.push(format!("no data for {no_data}")),
+    }
+    parts.extend(gate.reason.as_deref().map(plain));
+    let warnings = |n| if n == 1 { "1 warning".to_owned() } else { format!("{n} warnings") };
+    match count(Level::Warn, Verdict::Fail) {
+        0 => {}
+        n => parts.push(warnings(n)),
+    }
+    match count(Level::Warn, Verdict::NoData) {
+        0 => {}
+        n => parts.push(format!("{} without data", warnings(n))),
+    }
+    format!("{word}: {}", parts.join(", "))
+}
+
+/// In one line, what an expression came to.
+pub(super) fn told(result: &GateResult) -> String {
+    let of = if result.actual.is_some() { format!("got {}", got(result)) } else { "no data".to_owned() };
+    [of, margin(result)].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+/// The value as it was measured.
+pub(super) fn got(result: &GateResult) -> String {
+    result.actual.map_or_else(|| "–".to_owned(), |value| with_unit(value, &result.unit))
+}
+
+/// How far the value is from its limit, or why that is not known.
+pub(super) fn margin(result: &GateResult) -> String {
+    match (&result.reason, &result.baseline, result.margin_ratio) {
+        (Some(reason), ..) => plain(reason),
+        (None, Some(baseline), _) => against(baseline, result),
+        (None, None, Some(margin)) => percent(margin),
+        (None, None, None) => String::new(),
+    }
+}
+
+/// `limit 1.256 s; baseline 1.231 s (3 runs, ±0.6 %), 14.7 % slower`.
+fn against(baseline: &Baseline, result: &GateResult) -> String {
+    let limit = result.expected.filter(|limit| *limit != baseline.median);
+    let limit = limit.map_or(String::new(), |limit| format!("limit {}; ", with_unit(limit, &result.unit)));
+    let runs = match baseline.runs {
+        1 => "1 run".to_owned(),
+        runs => format!("{runs} runs"),
+    };
+    let spread = baseline.spread_ratio.map_or(String::new(), |spread| format!(", ±{:.1} %", spread * 100.0));
+    let change =
+        result.actual.map(|actual| change(actual, baseline.median, &result.unit)).unwrap_or_default();
+    format!("{limit}baseline {} ({runs}{spread}){change}", with_unit(baseline.median, &result.unit))
+}
+
+fn change(actual: f64, baseline: f64, unit: &str) -> String {
+    let ratio = (actual - baseline) / baseline.abs();
+    let (more, less) = if unit == "s" { ("slower", "faster") } else { ("higher", "lower") };
+    match ratio {
+        ratio if !ratio.is_finite() => String::new(),
+        ratio if ratio.abs() < 0.0005 => ", the same".to_owned(),
+        ratio => format!(", {:.1} % {}", 100.0 * ratio.abs(), if ratio > 0.0 { more } else { less }),
+    }
+}
+
+/// `+16 %`, `−1.6 %`, `−0.003 %`: as many decimals as tell it from nothing, which has no sign.
+fn percent(ratio: f64) -> String {
+    let percent = 100.0 * ratio;
+    let decimals = match percent.abs() {
+        size if size < 1e-7 => return "0 %".to_owned(), // equal, by the comparisons
+        size if size < 0.095 => (-size.log10()).ceil() as usize,
+        size if size < 9.95 => 1,
+        _ => 0,
+    };
+    format!("{percent:+.decimals$} %").replace('-', "−")
+}
+
+/// Every metric: its names, unit, the better direction and definition.
+pub fn metrics_table(metrics: &[Metric]) -> String {
+    let row = |metric: &Metric| {
+        let short = metric.short.unwrap_or_default().to_owned();
+        let unit = if metric.unit.is_empty() { "ratio" } else { metric.unit };
+        vec![short, metric.name.to_owned(), unit.to_owned(), metric.definition.to_owned()]
+    };
+    let mut rows = vec![["short", "name", "unit", "definition"].map(str::to_owned).to_vec()];
+    rows.extend(metrics.iter().map(row));
+    columns(&rows, &[Alignment::Left; 4], "  ")
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// One of each outcome.
+    pub fn gate() -> Gate {
+        let result = |expression: &str, unit: &str, expected, actual, margin, verdict| GateResult {
+            expression: expression.to_owned(),
+            level: Level::Require,
+            metric: String::new(),
+            expected: Some(expected),
+            actual,
+            unit: unit.to_owned(),
+            margin_ratio: margin,
+            baseline: None,
+            verdict,
+            reason: None,
+        };
+        let baseline = Baseline { median: 1.231, runs: 3, spread_ratio: Some(0.006) };
+        let slower = result("al <= baseline * 1.02", "s", 1.2556, Some(1.412), Some(-0.1245), Verdict::Fail);
+        let no_tokens = result("it >= 10", "tokens/s", 10.0, None, None, Verdict::NoData);
+        let hot = result("aec <= 600 W", "W", 600.0, Some(612.4), Some(-0.0207), Verdict::Fail);
+        let exact = result("al >= baseline", "s", 1.231, Some(1.2312), Some(0.0), Verdict::Pass);
+        Gate {
+            verdict: Verdict::Fail,
+            reason: None,
+            results: vec![
+                result("pcu >= 0.85", "", 0.85, Some(0.987), Some(0.161), Verdict::Pass),
+                GateResult { baseline: Some(baseline), ..slower },
+                GateResult {
+                    reason: Some("no generated tokens\u{1b}[2J in this log".to_owned()),
+                    ..no_tokens
+                },
+                GateResult { baseline: Some(Baseline { runs: 1, spread_ratio: None, ..baseline }), ..exact },
+                GateResult { level: Level::Warn, ..hot },
+            ],
+        }
+    }
+
+    #[test]
+    fn a_table_of_each_outcome() {
+        insta::assert_snapshot!(gate_table(&gate(), Some(99), false));
+        assert!(gate_table(&gate(), Some(99), true).contains("\u{1b}[31m\u{1b}[1mFAIL\u{1b}[0m"));
+    }
+
+    #[test]
+    fn the_last_line_says_what_it_comes_to() {
+        let with = |verdict, kept: &[usize], exit| {
+            let results = kept.iter().map(|i| gate().results[*i].clone()).collect();
+            summary(&Gate { verdict, reason: None, results }, Some(exit))
+        };
+        let crashed = |kept: &[usize], exit| {
+            let results = kept.iter().map(|i| gate().results[*i].clone()).collect();
+            let reason = Some("the command died by SIGKILL".to_owned());
+            summary(&Gate { verdict: Verdict::Fail, reason, results }, Some(exit))
+        };
+        assert_eq!(summary(&gate(), None), "gate failed: 1 of 4, no data for 1, 1 warning");
+        assert_eq!(crashed(&[0], 99), "gate failed: the command died by SIGKILL (exit 99)");
+        assert_eq!(crashed(&[0, 1], 137), "gate failed: 1 of 2, the command died by SIGKILL (exit 137)");
+        assert_eq!(with(Verdict::Fail, &[1], 3), "gate failed: 1 of 1 (exit 3)");
+    }
+
+    #[test]
+    fn every_mix_of_outcomes_is_counted() {
+        use Verdict::{Fail, NoData, Pass};
+        let line = |verdict, required: [usize; 3], warned: [usize; 3]| {
+            let of = |level, [passed, failed, no_data]: [usize; 3]| {
+                let outcomes = [(Pass, passed), (Fail, failed), (NoData, no_data)];
+                let results = outcomes.into_iter().flat_map(|(verdict, n)| vec![verdict; n]);
+                results.map(move |verdict| GateResult { level, verdict, ..gate().results[0].clone() })
+            };
+            let results = of(Level::Require, required).chain(of(Level::Warn, warned)).collect();
+            came_to(&Gate { verdict, reason: None, results })
+        };
+        let none = [0; 3];
+        // Passed, failed and without data: of what is required, and of what is warned of.
+        for (verdict, required, warned, told) in [
+            (Pass, [1, 0, 0], none, "passed: 1 of 1"),
+            (Pass, [2, 0, 0], [1, 0, 0], "passed: 2 of 2"),
+            (Pass, [1, 0, 1], none, "passed: 1 of 2, no data for 1"),
+            (Pass, [0, 0, 1], none, "passed: no data for 1 of 1"),
+            (Pass, [1, 0, 0], [0, 1, 0], "passed: 1 of 1, 1 warning"),
+            (Pass, [1, 0, 0], [0, 0, 1], "passed: 1 of 1, 1 warning without data"),
+            (
+                Pass,
+                [1, 0, 2],
+                [1, 2, 3],
+                "passed: 1 of 3, no data for 2, 2 warnings, 3 warnings without data",
+            ),
+            (Pass, none, [1, 0, 0], "passed: nothing is required"),
+            (Pass, none, [0, 1, 1], "passed: nothing is required, 1 warning, 1 warning without data"),
+            (Fail, [0, 1, 0], none, "failed: 1 of 1"),
+            (Fail, [2, 1, 0], none, "failed: 1 of 3"),
+            (Fail, [2, 1, 1], none, "failed: 1 of 4, no data for 1"),
+            (Fail, [0, 1, 1], [0, 1, 1], "failed: 1 of 2, no data for 1, 1 warning, 1 warning without data"),
+            (NoData, [1, 0, 1], none, "failed: no data for 1 of 2"),
+            (NoData, [0, 0, 2], [0, 0, 1], "failed: no data for 2 of 2, 1 warning without data"),
+        ] {
+            assert_eq!(line(verdict, required, warned), told);
+        }
+    }
+
+    #[test]
+    fn a_margin_is_told_from_nothing_and_nothing_has_no_sign() {
+        for (ratio, told) in [
+            (0.161, "+16 %"),
+            (-0.0161, "−1.6 %"),
+            (0.0, "0 %"),
+            (-0.0, "0 %"),
+            (-1e-10, "0 %"),
+            (-0.0003, "−0.03 %"),
+            (0.000_96, "+0.1 %"),
+            (-0.000_000_5, "−0.00005 %"),
+        ] {
+            assert_eq!(percent(ratio), told, "{ratio}");
+        }
+    }
+}

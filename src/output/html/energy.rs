@@ -1,0 +1,101 @@
+//! Where the energy of a run went.
+
+use maud::{Markup, html};
+
+use crate::output::format::{self, EnergyUnit, count, duration};
+use crate::report::PhaseName;
+use crate::report::Report;
+use crate::text::units::show;
+
+pub fn energy_by_phase(report: &Report) -> Markup {
+    let known = || report.phases.iter().filter_map(|phase| phase.energy_joules);
+    let whole = whole(report);
+    if known().all(|joules| joules <= 0.0) {
+        return html! {
+            @if !report.gpus.is_empty() {
+                section {
+                    h2 { "Where the energy went" }
+                    p.note { "– " (why_no_phases(report)) }
+                }
+            }
+        };
+    }
+    let unit = EnergyUnit::of(known().map(Some).chain([whole]));
+    html! {
+        section.phases {
+            h2 {
+                "Where the energy went"
+                small {
+                    @match whole {
+                        Some(_) => { (unit.show(whole)) " in " (count(report.gpus.len() as u64, "GPU")) },
+                        None => "not all of it is known: readings are missing where there is a –",
+                    }
+                }
+            }
+            (energy_bar(report, 1.0))
+            div.scroll {
+                table {
+                    thead {
+                        tr {
+                            th scope="col" { "Phase" }
+                            th.number scope="col" { "Time" }
+                            th.number scope="col" { "Energy" }
+                            th.number scope="col" { "Share" }
+                            th.number scope="col" { "Mean power" }
+                        }
+                    }
+                    tbody {
+                        @for phase in &report.phases {
+                            @let seconds = phase.to_seconds - phase.from_seconds;
+                            @let share = phase.energy_joules.zip(whole).map(|(joules, whole)| 100.0 * joules / whole);
+                            @let power = phase.energy_joules.map(|joules| joules / seconds);
+                            tr {
+                                th scope="row" { i.(phase_class(phase.name)) {} (format::phase(phase.name)) }
+                                td.number { (duration(Some(seconds))) }
+                                td.number { (unit.show(phase.energy_joules)) }
+                                td.number { (share.map_or_else(format::dash, |share| format!("{share:.1} %"))) }
+                                td.number { (power.map_or_else(format::dash, |power| show(power) + " W")) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The energy of all phases; `None` where that of one of them is not known, or there was none.
+pub fn whole(report: &Report) -> Option<f64> {
+    let joules = report.phases.iter().map(|phase| phase.energy_joules).sum::<Option<f64>>();
+    joules.filter(|joules| *joules > 0.0 && joules.is_finite())
+}
+
+fn why_no_phases(report: &Report) -> &str {
+    match format::origin(report, "energy_joules") {
+        why if report.metrics.energy_joules.is_none() => why,
+        _ => "no iterations tell the training from what came before and after it",
+    }
+}
+
+fn phase_class(name: PhaseName) -> &'static str {
+    match name {
+        PhaseName::Startup => "startup",
+        PhaseName::Training => "training",
+        PhaseName::After => "after",
+    }
+}
+
+/// The phases side by side, as wide as their energy, and all of them a share of the whole width;
+/// nothing where that of one of them is not known.
+pub fn energy_bar(report: &Report, share: f64) -> Markup {
+    let known = report.phases.iter().filter_map(|phase| Some((phase.name, phase.energy_joules?)));
+    html! {
+        @if let Some(whole) = whole(report) {
+            div.energy aria-hidden="true" style={ "width:" (format!("{:.2}%", 100.0 * share.clamp(0.0, 1.0))) } {
+                @for (name, joules) in known {
+                    div.(phase_class(name)) style={ "flex-grow:" (format!("{:.4}", joules.max(0.0) / whole)) } {}
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! The GPUs of a run: their readings over time, and each of them by itself.
+
+use std::ops::Range;
+
+use maud::{Markup, html};
+
+use super::chart::{Chart, Ink, Shape, Width, sparkline};
+use super::series::{FEW, MOST, Quantity, Spread, spread};
+use super::timeline::{TimeUnit, Timeline};
+use crate::output::format::{self, EnergyUnit, percent};
+use crate::report::Report;
+use crate::report::{EnergySource, Gpu, GpuSeries, MeanMax};
+
+pub fn over_time(report: &Report) -> Markup {
+    let gpus = &report.series.gpus;
+    if report.gpus.is_empty() {
+        return html! {
+            section {
+                h2 { "GPUs" }
+                p.note { "No GPU figures: " (format::origin(report, "aec_watts")) }
+            }
+        };
+    }
+    let timeline = Timeline::new(report);
+    html! {
+        section {
+            h2 { "GPUs over time" small { (format::gpus(report)) } }
+            (timeline.legend(report))
+            @for (i, shown) in SHOWN.iter().enumerate() {
+                figure {
+                    figcaption { b { (shown.name) } " " (shown.unit) span { (timeline.unit.name) " since the start" } }
+                    (in_time(report, &timeline, shown, i == 0))
+                }
+            }
+            @if let Some(n) = readings_a_point(report).filter(|n| *n > 1) {
+                p.note {
+                    "The plots keep peaks: each point is the highest of about " (n) " readings of a GPU. "
+                    "The averages in the tables are over all of them."
+                }
+            }
+        }
+        @if gpus.iter().all(|gpu| gpu.seconds.is_empty()) { p.note { "No reading was kept for a plot." } }
+    }
+}
+
+/// One quantity over time. The marks have names in the first chart only: the others stand below it.
+fn in_time(report: &Report, timeline: &Timeline, shown: &Shown, named: bool) -> Markup {
+    let gpus = &report.series.gpus;
+    let lines = shown.shapes(gpus, timeline.unit, MOST, true);
+    if lines.is_empty() {
+        let why = report.gpus.iter().find_map(|gpu| gpu.unavailable.get(shown.key));
+        return html! { p.note { "– " (why.map_or("no readings", String::as_str)) } };
+    }
+    let means = report.gpus.iter().map(|gpu| (shown.mean_max)(gpu));
+    let highest = means.filter_map(|gpu| gpu.max).reduce(f64::max);
+    let chart = Chart {
+        width: Width::Full,
+        title: shown.name,
+        description: format!("{} of the GPUs over time; the highest is {}.", shown.name, shown.show(highest)),
+        x: timeline.x.clone(),
+        y: shown.y(gpus),
+        shapes: timeline.shapes.iter().map(|shape| shape.named(named)).chain(lines).collect(),
+    };
+    chart.draw()
+}
+
+/// A row for each GPU: small charts of equal scale, and figures.
+pub fn each_gpu(report: &Report) -> Markup {
+    if report.gpus.is_empty() {
+        return html! {};
+    }
+    let timeline = Timeline::new(report);
+    let energy = EnergyUnit::of(report.gpus.iter().map(|gpu| gpu.energy_joules));
+    html! {
+        section {
+            h2 { "Each GPU" small { "over the whole run; the small charts share their scales" } }
+            div.gpus {
+                @for gpu in &report.gpus { (gpu_row(report, &timeline, energy, gpu)) }
+            }
+        }
+    }
+}
+
+fn gpu_row(report: &Report, timeline: &Timeline, energy: EnergyUnit, gpu: &Gpu) -> Markup {
+    let all = &report.series.gpus;
+    let own: Vec<GpuSeries> = all.iter().filter(|series| series.index == gpu.index).cloned().collect();
+    let source = match gpu.energy_source {
+        Some(EnergySource::Counter) => "energy counter",
+        Some(EnergySource::Power) => "integral of power",
+        None => "not measured",
+    };
+    html! {
+        article.gpu {
+            div.id {
+                h3 { "GPU " (gpu.index) }
+                p { (gpu.name.as_deref().unwrap_or("–")) }
+            }
+            @for shown in &SHOWN {
+                @let figures = (shown.mean_max)(gpu);
+                div {
+                    p.label { (shown.name) }
+                    p { b { (shown.show(figures.mean)) } " " span { "max " (shown.show(figures.max)) } }
+                    @match gpu.unavailable.get(shown.key) {
+                        Some(why) if figures.mean.is_none() => p.note { (why) },
+                        _ => (sparkline(shown.name, &timeline.x, &shown.y(all), &shown.shapes(&own, timeline.unit, 120, false))),
+                    }
+                }
+            }
+            dl {
+                dt { "Energy" } dd title=(source) { (energy.show(gpu.energy_joules)) }
+                dt { "Hottest" } dd { (gpu.temperature_celsius.max.map_or_else(format::dash, |t| format!("{t:.0} °C"))) }
+                dt { "Covered" } dd { (percent(gpu.coverage_ratio)) }
+            }
+        }
+    }
+}
+
+/// A quantity of the GPUs as it is shown: in a unit, with its colour.
+struct Shown {
+    name: &'static str,
+    unit: &'static str,
+    ink: Ink,
+    scale: f64,
+    /// The least that its axis goes up to, in its unit.
+    to: f64,
+    decimals: usize,
+    series: Quantity,
+    mean_max: fn(&Gpu) -> MeanMax,
+    /// Its name in `unavailable` of a GPU.
+    key: &'static str,
+}
+
+const SHOWN: [Shown; 3] = [
+    Shown {
+        name: "Power",
+        unit: "W",
+        ink: Ink::RUST,
+        scale: 1.0,
+        to: 0.0,
+        decimals: 0,
+        series: |gpu| &gpu.power_watts,
+        mean_max: |gpu| gpu.power_watts,
+        key: "power_watts",
+    },
+    Shown {
+        name: "Utilisation",
+        unit: "%",
+        ink: Ink::GREEN,
+        scale: 100.0,
+        to: 100.0,
+        decimals: 1,
+        series: |gpu| &gpu.utilization_ratio,
+        mean_max: |gpu| gpu.utilization_ratio,
+        key: "utilization_ratio",
+    },
+    Shown {
+        name: "Memory",
+        unit: "GB",
+        ink: Ink::BLUE,
+        scale: 1e-9,
+        to: 0.0,
+        decimals: 1,
+        series: |gpu| &gpu.memory_used_bytes,
+        mean_max: |gpu| gpu.memory_used_bytes,
+        key: "memory_used_bytes",
+    },
+];
+
+impl Shown {
+    /// From zero to a little more than the highest reading.
+    fn y(&self, gpus: &[GpuSeries]) -> Range<f64> {
+        let readings = gpus.iter().flat_map(|gpu| (self.series)(gpu)).flatten().copied();
+        let highest = readings.filter(|value| value.abs() < 1e15).fold(0.0, f64::max);
+        0.0..1.06 * (highest * self.scale).max(self.to).max(1e-3)
+    }
+
+    /// Of few points each is shown, if `dotted`; one that stands alone always is.
+    fn shapes(&self, gpus: &[GpuSeries], unit: TimeUnit, most: usize, dotted: bool) -> Vec<Shape> {
+        let stretches = spread(gpus, self.series, most);
+        let dotted = dotted && stretches.iter().map(Vec::len).sum::<usize>() <= FEW;
+        stretches.iter().flat_map(|stretch| self.stretch(stretch, unit, dotted)).collect()
+    }
+
+    fn stretch(&self, stretch: &[Spread], unit: TimeUnit, dotted: bool) -> Vec<Shape> {
+        let line = |value: fn(&Spread) -> f64| {
+            stretch
+                .iter()
+                .map(|point| (point.at / unit.seconds, value(point) * self.scale))
+                .collect::<Vec<_>>()
+        };
+        let dots = if dotted || stretch.len() == 1 { line(|point| point.mean) } else { Vec::new() };
+        vec![
+            Shape::Band { upper: line(|point| point.high), lower: line(|point| point.low), ink: self.ink },
+            Shape::Line { points: line(|point| point.mean), ink: self.ink },
+            Shape::Dots { points: dots, ink: self.ink },
+        ]
+    }
+
+    fn show(&self, value: Option<f64>) -> String {
+        let show = |value: f64| format!("{:.*} {}", self.decimals, value * self.scale, self.unit);
+        value.map_or_else(format::dash, show)
+    }
+}
+
+/// How many readings a point of a GPU's series stands for.
+fn readings_a_point(report: &Report) -> Option<u64> {
+    let merged = report.gpus.iter().zip(&report.series.gpus);
+    merged.filter_map(|(gpu, series)| gpu.samples.checked_div(series.seconds.len() as u64)).max()
+}

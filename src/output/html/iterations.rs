@@ -1,0 +1,310 @@
+//! The iterations of a run: their times one by one and as a distribution, and the loss.
+
+use std::ops::Range;
+
+use maud::{Markup, html};
+
+use super::chart::{Chart, Ink, Shape, Width};
+use super::series::{FEW, pairs, quantile, thinned};
+use super::timeline::TimeUnit;
+use crate::output::format::{self, count, duration, time, value};
+use crate::report::Report;
+use crate::report::{Latency, LatencyBin};
+use crate::text::units::show;
+
+pub fn iterations(report: &Report) -> Markup {
+    let iterations = &report.iterations;
+    if iterations.count == 0 {
+        return html! {
+            section {
+                h2 { "Iterations" }
+                p.note { "None: " (format::origin(report, "al_seconds")) }
+            }
+        };
+    }
+    let series = &report.series.iterations;
+    let records: Vec<Option<f64>> = (1..=series.iteration.len()).map(|n| Some(n as f64)).collect();
+    let numbered = series.iteration.iter().any(Option::is_some);
+    let (x, x_name) = if numbered { (&series.iteration, "iteration") } else { (&records, "record") };
+    let each = series.records_per_point;
+    html! {
+        section {
+            h2 { "Iterations" small { (range_of(report)) } }
+            div.pair {
+                (time_of_iterations(pairs(x, &series.latency_seconds), x_name, each))
+                (histogram(report))
+                (loss(report, pairs(x, &series.loss), x_name))
+                (percentiles(report))
+            }
+        }
+    }
+}
+
+fn range_of(report: &Report) -> String {
+    let iterations = &report.iterations;
+    let grouped = |n: u64| format::grouped(n as f64);
+    let of_total = iterations.total.map(|total| format!(" of {}", grouped(total))).unwrap_or_default();
+    match (iterations.first, iterations.last) {
+        (Some(first), Some(last)) => format!("{} to {}{of_total}", grouped(first), grouped(last)),
+        _ => count(iterations.count, "iteration"),
+    }
+}
+
+/// The end of an axis of times on which a few that are far longer than the rest are cut off.
+fn axis_end(p90: Option<f64>, longest: f64) -> f64 {
+    p90.map(|p90| 1.6 * p90).filter(|end| 2.0 * end < longest).unwrap_or(longest)
+}
+
+fn time_of_iterations(points: Vec<(f64, f64)>, x_name: &str, each: u64) -> Markup {
+    let longest = points.iter().map(|point| point.1).fold(0.0, f64::max);
+    if points.is_empty() {
+        return html! { figure { figcaption { b { "Iteration time" } } p.note { "– no record has a time" } } };
+    }
+    let end = axis_end(quantile(points.iter().map(|point| point.1), 0.9), longest);
+    let unit = TimeUnit::of(end);
+    let cut = points.iter().filter(|point| point.1 > end).count();
+    let points: Vec<_> = points.into_iter().map(|(x, time)| (x, time / unit.seconds)).collect();
+    let chart = Chart {
+        width: Width::Half,
+        title: "Iteration time over the iterations",
+        description: format!("The longest is {}.", time(Some(longest))),
+        x: extent(&points),
+        y: 0.0..1.08 * end / unit.seconds,
+        shapes: if points.len() <= FEW {
+            line(points, Ink::BLUE)
+        } else {
+            // One slow iteration has no line to its neighbours: many of them would fill the chart.
+            vec![Shape::Dust { points: thinned(points), ink: Ink::BLUE }]
+        },
+    };
+    html! {
+        figure {
+            figcaption { b { "Iteration time" } " " (unit.name) span { (x_name) } }
+            (chart.draw())
+            @if cut > 0 { p.note { (count(cut as u64, "point")) " beyond the top; the longest is " (time(Some(longest))) ". " } }
+            @if each > 1 { p.note { "Each point is the longest of " (each) " records." } }
+        }
+    }
+}
+
+fn loss(report: &Report, points: Vec<(f64, f64)>, x_name: &str) -> Markup {
+    let no_number = format::origin(report, "iterations.loss_last");
+    let (low, high) =
+        points.iter().fold((f64::INFINITY, 0f64), |(low, high), point| (low.min(point.1), high.max(point.1)));
+    let Some(last) = points.last().copied() else {
+        let why = if no_number.is_empty() { "the log states none" } else { no_number };
+        return html! { figure { figcaption { b { "Loss" } } p.note { "– " (why) } } };
+    };
+    let chart = Chart {
+        width: Width::Half,
+        title: "Loss over the iterations",
+        description: format!(
+            "From {} to {}; the lowest is {}.",
+            value(points.first().map(|p| p.1)),
+            show(last.1),
+            show(low)
+        ),
+        x: extent(&points),
+        y: low.min(0.0)..1.08 * high.max(1e-6),
+        shapes: line(points, Ink::PLUM),
+    };
+    html! {
+        figure {
+            figcaption { b { "Loss" } " last " (value(report.iterations.loss_last)) span { (x_name) } }
+            (chart.draw())
+            @if !no_number.is_empty() { p.note { (no_number) } }
+        }
+    }
+}
+
+/// A line; of few points each is shown.
+pub fn line(points: Vec<(f64, f64)>, ink: Ink) -> Vec<Shape> {
+    let dots = if points.len() <= FEW { points.clone() } else { Vec::new() };
+    vec![Shape::Line { points: thinned(points), ink }, Shape::Dots { points: dots, ink }]
+}
+
+/// From the leftmost to the rightmost of some points.
+pub fn extent(points: &[(f64, f64)]) -> Range<f64> {
+    let x = || points.iter().map(|point| point.0);
+    x().fold(f64::INFINITY, f64::min)..x().fold(f64::NEG_INFINITY, f64::max)
+}
+
+fn histogram(report: &Report) -> Markup {
+    let bins = bins(report);
+    let latency = &report.iterations.latency_seconds;
+    let Some(bars) = Bars::of(&bins) else {
+        return html! {
+            figure { figcaption { b { "Distribution" } } p.note { "– " (format::origin(report, "al_seconds")) } }
+        };
+    };
+    let unit = TimeUnit::of(bars.end);
+    let total = iterations_in(bins.iter().copied());
+    let beyond = iterations_in(bins.iter().copied().filter(|bin| bin.to_seconds > bars.end));
+    let chart = Chart {
+        width: Width::Half,
+        title: "Distribution of the iteration times",
+        description: format!(
+            "Half of {} took no longer than {}, 99 % no longer than {}.",
+            count(total, "iteration"),
+            time(latency.p50),
+            time(latency.p99)
+        ),
+        x: bars.extent(unit.seconds),
+        y: 0.0..1.08 * bars.highest(),
+        shapes: std::iter::once(bars.shape(unit.seconds))
+            .chain(percentile_marks(latency, bars.end, unit.seconds))
+            .collect(),
+    };
+    html! {
+        figure {
+            figcaption { b { "Distribution" } " iterations" span { "iteration time, " (unit.name) } }
+            (chart.draw())
+            @if beyond > 0 {
+                p.note {
+                    (count(beyond, "iteration")) " took longer than the axis, up to " (time(latency.max)) "."
+                }
+            }
+        }
+    }
+}
+
+/// The percentiles on an axis that ends somewhere; those that are the same share a mark.
+fn percentile_marks(latency: &Latency, end: f64, unit: f64) -> Vec<Shape> {
+    let mut marks: Vec<(String, f64)> = Vec::new();
+    for (name, at) in [("p50", latency.p50), ("p95", latency.p95), ("p99", latency.p99)] {
+        let Some(at) = at.filter(|at| *at <= end) else { continue };
+        match marks.last_mut().filter(|mark| mark.1 == at) {
+            Some(mark) => mark.0 = format!("{}, {name}", mark.0),
+            None => marks.push((name.to_owned(), at)),
+        }
+    }
+    marks.into_iter().map(|(name, at)| Shape::Mark { x: at / unit, name }).collect()
+}
+
+/// The bars of a histogram: all of one width, that of several bins, so that each bin lies in one of
+/// them whole, and each can hold as many of the times that the log can print.
+struct Bars {
+    /// Seconds.
+    width: f64,
+    /// Bars from the left of the axis, in widths, and the iterations in them.
+    bars: Vec<(f64, u64)>,
+    /// Where the axis ends; a few times far beyond the rest are not on it.
+    end: f64,
+}
+
+impl Bars {
+    fn of(bins: &[LatencyBin]) -> Option<Self> {
+        let (first, last) = (bins.first()?, bins.last()?);
+        let total = iterations_in(bins.iter().copied());
+        let quantile = |share: f64| {
+            let mut below = 0.0;
+            let within = |bin: &&LatencyBin| {
+                below += bin.iterations as f64;
+                below >= share * total as f64
+            };
+            bins.iter().find(within).map(|bin| bin.to_seconds)
+        };
+        // Room for the shape of the rest, where that is narrower still.
+        let shape = quantile(0.99).map(|p99| p99 + 0.6 * (p99 - first.from_seconds));
+        let end = axis_end(quantile(0.9), last.to_seconds).min(shape.unwrap_or(last.to_seconds));
+        let shown = || bins.iter().filter(|bin| bin.to_seconds <= end);
+        let finest = shown().map(|bin| bin.to_seconds - bin.from_seconds).fold(1e-9, f64::max);
+        let farthest = shown().map(|bin| bin.to_seconds).fold(first.to_seconds, f64::max);
+        let wish = (farthest - first.from_seconds) / (total as f64).sqrt().clamp(8.0, 48.0);
+        let width = finest * (wish / finest).ceil().max(1.0);
+        let mut bars: Vec<(f64, u64)> = Vec::new();
+        for bin in shown() {
+            let at = ((bin.from_seconds + bin.to_seconds) / 2.0 / width).floor();
+            match bars.last_mut() {
+                Some(bar) if bar.0 == at => bar.1 = bar.1.saturating_add(bin.iterations),
+                _ => bars.push((at, bin.iterations)),
+            }
+        }
+        Some(Self { width, bars, end })
+    }
+
+    fn highest(&self) -> f64 {
+        self.bars.iter().map(|bar| bar.1).max().unwrap_or(0) as f64
+    }
+
+    /// From the first to the last bar with a little room, in units of so many seconds.
+    fn extent(&self, unit: f64) -> Range<f64> {
+        let room = |x: Range<f64>, bar: &(f64, u64)| x.start.min(bar.0 - 1.0)..x.end.max(bar.0 + 2.0);
+        let x = self.bars.iter().fold(f64::INFINITY..0.0, room);
+        (x.start * self.width / unit).max(0.0)..x.end * self.width / unit
+    }
+
+    fn shape(&self, unit: f64) -> Shape {
+        let edge = |bar: f64| bar * self.width / unit;
+        let bar = |(bar, n): &(f64, u64)| (edge(*bar)..edge(bar + 1.0), *n as f64);
+        Shape::Bars { bars: self.bars.iter().map(bar).collect(), ink: Ink::BLUE }
+    }
+}
+
+/// The bins of the histogram that have a place on an axis.
+pub fn bins(report: &Report) -> Vec<LatencyBin> {
+    let has_place = |bin: &&LatencyBin| 0.0 <= bin.from_seconds && bin.from_seconds < bin.to_seconds;
+    let bins = report.iterations.latency_histogram.iter().filter(has_place);
+    bins.filter(|bin| bin.to_seconds < 1e12).copied().collect()
+}
+
+pub fn iterations_in(bins: impl IntoIterator<Item = LatencyBin>) -> u64 {
+    bins.into_iter().fold(0, |sum, bin| sum.saturating_add(bin.iterations))
+}
+
+fn percentiles(report: &Report) -> Markup {
+    let latency = &report.iterations.latency_seconds;
+    let rows = [
+        ("Mean", latency.mean),
+        ("Median", latency.p50),
+        ("95th percentile", latency.p95),
+        ("99th percentile", latency.p99),
+        ("Longest", latency.max),
+    ];
+    html! {
+        figure {
+            figcaption { b { "Percentiles" } " of the iteration times" }
+            table {
+                tbody {
+                    @for (name, seconds) in rows { tr { th scope="row" { (name) } td.number { (time(seconds)) } } }
+                    tr { th scope="row" { "Sum" } td.number { (duration(report.iterations.seconds)) } }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Latencies;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Times that are printed with so many digits, each as often as any other: so are the bars.
+        #[test]
+        fn even_times_on_any_decimal_grid_make_even_bars(
+            step in prop::sample::select(vec![1u64, 10, 100, 1000, 10_000, 100_000]),
+            first in 100u64..20_000,
+            values in 30u64..2000,
+            times in 1u64..20,
+        ) {
+            // The first and the last may be filled in part.
+            let mut latencies = Latencies::new();
+            (first..first + values).for_each(|value| latencies.add(times, (value * step) as f64 / 1e6));
+            let bin = |bin: crate::metrics::latency::Bin| LatencyBin {
+                from_seconds: bin.from_seconds,
+                to_seconds: bin.to_seconds,
+                iterations: bin.iterations,
+            };
+            let bins: Vec<LatencyBin> = latencies.bins(256).into_iter().map(bin).collect();
+            let bars = Bars::of(&bins).expect("bars");
+            let steps = bars.width * 1e6 / step as f64;
+            prop_assert!((steps - steps.round()).abs() < 1e-6, "{steps} steps wide");
+            let whole = (steps * times as f64).round() as u64;
+            for (bar, iterations) in bars.bars.iter().skip(1).rev().skip(1) {
+                prop_assert_eq!(*iterations, whole, "bar {} of {} steps", bar, steps);
+            }
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! A report as JSON, for programs.
+
+use std::fmt::Write;
+
+use crate::report::Report;
+use crate::text::sanitize::visible;
+
+/// The report, pretty-printed, with a newline at its end.
+pub fn json(report: &Report) -> String {
+    // Strings, numbers and maps with string keys: there is nothing in a report that cannot be
+    // written as JSON (a number that is not finite is written as null).
+    escaped(&serde_json::to_string_pretty(report).unwrap_or_default()) + "\n"
+}
+
+/// JSON in which also those characters are escaped that a terminal would act on and JSON may hold as
+/// they are (DEL, C1, marks that turn the direction of writing): they can stand in its strings alone.
+pub fn escaped(json: &str) -> String {
+    json.chars().fold(String::with_capacity(json.len()), |mut text, c| {
+        if visible(c) == c {
+            text.push(c);
+        } else {
+            let _ = write!(text, "\\u{:04x}", u32::from(c));
+        }
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::samples::training;
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        let mut report = training(2);
+        report.command.argv.push("\x1b[2J\x7f\u{9b}\u{202e}é\u{fffd}\n".to_owned());
+        let text = json(&report);
+        assert!(text.ends_with("}\n"));
+        assert!(text.contains(r#""\u001b[2J\u007f\u009b\u202eé�\n""#), "{text}");
+        assert_eq!(serde_json::from_str::<Report>(&text).unwrap(), report);
+    }
+}

@@ -1,0 +1,341 @@
+//! The report: everything that effllm says of a run, and the type behind its JSON Schema.
+
+pub mod gate;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use crate::metrics::registry::Metrics;
+pub use gate::Gate;
+
+/// The version of the document's form.
+pub const SCHEMA: &str = "effllm.report/1";
+
+/// What effllm says of a run. A value that is unknown is null; `unavailable` says why.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// The form of this document: `effllm.report/1`.
+    pub schema: String,
+    /// The version of effllm that wrote it.
+    pub effllm_version: String,
+    pub status: Status,
+    pub command: Command,
+    pub job: Job,
+    pub model: Model,
+    /// The measured GPUs of this node.
+    pub gpus: Vec<Gpu>,
+    pub host: Host,
+    pub log: Log,
+    pub iterations: Iterations,
+    /// What `metrics` is taken over.
+    pub window: Window,
+    /// What the run's time went to, in order and without gaps; empty where no iteration has a time
+    /// of day. Of no use to a metric: the headline window is the phase `training`.
+    #[serde(default)]
+    pub phases: Vec<Phase>,
+    pub metrics: Metrics,
+    /// The same metrics from the start of the command to its end.
+    pub metrics_whole_run: Metrics,
+    /// Where each value came from, by the metric's name.
+    pub provenance: BTreeMap<String, String>,
+    /// Why a value is null, by the metric's name.
+    pub unavailable: BTreeMap<String, String>,
+    /// What the reader should know before trusting a number.
+    pub warnings: Vec<String>,
+    pub series: Series,
+    /// What was required of the run and what came of it; null where nothing was.
+    pub gate: Option<Gate>,
+}
+
+/// How far the command had come when the report was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// The command was still running; a later report replaces this one.
+    Running,
+    /// The command ended by itself, or was measured for as long as was asked for.
+    Completed,
+    /// The command, or measuring it, was ended by a signal.
+    Interrupted,
+}
+
+/// The wrapped command.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Command {
+    /// The command and its arguments; bytes that are not UTF-8 are replaced.
+    pub argv: Vec<String>,
+    pub cwd: Option<String>,
+    /// RFC 3339, UTC. Of a process that was running before, when measuring began.
+    pub started_at: Option<String>,
+    /// From just before the start of the command to its end, or to now; null for a log that was
+    /// read from a file.
+    pub wall_seconds: Option<f64>,
+    /// How much of it the command was stopped (Ctrl-Z); it counts in no average.
+    #[serde(default)]
+    pub suspended_seconds: Option<f64>,
+    /// Null while it runs, and of a process that effllm did not start.
+    pub exit: Option<Exit>,
+    /// User and system time of the command and the children that it waited for; of a process that
+    /// was running before, since measuring began.
+    pub cpu_seconds: Option<f64>,
+    /// The largest resident set of any single process of the tree.
+    pub max_rss_bytes: Option<u64>,
+    /// Whether effllm set PYTHONUNBUFFERED=1 for the command.
+    pub python_unbuffered_set: bool,
+}
+
+impl Command {
+    /// Arguments of which nothing more is known: a log that was read from a file.
+    pub fn of(argv: Vec<String>) -> Self {
+        Self {
+            argv,
+            cwd: None,
+            started_at: None,
+            wall_seconds: None,
+            suspended_seconds: None,
+            exit: None,
+            cpu_seconds: None,
+            max_rss_bytes: None,
+            python_unbuffered_set: false,
+        }
+    }
+}
+
+/// How the command ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Exit {
+    /// It exited with this status.
+    Code(i32),
+    /// It died by this signal, by name.
+    Signal(String),
+}
+
+/// The job that the command is a part of.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Job {
+    pub host: Option<String>,
+    /// Processes of the whole job, one a GPU, as the log states it.
+    pub world_size: Option<u64>,
+    pub nodes: Option<u64>,
+    /// This process's rank, from RANK or SLURM_PROCID.
+    pub rank: Option<u64>,
+    /// The scheduler's identifiers, by the name of their environment variable.
+    pub scheduler: BTreeMap<String, String>,
+}
+
+/// The sizes that the per-parameter and per-token metrics rest on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Model {
+    pub parameters: Sourced,
+    /// Tokens a sample.
+    pub sequence_length: Sourced,
+    /// Samples an iteration, over the whole job.
+    pub global_batch_size: Sourced,
+}
+
+/// A value and where it came from; both null where it is unknown.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Sourced {
+    pub value: Option<f64>,
+    pub source: Option<String>,
+}
+
+/// Where a GPU's energy was read from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EnergySource {
+    /// NVML's total energy counter: end minus start.
+    Counter,
+    /// The integral of sampled power.
+    Power,
+}
+
+/// One GPU over the whole run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Gpu {
+    /// NVML's index.
+    pub index: u32,
+    pub uuid: Option<String>,
+    pub name: Option<String>,
+    pub memory_total_bytes: Option<u64>,
+    pub power_limit_watts: Option<f64>,
+    pub selected_because: String,
+    pub energy_source: Option<EnergySource>,
+    /// Readings in which at least one quantity was known.
+    pub samples: u64,
+    /// The share of the run's time that the readings cover.
+    pub coverage_ratio: Option<f64>,
+    pub memory_used_bytes: MeanMax,
+    pub utilization_ratio: MeanMax,
+    pub power_watts: MeanMax,
+    pub temperature_celsius: MeanMax,
+    pub sm_clock_mhz: MeanMax,
+    /// Over the whole run, as far as readings cover it: `coverage_ratio` tells.
+    pub energy_joules: Option<f64>,
+    /// The last reading of each quantity.
+    pub now: GpuNow,
+    /// Why a quantity is null, by its name.
+    pub unavailable: BTreeMap<String, String>,
+}
+
+/// A quantity's time average and its highest reading.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct MeanMax {
+    pub mean: Option<f64>,
+    pub max: Option<f64>,
+}
+
+/// The last reading of a GPU.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GpuNow {
+    pub memory_used_bytes: Option<f64>,
+    pub utilization_ratio: Option<f64>,
+    pub power_watts: Option<f64>,
+    pub temperature_celsius: Option<f64>,
+    pub sm_clock_mhz: Option<f64>,
+}
+
+/// The command's process tree, sampled from /proc.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Host {
+    /// Sum over the tree; shared pages count once for each process.
+    pub resident_bytes: Option<MeanMax>,
+    /// The last sample.
+    pub resident_bytes_now: Option<u64>,
+    pub processes_max: Option<u32>,
+}
+
+/// What was read from the command's output.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Log {
+    /// The rules in use.
+    pub profile: Option<String>,
+    /// Why these rules: a flag, or the line by which they were detected.
+    pub profile_source: Option<String>,
+    /// Lines read, a carriage return ending one too.
+    pub lines: u64,
+    /// Bytes read from the command's output.
+    pub bytes: u64,
+    /// Progress records recognised.
+    pub records: u64,
+}
+
+/// The iterations of the headline window.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Iterations {
+    /// Counted iterations: those that the run made, less the warm-up.
+    pub count: u64,
+    /// Iterations left out as warm-up.
+    pub warmup: u64,
+    /// The first counted iteration's number.
+    pub first: Option<u64>,
+    /// The last iteration's number.
+    pub last: Option<u64>,
+    /// The number of the last iteration that the job will make.
+    pub total: Option<u64>,
+    /// Tokens and samples of the counted iterations; whole, also where they were estimated.
+    pub tokens: Option<f64>,
+    pub samples: Option<f64>,
+    /// How many of the counted iterations' times are known. Of the others the log does not tell: one
+    /// that an evaluation lay in, the first one after its start. All rates are over the known ones.
+    #[serde(default)]
+    pub timed: u64,
+    /// The sum of the times that are known.
+    pub seconds: Option<f64>,
+    pub latency_seconds: Latency,
+    /// How the iterations spread over their times: the bins that hold any, in order of time. Their
+    /// bounds are multiples of the step in which the log prints times, where it prints in one. Where
+    /// the log states the mean of several iterations, each of them counts as that mean.
+    #[serde(default)]
+    pub latency_histogram: Vec<LatencyBin>,
+    pub loss_last: Option<f64>,
+}
+
+/// The distribution of iteration times, in seconds. Percentiles are times that iterations took; where
+/// there are more than 10,000 different ones they are within 0.1 % of such a time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Latency {
+    pub mean: Option<f64>,
+    pub p50: Option<f64>,
+    pub p95: Option<f64>,
+    pub p99: Option<f64>,
+    pub max: Option<f64>,
+}
+
+/// Iterations whose times lie between two bounds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LatencyBin {
+    pub from_seconds: f64,
+    pub to_seconds: f64,
+    pub iterations: u64,
+}
+
+/// A part of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Phase {
+    pub name: PhaseName,
+    /// Seconds since the start of the run.
+    pub from_seconds: f64,
+    pub to_seconds: f64,
+    /// Energy of the measured GPUs of this node; null where the readings of one of them leave out more
+    /// than a twentieth of the phase.
+    pub energy_joules: Option<f64>,
+}
+
+/// The parts of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PhaseName {
+    /// Before the first counted iteration.
+    Startup,
+    /// From the start of the first counted iteration to the end of the last, with the evaluations
+    /// and checkpoints between them.
+    Training,
+    /// After the last iteration.
+    After,
+}
+
+/// What the headline metrics are taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Window {
+    /// From the start of the first counted iteration to the end of the last.
+    Train,
+    /// The whole run: no iterations were counted.
+    Run,
+}
+
+/// Readings over time for plots. Bounded by the history size: as a run grows, neighbours are
+/// merged, and what is merged keeps its peak.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Series {
+    pub gpus: Vec<GpuSeries>,
+    pub iterations: IterationSeries,
+}
+
+/// One GPU's readings. The lists are of equal length.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GpuSeries {
+    pub index: u32,
+    /// Seconds since the start of the run.
+    pub seconds: Vec<f64>,
+    pub memory_used_bytes: Vec<Option<f64>>,
+    pub utilization_ratio: Vec<Option<f64>>,
+    pub power_watts: Vec<Option<f64>>,
+}
+
+/// Progress records. The lists are of equal length.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct IterationSeries {
+    /// Neighbouring records that are merged into one point, whose latency is the highest of theirs.
+    #[serde(default)]
+    pub records_per_point: u64,
+    pub iteration: Vec<Option<f64>>,
+    /// Seconds since the start of the run, at the record's arrival; null for a log read from a file.
+    pub seconds: Vec<Option<f64>>,
+    pub latency_seconds: Vec<Option<f64>>,
+    pub loss: Vec<Option<f64>>,
+}

@@ -1,0 +1,149 @@
+//! The thread that reads the copied output for progress.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
+
+use super::shared_recorder::SharedRecorder;
+use crate::event::Event;
+use crate::log::{LogReader, Source};
+use crate::thread::spawn_thread;
+
+/// Bytes of one stream, as they arrived at a moment.
+struct Chunk {
+    source: Source,
+    at: f64,
+    bytes: Vec<u8>,
+}
+
+/// Chunks that may wait to be read, of 64 KiB each.
+const QUEUE: usize = 16;
+/// How long the command's output may wait for a reader that does not come on.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// After so long without output, a record that later lines might have added to is taken as it is.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Where the pumps put their copies.
+#[derive(Clone)]
+pub struct LogFeed {
+    /// `None` ends the log, even if a pump that cannot end still holds a feed.
+    chunks: Sender<Option<Chunk>>,
+    given_up: Arc<AtomicBool>,
+}
+
+impl LogFeed {
+    /// PumpThreads a copy to the reader. If the reader hangs, or there is no memory for it, it is given up:
+    /// the output is not.
+    pub fn send(&self, source: Source, at: f64, bytes: &[u8]) {
+        if self.given_up.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut copy = Vec::new();
+        if copy.try_reserve_exact(bytes.len()).is_err() {
+            return self.given_up.store(true, Ordering::Relaxed);
+        }
+        copy.extend_from_slice(bytes);
+        let chunk = Chunk { source, at, bytes: copy };
+        // A reader that is gone has taken the end, or panicked, which is told elsewhere.
+        if let Err(SendTimeoutError::Timeout(_)) = self.chunks.send_timeout(Some(chunk), PATIENCE) {
+            self.given_up.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The reader's thread.
+pub struct Follower {
+    end: Sender<Option<Chunk>>,
+    given_up: Arc<AtomicBool>,
+    /// Told when all has been read; disconnected if the reader has panicked.
+    read_to_end: Receiver<()>,
+    chunks_read: Arc<AtomicU64>,
+}
+
+impl Follower {
+    /// Waits until all that was sent has been read, for as long as the reader comes on. Returns false
+    /// if it hangs or has panicked: then the log's figures are not complete.
+    pub fn finish(self) -> bool {
+        let _ = self.end.send_timeout(None, PATIENCE);
+        loop {
+            let before = self.chunks_read.load(Ordering::Relaxed);
+            match self.read_to_end.recv_timeout(PATIENCE) {
+                Ok(()) => return !self.given_up.load(Ordering::Relaxed),
+                Err(RecvTimeoutError::Timeout) if self.chunks_read.load(Ordering::Relaxed) > before => {}
+                Err(_) => return false,
+            }
+        }
+    }
+}
+
+/// Starts the reader. `after` is called behind each progress record and whenever output was read, with
+/// the lock released.
+///
+/// # Errors
+/// The system has no thread to give.
+pub fn follow(
+    reader: LogReader,
+    recorder: SharedRecorder,
+    after: impl FnMut() + Send + 'static,
+) -> io::Result<(LogFeed, Follower)> {
+    let (chunks, queue) = bounded(QUEUE);
+    let (done, read_to_end) = bounded(1);
+    let given_up = Arc::new(AtomicBool::new(false));
+    let chunks_read = Arc::new(AtomicU64::new(0));
+    let count = chunks_read.clone();
+    let read = move || {
+        read_all(reader, &recorder, &queue, &count, after);
+        let _ = done.send(());
+    };
+    spawn_thread("effllm-log", read)?;
+    let follower = Follower { end: chunks.clone(), given_up: given_up.clone(), read_to_end, chunks_read };
+    Ok((LogFeed { chunks, given_up }, follower))
+}
+
+fn read_all(
+    mut reader: LogReader,
+    recorder: &SharedRecorder,
+    queue: &Receiver<Option<Chunk>>,
+    chunks_read: &AtomicU64,
+    mut after: impl FnMut(),
+) {
+    let mut events = Vec::new();
+    loop {
+        let ended = match queue.recv_timeout(PAUSE) {
+            Ok(Some(chunk)) => {
+                reader.push(chunk.source, &chunk.bytes, chunk.at, &mut events);
+                false
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                reader.pause(&mut events);
+                false
+            }
+            Ok(None) | Err(RecvTimeoutError::Disconnected) => {
+                reader.finish(&mut events);
+                true
+            }
+        };
+        record(&reader, recorder, &mut events, &mut after);
+        chunks_read.fetch_add(1, Ordering::Relaxed);
+        if ended {
+            return;
+        }
+    }
+}
+
+fn record(reader: &LogReader, recorder: &SharedRecorder, events: &mut Vec<Event>, after: &mut impl FnMut()) {
+    let mut status = vec![Event::LogRead { lines: reader.lines(), bytes: reader.bytes() }];
+    if let Some((name, because)) = reader.profile() {
+        status.push(Event::Profile { name: name.to_owned(), because: because.to_owned() });
+    }
+    for event in status.into_iter().chain(events.drain(..)) {
+        let due = matches!(event, Event::Progress(_) | Event::LogRead { .. });
+        recorder.fold(event);
+        if due {
+            after();
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! The report on disk: whole at every moment, and never more than half a minute old.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+
+use crate::config::ReportTarget;
+use crate::error::Error;
+use crate::fs::atomic;
+use crate::output;
+use crate::report::Report;
+use crate::thread::spawn_thread;
+
+/// How often the report of a running command is replaced: a SIGKILL of effllm loses no more.
+const REPLACED_EVERY: Duration = Duration::from_secs(30);
+
+/// Where the report is written to.
+#[derive(Debug, Clone)]
+pub struct ReportFile {
+    target: ReportTarget,
+    /// Whether the last report has been written: an earlier one must not replace it. Held while
+    /// writing.
+    closed: Arc<Mutex<bool>>,
+}
+
+impl ReportFile {
+    /// Makes sure, before the command starts, that the report can be written.
+    ///
+    /// # Errors
+    /// If the folder is not there or not to be written to, or if the target is a folder itself.
+    pub fn prepare(target: &ReportTarget) -> Result<Self, Error> {
+        if let ReportTarget::File(path) = target {
+            let usage = |why: String| {
+                Error::usage(format!("the report cannot be written to {}: {why}", path.display()))
+                    .about("report")
+                    .hint("-o FILE names another place, -o - prints it on stdout")
+            };
+            atomic::can_replace(path).map_err(usage)?;
+        }
+        Ok(Self { target: target.clone(), closed: Arc::default() })
+    }
+
+    /// Writes the last report: to its file by way of a temporary one, or to stdout. If that fails
+    /// answers with what stderr is to be told, so that nothing is lost; else with the file that has
+    /// been written.
+    pub fn finish(&self, report: &Report) -> Result<Option<&Path>, String> {
+        let json = output::json(report);
+        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        *closed = true;
+        let (written, place) = match &self.target {
+            ReportTarget::Stdout => {
+                let mut stdout = io::stdout().lock();
+                let written = stdout.write_all(json.as_bytes()).and_then(|()| stdout.flush());
+                // A reader that has gone away did not want more of it.
+                let is_wanted = |error: &io::Error| error.kind() != io::ErrorKind::BrokenPipe;
+                (
+                    written.or_else(|error| if is_wanted(&error) { Err(error) } else { Ok(()) }),
+                    "stdout".to_owned(),
+                )
+            }
+            ReportTarget::File(path) => (atomic::replace(path, json.as_bytes()), path.display().to_string()),
+        };
+        match written {
+            Ok(()) => Ok(self.path()),
+            Err(error) => {
+                Err(format!("effllm: error: the report cannot be written to {place}: {error}\n{json}"))
+            }
+        }
+    }
+
+    /// The path, unless the report goes to stdout.
+    fn path(&self) -> Option<&Path> {
+        match &self.target {
+            ReportTarget::File(path) => Some(path),
+            ReportTarget::Stdout => None,
+        }
+    }
+
+    /// Replaces the file by what `report` says, every half minute and whenever it is asked for.
+    pub fn keep_current(&self, report: impl Fn() -> Report + Send + 'static) -> KeptCurrent {
+        let (ask, asked) = bounded(1);
+        let file = self.clone();
+        let keep = move || {
+            while asked.recv_timeout(REPLACED_EVERY) != Err(RecvTimeoutError::Disconnected) {
+                file.replace_by(&report());
+            }
+        };
+        if self.path().is_some_and(|path| !atomic::is_stream(path)) {
+            // Without a thread there is only the last report.
+            let _ = spawn_thread("effllm-report", keep);
+        }
+        KeptCurrent { ask }
+    }
+
+    fn replace_by(&self, report: &Report) {
+        let json = output::json(report);
+        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let (false, Some(path)) = (*closed, self.path()) {
+            // A disk that is full now may not be at the end, and then the loss is told.
+            let _ = atomic::replace(path, json.as_bytes());
+        }
+    }
+}
+
+/// The file is kept current as long as this lives.
+#[derive(Debug)]
+pub struct KeptCurrent {
+    ask: Sender<()>,
+}
+
+impl KeptCurrent {
+    /// Has the file replaced now, without waiting for it.
+    pub fn save_now(&self) {
+        // Full: it has been asked for already.
+        let _ = self.ask.try_send(());
+    }
+}

@@ -1,0 +1,152 @@
+//! The line that says how far the command has come.
+
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use console::measure_text_width;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+
+use super::line::{Paint, spread};
+use crate::report::Iterations;
+use crate::report::Report;
+use crate::text::units::{show, show_duration};
+
+/// Iterations, with a bar where it is known how many there will be, pace, and time gone and left.
+pub fn progress_line(report: &Report, columns: usize, paint: Paint) -> String {
+    let iterations = &report.iterations;
+    let wall = report.command.wall_seconds.unwrap_or(0.0);
+    let elapsed = format!("{} {}", paint.dim("elapsed"), clock(wall));
+    let Some(last) = iterations.last else {
+        return spread(&[before_the_first(report), elapsed], columns);
+    };
+    let latency = iterations.latency_seconds.mean;
+    let pace = latency.map(pace);
+    let loss = iterations.loss_last.map(|loss| format!("{} {}", paint.dim("loss"), show(loss)));
+    let name = paint.dim("iteration");
+    let Some(total) = iterations.total.filter(|total| *total >= last && *total > 0) else {
+        let parts = [Some(format!("{name} {last}")), pace, Some(elapsed), loss];
+        return spread(&parts.into_iter().flatten().collect::<Vec<_>>(), columns);
+    };
+    let percent = format!("{:.1} %", last as f64 / total as f64 * 100.0);
+    let left = time_left(iterations, latency).map(|left| format!("{} {left}", paint.dim("left")));
+    let behind: Vec<String> =
+        [Some(percent), pace, Some(elapsed), left, loss].into_iter().flatten().collect();
+    let before = format!(" {name} {last}/{total}");
+    (1..=behind.len())
+        .rev()
+        .flat_map(|count| [(count, "   "), (count, "  ")])
+        .find_map(|(count, gap)| {
+            let behind = behind.iter().take(count).cloned().collect::<Vec<_>>().join(gap);
+            let taken = measure_text_width(&before) + measure_text_width(&behind) + " ▕▏ ".chars().count();
+            let bar = columns.checked_sub(taken)?.min(LONGEST_BAR);
+            (bar >= SHORTEST_BAR).then(|| bar_line(last, total, &before, &behind, bar))
+        })
+        .unwrap_or(before)
+}
+
+const SHORTEST_BAR: usize = 8;
+const LONGEST_BAR: usize = 40;
+
+/// What there is to say while no iteration has been counted.
+fn before_the_first(report: &Report) -> String {
+    let (log, warmup) = (&report.log, report.iterations.warmup);
+    if warmup > 0 {
+        format!("warming up: {warmup} iterations are not counted")
+    } else if log.records > 0 {
+        format!("{} progress records", log.records)
+    } else if log.lines == 0 {
+        "no line of a log yet".to_owned()
+    } else if log.lines >= 1000 || report.command.wall_seconds >= Some(60.0) {
+        "no iterations recognised yet; effllm parse --explain LOG shows what was tried".to_owned()
+    } else {
+        "waiting for the first iteration".to_owned()
+    }
+}
+
+/// Remaining iterations at the average pace, which one slow iteration cannot throw off.
+fn time_left(iterations: &Iterations, latency: Option<f64>) -> Option<String> {
+    let remaining = iterations.total?.checked_sub(iterations.last?)?;
+    Some(clock(latency? * remaining as f64))
+}
+
+fn pace(seconds: f64) -> String {
+    match seconds {
+        s if s < 0.01 => format!("{:.2} ms/it", s * 1e3),
+        s if s < 0.9995 => format!("{:.0} ms/it", s * 1e3),
+        s => format!("{s:.2} s/it"),
+    }
+}
+
+/// A duration that is looked at while it changes: whole seconds.
+fn clock(seconds: f64) -> String {
+    match seconds.max(0.0).floor() {
+        whole if whole < 60.0 => format!("{whole} s"),
+        whole => show_duration(whole),
+    }
+}
+
+fn bar_line(last: u64, total: u64, before: &str, behind: &str, bar: usize) -> String {
+    let Ok(style) = ProgressStyle::with_template(&format!("{{prefix}} ▕{{bar:{bar}}}▏ {{msg}}")) else {
+        return before.to_owned();
+    };
+    let line = Line::default();
+    let progress =
+        ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::term_like(Box::new(line.clone())))
+            .with_style(style.progress_chars("█▉▊▋▌▍▎▏ "))
+            .with_prefix(before.to_owned())
+            .with_message(behind.to_owned())
+            .with_position(last);
+    progress.abandon(); // draws at once, whatever the rate limit
+    line.text()
+}
+
+/// Stands in for a terminal and keeps the line that would have been drawn on it.
+#[derive(Debug, Clone, Default)]
+struct Line(Arc<Mutex<String>>);
+
+impl Line {
+    fn text(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).trim_end().to_owned()
+    }
+}
+
+impl TermLike for Line {
+    fn width(&self) -> u16 {
+        u16::MAX // the bar's length is given, and the frame clips
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        line.push_str(text.trim_start_matches('\r'));
+        Ok(())
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        Ok(())
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.write_str(text)
+    }
+
+    fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+}

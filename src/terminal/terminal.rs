@@ -1,0 +1,202 @@
+//! effllm's standard output and standard error, shared by the two pumps that carry the child's
+//! bytes and the ticker that draws the table.
+
+use std::io::{self, IsTerminal};
+use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{self, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::stat::fstat;
+use nix::unistd::{getpgrp, tcgetpgrp};
+use terminal_size::terminal_size_of;
+
+use super::Live;
+use super::frame::frame;
+use super::output::{Descriptors, Output, Stream, Unwritten, write_all};
+use super::screen::Size;
+use super::shared_terminal::SharedTerminal;
+use crate::report::Report;
+
+/// Where the child's bytes and everything of effllm's own are written.
+#[derive(Debug)]
+pub struct Terminal {
+    surface: Mutex<SharedTerminal<Descriptors>>,
+    /// Standard output, if it is not where standard error is: nothing of ours can come between.
+    apart: Option<OwnedFd>,
+    /// Standard error, to ask about the terminal; `None` where no table is drawn.
+    table: Option<OwnedFd>,
+    colour: bool,
+    /// Following the child's bytes has failed; they are passed on as they are, without a table.
+    is_broken: AtomicBool,
+}
+
+/// How long the end waits for a terminal that takes nothing (Ctrl-S).
+const PATIENCE: Duration = Duration::from_secs(1);
+
+impl Terminal {
+    /// effllm's own standard output and standard error.
+    ///
+    /// # Errors
+    /// A descriptor cannot be duplicated.
+    pub fn standard(live: Live) -> io::Result<Self> {
+        let stdout = io::stdout().as_fd().try_clone_to_owned()?;
+        let stderr = io::stderr().as_fd().try_clone_to_owned()?;
+        Self::new(stdout, stderr, live, console::colors_enabled_stderr())
+    }
+
+    /// # Errors
+    /// A descriptor cannot be duplicated.
+    pub fn new(stdout: OwnedFd, stderr: OwnedFd, live: Live, colour: bool) -> io::Result<Self> {
+        let table = match live {
+            Live::Table => Some(stderr.try_clone()?),
+            Live::Log | Live::Off => None,
+        };
+        let apart = if same_place(&stdout, &stderr) { None } else { Some(stdout.try_clone()?) };
+        let output = Descriptors { stdout, stderr, deadline: None };
+        let surface = Mutex::new(SharedTerminal::new(output));
+        Ok(Self { surface, apart, table, colour, is_broken: AtomicBool::new(false) })
+    }
+
+    /// Passes the child's bytes on; returns when all of them are written.
+    ///
+    /// # Errors
+    /// The descriptor's.
+    pub fn write_child(&self, stream: Stream, bytes: &[u8]) -> Result<(), Unwritten> {
+        match (&self.apart, stream) {
+            (Some(stdout), Stream::Stdout) => write_all(stdout.as_fd(), bytes, None),
+            _ => self.write_beside_the_table(stream, bytes),
+        }
+    }
+
+    /// A panic there costs the table; the child's bytes go on, those that were not written first.
+    fn write_beside_the_table(&self, stream: Stream, bytes: &[u8]) -> Result<(), Unwritten> {
+        let mut surface = self.lock();
+        let mut rest = bytes;
+        if !self.is_broken.load(Ordering::Relaxed) {
+            let size = self.size();
+            match panic::catch_unwind(AssertUnwindSafe(|| surface.child(stream, bytes, size))) {
+                Ok(result) => return result.map_err(|error| Unwritten { written: surface.passed, error }),
+                Err(_) => {
+                    self.is_broken.store(true, Ordering::Relaxed);
+                    let _ = surface.pause(size);
+                    rest = bytes.get(surface.passed..).unwrap_or_default();
+                }
+            }
+        }
+        let before = bytes.len() - rest.len();
+        let added = |unwritten: Unwritten| Unwritten { written: before + unwritten.written, ..unwritten };
+        surface.output.put(stream, rest).map_err(added)
+    }
+
+    /// Prints whole lines of effllm's own on standard error, behind the line that the child is
+    /// writing. After [`Terminal::finish`], at once.
+    ///
+    /// # Errors
+    /// Standard error's.
+    pub fn print(&self, text: &str) -> io::Result<()> {
+        self.lock().print(text)
+    }
+
+    /// The same for effllm's last words, which nobody may be reading any more.
+    ///
+    /// # Errors
+    /// As [`Terminal::finish`].
+    pub fn print_patiently(&self, text: &str) -> io::Result<()> {
+        self.with_patience(|surface, _| surface.print(text))
+    }
+
+    /// Draws the table as the report stands, unless the screen shows it already.
+    ///
+    /// # Errors
+    /// The terminal's.
+    pub fn tick(&self, report: &Report) -> io::Result<()> {
+        match self.size() {
+            Some(size) if self.is_in_foreground() && !self.is_broken.load(Ordering::Relaxed) => {
+                let lines = frame(report, size, self.colour);
+                self.lock().tick(lines, size)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes the table away, for as long as effllm itself is stopped (Ctrl-Z).
+    ///
+    /// # Errors
+    /// As [`Terminal::finish`].
+    pub fn pause(&self) -> io::Result<()> {
+        self.with_patience(|surface, size| surface.pause(size))
+    }
+
+    /// Lets the table come back.
+    pub fn resume(&self) {
+        self.lock().resume();
+    }
+
+    /// Takes the table away for good and leaves the cursor where the child left it. What was to be
+    /// printed behind a line that the child never ended is printed now.
+    ///
+    /// # Errors
+    /// The terminal's; `TimedOut` where it took nothing for a second.
+    pub fn finish(&self) -> io::Result<()> {
+        self.with_patience(|surface, size| surface.finish(size))
+    }
+
+    fn with_patience(
+        &self,
+        act: impl FnOnce(&mut SharedTerminal<Descriptors>, Option<Size>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut surface = loop {
+            match self.surface.try_lock() {
+                Ok(surface) => break surface,
+                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        surface.output.deadline = Some(deadline);
+        let result = act(&mut surface, self.size());
+        surface.output.deadline = None;
+        result
+    }
+
+    /// Whether the terminal is ours to arrange: in the background (`&`), the shell's prompt is on it.
+    fn is_in_foreground(&self) -> bool {
+        let foreground = self.table.as_ref().and_then(|table| tcgetpgrp(table).ok());
+        foreground.is_none_or(|group| group == getpgrp()) // unknown: not our controlling terminal
+    }
+
+    fn lock(&self) -> MutexGuard<'_, SharedTerminal<Descriptors>> {
+        self.surface.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn size(&self) -> Option<Size> {
+        let (columns, rows) = terminal_size_of(self.table.as_ref()?)?;
+        Some(Size { rows: rows.0, columns: columns.0 })
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.finish(); // nobody is left to be told
+    }
+}
+
+/// Whether bytes written to the one show between those written to the other.
+fn same_place(one: &OwnedFd, other: &OwnedFd) -> bool {
+    if one.is_terminal() && other.is_terminal() {
+        return true; // one may be named /dev/tty
+    }
+    match (fstat(one), fstat(other)) {
+        (Ok(one), Ok(other)) => (one.st_dev, one.st_ino) == (other.st_dev, other.st_ino),
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests;
