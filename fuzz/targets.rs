@@ -3,14 +3,14 @@
 
 use std::sync::LazyLock;
 
+use effllm::config::Layer;
+use effllm::event::Event;
 use effllm::gate::{Expression, ExpressionError};
 use effllm::log::lines::{LONGEST_LINE, LineSplitter};
 use effllm::log::{LogReader, Rules, Source, profiles};
-use effllm::report::{Command, Job, Status};
-use effllm::event::Event;
-use effllm::report::Report;
 use effllm::recorder::{Options, Recorder};
-use effllm::config::Layer;
+use effllm::report::Report;
+use effllm::report::{Command, Job, Status};
 
 /// A target's name and its body.
 pub type Target = (&'static str, fn(&[u8]));

@@ -340,7 +340,7 @@ fn every_profile_is_printed_as_rules_that_can_be_read() {
 fn numbers(record: &Progress) -> Vec<f64> {
     let rates = [record.samples_per_s, record.tokens_per_s].map(|rate| rate.map(|rate| rate.0));
     let values = [
-        record.clock,
+        record.clock.map(|clock| clock.seconds),
         record.epoch,
         record.step_time,
         record.loss,

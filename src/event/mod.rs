@@ -6,6 +6,7 @@ mod clock;
 mod facts;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub use clock::{Clock, StartLatch};
 pub use facts::{Facts, Stated};
@@ -19,7 +20,12 @@ pub enum Event {
     Facts(Box<Facts>),
     /// The log shows that the time since the last progress record went to something other than
     /// training (evaluation, a checkpoint), so arrival times across it measure no iteration.
-    Pause,
+    Pause {
+        /// When the line arrived; `None` for a log that is read from a file.
+        at: Option<f64>,
+        /// The kind of work, as the rules name it: `evaluation`, `checkpoint`, else `pause`.
+        name: Arc<str>,
+    },
     /// Training began again from an earlier iteration (a resumed or restarted job).
     Restart {
         at: Option<f64>,
@@ -40,6 +46,17 @@ pub enum Event {
     Host(HostSample),
 }
 
+/// A moment on a log's own clock: a line's timestamp, or a progress bar's elapsed time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LogTime {
+    /// Seconds since an arbitrary origin, the same one for all lines of a log.
+    pub seconds: f64,
+    /// The step in which the clock is printed, in seconds: 1 for `19:44:19`, 0.001 for `19:44:19.250`.
+    pub resolution: f64,
+    /// A date or time of day, rather than a time that a program measured since its own start.
+    pub is_timestamp: bool,
+}
+
 /// What a rate in a log line speaks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -55,8 +72,8 @@ pub enum Scope {
 pub struct Progress {
     /// When the last byte of the record's line arrived; `None` for a log that lies in a file.
     pub at: Option<f64>,
-    /// Seconds on the log's own clock (a bar's elapsed time, a line's timestamp), from any origin.
-    pub clock: Option<f64>,
+    /// The moment on the log's own clock.
+    pub clock: Option<LogTime>,
     /// A progress bar at `0/N`: the moment at which counting begins, and no progress yet.
     pub baseline: bool,
     /// `step_time` is a progress bar's smoothed rate: shown, never counted as measured.

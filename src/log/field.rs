@@ -5,7 +5,7 @@
 //! `(?P<tokens_per_s_per_gpu>[\d,]+)`.
 
 use crate::error;
-use crate::event::{Facts, Progress, Scope, Stated};
+use crate::event::{Facts, LogTime, Progress, Scope, Stated};
 use crate::text::units::{half_unit, parse_count, parse_duration, parse_number, scaled};
 
 use super::timestamp;
@@ -258,7 +258,11 @@ pub fn set_progress(record: &mut Progress, binding: &Binding, value: &Value) {
         }
         Value::Text(text) => {
             if binding.name == "timestamp" {
-                record.clock = timestamp::parse(text);
+                record.clock = timestamp::parse(text).map(|seconds| LogTime {
+                    seconds,
+                    resolution: timestamp::resolution(text),
+                    is_timestamp: true,
+                });
             }
             return;
         }
@@ -267,10 +271,15 @@ pub fn set_progress(record: &mut Progress, binding: &Binding, value: &Value) {
         "iteration" => return record.iteration = Some(number as u64),
         "total_iterations" => return record.total_iterations = Some(number as u64),
         "optimizer_step" => return record.optimizer_step = Some(number as u64),
+        "elapsed" => {
+            // A bar prints whole seconds; a time in milliseconds is printed in them.
+            let resolution = if binding.scale < 1.0 { binding.scale } else { 1.0 };
+            let clock = LogTime { seconds: number, resolution, is_timestamp: false };
+            return record.clock = Some(clock);
+        }
         "samples_per_s" => return record.samples_per_s = Some((number, binding.scope)),
         "tokens_per_s" => return record.tokens_per_s = Some((number, binding.scope)),
         "step_time" => &mut record.step_time,
-        "elapsed" => &mut record.clock,
         "loss" => &mut record.loss,
         "learning_rate" => &mut record.learning_rate,
         "grad_norm" => &mut record.grad_norm,

@@ -151,8 +151,9 @@ impl Parser {
         let pauses = self.rules.pause.iter().filter(|pattern| pattern.may_match(groups));
         let pause = pauses.filter_map(|pattern| pattern.start(line)).min();
         let is_behind = pause.zip(records.first()).is_some_and(|(pause, (record, ..))| pause > *record);
+        let arrived = at.map(|at| at.last);
         if pause.is_some() && !is_behind {
-            self.pause(out);
+            self.pause(arrived, out);
         }
         if records.is_empty() {
             self.go_on(line, out);
@@ -170,7 +171,7 @@ impl Parser {
             }
         }
         if is_behind {
-            self.pause(out);
+            self.pause(arrived, out);
         }
     }
 
@@ -183,9 +184,9 @@ impl Parser {
     }
 
     /// Time goes to something other than training from here on: what was held is of before.
-    fn pause(&mut self, out: &mut Vec<Event>) {
+    fn pause(&mut self, at: Option<f64>, out: &mut Vec<Event>) {
         self.flush(out);
-        out.push(Event::Pause);
+        out.push(Event::Pause { at, name: "pause".into() });
     }
 
     fn read_facts(&mut self, line: Line<'_>, groups: u64, out: &mut Vec<Event>) {
@@ -290,7 +291,7 @@ impl Parser {
             return;
         }
         if bar && self.is_another_bar(&record) {
-            self.pause(out);
+            self.pause(record.at, out);
             return;
         }
         // No job goes beyond the end that the same line states; an epoch's end may be another.

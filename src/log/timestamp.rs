@@ -25,6 +25,14 @@ pub fn parse(text: &str) -> Option<f64> {
     Some(since_epoch.as_secs_f64())
 }
 
+/// The step in which a timestamp is printed, in seconds: 1 without a fraction, 0.001 for three digits of it.
+pub fn resolution(text: &str) -> f64 {
+    let time = text.rsplit(':').next().unwrap_or(text).trim();
+    let fraction = time.find(['.', ',']).and_then(|point| time.get(point + 1..)).unwrap_or_default();
+    let digits = fraction.bytes().take_while(u8::is_ascii_digit).count().min(9);
+    10f64.powi(-i32::try_from(digits).unwrap_or(0))
+}
+
 /// Reads a timestamp of numbers alone.
 fn of_numbers(text: &str) -> Option<f64> {
     let numbers = text.split('.').map(|part| part.parse::<u32>().ok()).collect::<Option<Vec<_>>>()?;

@@ -117,7 +117,7 @@ impl Recorder {
                 self.progression.record(&record, &self.sizes(record.at));
             }
             Event::Facts(facts) => self.facts = *facts,
-            Event::Pause => self.progression.interrupt(),
+            Event::Pause { .. } => self.progression.interrupt(),
             Event::Restart { at } => {
                 self.progression.restart(at);
                 self.warn("training began again from an earlier iteration; its iterations are counted on");

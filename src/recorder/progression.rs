@@ -208,7 +208,12 @@ impl Progression {
                 *self = self.settled().into_owned();
             }
             let iteration = record.iteration.max(sizes.resume_iteration);
-            self.mark = Some(Mark { iteration, at: record.at, clock: record.clock, untimed: 0 });
+            self.mark = Some(Mark {
+                iteration,
+                at: record.at,
+                clock: record.clock.map(|clock| clock.seconds),
+                untimed: 0,
+            });
             self.interrupted = false;
             self.samples.begin(record.consumed_samples);
             self.tokens.begin(record.consumed_tokens);
@@ -346,7 +351,8 @@ impl Progression {
     /// The time of a record's iterations in seconds, added to the sums; `None` if it is not known.
     fn time(&mut self, record: &Progress, sizes: &Sizes, iterations: u64) -> Option<f64> {
         let mark = self.mark.unwrap_or_default();
-        let mut new = Mark { iteration: record.iteration, at: record.at, clock: record.clock, untimed: 0 };
+        let clock = record.clock.map(|clock| clock.seconds);
+        let mut new = Mark { iteration: record.iteration, at: record.at, clock, untimed: 0 };
         let between = |now: Option<f64>, before: Option<f64>| Some(now? - before?);
         let untold = record.smoothed || record.spans_pause && self.interrupted;
         let stated = record.step_time.filter(|_| !untold).map(|step| step * iterations as f64);
@@ -358,7 +364,7 @@ impl Progression {
             let timing = if record.at.is_some() { Timing::Arrival } else { Timing::LogClock };
             let elapsed = match timing {
                 Timing::Arrival => between(record.at, mark.at),
-                _ => between(record.clock, mark.clock),
+                _ => between(clock, mark.clock),
             };
             // Where times are stated, a line without one has none: its neighbours do not share theirs.
             let is_known = !self.interrupted && self.timing != Some(Timing::Stated);

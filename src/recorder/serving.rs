@@ -71,7 +71,8 @@ impl Serving {
         // When lines arrive tells little of when requests ended, except that different engines'
         // need not have been served one after the other.
         let arrival = record.at.filter(|_| stated.is_none() || is_named);
-        let on_log = record.clock.filter(|_| stated.is_some() || arrival.is_none());
+        let on_log =
+            record.clock.map(|clock| clock.seconds).filter(|_| stated.is_some() || arrival.is_none());
         let moment = on_log.or(arrival);
         let seconds = stated.or_else(|| engine.since_last(moment?))?;
         let amount = counted.or_else(|| Some(rate? * seconds))?;
@@ -119,6 +120,10 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn log_time(seconds: f64) -> crate::event::LogTime {
+        crate::event::LogTime { seconds, resolution: 1.0, is_timestamp: true }
+    }
 
     fn rate(engine: &str, at: f64, rate: f64) -> Progress {
         Progress {
@@ -170,7 +175,7 @@ mod tests {
     fn request(slot: &str, clock: Option<f64>, at: Option<f64>, seconds: f64) -> Progress {
         Progress {
             engine: Some(slot.to_owned()),
-            clock,
+            clock: clock.map(log_time),
             at,
             generated_tokens: Some(100.0),
             generation_time: Some(seconds),
@@ -210,7 +215,7 @@ mod tests {
     #[test]
     fn requests_that_overlap_share_their_time() {
         let request = |end: f64, seconds: f64| Progress {
-            clock: Some(end),
+            clock: Some(log_time(end)),
             generated_tokens: Some(100.0),
             generation_time: Some(seconds),
             ..Progress::default()

@@ -14,8 +14,8 @@ mod progress;
 mod scanner;
 mod screen;
 mod shared_terminal;
-mod terminal;
 mod ticker;
+mod writer;
 
 use std::env;
 use std::fmt;
@@ -26,8 +26,8 @@ pub use self::console::console_lines;
 pub use frame::frame;
 pub use output::{Stream, Unwritten};
 pub use screen::Size;
-pub use terminal::Terminal;
 pub use ticker::Ticker;
+pub use writer::Terminal;
 
 /// What was asked for by `--live`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
