@@ -64,7 +64,7 @@ fn the_completions_are_current() {
     }
 }
 
-const SCHEMA: &str = "schema/effllm.report-1.json";
+const SCHEMA: &str = "schema/effllm.report-2.json";
 
 #[test]
 fn the_schema_is_current() {

@@ -15,6 +15,7 @@ use crate::error::{self, Error};
 use crate::log::Rules;
 use crate::report::Report;
 use crate::report::SCHEMA;
+use crate::report::schema1::{self, SCHEMA_1};
 use crate::text::sanitize::plain;
 
 /// The project's file, over the user's. `chosen` takes the place of the project's `effllm.toml`.
@@ -76,6 +77,11 @@ pub fn read_report(file: &Path) -> Result<Report, Error> {
     let form: Form = serde_json::from_slice(&text).map_err(broken)?;
     match form.schema.strip_prefix(SCHEMA_NAME) {
         _ if form.schema == SCHEMA => serde_json::from_slice(&text).map_err(broken),
+        _ if form.schema == SCHEMA_1 => {
+            let mut old = serde_json::from_slice(&text).map_err(broken)?;
+            schema1::upgrade(&mut old);
+            serde_json::from_value(old).map_err(broken)
+        }
         Some(_) => {
             let schema = plain(&form.schema);
             let what = format!("the report {name} is of another form, {schema}; this effllm reads {SCHEMA}");

@@ -66,6 +66,7 @@ fn row(name: &str, report: &Report) -> Vec<String> {
         report.iterations.count.to_string(),
         match report.window {
             Window::Train => "train",
+            Window::Generate => "generate",
             Window::Run => "run",
         }
         .to_owned(),

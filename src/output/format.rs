@@ -1,7 +1,7 @@
 //! How documents word things: numbers with their units, how a run ended.
 
 use crate::report::Report;
-use crate::report::{Exit, PhaseName, Sourced};
+use crate::report::{Exit, PhaseKind, Sourced};
 use crate::text::units::{show, show_duration};
 
 /// A value, or a dash.
@@ -138,11 +138,16 @@ pub fn gpus(report: &Report) -> String {
     kinds.iter().map(|(name, n)| format!("{n} × {name}")).collect::<Vec<_>>().join(", ")
 }
 
-pub fn phase(name: PhaseName) -> &'static str {
-    match name {
-        PhaseName::Startup => "start-up",
-        PhaseName::Training => "training",
-        PhaseName::After => "after training",
+pub fn phase(kind: PhaseKind) -> &'static str {
+    match kind {
+        PhaseKind::Startup => "start-up",
+        PhaseKind::Warmup => "warm-up",
+        PhaseKind::Train => "training",
+        PhaseKind::Pause => "evaluation, checkpoints",
+        PhaseKind::Gap => "gaps",
+        PhaseKind::Generate => "generation",
+        PhaseKind::Suspended => "suspended",
+        PhaseKind::After => "after the last iteration",
     }
 }
 

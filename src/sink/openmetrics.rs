@@ -170,6 +170,8 @@ const UNITS: &[(&str, &str, f64)] = &[
     ("samples_per_param_per_sec", "samples_per_param_per_second", 1.0),
     ("tokens_per_sec", "tokens_per_second", 1.0),
     ("samples_per_sec", "samples_per_second", 1.0),
+    ("joules_per_generated_token", "joules_per_generated_token", 1.0),
+    ("generated_tokens_per_joule", "generated_tokens_per_joule", 1.0),
     ("tokens_per_joule", "tokens_per_joule", 1.0),
     ("joules_per_token", "joules_per_token", 1.0),
     ("joules_per_iteration", "joules_per_iteration", 1.0),

@@ -106,7 +106,11 @@ impl Scalars {
         let before = self.step.replace(step);
         if step > 0 && is_due(before, step, self.log_interval) {
             let at = recorder.last_record_at().unwrap_or(self.clock.now());
-            self.points.offer(Point { step, at, metrics: scalars(&recorder.original_metrics(at)) });
+            self.points.offer(Point {
+                step,
+                at,
+                metrics: scalars(&recorder.metrics(at, |metric| metric.short.is_some())),
+            });
         }
     }
 }

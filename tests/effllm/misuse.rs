@@ -8,7 +8,7 @@ fn shell() -> Shell {
     shell.effllm(["run", "-q", "-o", "report.json", "--", "true"]).done();
     let report = shell.read("report.json");
     shell.write("cut.json", report.lines().take(4).collect::<Vec<_>>().join("\n"));
-    shell.write("newer.json", report.replace("effllm.report/1", "effllm.report/2"));
+    shell.write("newer.json", report.replace("effllm.report/2", "effllm.report/3"));
     shell.write("empty.json", "").write("text.json", "no report\n").write("folder/file", "");
     shell
 }

@@ -119,10 +119,10 @@ fn what_is_no_report_is_named_with_the_way_out() {
         (json!([1]), "a.json is no report of effllm", "'effllm run -o FILE'"),
         (
             json!({ "schema": "other/1" }),
-            "its schema is 'other/1', not 'effllm.report/1'",
+            "its schema is 'other/1', not 'effllm.report/2'",
             "'effllm run -o FILE'",
         ),
-        (newer, "of another form, effllm.report/9; this effllm reads effllm.report/1", "or a newer one"),
+        (newer, "of another form, effllm.report/9; this effllm reads effllm.report/2", "or a newer one"),
     ] {
         let output = Files::of(&[("a.json", &report)]).render(&[]);
         let error = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
-/// Iteration times: their exact sum and number, and their percentiles. Those are exact too, of up to
-/// [`MOST_EXACT`] different times; of more they are within 0.1 %.
-#[derive(Debug, Clone)]
-pub struct Latencies {
+use super::sums::higher;
+
+/// Iteration times: their exact sum and number, and their percentiles. Percentiles are exact for up to
+/// [`MOST_EXACT`] different times; for more they are within 0.1 %.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Distribution {
     /// Iterations that have a time.
     pub count: u64,
     /// The sum of their times.
@@ -45,7 +47,7 @@ const MOST_EXACT: usize = 10_000;
 /// The longest time that the histogram tells from longer ones: a day, in microseconds.
 const LONGEST_US: u64 = 86_400_000_000;
 
-impl Latencies {
+impl Distribution {
     pub fn new() -> Self {
         Self {
             count: 0,
@@ -60,11 +62,11 @@ impl Latencies {
 
     /// Adds iterations that took `mean_seconds` each.
     pub fn add(&mut self, iterations: u64, mean_seconds: f64) {
-        let is_exact = self.count == 0 || !self.times.is_empty();
+        let is_exact = self.is_exact();
         self.count += iterations;
         self.seconds += iterations as f64 * mean_seconds;
         self.min = Some(self.min.map_or(mean_seconds, |min| min.min(mean_seconds)));
-        self.max = Some(self.max.map_or(mean_seconds, |max| max.max(mean_seconds)));
+        self.max = higher(self.max, Some(mean_seconds));
         if is_exact {
             *self.times.entry(mean_seconds.max(0.0).to_bits()).or_default() += iterations;
             if self.times.len() > MOST_EXACT {
@@ -79,6 +81,37 @@ impl Latencies {
         for (on_grid, step) in self.on_grid.iter_mut().zip(STEPS_US) {
             *on_grid += if microseconds.is_multiple_of(step) { iterations } else { 0 };
         }
+    }
+
+    /// Adds the times of another distribution.
+    pub fn merge(&mut self, other: &Self) {
+        if self.count == 0 {
+            return *self = other.clone();
+        }
+        let is_exact = self.is_exact() && other.is_exact();
+        self.count += other.count;
+        self.seconds += other.seconds;
+        self.min = [self.min, other.min].into_iter().flatten().reduce(f64::min);
+        self.max = higher(self.max, other.max);
+        if is_exact {
+            for (time, iterations) in &other.times {
+                *self.times.entry(*time).or_default() += iterations;
+            }
+        }
+        if !is_exact || self.times.len() > MOST_EXACT {
+            self.times.clear();
+        }
+        if let (Some(own), Some(others)) = (&mut self.histogram, &other.histogram) {
+            let _ = own.add(others); // fails only where a count would not fit into 64 bits
+        }
+        for (on_grid, more) in self.on_grid.iter_mut().zip(other.on_grid) {
+            *on_grid += more;
+        }
+    }
+
+    /// Whether every time is kept as it is.
+    fn is_exact(&self) -> bool {
+        self.count == 0 || !self.times.is_empty()
     }
 
     /// How the iterations spread over their times: at most `most` bins that hold any, in order.
@@ -167,7 +200,7 @@ fn microseconds(seconds: f64) -> u64 {
     ((seconds * 1e6).round() as u64).clamp(1, LONGEST_US)
 }
 
-impl Default for Latencies {
+impl Default for Distribution {
     fn default() -> Self {
         Self::new()
     }
@@ -180,47 +213,47 @@ mod tests {
 
     #[test]
     fn the_mean_and_percentiles_of_not_too_many_times_are_exact() {
-        let mut latencies = Latencies::new();
+        let mut distribution = Distribution::new();
         for i in 1..=1000u32 {
-            latencies.add(10, f64::from(i) / 1000.0);
+            distribution.add(10, f64::from(i) / 1000.0);
         }
-        assert!((latencies.mean().unwrap_or(0.0) - 0.5005).abs() < 1e-12);
+        assert!((distribution.mean().unwrap_or(0.0) - 0.5005).abs() < 1e-12);
         for (share, expected) in [(0.0, 0.001), (0.5, 0.5), (0.95, 0.95), (0.99, 0.99), (1.0, 1.0)] {
-            assert_eq!(latencies.quantile(share), Some(expected), "{share}");
+            assert_eq!(distribution.quantile(share), Some(expected), "{share}");
         }
     }
 
     #[test]
     fn percentiles_of_many_different_times_are_near() {
-        let mut latencies = Latencies::new();
+        let mut distribution = Distribution::new();
         for i in 1..=20_000u32 {
-            latencies.add(1, f64::from(i) / 10_000.0);
+            distribution.add(1, f64::from(i) / 10_000.0);
         }
-        assert!(latencies.times.is_empty());
+        assert!(distribution.times.is_empty());
         for (share, expected) in [(0.5, 1.0), (0.95, 1.9), (0.99, 1.98), (1.0, 2.0)] {
-            let read = latencies.quantile(share).unwrap_or(0.0);
+            let read = distribution.quantile(share).unwrap_or(0.0);
             assert!((read - expected).abs() <= 0.001 * expected, "{share}: {read}");
         }
     }
 
     #[test]
     fn a_mean_over_ten_iterations_weighs_ten_times() {
-        let mut latencies = Latencies::new();
-        latencies.add(10, 1.0);
-        latencies.add(90, 2.0);
-        assert_eq!(latencies.mean(), Some(1.9));
-        assert_eq!(latencies.count, 100);
+        let mut distribution = Distribution::new();
+        distribution.add(10, 1.0);
+        distribution.add(90, 2.0);
+        assert_eq!(distribution.mean(), Some(1.9));
+        assert_eq!(distribution.count, 100);
     }
 
     #[test]
     fn the_bins_are_few_in_order_and_hold_every_iteration() {
-        let mut latencies = Latencies::new();
+        let mut distribution = Distribution::new();
         for i in 0..100_000u32 {
-            latencies.add(1, 0.5 + f64::from(i % 997) / 500.0);
+            distribution.add(1, 0.5 + f64::from(i % 997) / 500.0);
         }
-        latencies.add(10, 7200.0);
+        distribution.add(10, 7200.0);
         for most in [2, 100, 10_000] {
-            let bins = latencies.bins(most);
+            let bins = distribution.bins(most);
             assert!(!bins.is_empty() && bins.len() <= most, "{most}: {}", bins.len());
             assert_eq!(bins.iter().map(|bin| bin.iterations).sum::<u64>(), 100_010);
             assert!(bins.windows(2).all(|pair| pair[0].to_seconds <= pair[1].from_seconds));
@@ -240,13 +273,13 @@ mod tests {
             times in 1u64..4,
             most in 20usize..300,
         ) {
-            let mut latencies = Latencies::new();
+            let mut distribution = Distribution::new();
             for value in first..first + values {
-                latencies.add(times, (value * step) as f64 / 1e6);
+                distribution.add(times, (value * step) as f64 / 1e6);
             }
-            let bins = latencies.bins(most);
+            let bins = distribution.bins(most);
             prop_assert_eq!(bins.iter().map(|bin| bin.iterations).sum::<u64>(), values * times);
-            prop_assert!(bins.first().is_some_and(|bin| bin.to_seconds > latencies.min.unwrap_or_default()));
+            prop_assert!(bins.first().is_some_and(|bin| bin.to_seconds > distribution.min.unwrap_or_default()));
             // The first and the last may be filled in part.
             for bin in bins.iter().skip(1).rev().skip(1) {
                 let steps = (bin.to_seconds - bin.from_seconds) * 1e6 / step as f64;
@@ -259,25 +292,25 @@ mod tests {
 
     #[test]
     fn a_few_times_of_another_source_do_not_hide_the_grid() {
-        let mut latencies = Latencies::new();
-        (0..200u32).for_each(|i| latencies.add(1, f64::from(1000 + i) * 1e-4));
-        (0..5u32).for_each(|i| latencies.add(1, 0.110_003 + f64::from(i) * 1e-3));
-        assert_eq!(latencies.step_us(), 100);
-        assert_eq!(latencies.bins(500).iter().map(|bin| bin.iterations).max(), Some(2));
+        let mut distribution = Distribution::new();
+        (0..200u32).for_each(|i| distribution.add(1, f64::from(1000 + i) * 1e-4));
+        (0..5u32).for_each(|i| distribution.add(1, 0.110_003 + f64::from(i) * 1e-3));
+        assert_eq!(distribution.step_us(), 100);
+        assert_eq!(distribution.bins(500).iter().map(|bin| bin.iterations).max(), Some(2));
     }
 
     #[test]
     fn times_that_are_all_the_same_tell_of_no_grid() {
-        let mut latencies = Latencies::new();
-        latencies.add(15, 1.0);
-        let bins = latencies.bins(256);
+        let mut distribution = Distribution::new();
+        distribution.add(15, 1.0);
+        let bins = distribution.bins(256);
         assert!(bins.iter().all(|bin| bin.to_seconds - bin.from_seconds < 0.002), "{bins:?}");
     }
 
     #[test]
     fn without_iterations_nothing_is_known() {
-        assert_eq!(Latencies::new().mean(), None);
-        assert_eq!(Latencies::new().quantile(0.5), None);
-        assert_eq!(Latencies::new().bins(100), []);
+        assert_eq!(Distribution::new().mean(), None);
+        assert_eq!(Distribution::new().quantile(0.5), None);
+        assert_eq!(Distribution::new().bins(100), []);
     }
 }
