@@ -24,7 +24,7 @@ impl Recorder {
     pub fn report(&self, now: f64) -> Report {
         let state = State::new(self, now);
         let (name, window) = state.window();
-        let whole = state.sums(&|_| true);
+        let whole = state.sums(&|_| true, &|_| true);
         let run = state.run_facts();
         let headline = Computed::over(&Window { sums: &window, run: &run });
         let whole_run = Metrics::over(&Window { sums: &whole, run: &run }, |_| true);
@@ -122,20 +122,27 @@ impl<'a> State<'a> {
     fn window(&self) -> (WindowName, Sums) {
         let sums = self.iterations.timing.sums();
         if sums.train.timed > 0 {
-            (WindowName::Train, self.sums(&|kind| kind == PhaseKind::Train))
+            (WindowName::Train, self.sums_of(PhaseKind::Train))
         } else if self.iterations.served.seconds > 0.0 {
-            (WindowName::Generate, self.sums(&|kind| kind == PhaseKind::Generate))
+            (WindowName::Generate, self.sums_of(PhaseKind::Generate))
         } else {
-            (WindowName::Run, self.sums(&|_| true))
+            // All time, and of the iterations those that would count.
+            (WindowName::Run, self.sums(&|_| true, &|kind| kind != PhaseKind::Warmup))
         }
     }
 
-    /// The sums of some kinds of time.
-    fn sums(&self, wanted: &dyn Fn(PhaseKind) -> bool) -> Sums {
+    /// The sums of one kind of time.
+    fn sums_of(&self, kind: PhaseKind) -> Sums {
+        let is_wanted = |other| other == kind;
+        self.sums(&is_wanted, &is_wanted)
+    }
+
+    /// The time and the GPUs' sums of some kinds of time, with the iterations and amounts of some.
+    fn sums(&self, timed: &dyn Fn(PhaseKind) -> bool, counted: &dyn Fn(PhaseKind) -> bool) -> Sums {
         let iterations = &self.iterations;
         let (times, tokens, samples) =
             (iterations.timing.sums(), self.tokens(), iterations.samples.amounts());
-        let gpus = self.phases.sums(wanted);
+        let gpus = self.phases.sums(timed);
         let of = |iterations: &crate::metrics::IterationSums, tokens, samples, generated_tokens| Sums {
             iterations: iterations.clone(),
             tokens,
@@ -151,8 +158,8 @@ impl<'a> State<'a> {
             (PhaseKind::Train, of(&times.train, tokens.train, samples.train, generated.train)),
             (PhaseKind::Generate, Sums { generated_tokens: iterations.served, ..Sums::default() }),
         ];
-        let wanted = parts.iter().filter(|(kind, _)| wanted(*kind));
-        wanted.fold(gpus, |sums, (_, part)| sums.then(part))
+        let counted = parts.iter().filter(|(kind, _)| counted(*kind));
+        counted.fold(gpus, |sums, (_, part)| sums.then(part))
     }
 
     /// Tokens that the log states, else samples times their length.
@@ -181,7 +188,7 @@ impl<'a> State<'a> {
     fn phases(&self, run: &RunFacts) -> BTreeMap<PhaseKind, Phase> {
         let tracks: BTreeMap<_, _> = self.phases.kinds().collect();
         let phase = |kind| {
-            let sums = self.sums(&|other| other == kind);
+            let sums = self.sums_of(kind);
             let track = tracks.get(&kind);
             let phase = Phase {
                 episodes: track.map_or(0, |track| track.episodes),
@@ -269,7 +276,7 @@ impl<'a> State<'a> {
     fn iterations(&self, run: &RunFacts) -> report::Iterations {
         let Iterations { timing, samples, .. } = &*self.iterations;
         let sums = timing.sums();
-        let train = self.sums(&|kind| kind == PhaseKind::Train);
+        let train = self.sums_of(PhaseKind::Train);
         let window = Window { sums: &train, run };
         let mean = window.iteration_time().ok();
         let quantile = |share| window.iteration_time_quantile(share).ok();
@@ -315,13 +322,13 @@ impl<'a> State<'a> {
         }
         warnings.extend(self.iterations.divergence.warning());
         for (count, what) in [
-            (self.iterations.timing.rejected, "times"),
-            (self.iterations.samples.rejected, "numbers of samples"),
-            (self.iterations.tokens.rejected, "numbers of tokens"),
+            (self.iterations.timing.rejected, "iteration times"),
+            (self.iterations.samples.rejected, "sample counts"),
+            (self.iterations.tokens.rejected, "token counts"),
         ] {
             if count > 0 {
                 warnings.push(format!(
-                    "{count} {what} that the log states were left out: the lines around them contradict them"
+                    "{count} of the {what} that the log states were left out: the lines around them contradict them"
                 ));
             }
         }
