@@ -1,13 +1,46 @@
 //! The table at the end of a run.
 
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, presets};
 use console::{measure_text_width, style};
 
+use super::compare::comparison_table;
+use super::gate::gate_table;
 use super::{AEC, AL, AL_P95, AMU, Headline, IT, JOULES, MFU, PCU, ST, TOKENS, TT};
-use crate::report::Report;
-use crate::report::Window;
+use super::{RenderOptions, ReportFormat};
+use crate::compare::compare;
+use crate::report::{NamedReport, Report, Window};
 use crate::text::sanitize::{clip, plain, title};
 use crate::text::units::show_duration;
+
+/// The summaries of one report or several, each with its gate's table.
+#[derive(Debug)]
+pub struct Table;
+
+impl ReportFormat for Table {
+    fn name(&self) -> &'static str {
+        "table"
+    }
+
+    fn help(&self) -> &'static str {
+        "Text for a terminal"
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["txt"]
+    }
+
+    fn render(&self, reports: &[NamedReport], RenderOptions { width, colour }: RenderOptions) -> String {
+        let gate = |report: &Report| {
+            report.gate.as_ref().map_or(String::new(), |gate| gate_table(gate, None, colour))
+        };
+        let tables = reports.iter().map(|(_, report)| summary(report, width, colour) + &gate(report));
+        tables.collect::<Vec<_>>().join("\n")
+    }
+
+    fn comparison(&self) -> Option<fn(&[NamedReport], RenderOptions) -> String> {
+        Some(|reports, options| comparison_table(&compare(reports), options.width, options.colour))
+    }
+}
 
 /// What was run, its metrics with where each came from, and what could not be known and why.
 ///
@@ -219,8 +252,8 @@ fn unknown_table(unknown: Unknown, width: Option<usize>) -> Vec<String> {
     table.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
-fn borderless(width: Option<usize>) -> Table {
-    let mut table = Table::new();
+fn borderless(width: Option<usize>) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
     table.load_style(presets::NOTHING);
     if let Some(width) = width {
         table.set_content_arrangement(ContentArrangement::Dynamic);
