@@ -5,9 +5,9 @@ use console::{measure_text_width, style};
 
 use super::compare::comparison_table;
 use super::gate::gate_table;
-use super::{AEC, AL, AL_P95, AMU, Headline, IT, JOULES, MFU, PCU, ST, TOKENS, TT};
-use super::{RenderOptions, ReportFormat};
+use super::{RenderOptions, ReportFormat, format};
 use crate::compare::compare;
+use crate::metrics::registry::{Headline, METRICS, Metric, Show};
 use crate::report::{NamedReport, Report, Window};
 use crate::text::sanitize::{clip, plain, title};
 use crate::text::units::show_duration;
@@ -76,20 +76,12 @@ type Unknown = Vec<(String, Vec<&'static str>)>;
 fn rows(report: &Report) -> (Vec<Row>, Unknown) {
     let mut rows = Vec::new();
     let mut unknown = Unknown::new();
-    for metric in [AMU, PCU, AL, AL_P95, TT, ST, IT, AEC] {
+    for metric in METRICS.iter().filter(|metric| metric.headline != Headline::Never) {
         match row(report, metric) {
             Some(row) => push_row(&mut rows, row),
-            None if metric.name == AL_P95.name => {} // as AL is
-            None => add_unknown(&mut unknown, report, metric.name, metric.label),
+            None if metric.headline == Headline::Always => add_unknown(&mut unknown, report, metric),
+            None => {}
         }
-    }
-    match energy_row(report) {
-        Some(row) => push_row(&mut rows, row),
-        None => add_unknown(&mut unknown, report, ENERGY, "energy"),
-    }
-    // Extras, which are no loss where they cannot be had.
-    for row in [JOULES, MFU, TOKENS].into_iter().filter_map(|metric| row(report, metric)) {
-        push_row(&mut rows, row);
     }
     (rows, unknown)
 }
@@ -106,39 +98,27 @@ fn push_row(rows: &mut Vec<Row>, mut row: Row) {
 
 const AS_ABOVE: &str = "as above";
 
-fn row(report: &Report, metric: Headline) -> Option<Row> {
-    let (training, whole) = ((metric.value)(&report.metrics), (metric.value)(&report.metrics_whole_run));
+fn row(report: &Report, metric: &Metric) -> Option<Row> {
+    let values = [report.metrics.get(metric), report.metrics_whole_run.get(metric)];
+    let [training, whole] = values;
     training.or(whole)?;
-    let show = |value: Option<f64>| value.map_or("–".to_owned(), |value| metric.show(value));
-
-    let from = match training {
+    let unit = format::unit(metric, &values);
+    let unit = if unit == metric.label() { String::new() } else { unit };
+    let mut from = match training {
         Some(_) => provenance(report, metric.name),
         None => reason(report, metric.name),
     };
-    Some([metric.label.to_owned(), metric.unit.to_owned(), show(training), show(whole), from])
-}
-
-const ENERGY: &str = "energy_joules";
-
-fn energy_row(report: &Report) -> Option<Row> {
-    let (training, whole) = (report.metrics.energy_joules, report.metrics_whole_run.energy_joules);
-    let largest = whole.or(training)?;
-    let (unit, joules, decimals) = match largest {
-        joules if joules < 3600.0 => ("J", 1.0, 0),
-        joules if joules < 3.6e6 => ("Wh", 3600.0, 1),
-        _ => ("kWh", 3.6e6, 2),
-    };
-    let show =
-        |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{:.decimals$}", value / joules));
-    let mut from = if training.is_some() { provenance(report, ENERGY) } else { reason(report, ENERGY) };
-    if let (Window::Train, Some(training), Some(whole)) = (report.window, training, whole)
-        && whole > 0.0
+    if let (Show::Energy, Window::Train, Some(training), Some(whole)) =
+        (metric.show, report.window, training, whole)
         && training <= whole
     {
-        let outside = format!("{:.0} % of it outside training", (whole - training) / whole * 100.0);
-        from = if from.is_empty() { outside } else { format!("{from}; {outside}") };
+        let outside = format::numbers(metric, &[Some(whole - training), Some(whole)]).swap_remove(0);
+        let separator = if from.is_empty() { "" } else { "; " };
+        from += &format!("{separator}{outside} {unit} outside training");
     }
-    Some(["energy".to_owned(), unit.to_owned(), show(training), show(whole), from])
+    let mut numbers = format::numbers(metric, &values).into_iter();
+    let mut next = || numbers.next().unwrap_or_default();
+    Some([metric.label().to_owned(), unit, next(), next(), from])
 }
 
 fn metrics_table(report: &Report, rows: Vec<Row>, width: Option<usize>) -> Vec<String> {
@@ -262,11 +242,11 @@ fn borderless(width: Option<usize>) -> comfy_table::Table {
     table
 }
 
-fn add_unknown(unknown: &mut Unknown, report: &Report, name: &str, label: &'static str) {
-    let reason = reason(report, name);
+fn add_unknown(unknown: &mut Unknown, report: &Report, metric: &Metric) {
+    let reason = reason(report, metric.name);
     match unknown.iter_mut().find(|(known, _)| *known == reason) {
-        Some((_, names)) => names.push(label),
-        None => unknown.push((reason, vec![label])),
+        Some((_, names)) => names.push(metric.label()),
+        None => unknown.push((reason, vec![metric.label()])),
     }
 }
 
