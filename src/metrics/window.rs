@@ -70,23 +70,36 @@ pub struct Window<'a> {
     pub run: &'a RunFacts,
 }
 
-/// A quantity that metrics are made from.
+/// A quantity that metrics are computed from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Basis {
-    GpuMemory,
-    GpuUtilization,
-    GpuPower,
+    Memory,
+    Utilization,
+    /// Sampled power.
+    Power,
     /// The energy counter, else power.
-    GpuEnergy,
+    Energy,
+    /// The activity of the streaming multiprocessors and tensor cores.
+    Activity,
+    PeakFlops,
     IterationTime,
-    Iterations,
     Tokens,
     Samples,
     GeneratedTokens,
     Parameters,
     WallTime,
-    /// No source of this version measures it.
-    Unmeasured,
+}
+
+impl Basis {
+    /// Whether it is read from a GPU.
+    pub fn is_of_gpus(self) -> bool {
+        matches!(self, Self::Memory | Self::Utilization | Self::Power | Self::Energy | Self::Activity)
+    }
+
+    /// Whether it is known of a training whose log states iterations, or may become known.
+    pub fn is_of_training(self) -> bool {
+        matches!(self, Self::IterationTime | Self::Tokens | Self::Samples | Self::Parameters)
+    }
 }
 
 impl Window<'_> {
@@ -237,6 +250,11 @@ impl Window<'_> {
         Ok(rate)
     }
 
+    /// Generated tokens per second of the time in which they were generated.
+    pub fn generation_rate(&self) -> Known<f64> {
+        self.generated()?.per_second().ok_or_else(|| self.run.no_generated_tokens.clone())
+    }
+
     /// A figure for each parameter of the model.
     pub fn per_parameter(&self, rate: Known<f64>) -> Known<f64> {
         Ok(rate? / self.run.parameters.clone()?)
@@ -244,7 +262,10 @@ impl Window<'_> {
 
     /// Where the quantities of a basis come from.
     pub fn source(&self, basis: &[Basis]) -> String {
-        let mut sources: Vec<String> = basis.iter().map(|basis| self.source_of(*basis)).collect();
+        let counts = basis.iter().any(|basis| matches!(basis, Basis::Tokens | Basis::Samples));
+        let is_told = |basis: &&Basis| !(counts && **basis == Basis::IterationTime);
+        let mut sources: Vec<String> =
+            basis.iter().filter(is_told).map(|basis| self.source_of(*basis)).collect();
         sources.retain(|source| !source.is_empty());
         sources.dedup();
         sources.join(", ")
@@ -260,21 +281,21 @@ impl Window<'_> {
             format!("{source} {what}, {} GPU{plural}, {samples} samples", gpus.len()).trim_start().to_owned()
         };
         match basis {
-            Basis::GpuMemory if gpus.iter().any(|gpu| gpu.reserved_is_used) => {
+            Basis::Memory if gpus.iter().any(|gpu| gpu.reserved_is_used) => {
                 of_gpus("memory, the driver's own included")
             }
-            Basis::GpuMemory => of_gpus("memory"),
-            Basis::GpuUtilization => of_gpus("utilization"),
-            Basis::GpuPower => of_gpus("power"),
-            Basis::GpuEnergy if self.gpus().all(|(_, gpu)| gpu.is_by_counter()) => of_gpus("energy counter"),
-            Basis::GpuEnergy => of_gpus("power"),
+            Basis::Memory => of_gpus("memory"),
+            Basis::Utilization => of_gpus("utilization"),
+            Basis::Power => of_gpus("power"),
+            Basis::Energy if self.gpus().all(|(_, gpu)| gpu.is_by_counter()) => of_gpus("energy counter"),
+            Basis::Energy => of_gpus("power"),
             Basis::IterationTime => sources.times.clone(),
             Basis::Tokens => sources.tokens.clone(),
             Basis::Samples => sources.samples.clone(),
             Basis::GeneratedTokens => "log, generated tokens".to_owned(),
             Basis::Parameters => sources.parameters.clone(),
             Basis::WallTime => "over wall time".to_owned(),
-            Basis::Iterations | Basis::Unmeasured => String::new(),
+            Basis::Activity | Basis::PeakFlops => String::new(),
         }
     }
 

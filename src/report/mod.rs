@@ -54,6 +54,9 @@ pub struct Report {
     pub gate: Option<Gate>,
 }
 
+/// A report with the name of its file.
+pub type NamedReport = (String, Report);
+
 /// How far the command had come when the report was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -10,7 +10,7 @@ use crate::reports::{Files, TRAINING, page, week};
 fn it_shows_the_metrics_with_definition_and_origin_and_why_there_is_none() {
     let page = page(&TRAINING);
     for text in [
-        "Average Memory Utilization: mean over the GPUs of the time average of memory used, in 10^9 bytes.",
+        "Average Memory Utilization: mean over the GPUs of the time average of memory used; 1 GB is 10^9 bytes.",
         "NVML energy counter, 2 GPUs",
         "no generated tokens in this log",
         "tt_<wbr>tokens_<wbr>per_<wbr>param_<wbr>per_<wbr>sec<wbr>",
@@ -105,7 +105,7 @@ fn energies_that_stand_together_have_one_unit() {
     for text in ["889.1 Wh in 2 GPUs", ">0.2 Wh<", ">833.3 Wh<", ">55.6 Wh<"] {
         assert!(phases.is_some_and(|phases| phases.contains(text)), "{text}: {phases:?}");
     }
-    for text in [">0.833 <span", "whole run 1.111 kWh", ">0.001 kWh<", ">1.111 kWh<"] {
+    for text in [">0.833 <span", "whole run 1.111", ">0.001 kWh<", ">1.111 kWh<"] {
         assert!(page.contains(text), "{text}");
     }
 }
@@ -138,7 +138,7 @@ fn without_gpus_and_without_iterations_it_says_why() {
     let mut report = TRAINING.clone();
     report["gpus"] = json!([]);
     report["series"] = json!({ "gpus": [], "iterations": TRAINING["series"]["iterations"] });
-    report["unavailable"]["aec_watts"] = json!("libnvidia-ml.so.1 is not on this machine");
+    report["unavailable"]["amu_gb"] = json!("libnvidia-ml.so.1 is not on this machine");
     assert!(page(&report).contains("No GPU figures: libnvidia-ml.so.1 is not on this machine"));
 
     report["iterations"]["count"] = json!(0);

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use crate::metrics::window::Basis;
 use crate::output::format::{self, EnergyUnit, count, duration};
 use crate::report::Report;
 use crate::report::{Phase, PhaseKind};
@@ -72,9 +73,9 @@ pub fn whole(report: &Report) -> Option<f64> {
 }
 
 fn why_no_phases(report: &Report) -> &str {
-    match format::origin(report, "energy_joules") {
-        why if report.metrics.energy_joules.is_none() => why,
-        _ => "no iterations tell the training from what came before and after it",
+    match report.metrics.energy_joules {
+        None => format::why_unknown(report, |basis| basis == Basis::Power),
+        Some(_) => "no iterations tell the training from what came before and after it",
     }
 }
 
