@@ -542,13 +542,13 @@ fn gpus_that_were_asked_for_and_cannot_be_measured_are_a_warning() {
     let done = shell.run("--gpus 0", "true").done();
     let report = done.report();
     let [warning] = report.warnings()[..] else { panic!("{:?}", report.warnings()) };
-    assert!(warning.starts_with("--gpus 0: none of them is measured: no-nvml-in-this-test.so"), "{warning}");
+    assert!(warning.starts_with("--gpus 0: no GPU is measured: no-nvml-in-this-test.so"), "{warning}");
     shell.gpus("gpu = []");
     shell.write("effllm.toml", "gpus = '0,GPU-1'\n");
     assert_eq!(
         shell.run("", "true").done().report().warnings(),
-        ["gpus = 0,GPU-1 in effllm.toml: none of them is measured: NVML shows no GPU on this node; \
-          'effllm gpus' shows which can be"]
+        ["gpus = 0,GPU-1 in effllm.toml: no GPU is measured: NVML shows no GPU on this node; \
+          'effllm gpus' lists the GPUs"]
     );
     for whichever in ["auto", "all", "none"] {
         let report = shell.run(&format!("--gpus {whichever}"), "true").done().report();
