@@ -291,3 +291,6 @@ fn choose(
     }
     if chosen.is_empty() { Err(Refusal::NoGpus(selection.reason)) } else { Ok(chosen) }
 }
+
+#[cfg(test)]
+mod tests;
