@@ -155,6 +155,8 @@ impl Recorder {
                 self.gpus = found.into_iter().map(track).collect();
                 self.gpus_unavailable = None;
             }
+            Event::GpusUnavailable { reason } => self.no_gpus(reason),
+            Event::Warning(warning) => self.warn(warning),
             Event::Gpu(samples) => {
                 for sample in samples {
                     if let Some(track) = self.gpus.iter_mut().find(|track| track.index() == sample.index) {

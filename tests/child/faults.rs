@@ -20,7 +20,7 @@ fn with_fault<'a>(shell: &'a Shell, seconds: f64, options: &str) -> Done<'a> {
     let begun = Instant::now();
     let session = shell.run(&format!("--interval 0.05 {options}"), SCRIPT).start();
     session.wait_for("trained");
-    // NVML may hold up the start for 2 s and no longer; the rest is this machine's business.
+    // A hang would be ten seconds or more.
     assert!(begun.elapsed() < Duration::from_secs(2) + 3 * PROMPT, "{:?}", begun.elapsed());
     std::thread::sleep(Duration::from_secs_f64(seconds));
     let done = session.wait();
@@ -104,7 +104,8 @@ fn a_gpu_that_hangs_from_the_start_is_null_with_a_reason_and_the_others_are_meas
         let shell = machine(&format!(
             "gpu = [{{ count = 2, memory_used_gb = 20 }}]\n[[fault]]\ncall = '{call}'\ngpu = 1\nhang = true"
         ));
-        with_fault(&shell, 0.5, "");
+        // The others are sampled once this one has had its time to identify itself.
+        with_fault(&shell, 1.5, "");
         let report = shell.report();
         assert_near(report.number("gpus.0.memory_used_bytes.mean"), 2e10, 1e-9);
         assert!(report.at("gpus.1.utilization_ratio.mean").is_null(), "{call}");
@@ -141,7 +142,7 @@ fn a_library_that_hangs_while_it_is_loaded_costs_the_gpu_figures() {
         "#include <unistd.h>\n__attribute__((constructor)) static void load(void) { for (;;) pause(); }",
     );
     with_fault(&shell, 0.3, "--series series.csv --openmetrics metrics.prom");
-    assert_eq!(shell.report().why_null("amu_gb"), "NVML did not answer within 2 s");
+    assert_eq!(shell.report().why_null("amu_gb"), "NVML did not answer yet");
     assert!(shell.report().number("host.processes_max") > 0.0, "{:#}", shell.report().at("host"));
     assert!(shell.read("series.csv").contains(",host,"), "{}", shell.read("series.csv"));
     assert!(shell.read("metrics.prom").contains("effllm_running 0"));
@@ -276,7 +277,19 @@ fn a_panic_in_any_thread_ends_what_it_measures_and_nothing_else() {
             .effllm(["run", "-q", "--interval", "0.05", "--pattern", step, "--", "sh", "-c", script])
             .start();
         session.wait_for("ready");
-        until("some samples", || !shell.nvml_calls().is_empty());
+        let readings = |gpu| {
+            let calls = shell.nvml_calls();
+            calls
+                .iter()
+                .filter(|made| made.call == "nvmlDeviceGetPowerUsage" && made.gpu == Some(gpu))
+                .count()
+        };
+        let measured: &[u32] = match thread {
+            "effllm-gpu" => &[], // it panics before any reading
+            "effllm-gpu-0" => &[1],
+            _ => &[0, 1],
+        };
+        until("some samples", || measured.iter().all(|gpu| readings(*gpu) >= 4));
         session.send(Signal::SIGTERM); // upon which the report is saved
         shell.write("stop", "");
         let done = session.wait();
