@@ -9,6 +9,8 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::{Map, Value};
 
+use crate::harness::requirements::{available, program};
+
 const EFFLLM: &str = env!("CARGO_BIN_EXE_effllm");
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -367,8 +369,8 @@ fn the_readme_names_every_metric_and_every_option() {
 }
 
 /// Every block that is marked `sh` is run, one after the other in one folder. There `cargo run
-/// --release --` is the effllm that this test was built with, and `cargo test` has been run already:
-/// this is it. `train.sh` stands for the reader's own launch script.
+/// --release --` is the effllm that this test was built with, and `cargo test` does nothing, since it runs already.
+/// `train.sh` stands for the reader's own launch script.
 #[test]
 fn the_examples_of_the_readme_run() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -386,15 +388,14 @@ fn the_examples_of_the_readme_run() {
     let line = "iteration $i/ 40 | elapsed time per iteration (ms): 1000.0 | global batch size: 32 |";
     let train = format!("for i in $(seq 40); do echo \" [2026-01-01 00:00:00] {line}\"; done\n");
     fs::write(folder.path().join("train.sh"), train).expect("a file");
-    let has_jq = Command::new("jq").arg("--version").output().is_ok();
 
     let readme = committed("README.md");
     let blocks: Vec<&str> =
         readme.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert!(blocks.len() >= 5, "README.md has examples");
+    assert!(committed(".ci/run").contains("\nstep cargo test --workspace\n"), "CI runs the reader's command");
     for block in blocks {
-        if block.contains("jq") && !has_jq {
-            eprintln!("not run, since jq is not on this machine:\n{block}");
+        if block.contains("jq") && available(program("jq")).is_none() {
             continue;
         }
         let output = Command::new("bash")

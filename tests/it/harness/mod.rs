@@ -3,11 +3,13 @@
 //! Nothing of the caller's environment but PATH gets in, and nothing stays behind. Waiting is always
 //! for a condition; what never comes about fails the test after [`PATIENCE`].
 
+pub mod requirements;
 pub mod terminal;
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -28,13 +30,14 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 /// An empty folder and an empty environment.
 pub struct Shell {
     folder: TempDir,
+    effllm: PathBuf,
     environment: Vec<(OsString, OsString)>,
 }
 
 impl Shell {
     pub fn new() -> Self {
         let folder = TempDir::new().expect("a temporary folder");
-        let mut shell = Self { folder, environment: Vec::new() };
+        let mut shell = Self { folder, effllm: EFFLLM.into(), environment: Vec::new() };
         for (name, value) in std::env::vars_os() {
             // Coverage tools tell the binary by variables of theirs where to write.
             if name == "PATH" || name.to_string_lossy().starts_with("LLVM_PROFILE") {
@@ -69,6 +72,19 @@ impl Shell {
         let library = fake_nvml::install(&folder, scenario);
         self.set("FAKE_NVML_LOG", self.path("nvml-calls.jsonl"));
         self.set("EFFLLM_NVML_LIB", library)
+    }
+
+    /// Lets every user change what is in the folder, and execute effllm: it may lie where others may not enter.
+    pub fn open_to_others(&mut self) -> &mut Self {
+        let copy = self.path("home/effllm");
+        // `cp` writes it: a file that is open for writing in a process that forks cannot be executed meanwhile.
+        let copied = Command::new("cp").arg(EFFLLM).arg(&copy).status().expect("cp starts");
+        assert!(copied.success());
+        for (path, mode) in [(self.path(""), 0o777), (self.path("home"), 0o777), (copy.clone(), 0o755)] {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("it is ours");
+        }
+        self.effllm = copy;
+        self
     }
 
     pub fn nvml_calls(&self) -> Vec<fake_nvml::LoggedCall> {
@@ -128,7 +144,7 @@ impl Shell {
     /// `effllm ARGUMENTS`.
     pub fn effllm<I: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = I>) -> Call<'_> {
         let arguments = arguments.into_iter().map(|argument| argument.as_ref().to_owned());
-        self.command([EFFLLM.into()].into_iter().chain(arguments))
+        self.command([self.effllm.clone().into()].into_iter().chain(arguments))
     }
 
     /// `effllm run --quiet OPTIONS -- sh -c SCRIPT`, options separated by spaces. What effllm itself

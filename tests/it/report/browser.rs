@@ -1,5 +1,4 @@
-//! The page in a real browser: headless Chromium, if it is installed; where it must be there,
-//! `EFFLLM_TEST_CHROMIUM=required` makes its absence a failure.
+//! The page in a real browser: headless Chromium.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -8,6 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use serde_json::Value;
+
+use crate::harness::requirements::{available, chromium};
 
 use super::reports::{Files, TRAINING, page, week};
 
@@ -19,23 +20,6 @@ struct Visit {
     console: String,
     /// The document as it stood in the end.
     document: String,
-}
-
-fn chromium() -> Option<&'static str> {
-    let works = |name: &&str| {
-        Command::new(name).arg("--version").output().is_ok_and(|output| output.status.success())
-    };
-    let found = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(works);
-    if found.is_none() {
-        let required = std::env::var("EFFLLM_TEST_CHROMIUM").is_ok_and(|value| value == "required");
-        assert!(!required, "EFFLLM_TEST_CHROMIUM=required, but there is no chromium");
-        // Past the capture of the test's own output: a test that checked nothing is to be heard of.
-        let _ = writeln!(
-            std::io::stderr(),
-            "SKIPPED: no chromium (Debian: apt-get install chromium); the page was seen by no browser"
-        );
-    }
-    found
 }
 
 /// Serves a page, and nothing else, to the browser.
@@ -85,7 +69,7 @@ fn visit(chromium: &str, page: String) -> Visit {
 
 #[test]
 fn pages_load_without_an_error_and_without_a_request() {
-    let Some(chromium) = chromium() else { return };
+    let Some(chromium) = available(chromium()) else { return };
     let comparison = Files::of(&[("a.json", &TRAINING), ("b.json", &TRAINING)]).text("html");
     for (name, page) in [("run", page(&TRAINING)), ("week", page(&week())), ("comparison", comparison)] {
         let visit = visit(chromium, page);
@@ -97,7 +81,7 @@ fn pages_load_without_an_error_and_without_a_request() {
 
 #[test]
 fn the_browser_would_tell_of_a_script_and_of_a_request() {
-    let Some(chromium) = chromium() else { return };
+    let Some(chromium) = available(chromium()) else { return };
     let mut report: Value = TRAINING.clone();
     report["warnings"] = serde_json::json!(["PLACE"]);
     let harmless = page(&report);
@@ -125,7 +109,7 @@ fn too_wide(chromium: &str, page: &str, width: u32) -> i64 {
 
 #[test]
 fn neither_long_names_and_commands_nor_many_runs_widen_the_page() {
-    let Some(chromium) = chromium() else { return };
+    let Some(chromium) = available(chromium()) else { return };
     let mut long = TRAINING.clone();
     long["command"]["argv"] = serde_json::json!(["torchrun", "--option", "x".repeat(2000)]);
     let names: Vec<String> = (0..12).map(|i| format!("{}-{i}.json", "long_name".repeat(20))).collect();

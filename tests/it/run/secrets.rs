@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use crate::harness::Shell;
+use crate::harness::requirements::{available, root};
 use crate::harness::terminal::Screen;
 
 #[test]
@@ -28,7 +29,7 @@ fn secrets_in_the_command_line_are_masked_and_the_environment_is_not_told() {
     assert_eq!(shell.report().at("command.argv.4"), "kept");
 }
 
-/// Has another user make a link.
+/// Makes a link that belongs to another user, as only root can.
 fn plant(shell: &Shell, target: &str, link: &str) {
     symlink(shell.path(target), shell.path(link)).expect("a link");
     nix::unistd::fchownat(
@@ -43,9 +44,7 @@ fn plant(shell: &Shell, target: &str, link: &str) {
 
 #[test]
 fn a_link_that_another_user_has_planted_is_not_followed() {
-    if !nix::unistd::geteuid().is_root() {
-        return; // only root can make another user's link
-    }
+    let Some(()) = available(root()) else { return };
     let shell = Shell::new();
     shell.write("mine", "precious").write("shared/x", "");
     fs::set_permissions(shell.path("shared"), fs::Permissions::from_mode(0o1777)).expect("permissions");
@@ -69,9 +68,7 @@ fn a_link_that_another_user_has_planted_is_not_followed() {
 
 #[test]
 fn a_planted_link_to_a_folder_is_not_followed_either() {
-    if !nix::unistd::geteuid().is_root() {
-        return;
-    }
+    let Some(()) = available(root()) else { return };
     let shell = Shell::new();
     shell.write("mine/x/file", "").write("shared/x", "");
     fs::set_permissions(shell.path("shared"), fs::Permissions::from_mode(0o1777)).expect("permissions");

@@ -5,7 +5,6 @@ use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use serde_json::Value;
 
+use crate::harness::requirements::{available, program, python};
 use crate::harness::{Call, Report, Shell, assert_near, until};
 
 const EIGHT_GPUS: &str = r#"
@@ -43,29 +43,11 @@ fn run<'a>(shell: &'a Shell, options: &str, script: &str) -> Call<'a> {
     shell.effllm(options.chain(["--pattern", PATTERN, "--", "sh", "-c", script]))
 }
 
-/// The Python that `tests/python/setup.sh` sets up, or none where it need not be there.
-fn python() -> Option<PathBuf> {
-    let python = Path::new(env!("CARGO_TARGET_TMPDIR")).join("python/bin/python");
-    if python.exists() {
-        return Some(python);
-    }
-    let may_be_missing = std::env::var_os("EFFLLM_TESTS_WITHOUT_PYTHON").is_some();
-    assert!(
-        may_be_missing,
-        "{} is not there: tests/python/setup.sh makes it, EFFLLM_TESTS_WITHOUT_PYTHON=1 does without",
-        python.display()
-    );
-    eprintln!(
-        "SKIPPED: TensorBoard and prometheus_client have read nothing, as there is no {}",
-        python.display()
-    );
-    None
-}
-
 /// What tests/python/read.py sees.
 fn read(arguments: &[&str], shell: &Shell) -> Option<Value> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/read.py");
-    let output = Command::new(python()?).arg(script).args(arguments).current_dir(shell.path("")).output();
+    let output =
+        Command::new(available(python())?).arg(script).args(arguments).current_dir(shell.path("")).output();
     let output = output.expect("Python starts");
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     Some(serde_json::from_slice(&output.stdout).expect("JSON"))
@@ -139,7 +121,7 @@ fn twenty_thousand_iterations_at_once_have_a_point_each_log_interval() {
 #[test]
 fn the_training_writes_into_the_same_folder() {
     let shell = shell("gpu = [{}]");
-    let Some(python) = python() else { return };
+    let Some(python) = available(python()) else { return };
     let script = format!("{} {}/tests/python/read.py write tb", python.display(), env!("CARGO_MANIFEST_DIR"));
     run(&shell, "--tensorboard tb", &script).done().report();
     let scalars = read(&["tensorboard", "tb"], &shell).expect("Python is there");
@@ -362,12 +344,13 @@ fn prometheus_client_reads_what_is_written_and_what_is_served() {
     }
 }
 
-/// What Prometheus' own linter makes of files, where it is installed.
+/// Prometheus' own linter accepts these files.
 fn assert_promtool_has_nothing_to_say(shell: &Shell, files: &[&str]) {
+    let Some(promtool) = available(program("promtool")) else { return };
     for file in files {
         let text = File::open(shell.path(file)).expect("a file");
-        let linted = Command::new("promtool").args(["check", "metrics"]).stdin(text).output();
-        let Ok(output) = linted else { return };
+        let linted = Command::new(promtool).args(["check", "metrics"]).stdin(text).output();
+        let output = linted.expect("promtool runs");
         assert!(output.status.success(), "{file}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }

@@ -8,6 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::LocalFlags;
 use nix::unistd::Pid;
 
+use crate::harness::requirements::available;
 use crate::harness::terminal::Screen;
 use crate::harness::{EFFLLM, Session, Shell, until};
 use crate::run::signals::state;
@@ -583,10 +584,9 @@ fn a_terminal_of_its_own_keeps_no_signal_from_the_command() {
 #[test]
 fn without_proc_three_interrupts_still_kill_the_command() {
     let shell = Shell::new();
-    let may_unmount = shell.sh("unshare -m umount -l /proc").done();
-    if may_unmount.code() != Some(0) {
-        return; // only root may
-    }
+    let unmounted = shell.sh("unshare -m umount -l /proc").done();
+    let can_unmount = unmounted.status.success().then_some(());
+    let Some(()) = available(can_unmount.ok_or_else(|| "/proc cannot be unmounted".into())) else { return };
     for options in ["", "--stdio pty"] {
         let screen = Screen::new(24, 80);
         let script = format!(
