@@ -3,27 +3,25 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 
 use serde_json::{Map, Value};
 
 use crate::harness::requirements::{available, program};
+use crate::harness::{EFFLLM, ROOT, TestEnv};
 
-const EFFLLM: &str = env!("CARGO_BIN_EXE_effllm");
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-
-fn effllm(arguments: &[&str]) -> Output {
-    // An odd terminal and locale: what is generated must not depend on them.
-    let odd = [("COLUMNS", "31"), ("LC_ALL", "C"), ("TERM", "dumb")];
-    Command::new(EFFLLM).args(arguments).envs(odd).output().expect("effllm runs")
+/// An odd terminal and locale: what is generated must not depend on them.
+fn env() -> TestEnv {
+    let mut env = TestEnv::new();
+    env.set("COLUMNS", "31").set("LC_ALL", "C").set("TERM", "dumb");
+    env
 }
 
+#[track_caller]
 fn stdout(arguments: &[&str]) -> String {
-    let output = effllm(arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("UTF-8")
+    env().effllm(arguments).done().printed()
 }
 
 fn committed(path: &str) -> String {
@@ -37,13 +35,13 @@ fn assert_current(path: &str, generated: &str, renewed_by: &str) {
 
 #[test]
 fn the_manual_is_current() {
-    let folder = tempfile::tempdir().expect("a folder");
-    stdout(&["man", folder.path().to_str().expect("UTF-8")]);
+    let env = env();
+    env.effllm(["man", "pages"]).done().printed();
     let read = |folder: &Path| -> BTreeMap<PathBuf, String> {
         let files = fs::read_dir(folder).into_iter().flatten().flatten();
         files.map(|file| (file.file_name().into(), fs::read_to_string(file.path()).unwrap())).collect()
     };
-    let (generated, there) = (read(folder.path()), read(&Path::new(ROOT).join("man")));
+    let (generated, there) = (read(&env.path("pages")), read(&Path::new(ROOT).join("man")));
     let differing: Vec<_> = generated
         .keys()
         .chain(there.keys())
@@ -197,15 +195,10 @@ fn the_example_of_the_rules_page_reads_its_log() {
 fn the_diagnostics_of_the_rules_page_are_those_that_effllm_prints() {
     let page = committed("src/cli/generate/pages/rules.txt");
     let shown = page.split("```\n").find(|block| block.starts_with("effllm: error:")).expect("a diagnostic");
-    let folder = tempfile::tempdir().expect("a folder");
-    fs::write(folder.path().join("own.toml"), "[[record]]\nline = 'tok (?P<tokns>\\d+)'\n").unwrap();
-    let output = Command::new(EFFLLM)
-        .current_dir(folder.path())
-        .args(["parse", "--rules", "own.toml", "/dev/null"])
-        .output()
-        .expect("effllm runs");
-    assert_eq!(output.status.code(), Some(2));
-    assert_eq!(String::from_utf8_lossy(&output.stderr), shown);
+    let env = TestEnv::new();
+    env.write("own.toml", "[[record]]\nline = 'tok (?P<tokns>\\d+)'\n");
+    let done = env.effllm(["parse", "--rules", "own.toml", "/dev/null"]).done();
+    assert_eq!((done.code(), done.stderr().as_str()), (Some(2), shown));
 }
 
 /// The names in `metrics` of the report.
@@ -225,41 +218,33 @@ fn blocks(prose: &str) -> impl Iterator<Item = &str> {
     prose.split("```\n").skip(1).step_by(2)
 }
 
-/// A report with every metric that a log can give.
-fn a_report_in(folder: &Path) -> PathBuf {
+/// Writes `report.json`, with every metric that a log can give.
+fn write_report(env: &TestEnv) {
     let line = "[2026-01-01 00:00:00] iteration $i/ 40 | consumed samples: $((i * 32)) | elapsed time per \
         iteration (ms): $((998 + i * 7 % 5)).0 | global batch size: 32 |";
     let train = format!("for i in $(seq 40); do echo \" {line}\"; done");
-    let report = folder.join("report.json");
-    let name = report.to_str().expect("UTF-8");
-    stdout(&["run", "-q", "--params", "1B", "--seq-len", "10", "-o", name, "--", "bash", "-c", &train]);
-    report
+    let options = ["-q", "--params", "1B", "--seq-len", "10", "-o", "report.json"];
+    env.effllm(["run"].iter().chain(&options).chain(&["--", "bash", "-c", &train])).done().printed();
 }
 
 #[test]
 fn the_expressions_of_the_gate_page_are_read_and_all_others_are_listed() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let report = a_report_in(folder.path());
-    let report = report.to_str().expect("UTF-8");
+    let env = TestEnv::new();
+    write_report(&env);
     let page = prose("gate");
     let expressions = blocks(&page).find(|block| block.starts_with("al <= 1.3 s\n")).expect("expressions");
     for expression in expressions.lines() {
-        let judged = ["gate", report, "--baseline", report, "--allow-no-data", "--require", expression];
-        let output = effllm(&judged);
-        assert!([Some(0), Some(99)].contains(&output.status.code()), "{expression}: {output:?}");
+        let options = ["--baseline", "report.json", "--allow-no-data", "--require", expression];
+        let done = env.effllm(["gate", "report.json"].iter().chain(&options)).done();
+        assert!([Some(0), Some(99)].contains(&done.code()), "{expression}: {}", done.stderr());
     }
     let settings = blocks(&page).find(|block| block.starts_with("[gate]\n")).expect("settings");
-    fs::create_dir(folder.path().join("baseline")).expect("a folder");
     for n in 1..=3 {
-        fs::copy(report, folder.path().join(format!("baseline/{n}.json"))).expect("a report");
+        env.write(&format!("baseline/{n}.json"), env.read("report.json"));
     }
-    fs::write(folder.path().join("gate.toml"), settings).expect("a file");
-    let output = Command::new(EFFLLM)
-        .current_dir(folder.path())
-        .args(["gate", report, "--config", "gate.toml", "--min-iterations", "40"])
-        .output()
-        .expect("effllm runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    env.write("gate.toml", settings);
+    let options = ["--config", "gate.toml", "--min-iterations", "40"];
+    env.effllm(["gate", "report.json"].iter().chain(&options)).done().printed();
     let manual = committed("man/effllm-gate.1").replace('\\', "");
     for metric in metrics() {
         assert!(manual.contains(&format!("fB{metric}fR")), "effllm-gate(1) does not list {metric}");
@@ -293,11 +278,15 @@ fn each_option_that_a_page_speaks_of_is_one_of_its_command() {
     }
 }
 
+fn help(command: &str, columns: &str) -> String {
+    let mut env = TestEnv::new();
+    env.set("COLUMNS", columns);
+    env.effllm([command, "--help"]).done().printed()
+}
+
 #[test]
 fn the_help_of_run_fits_two_screens_and_begins_with_three_examples() {
-    let help =
-        Command::new(EFFLLM).args(["run", "--help"]).env("COLUMNS", "100").output().expect("effllm runs");
-    let help = String::from_utf8(help.stdout).expect("UTF-8");
+    let help = help("run", "100");
     assert!(help.lines().count() <= 80, "{} lines", help.lines().count());
     assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
     let beginning: Vec<&str> = help.lines().take(4).collect();
@@ -307,10 +296,6 @@ fn the_help_of_run_fits_two_screens_and_begins_with_three_examples() {
 
 #[test]
 fn the_help_of_each_command_is_laid_out_for_80_columns() {
-    let help = |command: &str, columns: &str| {
-        let output = Command::new(EFFLLM).args([command, "--help"]).env("COLUMNS", columns).output();
-        String::from_utf8(output.expect("effllm runs").stdout).expect("UTF-8")
-    };
     for command in
         ["run", "parse", "gate", "monitor", "compare", "report", "gpus", "profiles", "completions", "man"]
     {
@@ -331,10 +316,10 @@ fn the_help_of_each_command_is_laid_out_for_80_columns() {
 
 #[test]
 fn effllm_alone_shows_the_way_in() {
-    let output = effllm(&[]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(output.stdout.is_empty());
-    let text = String::from_utf8_lossy(&output.stderr);
+    let env = env();
+    let done = env.effllm::<&str>([]).done();
+    assert_eq!((done.code(), done.stdout()), (Some(2), String::new()));
+    let text = done.stderr();
     assert_eq!(text.lines().filter(|line| line.starts_with("  effllm ")).count(), 3, "{text}");
 }
 
@@ -342,15 +327,12 @@ fn effllm_alone_shows_the_way_in() {
 fn a_reader_that_has_had_enough_is_no_failure() {
     for arguments in [&["man"][..], &["schema"], &["completions", "bash"], &["profiles", "show", "megatron"]]
     {
-        let mut child = Command::new(EFFLLM)
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("effllm runs");
-        drop(child.stdout.take());
-        let output = child.wait_with_output().expect("effllm ends");
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        let env = env();
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut call = env.effllm(arguments);
+        call.command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped());
+        call.spawn().wait().printed();
     }
 }
 
@@ -373,21 +355,18 @@ fn the_readme_names_every_metric_and_every_option() {
 /// `train.sh` stands for the reader's own launch script.
 #[test]
 fn the_examples_of_the_readme_run() {
-    let folder = tempfile::tempdir().expect("a folder");
-    symlink(Path::new(ROOT).join("fixtures"), folder.path().join("fixtures")).expect("a link");
-    let programs = folder.path().join("bin");
-    fs::create_dir(&programs).expect("a folder");
-    symlink(EFFLLM, programs.join("effllm")).expect("a link");
+    let mut env = TestEnv::new();
+    env.prefer_bin();
+    symlink(Path::new(ROOT).join("fixtures"), env.path("fixtures")).expect("a link");
+    symlink(EFFLLM, env.path("bin/effllm")).expect("a link");
     let cargo = "#!/bin/sh\ncase \"$*\" in\n\
         'run --release -- '*) shift 3; exec effllm \"$@\";;\n\
         'test --workspace') exit 0;;\n\
         *) echo \"the test does not know cargo $*\" >&2; exit 1;;\nesac\n";
-    fs::write(programs.join("cargo"), cargo).expect("a file");
-    fs::set_permissions(programs.join("cargo"), fs::Permissions::from_mode(0o755)).expect("a file");
-    let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap_or_default());
+    env.write("bin/cargo", cargo).chmod("bin/cargo", 0o755);
     let line = "iteration $i/ 40 | elapsed time per iteration (ms): 1000.0 | global batch size: 32 |";
     let train = format!("for i in $(seq 40); do echo \" [2026-01-01 00:00:00] {line}\"; done\n");
-    fs::write(folder.path().join("train.sh"), train).expect("a file");
+    env.write("train.sh", train);
 
     let readme = committed("README.md");
     let blocks: Vec<&str> =
@@ -398,14 +377,7 @@ fn the_examples_of_the_readme_run() {
         if block.contains("jq") && available(program("jq")).is_none() {
             continue;
         }
-        let output = Command::new("bash")
-            .args(["-euo", "pipefail", "-c", block])
-            .current_dir(folder.path())
-            .env("PATH", &path)
-            .env("XDG_CONFIG_HOME", folder.path())
-            .output()
-            .expect("bash runs");
-        let text = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "exit {:?} of\n{block}\n{text}", output.status.code());
+        let done = env.command(["bash", "-euo", "pipefail", "-c", block]).done();
+        assert!(done.status.success(), "exit {:?} of\n{block}\n{}", done.code(), done.stderr());
     }
 }

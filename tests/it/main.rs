@@ -7,6 +7,7 @@ mod docs;
 mod fuzz;
 mod gate;
 mod harness;
+mod library;
 mod log;
 mod monitor;
 mod report;

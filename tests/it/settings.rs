@@ -10,18 +10,18 @@ use std::os::unix::process::CommandExt;
 use insta::assert_snapshot;
 
 use crate::harness::requirements::{available, other_users};
-use crate::harness::{Report, Shell};
+use crate::harness::{Report, TestEnv};
 
 /// What is said of a bad setting: the exit status is 2, nothing else is printed, nothing is left
 /// behind, and the command has not been started.
 #[track_caller]
-fn refused(shell: &Shell, options: &[&str]) -> String {
-    let before = shell.files();
+fn refused(env: &TestEnv, options: &[&str]) -> String {
+    let before = env.files();
     let arguments = ["run"].iter().chain(options).chain(&["--", "touch", "started"]);
-    let done = shell.effllm(arguments).done();
+    let done = env.effllm(arguments).done();
     assert_eq!(done.code(), Some(2), "{}", done.stderr());
     assert_eq!(done.stdout(), "");
-    assert_eq!(shell.files(), before);
+    assert_eq!(env.files(), before);
     done.stderr()
 }
 
@@ -29,31 +29,31 @@ fn refused(shell: &Shell, options: &[&str]) -> String {
 
 #[test]
 fn an_unknown_profile_is_answered_with_the_nearest_one() {
-    let shell = Shell::new();
-    let said = refused(&shell, &["--profile", "megatrom"]);
+    let env = TestEnv::new();
+    let said = refused(&env, &["--profile", "megatrom"]);
     let (first, hint) = said.split_once('\n').expect("two lines");
     assert_snapshot!(first, @"effllm: error: --profile: no profile is named 'megatrom'");
     assert!(hint.starts_with("  did you mean 'megatron'? the built-in profiles are "), "{hint}");
-    let said = refused(&shell, &["--profile", "tensorflow-of-old"]);
+    let said = refused(&env, &["--profile", "tensorflow-of-old"]);
     assert!(said.contains("  the built-in profiles are ") && said.contains("--rules FILE reads your own"));
 }
 
 #[test]
 fn a_broken_pattern_is_shown_with_a_caret() {
-    let shell = Shell::new();
-    assert_snapshot!(refused(&shell, &["--pattern", r"step (?P<iteration>\d+"]), @r"
+    let env = TestEnv::new();
+    assert_snapshot!(refused(&env, &["--pattern", r"step (?P<iteration>\d+"]), @r"
     effllm: error: --pattern: this is no regular expression: unclosed group
         step (?P<iteration>\d+
              ^
       the syntax is that of https://docs.rs/regex: no look-around, no back-references
     ");
-    assert_snapshot!(refused(&shell, &["--pattern", r"step (?P<iteratoin>\d+)"]), @r"
+    assert_snapshot!(refused(&env, &["--pattern", r"step (?P<iteratoin>\d+)"]), @r"
     effllm: error: --pattern: group 'iteratoin' is no field
         step (?P<iteratoin>\d+)
                  ^
       did you mean 'iteration'? effllm-rules(5) lists the fields
     ");
-    assert_snapshot!(refused(&shell, &["--pattern", r"step \d+"]), @r"
+    assert_snapshot!(refused(&env, &["--pattern", r"step \d+"]), @r"
     effllm: error: --pattern: no group is named after a field
         step \d+
       name one, as in 'step (?P<iteration>\d+)'; effllm-rules(5) lists the fields
@@ -62,7 +62,7 @@ fn a_broken_pattern_is_shown_with_a_caret() {
 
 #[test]
 fn broken_rules_are_shown_with_file_line_and_column() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     for (name, text) in [
         ("regex", "# mine\n[[record]]\nline = 'step (?P<iteration>\\d+'\n"),
         (
@@ -73,33 +73,33 @@ fn broken_rules_are_shown_with_file_line_and_column() {
         ("syntax", "[[record]]\nline = step\n"),
         ("empty", "description = 'nothing'\n"),
     ] {
-        shell.write(&format!("{name}.toml"), text);
+        env.write(&format!("{name}.toml"), text);
     }
-    assert_snapshot!(refused(&shell, &["--rules", "regex.toml"]), @r"
+    assert_snapshot!(refused(&env, &["--rules", "regex.toml"]), @r"
     effllm: error: regex.toml:3:14: this is no regular expression: unclosed group
         line = 'step (?P<iteration>\d+'
                      ^
       the syntax is that of https://docs.rs/regex: no look-around, no back-references
     ");
-    assert_snapshot!(refused(&shell, &["--rules", "field.toml"]), @r"
+    assert_snapshot!(refused(&env, &["--rules", "field.toml"]), @r"
     effllm: error: field.toml:3:21: group 'step_tyme_ms' is no field
         fields = ['took (?P<step_tyme_ms>[\d.]+)']
                             ^
       did you mean 'step_time'? effllm-rules(5) lists the fields
     ");
-    assert_snapshot!(refused(&shell, &["--rules", "key.toml"]), @r"
+    assert_snapshot!(refused(&env, &["--rules", "key.toml"]), @r"
     effllm: error: key.toml:3:1: unknown key `barr`
         barr = true
         ^
       did you mean 'bar'? effllm-rules(5) describes the language
     ");
-    assert_snapshot!(refused(&shell, &["--rules", "syntax.toml"]), @r"
+    assert_snapshot!(refused(&env, &["--rules", "syntax.toml"]), @r"
     effllm: error: syntax.toml:2:8: string values must be quoted, expected literal string
         line = step
                ^
       effllm-rules(5) describes the language
     ");
-    assert_snapshot!(refused(&shell, &["--rules", "empty.toml"]), @r"
+    assert_snapshot!(refused(&env, &["--rules", "empty.toml"]), @r"
     effllm: error: empty.toml:1:1: no [[record]] and no facts: these rules recognise nothing
         description = 'nothing'
         ^
@@ -109,18 +109,18 @@ fn broken_rules_are_shown_with_file_line_and_column() {
 
 #[test]
 fn rules_that_cannot_be_read_are_named() {
-    let shell = Shell::new();
-    fs::create_dir(shell.path("folder.toml")).expect("a folder");
-    shell.write("binary.toml", b"\xff\xfe");
-    assert_snapshot!(refused(&shell, &["--rules", "missing.toml"]), @r"
+    let env = TestEnv::new();
+    fs::create_dir(env.path("folder.toml")).expect("a folder");
+    env.write("binary.toml", b"\xff\xfe");
+    assert_snapshot!(refused(&env, &["--rules", "missing.toml"]), @r"
     effllm: error: --rules: cannot read missing.toml: No such file or directory (os error 2)
       --rules FILE, or the key rules of effllm.toml, names a file of rules
     ");
-    assert_snapshot!(refused(&shell, &["--rules", "folder.toml"]), @r"
+    assert_snapshot!(refused(&env, &["--rules", "folder.toml"]), @r"
     effllm: error: --rules: cannot read folder.toml: Is a directory (os error 21)
       --rules FILE, or the key rules of effllm.toml, names a file of rules
     ");
-    assert_snapshot!(refused(&shell, &["--rules", "binary.toml"]), @r"
+    assert_snapshot!(refused(&env, &["--rules", "binary.toml"]), @r"
     effllm: error: binary.toml:1:1: this is not UTF-8
         ��
         ^
@@ -130,25 +130,23 @@ fn rules_that_cannot_be_read_are_named() {
 
 #[test]
 fn a_profile_and_rules_of_ones_own_are_one_choice() {
-    let shell = Shell::new();
-    shell.write("my.toml", "[[record]]\nline = 'step (?P<iteration>\\d+)'\n");
-    assert!(
-        refused(&shell, &["--profile", "megatron", "--rules", "my.toml"]).contains("cannot be used with")
-    );
+    let env = TestEnv::new();
+    env.write("my.toml", "[[record]]\nline = 'step (?P<iteration>\\d+)'\n");
+    assert!(refused(&env, &["--profile", "megatron", "--rules", "my.toml"]).contains("cannot be used with"));
 }
 
 // Flags
 
 #[test]
 fn an_interval_that_is_none_is_refused() {
-    let shell = Shell::new();
-    assert_snapshot!(refused(&shell, &["--interval", "0"]), @r"
+    let env = TestEnv::new();
+    assert_snapshot!(refused(&env, &["--interval", "0"]), @r"
     effllm: error: --interval: '0' must be between 0.01 and 3600 seconds
       'effllm run --help' says what --interval takes
     ");
     for none in ["NaN", "-1", "abc", "", "inf", "0.001", "3601"] {
-        let said = refused(&shell, &[&format!("--interval={none}")]);
-        assert_eq!(refused(&shell, &["--interval", none]), said);
+        let said = refused(&env, &[&format!("--interval={none}")]);
+        assert_eq!(refused(&env, &["--interval", none]), said);
         assert!(said.contains(&format!("--interval: '{none}' ")) || none.is_empty(), "{said}");
         assert!(said.contains("--interval"), "{said}");
     }
@@ -156,7 +154,7 @@ fn an_interval_that_is_none_is_refused() {
 
 #[test]
 fn numbers_that_are_none_are_refused_by_name() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     for option in [
         "--params=many",
         "--params=0",
@@ -176,8 +174,8 @@ fn numbers_that_are_none_are_refused_by_name() {
         "--report=",
     ] {
         let (name, value) = option.split_once('=').expect("a name and a value");
-        let said = refused(&shell, &[option]);
-        assert_eq!(refused(&shell, &[name, value]), said);
+        let said = refused(&env, &[option]);
+        assert_eq!(refused(&env, &[name, value]), said);
         assert!(said.contains(name) && said.lines().count() <= 6, "{option}: {said}");
         assert!(!said.contains("invalid digit"), "{option}: {said}");
     }
@@ -185,28 +183,28 @@ fn numbers_that_are_none_are_refused_by_name() {
 
 #[test]
 fn a_number_without_its_suffix_is_no_count() {
-    let shell = Shell::new();
-    assert_snapshot!(refused(&shell, &["--params", "7.6"]), @r"
+    let env = TestEnv::new();
+    assert_snapshot!(refused(&env, &["--params", "7.6"]), @r"
     effllm: error: --params: '7.6' must be a whole number; did you mean 7.6B, 7.6M or 7.6k?
       'effllm run --help' says what --params takes
     ");
-    assert_snapshot!(refused(&shell, &["--params", "7"]), @r"
+    assert_snapshot!(refused(&env, &["--params", "7"]), @r"
     effllm: error: --params: '7' is less than any model has; did you mean 7B, 7M or 7k?
       'effllm run --help' says what --params takes
     ");
     for option in ["--seq-len=1.5", "--global-batch-size=31.9", "--seq-len=2.00001"] {
-        assert!(refused(&shell, &[option]).contains("must be a whole number"), "{option}");
+        assert!(refused(&env, &[option]).contains("must be a whole number"), "{option}");
     }
-    shell.write("effllm.toml", "seq-len = 2048\nparams = 7.6\n");
+    env.write("effllm.toml", "seq-len = 2048\nparams = 7.6\n");
     assert!(
-        refused(&shell, &[])
+        refused(&env, &[])
             .starts_with("effllm: error: effllm.toml:2:10: params: '7.6' must be a whole number")
     );
     // These are whole, however they are written.
     for (params, value) in
         [("494.032768M", 494_032_768.0), ("7.6B", 7.6e9), ("1e3", 1000.0), ("0.3M", 300_000.0)]
     {
-        let done = Shell::new();
+        let done = TestEnv::new();
         let report = done.effllm(["run", "-q", "--params", params, "--", "true"]).done().report();
         assert_eq!(parameters(&report), value);
     }
@@ -214,48 +212,48 @@ fn a_number_without_its_suffix_is_no_count() {
 
 #[test]
 fn a_misspelt_flag_is_answered_with_the_nearest_one() {
-    let said = refused(&Shell::new(), &["--intervall", "1"]);
+    let said = refused(&TestEnv::new(), &["--intervall", "1"]);
     assert!(said.starts_with("effllm: error: "), "{said}");
     assert!(said.contains("no option --intervall") && said.contains("did you mean '--interval'?"), "{said}");
 }
 
 #[test]
 fn a_command_is_needed() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     for arguments in [&["run"][..], &["run", "--"], &["run", "--interval", "1"], &["run", "true"]] {
-        let done = shell.effllm(arguments).done();
+        let done = env.effllm(arguments).done();
         assert_eq!(done.code(), Some(2), "{arguments:?}: {}", done.stderr());
         assert!(done.stderr().starts_with("effllm: error: "), "{arguments:?}: {}", done.stderr());
     }
-    let done = shell.effllm(["run", "python", "train.py"]).done();
+    let done = env.effllm(["run", "python", "train.py"]).done();
     assert!(
         done.stderr().contains("  the command comes behind '--': effllm run [OPTIONS] -- python …"),
         "{}",
         done.stderr()
     );
-    let done = shell.effllm(["run", "--help"]).done();
+    let done = env.effllm(["run", "--help"]).done();
     assert!(done.stdout().starts_with("Examples:") && done.stderr().is_empty());
 }
 
 #[test]
 fn a_report_that_could_not_be_written_is_refused() {
-    let shell = Shell::new();
-    shell.write("file", "");
-    fs::create_dir(shell.path("folder")).expect("a folder");
-    assert_snapshot!(refused(&shell, &["-o", "missing/report.json"]), @r"
+    let env = TestEnv::new();
+    env.write("file", "");
+    fs::create_dir(env.path("folder")).expect("a folder");
+    assert_snapshot!(refused(&env, &["-o", "missing/report.json"]), @r"
     effllm: error: the report cannot be written to missing/report.json: No such file or directory (os error 2)
       -o FILE names another place, -o - prints it on stdout
     ");
-    assert_snapshot!(refused(&shell, &["-o", "folder"]), @r"
+    assert_snapshot!(refused(&env, &["-o", "folder"]), @r"
     effllm: error: the report cannot be written to folder: it is a folder
       -o FILE names another place, -o - prints it on stdout
     ");
-    assert_snapshot!(refused(&shell, &["-o", "file/report.json"]), @r"
+    assert_snapshot!(refused(&env, &["-o", "file/report.json"]), @r"
     effllm: error: the report cannot be written to file/report.json: Not a directory (os error 20)
       -o FILE names another place, -o - prints it on stdout
     ");
     // /proc takes no files of ours, whoever asks.
-    assert_snapshot!(refused(&shell, &["-o", "/proc/report.json"]), @r"
+    assert_snapshot!(refused(&env, &["-o", "/proc/report.json"]), @r"
     effllm: error: the report cannot be written to /proc/report.json: No such file or directory (os error 2)
       -o FILE names another place, -o - prints it on stdout
     ");
@@ -263,37 +261,37 @@ fn a_report_that_could_not_be_written_is_refused() {
 
 #[test]
 fn a_file_may_have_any_name() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     let name = |end: &str| OsString::from_vec([b"\xff", end.as_bytes()].concat());
     let arguments = ["run", "-q", "-o"].map(OsString::from).into_iter().chain([name(".json")]);
     let arguments = arguments.chain([OsString::from("--series"), name(".csv")]);
-    let done = shell.effllm(arguments.chain(["--", "true"].map(OsString::from))).done();
+    let done = env.effllm(arguments.chain(["--", "true"].map(OsString::from))).done();
     assert_eq!((done.code(), done.stderr()), (Some(0), String::new()));
-    assert!(shell.path(name(".csv")).is_file());
-    Report::parse(&fs::read_to_string(shell.path(name(".json"))).expect("a report"));
+    assert!(env.path(name(".csv")).is_file());
+    Report::parse(&fs::read_to_string(env.path(name(".json"))).expect("a report"));
 }
 
 // Files
 
 #[test]
 fn what_a_files_values_lead_to_names_the_file_the_line_and_the_key() {
-    let shell = Shell::new();
-    shell.write("home/.config/effllm/config.toml", "# mine\nrules = 'nope.toml'\n");
-    assert_snapshot!(refused(&shell, &[]), @r"
+    let env = TestEnv::new();
+    env.write("home/.config/effllm/config.toml", "# mine\nrules = 'nope.toml'\n");
+    assert_snapshot!(refused(&env, &[]), @r"
     effllm: error: $PWD/home/.config/effllm/config.toml:2:9: rules: cannot read nope.toml: No such file or directory (os error 2)
         rules = 'nope.toml'
                 ^
       --rules FILE, or the key rules of effllm.toml, names a file of rules
     ");
     let said = |text: &str| {
-        let mut shell = Shell::new();
-        shell.gpus("gpu = [{ name = 'A', uuid = 'GPU-a' }, { name = 'B', uuid = 'GPU-b' }]");
-        shell.write("effllm.toml", format!("# ours\n{text}\n"));
+        let mut env = TestEnv::new();
+        env.gpus("gpu = [{ name = 'A', uuid = 'GPU-a' }, { name = 'B', uuid = 'GPU-b' }]");
+        env.write("effllm.toml", format!("# ours\n{text}\n"));
         // What a flag says does not come from the file.
         let flag = text.split(' ').next().expect("a key");
-        let of_the_flag = refused(&shell, &[&format!("--{flag}"), "/proc/no/such,thing.csv"]);
+        let of_the_flag = refused(&env, &[&format!("--{flag}"), "/proc/no/such,thing.csv"]);
         assert!(!of_the_flag.contains("effllm.toml"), "{of_the_flag}");
-        refused(&shell, &[])
+        refused(&env, &[])
     };
     assert_snapshot!(said("gpus = '9'"), @r"
     effllm: error: effllm.toml:2:8: gpus 9: no such GPU
@@ -345,12 +343,12 @@ fn what_a_files_values_lead_to_names_the_file_the_line_and_the_key() {
 
 #[test]
 fn the_report_says_by_what_a_value_was_given() {
-    let shell = Shell::new();
-    shell.write("home/.config/effllm/config.toml", "seq-len = 2048\nglobal-batch-size = 4\nparams = '1B'\n");
-    shell.write("effllm.toml", "params = '2B'\nprofile = 'megatron'\ngpus = 'none'\n");
-    let report = shell.effllm(["run", "-q", "--global-batch-size", "8", "--", "true"]).done().report();
+    let env = TestEnv::new();
+    env.write("home/.config/effllm/config.toml", "seq-len = 2048\nglobal-batch-size = 4\nparams = '1B'\n");
+    env.write("effllm.toml", "params = '2B'\nprofile = 'megatron'\ngpus = 'none'\n");
+    let report = env.effllm(["run", "-q", "--global-batch-size", "8", "--", "true"]).done().report();
     assert_eq!(report.text("model.parameters.source"), "params in effllm.toml");
-    let user = shell.path("home/.config/effllm/config.toml");
+    let user = env.path("home/.config/effllm/config.toml");
     assert_eq!(report.text("model.sequence_length.source"), format!("seq-len in {}", user.display()));
     assert_eq!(report.text("model.global_batch_size.source"), "--global-batch-size");
     assert_eq!(report.text("log.profile_source"), "profile = megatron in effllm.toml");
@@ -360,9 +358,9 @@ fn the_report_says_by_what_a_value_was_given() {
 #[test]
 fn a_bad_project_file_is_shown_with_file_line_and_column() {
     let said = |text: &str| {
-        let shell = Shell::new();
-        shell.write("effllm.toml", text);
-        refused(&shell, &[])
+        let env = TestEnv::new();
+        env.write("effllm.toml", text);
+        refused(&env, &[])
     };
     assert_snapshot!(said("# ours\ninterval = 0.5\nintervall = 0.5\n"), @r"
     effllm: error: effllm.toml:3:1: unknown key `intervall`
@@ -438,16 +436,16 @@ fn a_bad_project_file_is_shown_with_file_line_and_column() {
 
 #[test]
 fn a_bad_user_file_and_a_chosen_one_are_named() {
-    let shell = Shell::new();
-    shell.write("home/.config/effllm/config.toml", "interval = 'soon'\n");
-    assert_snapshot!(refused(&shell, &[]), @r"
+    let env = TestEnv::new();
+    env.write("home/.config/effllm/config.toml", "interval = 'soon'\n");
+    assert_snapshot!(refused(&env, &[]), @r"
     effllm: error: $PWD/home/.config/effllm/config.toml:1:12: interval: 'soon' is no number of seconds, as in 1.0 or 500ms
         interval = 'soon'
                    ^
       effllm-run(1) says what --interval takes
     ");
-    let shell = Shell::new();
-    assert_snapshot!(refused(&shell, &["--config", "missing.toml"]), @r"
+    let env = TestEnv::new();
+    assert_snapshot!(refused(&env, &["--config", "missing.toml"]), @r"
     effllm: error: --config: cannot read missing.toml: No such file or directory (os error 2)
       it names a TOML file whose keys are the long flags of 'effllm run --help'
     ");
@@ -456,18 +454,18 @@ fn a_bad_user_file_and_a_chosen_one_are_named() {
 #[test]
 fn a_file_that_nobody_named_and_that_may_not_be_read_is_told_and_passed_over() {
     let is_root = nix::unistd::geteuid().is_root(); // who may read everything
-    let mut shell = Shell::new();
+    let mut env = TestEnv::new();
     if is_root {
         let Some(()) = available(other_users()) else { return };
-        shell.open_to_others();
+        env.open_to_others();
     }
-    shell.write("home/.config/effllm/config.toml", "interval = 'soon'\n");
-    fs::create_dir(shell.path("effllm.toml")).expect("a folder");
+    env.write("home/.config/effllm/config.toml", "interval = 'soon'\n");
+    fs::create_dir(env.path("effllm.toml")).expect("a folder");
     for (name, mode) in [("home/.config/effllm", 0o755), ("home/.config/effllm/config.toml", 0o000)] {
-        fs::set_permissions(shell.path(name), fs::Permissions::from_mode(mode)).expect("permissions");
+        fs::set_permissions(env.path(name), fs::Permissions::from_mode(mode)).expect("permissions");
     }
     let run = |arguments: &[&str]| {
-        let mut call = shell.effllm(arguments);
+        let mut call = env.effllm(arguments);
         if is_root {
             call.command.uid(54_321).gid(54_321);
         }
@@ -481,68 +479,66 @@ fn a_file_that_nobody_named_and_that_may_not_be_read_is_told_and_passed_over() {
     assert!(said.contains(&format!("{unread}effllm.toml: it is no file\n")), "{said}");
     assert!(said.contains("/home/.config/effllm/config.toml: Permission denied"), "{said}");
     // Where the folder may not be looked into, nothing is known to be there.
-    fs::set_permissions(shell.path("home/.config/effllm"), fs::Permissions::from_mode(0o000))
+    fs::set_permissions(env.path("home/.config/effllm"), fs::Permissions::from_mode(0o000))
         .expect("permissions");
     assert_eq!(run(&["run", "--", "echo", "ran"]).matches(unread).count(), 1);
     // So that the folder can be removed.
-    fs::set_permissions(shell.path("home/.config/effllm"), fs::Permissions::from_mode(0o755))
+    fs::set_permissions(env.path("home/.config/effllm"), fs::Permissions::from_mode(0o755))
         .expect("permissions");
     // One that was asked for is an error.
-    assert!(refused(&shell, &["--config", "effllm.toml"]).contains("Is a directory"));
+    assert!(refused(&env, &["--config", "effllm.toml"]).contains("Is a directory"));
 }
 
 #[test]
 fn settings_that_never_end_are_refused() {
-    let shell = Shell::new();
-    shell.write("large.toml", "#".repeat(2_000_000));
-    shell.write("deep.toml", format!("interval = {}", "[".repeat(100_000)));
-    shell.write("long.toml", format!("{} = 1", "k".repeat(100_000)));
-    nix::unistd::mkfifo(&shell.path("pipe.toml"), nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
-    assert_snapshot!(refused(&shell, &["--config", "/dev/zero"]), @r"
+    let env = TestEnv::new();
+    env.write("large.toml", "#".repeat(2_000_000));
+    env.write("deep.toml", format!("interval = {}", "[".repeat(100_000)));
+    env.write("long.toml", format!("{} = 1", "k".repeat(100_000)));
+    nix::unistd::mkfifo(&env.path("pipe.toml"), nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    assert_snapshot!(refused(&env, &["--config", "/dev/zero"]), @r"
     effllm: error: --config: cannot read /dev/zero: it has more than 1 MiB
       it names a TOML file whose keys are the long flags of 'effllm run --help'
     ");
-    assert_snapshot!(refused(&shell, &["--config", "pipe.toml"]), @r"
+    assert_snapshot!(refused(&env, &["--config", "pipe.toml"]), @r"
     effllm: error: --config: cannot read pipe.toml: it is no file
       it names a TOML file whose keys are the long flags of 'effllm run --help'
     ");
     assert!(
-        refused(&shell, &["--config", "large.toml"])
-            .contains("cannot read large.toml: it has more than 1 MiB")
+        refused(&env, &["--config", "large.toml"]).contains("cannot read large.toml: it has more than 1 MiB")
     );
     assert!(
-        refused(&shell, &["--rules", "large.toml"])
-            .contains("cannot read large.toml: it has more than 1 MiB")
+        refused(&env, &["--rules", "large.toml"]).contains("cannot read large.toml: it has more than 1 MiB")
     );
     for name in ["deep.toml", "long.toml"] {
-        let said = refused(&shell, &["--config", name]);
+        let said = refused(&env, &["--config", name]);
         assert!(said.len() < 2000, "{}: {}", said.len(), said.chars().take(500).collect::<String>());
     }
     // Pipes that are open are read.
     let piped = "printf 'interval = 0.5' | $effllm run -q --config /dev/stdin -- echo ran";
-    assert_eq!(shell.sh(piped).done().stdout(), "ran\n");
+    assert_eq!(env.sh(piped).done().stdout(), "ran\n");
 }
 
 #[test]
 fn a_bad_rules_file_says_who_asked_for_it() {
-    let shell = Shell::new();
-    shell.write("bad.toml", "[[record]]\nline = 'step'\nbarr = true\n");
-    shell.write("effllm.toml", "# ours\nrules = 'bad.toml'\n");
-    assert_snapshot!(refused(&shell, &[]), @r"
+    let env = TestEnv::new();
+    env.write("bad.toml", "[[record]]\nline = 'step'\nbarr = true\n");
+    env.write("effllm.toml", "# ours\nrules = 'bad.toml'\n");
+    assert_snapshot!(refused(&env, &[]), @r"
     effllm: error: bad.toml:3:1: unknown key `barr` (the rules of effllm.toml:2)
         barr = true
         ^
       did you mean 'bar'? effllm-rules(5) describes the language
     ");
-    assert!(!refused(&shell, &["--rules", "bad.toml"]).contains("effllm.toml"));
+    assert!(!refused(&env, &["--rules", "bad.toml"]).contains("effllm.toml"));
 }
 
 #[test]
 fn what_the_keys_of_the_gate_lead_to_names_their_place() {
     let said = |text: &str| {
-        let shell = Shell::new();
-        shell.write("effllm.toml", format!("[gate]\n{text}\n"));
-        refused(&shell, &[])
+        let env = TestEnv::new();
+        env.write("effllm.toml", format!("[gate]\n{text}\n"));
+        refused(&env, &[])
     };
     assert_snapshot!(said("require = ['al <= baseline']\nbaseline = ['nope.json']"), @r"
     effllm: error: effllm.toml:3:12: baseline: cannot read the report nope.json: No such file or directory (os error 2)
@@ -575,24 +571,24 @@ fn what_the_keys_of_the_gate_lead_to_names_their_place() {
       --baseline REPORT, or the key baseline of [gate], names the report of an earlier run
     ");
     // What a flag says does not come from the file.
-    let shell = Shell::new();
-    shell.write("effllm.toml", "[gate]\nrequire = 'al < 1'\njunit = 'j.xml'\nbaseline = 'b.json'\n");
+    let env = TestEnv::new();
+    env.write("effllm.toml", "[gate]\nrequire = 'al < 1'\njunit = 'j.xml'\nbaseline = 'b.json'\n");
     for flag in ["--junit=nowhere/x.xml", "--baseline=nope.json"] {
-        let of_the_flag = refused(&shell, &[flag, "--baseline=nope.json"]);
+        let of_the_flag = refused(&env, &[flag, "--baseline=nope.json"]);
         assert!(!of_the_flag.contains("effllm.toml"), "{of_the_flag}");
     }
 }
 
 #[test]
 fn a_late_error_says_who_asked_for_the_file() {
-    let shell = Shell::new();
-    shell.write("effllm.toml", "[gate]\nwarn = 'al < 1'\njunit = '/dev/full'\n");
-    let done = shell.effllm(["run", "-q", "--", "true"]).done();
+    let env = TestEnv::new();
+    env.write("effllm.toml", "[gate]\nwarn = 'al < 1'\njunit = '/dev/full'\n");
+    let done = env.effllm(["run", "-q", "--", "true"]).done();
     assert_snapshot!(done.stderr(), @r"
     effllm: error: junit in effllm.toml: /dev/full cannot be written: No space left on device (os error 28)
       name a file in a folder that is there and can be written to
     ");
-    let done = shell.effllm(["run", "-q", "--junit", "/dev/full", "--", "true"]).done();
+    let done = env.effllm(["run", "-q", "--junit", "/dev/full", "--", "true"]).done();
     assert!(done.stderr().starts_with("effllm: error: --junit: /dev/full cannot"), "{}", done.stderr());
 }
 
@@ -601,9 +597,9 @@ fn a_late_error_says_who_asked_for_the_file() {
 #[test]
 fn bad_values_in_the_environment_are_named() {
     let said = |name: &str, value: &str| {
-        let mut shell = Shell::new();
-        shell.set(name, value);
-        refused(&shell, &[])
+        let mut env = TestEnv::new();
+        env.set(name, value);
+        refused(&env, &[])
     };
     assert_snapshot!(said("EFFICIENTLLM_COLLECTION_INTERVAL", "often"), @r"
     effllm: error: the environment variable EFFICIENTLLM_COLLECTION_INTERVAL='often' is no number of seconds, as in 1.0 or 500ms
@@ -635,30 +631,30 @@ fn parameters(report: &Report) -> f64 {
 
 #[test]
 fn a_later_layer_goes_before_an_earlier_one() {
-    let mut shell = Shell::new();
-    let history = |shell: &Shell, options: &str| {
+    let mut env = TestEnv::new();
+    let history = |env: &TestEnv, options: &str| {
         // Five records: a history of so many points keeps fewer than that.
         let script = r#"for i in 1 2 3 4 5 6 7 8 9; do echo "step $i"; done"#;
         let arguments = ["run", "--quiet", "--pattern", r"step (?P<iteration>\d+)"];
         let options = options.split_whitespace();
-        let report = shell
+        let report = env
             .effllm(arguments.into_iter().chain(options).chain(["--", "sh", "-c", script]))
             .done()
             .report();
         report.numbers("series.iterations.iteration").len()
     };
     // A history of N points is halved when it is full.
-    assert_eq!(history(&shell, ""), 9, "the default keeps a thousand");
-    shell.write("home/.config/effllm/config.toml", "history-size = 2\nparams = '1B'\n");
-    let of_the_user = history(&shell, "");
-    shell.write("effllm.toml", "history-size = 4\n");
-    let of_the_project = history(&shell, "");
-    shell.write("other.toml", "history-size = 8\n");
-    let of_the_chosen = history(&shell, "--config other.toml");
-    shell.set("EFFICIENTLLM_HISTORY_SIZE", "2");
-    let of_the_environment = history(&shell, "");
-    let of_the_flag = history(&shell, "--history-size 100");
-    let expected = |n: &str| history(&Shell::new(), &format!("--history-size {n}"));
+    assert_eq!(history(&env, ""), 9, "the default keeps a thousand");
+    env.write("home/.config/effllm/config.toml", "history-size = 2\nparams = '1B'\n");
+    let of_the_user = history(&env, "");
+    env.write("effllm.toml", "history-size = 4\n");
+    let of_the_project = history(&env, "");
+    env.write("other.toml", "history-size = 8\n");
+    let of_the_chosen = history(&env, "--config other.toml");
+    env.set("EFFICIENTLLM_HISTORY_SIZE", "2");
+    let of_the_environment = history(&env, "");
+    let of_the_flag = history(&env, "--history-size 100");
+    let expected = |n: &str| history(&TestEnv::new(), &format!("--history-size {n}"));
     assert_eq!(of_the_user, expected("2"));
     assert_eq!(of_the_project, expected("4"));
     assert_eq!(of_the_chosen, expected("8"));
@@ -669,52 +665,52 @@ fn a_later_layer_goes_before_an_earlier_one() {
 
 #[test]
 fn a_layer_that_says_nothing_lets_the_one_below_speak() {
-    let mut shell = Shell::new();
-    shell.write("home/.config/effllm/config.toml", "params = '1B'\nseq-len = 100\nquiet = true\n");
-    shell.write("effllm.toml", "params = 2000000000\nreport = 'out/report.json'\nglobal-batch-size = '1k'\n");
-    fs::create_dir(shell.path("out")).expect("a folder");
-    shell.set("EFFICIENTLLM_COLLECTION_INTERVAL", "");
-    let done = shell.effllm(["run", "--", "true"]).done();
+    let mut env = TestEnv::new();
+    env.write("home/.config/effllm/config.toml", "params = '1B'\nseq-len = 100\nquiet = true\n");
+    env.write("effllm.toml", "params = 2000000000\nreport = 'out/report.json'\nglobal-batch-size = '1k'\n");
+    fs::create_dir(env.path("out")).expect("a folder");
+    env.set("EFFICIENTLLM_COLLECTION_INTERVAL", "");
+    let done = env.effllm(["run", "--", "true"]).done();
     assert_eq!((done.code(), done.stderr()), (Some(0), String::new()));
-    let report = Report::parse(&shell.read("out/report.json"));
+    let report = Report::parse(&env.read("out/report.json"));
     assert_eq!(parameters(&report), 2e9);
     assert_eq!(report.number("model.sequence_length.value"), 100.0);
     assert_eq!(report.number("model.global_batch_size.value"), 1000.0);
-    let done = shell.effllm(["run", "--params", "3e9", "-o", "mine.json", "--", "true"]).done();
+    let done = env.effllm(["run", "--params", "3e9", "-o", "mine.json", "--", "true"]).done();
     assert_eq!(done.code(), Some(0), "{}", done.stderr());
-    assert_eq!(parameters(&Report::parse(&shell.read("mine.json"))), 3e9);
+    assert_eq!(parameters(&Report::parse(&env.read("mine.json"))), 3e9);
 }
 
 #[test]
 fn the_interval_is_read_in_all_its_forms() {
     // 50 ms for half a second are some ten samples; a second would be two: the first and the last.
-    let samples = |prepare: &dyn Fn(&mut Shell), options: &str| {
-        let mut shell = Shell::new();
-        shell.gpus("");
-        prepare(&mut shell);
-        shell.run(options, "sleep 0.5").done().report().number("gpus.0.samples")
+    let samples = |prepare: &dyn Fn(&mut TestEnv), options: &str| {
+        let mut env = TestEnv::new();
+        env.gpus("");
+        prepare(&mut env);
+        env.run(options, "sleep 0.5").done().report().number("gpus.0.samples")
     };
     assert_eq!(samples(&|_| {}, "--interval 3600"), 2.0);
     assert!(samples(&|_| {}, "--interval 50ms") > 3.0);
     assert!(samples(&|_| {}, "--interval 0.05") > 3.0);
-    let environment = |shell: &mut Shell| {
-        shell.set("EFFICIENTLLM_COLLECTION_INTERVAL", "0.05");
+    let environment = |env: &mut TestEnv| {
+        env.set("EFFICIENTLLM_COLLECTION_INTERVAL", "0.05");
     };
     assert!(samples(&environment, "") > 3.0);
     assert_eq!(samples(&environment, "--interval 1h"), 2.0);
-    let file = |shell: &mut Shell| {
-        shell.write("effllm.toml", "interval = '50ms'\n");
+    let file = |env: &mut TestEnv| {
+        env.write("effllm.toml", "interval = '50ms'\n");
     };
     assert!(samples(&file, "") > 3.0);
 }
 
 #[test]
 fn the_users_file_lies_in_the_home_where_nothing_else_is_said() {
-    let mut shell = Shell::new();
-    shell.unset("XDG_CONFIG_HOME");
-    shell.write("home/.config/effllm/config.toml", "params = '5B'\n");
-    assert_eq!(parameters(&shell.run("", "true").done().report()), 5e9);
+    let mut env = TestEnv::new();
+    env.unset("XDG_CONFIG_HOME");
+    env.write("home/.config/effllm/config.toml", "params = '5B'\n");
+    assert_eq!(parameters(&env.run("", "true").done().report()), 5e9);
     // Without a home there is none, and that is no error.
-    shell.unset("HOME");
-    assert!(shell.run("", "true").done().report().at("model.parameters.value").is_null());
+    env.unset("HOME");
+    assert!(env.run("", "true").done().report().at("model.parameters.value").is_null());
 }

@@ -1,31 +1,31 @@
 //! What is said of each misuse of the command line: what is wrong, of which flag, and the way out.
 
-use crate::harness::Shell;
+use crate::harness::TestEnv;
 
 /// A folder with a report, one that is cut off, a newer one, an empty one, and a folder.
-fn shell() -> Shell {
-    let shell = Shell::new();
-    shell.effllm(["run", "-q", "-o", "report.json", "--", "true"]).done();
-    let report = shell.read("report.json");
-    shell.write("cut.json", report.lines().take(4).collect::<Vec<_>>().join("\n"));
-    shell.write("newer.json", report.replace("effllm.report/1", "effllm.report/2"));
-    shell.write("empty.json", "").write("text.json", "no report\n").write("folder/file", "");
-    shell
+fn env() -> TestEnv {
+    let env = TestEnv::new();
+    env.effllm(["run", "-q", "-o", "report.json", "--", "true"]).done();
+    let report = env.read("report.json");
+    env.write("cut.json", report.lines().take(4).collect::<Vec<_>>().join("\n"));
+    env.write("newer.json", report.replace("effllm.report/1", "effllm.report/2"));
+    env.write("empty.json", "").write("text.json", "no report\n").write("folder/file", "");
+    env
 }
 
 /// The calls, which must fail, with what they say and their exit status.
 fn told(calls: &[&str]) -> String {
-    let shell = shell();
-    let before = shell.files();
+    let env = env();
+    let before = env.files();
     let told = calls.iter().map(|call| {
-        let done = shell.sh(&format!("exec \"$effllm\" {call} < /dev/null")).done();
+        let done = env.sh(&format!("exec \"$effllm\" {call} < /dev/null")).done();
         assert_eq!(done.stdout(), "", "{call}");
         let said = done.stderr();
         assert!(said.starts_with("effllm: error: ") && said.contains("\n  "), "{call}: {said}");
         format!("$ effllm {call}\n{said}[{}]\n", done.code().expect("an exit status"))
     });
     let told: Vec<String> = told.collect();
-    assert_eq!(shell.files(), before, "nothing is left behind");
+    assert_eq!(env.files(), before, "nothing is left behind");
     told.join("\n")
 }
 
@@ -129,7 +129,7 @@ fn reports_that_are_none() {
 
 #[test]
 fn the_ending_of_a_files_name_is_that_of_a_format() {
-    let shell = shell();
+    let env = env();
     for (name, begins) in [
         ("a.html", "<!DOCTYPE html>"),
         ("a.HTM", "<!DOCTYPE html>"),
@@ -140,10 +140,10 @@ fn the_ending_of_a_files_name_is_that_of_a_format() {
         ("a.txt", "effllm · "),
         ("without", "effllm · "),
     ] {
-        let done = shell.effllm(["report", "report.json", "-o", name]).done();
+        let done = env.effllm(["report", "report.json", "-o", name]).done();
         assert_eq!(done.code(), Some(0), "{}", done.stderr());
-        assert!(shell.read(name).starts_with(begins), "{name}: {:.60}", shell.read(name));
+        assert!(env.read(name).starts_with(begins), "{name}: {:.60}", env.read(name));
     }
-    let chosen = shell.effllm(["report", "report.json", "-o", "x.pdf", "--format", "csv"]).done();
-    assert_eq!((chosen.code(), shell.exists("x.pdf")), (Some(0), true));
+    let chosen = env.effllm(["report", "report.json", "-o", "x.pdf", "--format", "csv"]).done();
+    assert_eq!((chosen.code(), env.exists("x.pdf")), (Some(0), true));
 }

@@ -9,6 +9,7 @@ use std::fs;
 use std::panic::{self, AssertUnwindSafe};
 use std::time::{Duration, Instant};
 
+use crate::harness::ROOT;
 use seeds::{Random, mangle, seeds};
 
 mod properties;
@@ -41,7 +42,7 @@ fn no_target_fails_on_a_mangled_log() {
 #[test]
 fn no_target_fails_on_what_libfuzzer_has_kept() {
     for (name, target) in targets::TARGETS {
-        let folder = format!("{}/fuzz/corpus/{name}", env!("CARGO_MANIFEST_DIR"));
+        let folder = format!("{ROOT}/fuzz/corpus/{name}");
         let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder}: {error}"));
         let files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
         assert!(!files.is_empty(), "{folder}");

@@ -3,9 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use crate::harness::ROOT;
+
 /// What is mangled: the fixture logs, the built-in profiles, configurations.
 pub fn seeds() -> Vec<Vec<u8>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = Path::new(ROOT);
     let mut files = Vec::new();
     for (folder, extension) in [("fixtures/logs", "log"), ("src/log/profiles", "toml")] {
         let entries = fs::read_dir(root.join(folder)).expect("a folder of the repository");

@@ -2,30 +2,28 @@
 
 use serde_json::Value;
 
-use super::{shell_with_baselines, train};
+use super::{env_with_baselines, train};
+use crate::harness::TestEnv;
 use crate::harness::terminal::Screen;
-use crate::harness::{Shell, until};
 
-/// A shell with `a.json`, `b.json`, `c.json`, and `slow.json`, whose iterations are a fifth slower.
-fn shell_with_reports() -> Shell {
-    let shell = shell_with_baselines();
-    train(&shell, &["-q", "-o", "slow.json", "--global-batch-size", "64"], "40 1200");
-    shell
+/// A folder with `a.json`, `b.json`, `c.json`, and `slow.json`, whose iterations are a fifth slower.
+fn env_with_reports() -> TestEnv {
+    let env = env_with_baselines();
+    train(&env, &["-q", "-o", "slow.json", "--global-batch-size", "64"], "40 1200");
+    env
 }
 
-fn printed(shell: &Shell, arguments: &str) -> String {
-    let done = shell.effllm(arguments.split(' ')).done();
-    assert_eq!(done.code(), Some(0), "{}", done.stderr());
-    done.stdout()
+fn printed(env: &TestEnv, arguments: &str) -> String {
+    env.effllm(arguments.split(' ')).done().printed()
 }
 
 #[test]
 fn reports_are_compared() {
-    let shell = shell_with_reports();
-    insta::assert_snapshot!("compared", printed(&shell, "compare a.json slow.json"));
-    insta::assert_snapshot!("compared_three", printed(&shell, "compare a.json slow.json b.json"));
+    let env = env_with_reports();
+    insta::assert_snapshot!("compared", printed(&env, "compare a.json slow.json"));
+    insta::assert_snapshot!("compared_three", printed(&env, "compare a.json slow.json b.json"));
     let json: Value =
-        serde_json::from_str(&printed(&shell, "compare --format json a.json slow.json")).expect("JSON");
+        serde_json::from_str(&printed(&env, "compare --format json a.json slow.json")).expect("JSON");
     let told = |name: &str| {
         let metrics = json["metrics"].as_array().expect("metrics");
         let metric = metrics.iter().find(|metric| metric["name"] == name).expect(name);
@@ -37,9 +35,9 @@ fn reports_are_compared() {
 
 #[test]
 fn markdown_is_one_whichever_command_writes_it() {
-    let shell = shell_with_reports();
-    let text = printed(&shell, "compare --format markdown a.json a.json slow.json");
-    assert_eq!(text, printed(&shell, "report --format markdown a.json a.json slow.json"));
+    let env = env_with_reports();
+    let text = printed(&env, "compare --format markdown a.json a.json slow.json");
+    assert_eq!(text, printed(&env, "report --format markdown a.json a.json slow.json"));
     let (table, runs) = text.split_once("\n- ").expect("what was run");
     insta::assert_snapshot!("compared_markdown", table);
     assert!(runs.contains("\n- slow.json: `sh train.sh 40 1200` · exit 0 · "), "{runs}");
@@ -47,23 +45,22 @@ fn markdown_is_one_whichever_command_writes_it() {
 
 #[test]
 fn reports_without_a_metric_are_not_compared_in_silence() {
-    let shell = Shell::new();
-    shell.sh("echo nothing | $effllm parse --json > a.json; cp a.json b.json").done();
+    let env = TestEnv::new();
+    env.sh("echo nothing | $effllm parse --json > a.json; cp a.json b.json").done();
     let told = "none of these reports has a metric; 'effllm report REPORT' says of each why";
     for format in ["table", "markdown"] {
-        let text = printed(&shell, &format!("compare --format {format} a.json b.json"));
+        let text = printed(&env, &format!("compare --format {format} a.json b.json"));
         assert!(text.contains(told), "{text}");
     }
-    assert!(printed(&shell, "report a.json").contains("no iterations were recognised in the log"));
+    assert!(printed(&env, "report a.json").contains("no iterations were recognised in the log"));
 }
 
 #[test]
 fn on_a_terminal_it_takes_no_more_columns_than_there_are() {
-    let shell = shell_with_reports();
+    let env = env_with_reports();
     let screen = Screen::new(40, 60);
-    screen.start(shell.effllm(["compare", "a.json", "slow.json", "b.json"])).wait();
-    screen.write(b"\x1b]0;end\x07"); // behind everything else
-    until("the end of the output", || screen.bytes().ends_with(b"\x1b]0;end\x07"));
+    screen.start(env.effllm(["compare", "a.json", "slow.json", "b.json"])).wait();
+    screen.settle();
     let shown = screen.all();
     let rows = |start: &str| shown.lines().filter(|line| line.starts_with(start)).collect::<Vec<_>>();
     assert_eq!(rows("metric").len(), 2, "{shown}");
@@ -74,14 +71,14 @@ fn on_a_terminal_it_takes_no_more_columns_than_there_are() {
 
 #[test]
 fn what_cannot_be_compared_is_named_with_the_way_out() {
-    let shell = shell_with_baselines();
-    shell.write("train.log", "iteration 1\n");
+    let env = env_with_baselines();
+    env.write("train.log", "iteration 1\n");
     for (arguments, what, way_out) in [
         ("compare a.json", "a.json is one report", "'effllm compare a.json OTHER' compares two"),
         ("compare a.json none.json", "cannot read the report none.json", "'effllm parse --json LOG'"),
         ("compare a.json train.log", "train.log is no report of effllm", "'effllm parse --json LOG'"),
     ] {
-        let done = shell.effllm(arguments.split(' ')).done();
+        let done = env.effllm(arguments.split(' ')).done();
         let error = done.stderr();
         assert_eq!(done.code(), Some(2), "{error}");
         assert!(error.starts_with(&format!("effllm: error: {what}")) && error.contains(way_out), "{error}");

@@ -1,11 +1,10 @@
-//! A terminal of our own: a real pseudo-terminal with an emulator that shows what is on it.
+//! Terminals: a real pseudo-terminal, and one with an emulator that shows what is on it.
 
 use std::fs::File;
 use std::io::{Read, Write};
 use std::num::NonZero;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
@@ -13,17 +12,82 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
 use nix::libc;
-use nix::pty::{PtyMaster, Winsize, grantpt, posix_openpt, ptsname_r, unlockpt};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::pty::{Winsize, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::termios::{Termios, tcgetattr};
 
-use super::{Call, PATIENCE, Session};
+use super::{Call, PATIENCE, Session, until};
 
-/// Lines that scrolled off the top are kept, so that the whole of what was shown can be compared.
-const SCROLLBACK: usize = 1000;
-
-pub struct Screen {
+/// A pseudo-terminal: its master, and the side that programs see.
+pub struct Terminal {
     master: File,
     side: File,
+}
+
+impl Terminal {
+    pub fn new() -> Self {
+        // Closed on exec: a copy in any other test's process would keep it alive.
+        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let master = posix_openpt(flags).expect("a terminal");
+        grantpt(&master).and_then(|()| unlockpt(&master)).expect("it is ours");
+        let name = ptsname_r(&master).expect("it has a name");
+        let side = File::options().read(true).write(true).custom_flags(libc::O_NOCTTY).open(name);
+        Self { master: OwnedFd::from(master).into(), side: side.expect("its other side") }
+    }
+
+    /// For a stream of a command.
+    pub fn stream(&self) -> Stdio {
+        self.side.try_clone().expect("a descriptor").into()
+    }
+
+    /// Starts a command with all three streams on this terminal, as the leader of a session on it.
+    pub fn start<'a>(&self, mut call: Call<'a>) -> Session<'a> {
+        call.command.stdin(self.stream()).stdout(self.stream()).stderr(self.stream());
+        self.start_redirected(call)
+    }
+
+    /// The same, with stdin, stdout and stderr as the test has set them.
+    pub fn start_redirected<'a>(&self, mut call: Call<'a>) -> Session<'a> {
+        let side = self.side.as_raw_fd();
+        call.command.env("TERM", "xterm");
+        let leader = call.before_exec(move || {
+            nix::unistd::setsid()?;
+            // SAFETY: makes the terminal the session's; no memory is handed over.
+            nix::errno::Errno::result(unsafe { libc::ioctl(side, libc::TIOCSCTTY, 0) })?;
+            Ok(())
+        });
+        leader.spawn()
+    }
+
+    pub fn press(&self, keys: &str) {
+        (&self.master).write_all(keys.as_bytes()).expect("the terminal takes keys");
+    }
+
+    /// Reads as many bytes as a text has, and compares them.
+    pub fn expect(&self, text: &str) {
+        let mut bytes = vec![0; text.len()];
+        (&self.master).read_exact(&mut bytes).expect("output");
+        assert_eq!(String::from_utf8_lossy(&bytes), text);
+    }
+
+    /// Closes the master, and waits until every copy of it is closed: a process that another test forks has one until
+    /// it executes its program.
+    pub fn hang_up(self) {
+        drop(self.master);
+        until("the terminal to hang up", || {
+            let mut side = [PollFd::new(self.side.as_fd(), PollFlags::empty())];
+            poll(&mut side, PollTimeout::ZERO).expect("it can be asked");
+            side[0].revents().is_some_and(|events| events.contains(PollFlags::POLLHUP))
+        });
+    }
+}
+
+/// Lines that scrolled off the top are kept, so that all that was shown can be compared.
+const SCROLLBACK: usize = 1000;
+
+/// A terminal with an emulator.
+pub struct Screen {
+    terminal: Terminal,
     shown: Arc<Mutex<Shown>>,
 }
 
@@ -57,25 +121,16 @@ impl Shown {
 
 impl Screen {
     pub fn new(rows: u16, columns: u16) -> Self {
-        // Closed on exec: a copy in any other test's process would keep it alive.
-        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-        let master: PtyMaster = posix_openpt(flags).expect("a terminal");
-        grantpt(&master).and_then(|()| unlockpt(&master)).expect("it is ours");
-        let name = ptsname_r(&master).expect("it has a name");
-        let side = File::options().read(true).write(true).custom_flags(libc::O_NOCTTY).open(name);
         let shown = Shown {
             parser: vt100::Parser::new(cells(rows), cells(columns), SCROLLBACK),
             bytes: Vec::new(),
             held: false,
             paused: false,
         };
-        let screen = Self {
-            master: File::from(std::os::fd::OwnedFd::from(master)),
-            side: side.expect("its other side"),
-            shown: Arc::new(Mutex::new(shown)),
-        };
+        let screen = Self { terminal: Terminal::new(), shown: Arc::new(Mutex::new(shown)) };
         screen.resize(rows, columns);
-        let (mut master, shown) = (screen.master.try_clone().expect("a descriptor"), screen.shown.clone());
+        let (mut master, shown) =
+            (screen.terminal.master.try_clone().expect("a descriptor"), screen.shown.clone());
         thread::spawn(move || {
             let mut bytes = [0; 65536];
             loop {
@@ -89,47 +144,33 @@ impl Screen {
         screen
     }
 
-    /// Starts a command as the leader of a session on this terminal.
-    pub fn start<'a>(&self, mut call: Call<'a>) -> Session<'a> {
-        let copy = || Stdio::from(self.side.try_clone().expect("a descriptor"));
-        call.command.env("TERM", "xterm").stdin(copy()).stdout(copy()).stderr(copy());
-        self.start_redirected(call)
+    pub fn start<'a>(&self, call: Call<'a>) -> Session<'a> {
+        self.terminal.start(call)
     }
 
-    /// The same, with stdin, stdout and stderr as the caller has set them.
-    pub fn start_redirected<'a>(&self, mut call: Call<'a>) -> Session<'a> {
-        let side = self.side.as_raw_fd();
-        let lead = move || {
-            nix::unistd::setsid()?;
-            // SAFETY: makes the terminal the session's; no memory is handed over.
-            nix::errno::Errno::result(unsafe { libc::ioctl(side, libc::TIOCSCTTY, 0) })?;
-            Ok(())
-        };
-        // SAFETY: both calls are allowed between fork and exec.
-        unsafe { call.command.env("TERM", "xterm").pre_exec(lead) };
-        call.start_as_it_is()
+    pub fn start_redirected<'a>(&self, call: Call<'a>) -> Session<'a> {
+        self.terminal.start_redirected(call)
     }
 
-    /// This terminal, for a stream of a command.
     pub fn stream(&self) -> Stdio {
-        self.side.try_clone().expect("a descriptor").into()
+        self.terminal.stream()
+    }
+
+    pub fn press(&self, keys: &str) {
+        self.terminal.press(keys);
     }
 
     pub fn resize(&self, rows: u16, columns: u16) {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         self.shown().parser.screen_mut().set_size(cells(rows), cells(columns));
         // SAFETY: reads a winsize that is there.
-        let set = unsafe { libc::ioctl(self.master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+        let set = unsafe { libc::ioctl(self.terminal.master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
         assert_eq!(set, 0);
     }
 
     /// Writes to the terminal as any program on it would.
     pub fn write(&self, bytes: &[u8]) {
-        (&self.side).write_all(bytes).expect("the terminal takes bytes");
-    }
-
-    pub fn press(&self, keys: &str) {
-        (&self.master).write_all(keys.as_bytes()).expect("the terminal takes keys");
+        (&self.terminal.side).write_all(bytes).expect("the terminal takes bytes");
     }
 
     /// Stops taking what is written to the terminal, or goes on.
@@ -139,12 +180,12 @@ impl Screen {
 
     /// As `tty` tells it.
     pub fn name(&self) -> String {
-        nix::unistd::ttyname(&self.side).expect("it has a name").to_string_lossy().into_owned()
+        nix::unistd::ttyname(&self.terminal.side).expect("it has a name").to_string_lossy().into_owned()
     }
 
     /// The terminal's modes.
     pub fn modes(&self) -> Termios {
-        tcgetattr(&self.side).expect("it is a terminal")
+        tcgetattr(&self.terminal.side).expect("it is a terminal")
     }
 
     /// What is on it.
@@ -184,13 +225,15 @@ impl Screen {
     pub fn wait_until(&self, what: &str, condition: impl Fn(&str) -> bool) {
         let begun = Instant::now();
         while !condition(&self.contents()) {
-            assert!(
-                begun.elapsed() < PATIENCE,
-                "waited in vain for {what}; on the screen:\n{}",
-                self.contents()
-            );
+            assert!(begun.elapsed() < PATIENCE, "timed out: {what}; on the screen:\n{}", self.contents());
             thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Waits until everything that was written to it so far is on it.
+    pub fn settle(&self) {
+        self.write(b"\x1b]0;end\x07"); // a title, after everything else
+        until("the end of the output", || self.bytes().ends_with(b"\x1b]0;end\x07"));
     }
 
     fn shown(&self) -> MutexGuard<'_, Shown> {

@@ -1,19 +1,17 @@
 //! `effllm parse`: compressed logs, logs that grow, and why a log is read as it is.
 
-mod desk;
 mod profiles;
 mod recorded;
 
 use std::fs;
 use std::io::Write;
-use std::process::{Command, Stdio};
 
 use flate2::write::GzEncoder;
 use nix::sys::signal::Signal;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde_json::{Value, json};
 
-use desk::{Desk, Printed};
+use crate::harness::{Call, TestEnv};
 
 const RULES: &str = r"facts = ['seq_length (?P<sequence_length>\d+)']
 pause = ['Saving checkpoint']
@@ -36,11 +34,24 @@ step 2 took 300 ms, loss: 3.5
 Evaluating
 ";
 
-fn desk() -> Desk {
-    let desk = Desk::new();
-    desk.write("rules.toml", RULES);
-    desk.write("log", LOG);
-    desk
+/// A folder with a log, and rules for it.
+fn env() -> TestEnv {
+    let env = TestEnv::new();
+    env.write("rules.toml", RULES).write("log", LOG);
+    env
+}
+
+/// `effllm parse ARGUMENTS`, with words and quotes as in a shell.
+fn parse<'a>(env: &'a TestEnv, arguments: &str) -> Call<'a> {
+    env.sh(&format!("exec $effllm parse {arguments}"))
+}
+
+/// What it prints. It succeeds, and has nothing to say on stderr.
+#[track_caller]
+fn printed(env: &TestEnv, arguments: &str) -> String {
+    let done = parse(env, arguments).done();
+    assert_eq!(done.stderr(), "");
+    done.printed()
 }
 
 fn gzip(text: &str) -> Vec<u8> {
@@ -53,20 +64,20 @@ fn gzip(text: &str) -> Vec<u8> {
 
 #[test]
 fn a_compressed_log_says_what_the_log_says() {
-    let desk = desk();
+    let env = env();
     for (file, bytes) in [
         ("plain.log", LOG.as_bytes().to_vec()),
         ("plain.log.gz", gzip(LOG)),
         ("renamed", compress_to_vec(LOG.as_bytes(), CompressionLevel::Fastest)),
     ] {
-        desk.write(file, bytes);
+        env.write(file, bytes);
         for form in ["", "--json", "--events", "--explain"] {
-            let of = |script: &str, name: &str| desk.sh(script).done().stdout.replace(name, "LOG");
+            let of = |script: &str, name: &str| env.sh(script).done().printed().replace(name, "LOG");
             let expected = of(&format!("$effllm parse --rules rules.toml {form} plain.log"), "plain.log");
             let read = of(&format!("$effllm parse --rules rules.toml {form} {file}"), file);
             assert!(read == expected, "{form} {file}: {read}");
             let piped = format!("$effllm parse --rules rules.toml {form} < {file}");
-            let piped = desk.sh(&piped).done().stdout;
+            let piped = env.sh(&piped).done().printed();
             assert!(piped.lines().last() == expected.lines().last(), "{form} < {file}: {piped}");
         }
     }
@@ -74,35 +85,34 @@ fn a_compressed_log_says_what_the_log_says() {
 
 #[test]
 fn a_damaged_log_is_reported_as_far_as_it_goes_and_then_told() {
-    let desk = desk();
+    let env = env();
     let long: String =
         (1..20_000).map(|step| format!("step {step} took {}.{step} ms\n", step % 97)).collect();
     let compressed = gzip(&long);
-    desk.write("log.gz", &compressed[..compressed.len() / 2]);
-    let printed = desk.parse("--rules rules.toml --json log.gz").printed();
-    assert_eq!(printed.code, Some(2));
+    env.write("log.gz", &compressed[..compressed.len() / 2]);
+    let printed = parse(&env, "--rules rules.toml --json log.gz").done();
     assert_eq!(
-        printed.stderr,
+        printed.stderr(),
         "effllm: error: cannot read log.gz: it is compressed, and its end is missing\n  \
          copy it once more; what could be read stands above\n"
     );
-    let report: Value = serde_json::from_str(&printed.stdout).unwrap();
+    let report: Value = serde_json::from_str(&printed.stdout()).unwrap();
     assert!(report["iterations"]["count"].as_u64().is_some_and(|count| count > 1000));
     let warnings: Vec<String> = serde_json::from_value(report["warnings"].clone()).unwrap();
     assert!(warnings.iter().any(|warning| warning.starts_with("cannot read log.gz")), "{warnings:?}");
 
-    let events = desk.parse("--rules rules.toml --events log.gz").printed();
-    assert_eq!((events.code, events.stderr), (Some(2), printed.stderr.clone()));
-    assert_eq!(events.stdout.lines().count() as u64, report["log"]["records"].as_u64().unwrap());
-    let explained = desk.parse("--rules rules.toml --explain log.gz").printed();
-    assert_eq!((explained.code, explained.stderr), (Some(2), printed.stderr));
-    assert!(explained.stdout.starts_with("log.gz: "));
+    let events = parse(&env, "--rules rules.toml --events log.gz").done();
+    assert_eq!((events.code(), events.stderr()), (printed.code(), printed.stderr()));
+    assert_eq!(events.stdout().lines().count() as u64, report["log"]["records"].as_u64().unwrap());
+    let explained = parse(&env, "--rules rules.toml --explain log.gz").done();
+    assert_eq!((explained.code(), explained.stderr()), (printed.code(), printed.stderr()));
+    assert!(explained.stdout().starts_with("log.gz: "));
 }
 
 #[test]
 fn what_is_no_readable_file_is_an_error_that_names_it() {
-    let desk = desk();
-    desk.write("log.gz", gzip(LOG));
+    let env = env();
+    env.write("log.gz", gzip(LOG));
     for (arguments, what) in [
         ("nowhere", "cannot read nowhere: there is no such file"),
         (".", "cannot read .: it is a folder"),
@@ -113,16 +123,16 @@ fn what_is_no_readable_file_is_an_error_that_names_it() {
         ("--follow", "--follow needs a file"),
         ("--explain --json log", "cannot be used with"),
     ] {
-        let Printed { code, stdout, stderr } = desk.parse(arguments).printed();
-        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments}");
-        assert!(stderr.contains(what), "{arguments}: {stderr}");
+        let done = parse(&env, arguments).done();
+        assert_eq!((done.code(), done.stdout()), (Some(2), String::new()), "{arguments}");
+        assert!(done.stderr().contains(what), "{arguments}: {}", done.stderr());
     }
 }
 
 #[test]
 fn a_pipe_that_is_named_as_a_file_is_read_once() {
-    let desk = desk();
-    let printed = desk.sh("cat log | $effllm parse --rules rules.toml --events /dev/stdin").done().stdout;
+    let env = env();
+    let printed = env.sh("cat log | $effllm parse --rules rules.toml --events /dev/stdin").done().printed();
     let lines: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines[0]["context"]["sequence_length"], 2048);
     assert_eq!((lines.len(), &lines[2]["iteration"]), (3, &json!(2)));
@@ -130,60 +140,49 @@ fn a_pipe_that_is_named_as_a_file_is_read_once() {
 
 #[test]
 fn a_log_that_cannot_be_read_to_its_end_passes_no_gate() {
-    let desk = desk();
-    desk.write("log.gz", &gzip(LOG)[..40]);
-    let printed = desk.parse("--rules rules.toml --require 'al <= 99' --allow-no-data log.gz").printed();
-    assert_eq!(printed.code, Some(2), "{}", printed.stderr);
+    let env = env();
+    env.write("log.gz", &gzip(LOG)[..40]);
+    let printed = parse(&env, "--rules rules.toml --require 'al <= 99' --allow-no-data log.gz").done();
+    assert_eq!(printed.code(), Some(2), "{}", printed.stderr());
 }
 
 // Logs that grow
 
 #[test]
 fn events_stream_as_the_log_grows_across_rotation() {
-    let desk = desk();
-    let mut following = desk.parse("--rules rules.toml --events --follow log").start();
+    let env = env();
+    let following = parse(&env, "--rules rules.toml --events --follow log").start();
     following.wait_for("\"iteration\":2");
-    desk.append("log", "step 3 took 100 ms\n");
+    env.append("log", "step 3 took 100 ms\n");
     following.wait_for("\"iteration\":3");
-    fs::rename(desk.path("log"), desk.path("log.1")).unwrap();
-    desk.append("log", "step 4 took 100 ms\n");
+    fs::rename(env.path("log"), env.path("log.1")).unwrap();
+    env.append("log", "step 4 took 100 ms\n");
     following.wait_for("\"iteration\":4");
-    desk.write("log", "step 5 took 100 ms\n");
+    env.write("log", "step 5 took 100 ms\n");
     following.wait_for("\"iteration\":5");
-    desk.append("log", "step 6 took 100 ms");
-    let printed = following.end_by(Signal::SIGINT);
-    assert!(printed.stdout.contains("\"iteration\":6"), "{}", printed.stdout);
-    assert_eq!(printed.code, Some(0));
+    env.append("log", "step 6 took 100 ms");
+    let printed = following.end_by(Signal::SIGINT).printed();
+    assert!(printed.contains("\"iteration\":6"), "{printed}");
 }
 
 #[test]
 fn console_lines_come_each_log_interval_and_the_summary_at_the_end() {
-    let desk = desk();
-    let mut following = desk.parse("--rules rules.toml --log-interval 2 --follow log").start();
+    let env = env();
+    let following = parse(&env, "--rules rules.toml --log-interval 2 --follow log").start();
     following.wait_for("[EfficientLLM Metrics] Iteration 2:");
     following.wait_for("  AL (Seconds): 0.2000");
-    desk.append("log", "step 3 took 200 ms\nstep 4 took 600 ms\n");
+    env.append("log", "step 3 took 200 ms\nstep 4 took 600 ms\n");
     following.wait_for("[EfficientLLM Metrics] Iteration 4:");
     following.wait_for("  AL (Seconds): 0.3000");
-    let printed = following.end_by(Signal::SIGTERM);
-    assert_eq!(printed.code, Some(0));
-    let summary = desk.parse("--rules rules.toml log").done().stdout;
-    assert!(printed.stdout.ends_with(&summary), "{}", printed.stdout);
+    let followed = following.end_by(Signal::SIGTERM).printed();
+    assert!(followed.ends_with(&printed(&env, "--rules rules.toml log")), "{followed}");
 }
 
 #[test]
 fn a_reader_that_goes_away_ends_the_following() {
-    let desk = desk();
-    let script = "$effllm parse --rules rules.toml --events --follow log | head -n 1";
+    let env = env();
     // After head's line there is nothing to print, so no failed write tells that it has gone.
-    let status = Command::new("timeout")
-        .args(["60", "sh", "-c", script])
-        .current_dir(desk.path(""))
-        .envs(desk.environment())
-        .stdout(Stdio::null())
-        .status()
-        .unwrap();
-    assert!(status.success(), "{status}");
+    env.sh("$effllm parse --rules rules.toml --events --follow log | head -n 1").done().printed();
 }
 
 // Prefixes of launchers
@@ -191,11 +190,11 @@ fn a_reader_that_goes_away_ends_the_following() {
 /// What `--events` tells of a log, without the profile's name.
 #[track_caller]
 fn events(log: &str, rules: &str) -> Vec<Value> {
-    let desk = Desk::new();
-    desk.write("log", log);
-    desk.write("own.toml", rules);
+    let env = TestEnv::new();
+    env.write("log", log);
+    env.write("own.toml", rules);
     let rules = if rules.contains('\n') { "--rules own.toml".into() } else { format!("--pattern '{rules}'") };
-    let printed = desk.parse(&format!("{rules} --events log")).done().stdout;
+    let printed = printed(&env, &format!("{rules} --events log"));
     let without_name = |line: &str| {
         let mut event: Value = serde_json::from_str(line).unwrap();
         event.as_object_mut().unwrap().remove("profile");
@@ -255,7 +254,7 @@ step 8
 
 #[test]
 fn an_explanation_says_what_matched_and_what_almost_did() {
-    let explained = desk().parse("--rules rules.toml --explain log").done().stdout;
+    let explained = printed(&env(), "--rules rules.toml --explain log");
     let expected = "\
 log: 5 lines, 2 progress records
 profile: rules, chosen by --rules rules.toml
@@ -281,20 +280,20 @@ These never matched, and no line comes near:
 
 #[test]
 fn an_explanation_counts_lines_that_tell_of_a_pause() {
-    let desk = desk();
-    desk.append("log", "Saving checkpoint\nSaving checkpoint\n");
-    let explained = desk.parse("--rules rules.toml --explain log").done().stdout;
+    let env = env();
+    env.append("log", "Saving checkpoint\nSaving checkpoint\n");
+    let explained = printed(&env, "--rules rules.toml --explain log");
     assert!(explained.contains("\n pause    rules.toml:2      2     8\n"), "{explained}");
     assert!(!explained.contains("pause: Saving checkpoint"), "{explained}");
 }
 
 #[test]
 fn an_explanation_names_the_line_that_chose_the_profile_and_compares_what_came_before() {
-    let desk = Desk::new();
+    let env = TestEnv::new();
     let iteration = " [2024-11-26 13:00:21] iteration        2/   12207 | consumed samples:           16 | \
                      elapsed time per iteration (ms): 1348.7 | learning rate: 9.9E-06 | lm loss: 1.193155E+01 |\n";
-    desk.write("log", format!("> number of parameters on the first pipeline rank: 5\n\n{iteration}"));
-    let explained = desk.parse("--explain log").done().stdout;
+    env.write("log", format!("> number of parameters on the first pipeline rank: 5\n\n{iteration}"));
+    let explained = printed(&env, "--explain log");
     assert!(
         explained.contains("\nprofile: megatron, which line 3 is written in:  [2024-11-26"),
         "{explained}"
@@ -305,11 +304,11 @@ fn an_explanation_names_the_line_that_chose_the_profile_and_compares_what_came_b
 
 #[test]
 fn where_no_profile_fits_each_says_what_it_saw() {
-    let desk = Desk::new();
-    desk.write("log", "hello\niteration 5 of 7 | loss 3\n");
-    let explained = desk.parse("--explain log").done().stdout;
+    let env = TestEnv::new();
+    env.write("log", "hello\niteration 5 of 7 | loss 3\n");
+    let explained = printed(&env, "--explain log");
     assert!(explained.contains("profile: none recognised this log"), "{explained}");
-    let profiles = desk.effllm("profiles list").done().stdout;
+    let profiles = env.effllm(["profiles", "list"]).done().printed();
     for profile in profiles.lines().filter_map(|line| line.split_whitespace().next()) {
         assert!(
             explained.lines().any(|line| line.starts_with(&format!(" {profile} "))),
@@ -322,26 +321,24 @@ fn where_no_profile_fits_each_says_what_it_saw() {
 
 #[test]
 fn an_explanation_takes_no_orders_from_the_log() {
-    let desk = Desk::new();
-    desk.write("log", "step 1\x1b[2J\u{202e} took 5\x07\n");
-    let explained = desk
-        .parse("--pattern 'step (?P<iteration>\\d+) took (?P<step_time_s>\\d+)' --explain log")
-        .done()
-        .stdout;
+    let env = TestEnv::new();
+    env.write("log", "step 1\x1b[2J\u{202e} took 5\x07\n");
+    let pattern = r"step (?P<iteration>\d+) took (?P<step_time_s>\d+)";
+    let explained = printed(&env, &format!("--pattern '{pattern}' --explain log"));
     assert!(!explained.contains(['\x1b', '\u{202e}', '\x07']), "{explained:?}");
     assert!(explained.contains("--pattern record: step"), "{explained}");
 }
 
 #[test]
 fn an_explanation_knows_what_looks_like_a_prefix() {
-    let desk = Desk::new();
-    desk.write("log", "[rank0]: step-1: 5 ms\n");
-    let explained = |pattern| desk.parse(&format!("--pattern '{pattern}' --explain log")).done().stdout;
+    let env = TestEnv::new();
+    env.write("log", "[rank0]: step-1: 5 ms\n");
+    let explained = |pattern: &str| printed(&env, &format!("--pattern '{pattern}' --explain log"));
     let matched = explained(r"^step-(?P<iteration>\d+): (?P<step_time_ms>\d+) ms");
     assert!(matched.contains("log: 1 lines, 1 progress records"), "{matched}");
     assert!(matched.contains("iteration 1, step_time 0.0050"), "{matched}");
-    desk.write("own.toml", "pause = ['^step-\\d+: ']\n[[record]]\nline = 'epoch (?P<epoch>\\d+)'\n");
-    let paused = desk.parse("--rules own.toml --explain log").done().stdout;
+    env.write("own.toml", "pause = ['^step-\\d+: ']\n[[record]]\nline = 'epoch (?P<epoch>\\d+)'\n");
+    let paused = printed(&env, "--rules own.toml --explain log");
     assert!(paused.contains(" pause  own.toml:1      1     1"), "{paused}");
     // Each text that was tried is compared with the pattern.
     let within = explained(r"^step-(?P<iteration>\d+): (?P<step_time_s>\d+) s");

@@ -1,29 +1,16 @@
 //! Built-in profiles on logs in each framework's format, and rules that users write wrongly.
 //!
 //! `fixtures/logs/NAME.log` is a log of our own, `NAME.events.jsonl` what `effllm parse --events`
-//! prints for it; `EFFLLM_BLESS=1 cargo test --test profiles` writes the latter anew.
-
-#![allow(clippy::expect_used, clippy::unwrap_used)]
+//! prints for it; `EFFLLM_BLESS=1 cargo test --test it profiles` writes the latter anew.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 use std::sync::LazyLock;
 
-use effllm::log::{LogReader, Rules, Source, profiles};
-use effllm::model::{Event, Progress};
 use proptest::prelude::*;
 
-fn effllm(arguments: &[&str]) -> Output {
-    // No configuration of whoever runs the tests.
-    let nowhere = std::env::temp_dir();
-    Command::new(env!("CARGO_BIN_EXE_effllm"))
-        .args(arguments)
-        .env("XDG_CONFIG_HOME", nowhere.join("effllm-no-config"))
-        .current_dir(&nowhere)
-        .output()
-        .expect("effllm runs")
-}
+use crate::harness::{ROOT, TestEnv};
+use crate::library::{Event, LogReader, Progress, Rules, Source, profiles};
 
 /// The built-in profiles, compiled once for all tests.
 static PROFILES: LazyLock<Vec<Rules>> = LazyLock::new(|| {
@@ -40,7 +27,7 @@ fn reader_of(name: &str) -> LogReader {
 }
 
 fn logs() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/logs");
+    let folder = Path::new(ROOT).join("fixtures/logs");
     let mut logs: Vec<PathBuf> = fs::read_dir(folder)
         .expect("fixtures/logs")
         .map(|entry| entry.expect("an entry").path())
@@ -54,9 +41,8 @@ fn logs() -> Vec<PathBuf> {
 fn each_log_is_read_as_its_expected_events_say() {
     let bless = std::env::var_os("EFFLLM_BLESS").is_some();
     for log in logs() {
-        let out = effllm(&["parse", "--events", log.to_str().expect("UTF-8")]);
-        assert!(out.status.success(), "{}: {}", log.display(), String::from_utf8_lossy(&out.stderr));
-        let events = String::from_utf8(out.stdout).expect("UTF-8");
+        let env = TestEnv::new();
+        let events = env.effllm(["parse", "--events", log.to_str().expect("UTF-8")]).done().printed();
         let expected = log.with_extension("events.jsonl");
         if bless {
             fs::write(&expected, &events).expect("written");
@@ -200,18 +186,18 @@ fn a_cut_number_is_not_stated() {
 // ---- mistakes in a rules file
 
 /// Reads a rules file; returns its error as it is printed.
-fn mistake(name: &str, text: &[u8]) -> String {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join(name);
-    fs::write(&file, text).expect("written");
-    rejected(&file)
+#[track_caller]
+fn mistake(text: &[u8]) -> String {
+    let env = TestEnv::new();
+    env.write("rules.toml", text);
+    rejected(&env, &["--rules", "rules.toml"])
 }
 
-fn rejected(file: &Path) -> String {
-    let out = effllm(&["parse", "--rules", file.to_str().expect("UTF-8"), "/dev/null"]);
-    assert_eq!(out.status.code(), Some(2), "{}", String::from_utf8_lossy(&out.stderr));
-    assert!(out.stdout.is_empty());
-    String::from_utf8(out.stderr).expect("UTF-8")
+#[track_caller]
+fn rejected(env: &TestEnv, options: &[&str]) -> String {
+    let done = env.effllm(["parse"].iter().chain(options).chain(&["/dev/null"])).done();
+    assert_eq!((done.code(), done.stdout()), (Some(2), String::new()), "{}", done.stderr());
+    done.stderr()
 }
 
 /// Asserts that an error names the place, shows the line, and says what is wrong and what to do.
@@ -225,105 +211,103 @@ fn assert_told(error: &str, place: &str, parts: &[&str]) {
 
 #[test]
 fn an_unknown_key_is_named_with_the_nearest_one() {
-    let error = mistake("rules.toml", b"[[record]]\nline = 'step (?P<iteration>\\d+)'\nfeilds = []\n");
+    let error = mistake(b"[[record]]\nline = 'step (?P<iteration>\\d+)'\nfeilds = []\n");
     assert_told(&error, "3:1", &["unknown key", "feilds", "did you mean 'fields'?", "^"]);
 }
 
 #[test]
 fn a_value_of_the_wrong_type_is_named() {
-    let error = mistake("rules.toml", b"[[record]]\nline = 5\n");
+    let error = mistake(b"[[record]]\nline = 5\n");
     assert_told(&error, "2:8", &["line = 5", "expected a string"]);
-    let error = mistake("rules.toml", b"facts = 'a'\n");
+    let error = mistake(b"facts = 'a'\n");
     assert_told(&error, "1:9", &["facts = 'a'", "expected a sequence"]);
-    let error = mistake("rules.toml", b"[[record]]\nline = 'step (?P<iteration>\\d+)'\nsign = \"certain\"\n");
+    let error = mistake(b"[[record]]\nline = 'step (?P<iteration>\\d+)'\nsign = \"certain\"\n");
     assert_told(&error, "3:8", &["sign = \"certain\"", "certain", "weak"]);
 }
 
 #[test]
 fn a_broken_expression_is_shown_with_the_place() {
-    let error = mistake("rules.toml", b"# mine\n[[record]]\nline = 'step (?P<iteration>\\d+'\n");
+    let error = mistake(b"# mine\n[[record]]\nline = 'step (?P<iteration>\\d+'\n");
     assert_told(&error, "3:14", &["line = 'step (?P<iteration>\\d+'", "unclosed group"]);
-    let error = mistake("rules.toml", b"[[record]]\nline = '(?<=x)(?P<iteration>\\d+)'\n");
+    let error = mistake(b"[[record]]\nline = '(?<=x)(?P<iteration>\\d+)'\n");
     assert_told(&error, "2:9", &["look-around"]);
     // In a basic string an escape is longer than what it stands for.
-    let error = mistake("rules.toml", b"[[record]]\nline = \"\\\\d \\\\d [\"\n");
+    let error = mistake(b"[[record]]\nline = \"\\\\d \\\\d [\"\n");
     assert_told(&error, "2:17", &["unclosed character class"]);
 }
 
 #[test]
 fn an_unknown_group_is_answered_with_the_nearest_field() {
-    let error = mistake("rules.toml", b"[[record]]\nline = 'step (?P<iteration>\\d+) tok (?P<tokns>\\d+)'\n");
+    let error = mistake(b"[[record]]\nline = 'step (?P<iteration>\\d+) tok (?P<tokns>\\d+)'\n");
     assert_told(&error, "2:41", &["group 'tokns' is no field", "did you mean 'tokens'?"]);
 }
 
 #[test]
 fn a_unit_that_is_none_is_answered_with_those_there_are() {
-    let error = mistake("rules.toml", b"[[record]]\nline = 'in (?P<step_time_parsecs>\\d+)'\n");
+    let error = mistake(b"[[record]]\nline = 'in (?P<step_time_parsecs>\\d+)'\n");
     assert_told(&error, "2:16", &["step_time_parsecs", "'_ms'"]);
 }
 
 #[test]
 fn a_record_without_a_value_is_refused() {
-    let error = mistake("rules.toml", b"[[record]]\nline = 'step \\d+'\n");
+    let error = mistake(b"[[record]]\nline = 'step \\d+'\n");
     assert_told(&error, "2:8", &["line = 'step \\d+'", "takes no value"]);
-    let error = mistake("rules.toml", b"[[record]]\nline = 'seq (?P<sequence_length>\\d+)'\n");
+    let error = mistake(b"[[record]]\nline = 'seq (?P<sequence_length>\\d+)'\n");
     assert_told(&error, "2:8", &["takes no value"]);
-    let error = mistake("rules.toml", b"[[record]]\nfields = []\n");
+    let error = mistake(b"[[record]]\nfields = []\n");
     assert_told(&error, "1:1", &["[[record]]", "missing field `line`"]);
 }
 
 #[test]
 fn rules_that_recognise_nothing_are_refused() {
     for text in [&b""[..], b"# nothing yet\n", b"ignore = ['x']\n"] {
-        let error = mistake("rules.toml", text);
+        let error = mistake(text);
         assert_told(&error, "1:1", &["no [[record]]", "effllm profiles show"]);
     }
 }
 
 #[test]
 fn an_option_that_is_given_twice_is_refused() {
-    let error = mistake("rules.toml", b"[[record]]\nline = '(?P<loss>\\d)'\nbar = true\nbar = false\n");
+    let error = mistake(b"[[record]]\nline = '(?P<loss>\\d)'\nbar = true\nbar = false\n");
     assert_told(&error, "4:1", &["duplicate key", "bar = false"]);
 }
 
 #[test]
 fn what_is_no_toml_is_shown_with_the_place() {
-    let error = mistake("rules.toml", b"[[record]\nline = 'x'\n");
+    let error = mistake(b"[[record]\nline = 'x'\n");
     assert_told(&error, "1:10", &["[[record]"]);
 }
 
 #[test]
 fn an_end_without_more_lines_is_refused() {
-    let error = mistake("rules.toml", b"facts = []\n[[record]]\nline = '(?P<loss>\\d)'\nend = 'x'\n");
+    let error = mistake(b"facts = []\n[[record]]\nline = '(?P<loss>\\d)'\nend = 'x'\n");
     assert_told(&error, "2:1", &["[[record]]", "'more'"]);
 }
 
 #[test]
 fn a_pattern_that_is_too_large_is_refused() {
-    let error = mistake("rules.toml", b"[[record]]\nline = '(?P<loss>\\d)(?:[a-z]{500}){500}'\n");
+    let error = mistake(b"[[record]]\nline = '(?P<loss>\\d)(?:[a-z]{500}){500}'\n");
     assert_told(&error, "2:9", &["too large"]);
 }
 
 #[test]
 fn a_file_that_is_no_text_is_refused() {
-    let error = mistake("rules.toml", b"facts = [\n  'caf\xe9'\n]\n");
+    let error = mistake(b"facts = [\n  'caf\xe9'\n]\n");
     assert_told(&error, "2:7", &["UTF-8"]);
 }
 
 #[test]
 fn a_folder_or_nothing_instead_of_a_file_is_refused() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let error = rejected(folder.path());
-    assert!(error.contains(&folder.path().display().to_string()) && error.contains("directory"), "{error}");
-    let error = rejected(&folder.path().join("none.toml"));
+    let env = TestEnv::new();
+    let error = rejected(&env, &["--rules", "home"]);
+    assert!(error.contains("home") && error.contains("directory"), "{error}");
+    let error = rejected(&env, &["--rules", "none.toml"]);
     assert!(error.contains("none.toml") && error.contains("No such file"), "{error}");
 }
 
 #[test]
 fn a_pattern_on_the_command_line_is_refused_with_a_caret() {
-    let out = effllm(&["parse", "--pattern", "step (?P<iteraton>\\d+)", "/dev/null"]);
-    let error = String::from_utf8(out.stderr).expect("UTF-8");
-    assert_eq!(out.status.code(), Some(2));
+    let error = rejected(&TestEnv::new(), &["--pattern", "step (?P<iteraton>\\d+)"]);
     assert!(error.contains("did you mean 'iteration'?") && error.contains('^'), "{error}");
 }
 

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::harness::requirements::{available, chromium};
 
-use super::reports::{Files, TRAINING, page, week};
+use super::reports::{TRAINING, page, rendered, week};
 
 /// What a page did in the browser.
 struct Visit {
@@ -70,7 +70,7 @@ fn visit(chromium: &str, page: String) -> Visit {
 #[test]
 fn pages_load_without_an_error_and_without_a_request() {
     let Some(chromium) = available(chromium()) else { return };
-    let comparison = Files::of(&[("a.json", &TRAINING), ("b.json", &TRAINING)]).text("html");
+    let comparison = rendered(&[("a.json", &TRAINING), ("b.json", &TRAINING)], "html");
     for (name, page) in [("run", page(&TRAINING)), ("week", page(&week())), ("comparison", comparison)] {
         let visit = visit(chromium, page);
         assert_eq!(visit.console, "", "{name}");
@@ -115,7 +115,7 @@ fn neither_long_names_and_commands_nor_many_runs_widen_the_page() {
     let names: Vec<String> = (0..12).map(|i| format!("{}-{i}.json", "long_name".repeat(20))).collect();
     let runs: Vec<(&str, &Value)> = names.iter().map(|name| (name.as_str(), &long)).collect();
     for count in [2, 6, 12] {
-        let page = Files::of(&runs[..count]).text("html");
+        let page = rendered(&runs[..count], "html");
         for width in [375, 1280] {
             assert_eq!(too_wide(chromium, &page, width), 0, "{count} runs, {width} pixels");
         }

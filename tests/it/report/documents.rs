@@ -1,17 +1,14 @@
 //! Markdown, CSV, JSON and the table; and what is said of a file that is no report.
 
-use std::fs;
-use std::io::Write;
-use std::process::{Command, Stdio};
-
-use effllm::model::metric::METRICS;
 use serde_json::{Value, json};
 
-use super::reports::{Files, TRAINING};
+use super::reports::{TRAINING, rendered, written};
+use crate::harness::TestEnv;
+use crate::library::METRICS;
 
 #[test]
 fn markdown_is_a_table_of_what_is_known_and_a_list_of_what_is_not() {
-    let text = Files::of(&[("a.json", &TRAINING)]).text("markdown");
+    let text = rendered(&[("a.json", &TRAINING)], "markdown");
     assert!(text.contains(
         "| metric | unit | training | whole run | from |\n|---|---|--:|--:|---|\n| `pcu_ratio` |  |"
     ));
@@ -23,7 +20,7 @@ fn markdown_is_a_table_of_what_is_known_and_a_list_of_what_is_not() {
 fn markdown_of_several_reports_has_the_change_from_the_first() {
     let mut after = TRAINING.clone();
     after["metrics"]["al_seconds"] = json!(TRAINING["metrics"]["al_seconds"].as_f64().map(|al| 0.5 * al));
-    let text = Files::of(&[("a.json", &TRAINING), ("b.json", &after)]).text("markdown");
+    let text = rendered(&[("a.json", &TRAINING), ("b.json", &after)], "markdown");
     let al = text.lines().find(|line| line.starts_with("| `al_seconds`")).unwrap_or_default();
     assert!(al.ends_with(" −50.0 % | no difference that these runs can show (p = 1.00) |"), "{al}");
 }
@@ -33,15 +30,15 @@ fn csv_has_a_row_a_report_and_every_metric_in_full() {
     let mut second = TRAINING.clone();
     second["command"]["argv"] = json!(["sh", "-c", "echo \"a,b\"\nexit"]);
     second["gate"] = json!({ "verdict": "no_data", "results": [] });
-    let text = Files::of(&[("a.json", &TRAINING), ("b.json", &second)]).text("csv");
+    let text = rendered(&[("a.json", &TRAINING), ("b.json", &second)], "csv");
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let header = reader.headers().expect("a header").clone();
     let rows: Vec<csv::StringRecord> = reader.records().collect::<Result<_, _>>().expect("rows");
     assert_eq!(rows.len(), 2);
     let column = |name: &str| header.iter().position(|column| column == name).expect("a column");
     for metric in METRICS {
-        let written = rows[0].get(column(metric.name)).and_then(|text| text.parse::<f64>().ok());
-        assert_eq!(written, TRAINING["metrics"][metric.name].as_f64(), "{}", metric.name);
+        let value = rows[0].get(column(metric.name)).and_then(|text| text.parse::<f64>().ok());
+        assert_eq!(value, TRAINING["metrics"][metric.name].as_f64(), "{}", metric.name);
     }
     assert_eq!(rows[1].get(column("command")), Some("sh -c echo \"a,b\"\nexit"));
     assert_eq!(rows[1].get(column("exit")), Some("0"));
@@ -58,7 +55,7 @@ fn csv_shows_what_cannot_be_seen_and_is_no_formula() {
     report["job"]["host"] = json!("@node");
     report["gpus"][0]["name"] = json!("-x");
     report["metrics"]["joules_per_token"] = json!(-1.5);
-    let text = Files::of(&[("a.json", &report)]).text("csv");
+    let text = rendered(&[("a.json", &report)], "csv");
     assert_eq!(text.chars().find(|c| c.is_control() && *c != '\n' || *c == '\u{202e}'), None, "{text:?}");
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let header = reader.headers().expect("a header").clone();
@@ -72,42 +69,31 @@ fn csv_shows_what_cannot_be_seen_and_is_no_formula() {
 #[test]
 fn json_is_the_report_again_and_an_array_of_several() {
     let parsed = |text: String| serde_json::from_str::<Value>(&text).expect("JSON");
-    let one = parsed(Files::of(&[("a.json", &TRAINING)]).text("json"));
+    let one = parsed(rendered(&[("a.json", &TRAINING)], "json"));
     assert_eq!(one, *TRAINING);
-    let two = parsed(Files::of(&[("a.json", &TRAINING), ("b.json", &TRAINING)]).text("json"));
+    let two = parsed(rendered(&[("a.json", &TRAINING), ("b.json", &TRAINING)], "json"));
     assert_eq!(two, json!([*TRAINING, *TRAINING]));
 }
 
 #[test]
 fn a_file_is_written_in_the_form_that_its_name_says() {
-    let files = Files::of(&[("a.json", &TRAINING)]);
+    let env = written(&[("a.json", &TRAINING)]);
     for (name, start) in [
         ("a.html", "<!DOCTYPE html>"),
         ("a.md", "**`sh -c"),
         ("a.csv", "report,"),
         ("a.txt", "effllm · sh -c"),
     ] {
-        let path = files.folder().join(name);
-        let output = files.render(&["-o", &path.display().to_string()]);
-        assert!(output.status.success() && output.stdout.is_empty(), "{name}");
-        let written = std::fs::read_to_string(&path).expect("a file");
-        assert!(written.starts_with(start), "{name}: {written:.80}");
+        assert_eq!(env.effllm(["report", "a.json", "-o", name]).done().printed(), "", "{name}");
+        assert!(env.read(name).starts_with(start), "{name}: {:.80}", env.read(name));
     }
 }
 
 #[test]
 fn a_report_is_read_from_standard_input() {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_effllm"))
-        .args(["report", "-", "--format", "csv"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("effllm runs");
-    let mut stdin = child.stdin.take().expect("its standard input");
-    stdin.write_all(TRAINING.to_string().as_bytes()).expect("a report written");
-    drop(stdin);
-    let output = child.wait_with_output().expect("its output");
-    assert!(String::from_utf8_lossy(&output.stdout).contains("\n-,\"sh -c"));
+    let env = written(&[("a.json", &TRAINING)]);
+    let csv = env.sh("$effllm report - --format csv < a.json").done().printed();
+    assert!(csv.contains("\n-,\"sh -c"), "{csv}");
 }
 
 #[test]
@@ -124,20 +110,22 @@ fn what_is_no_report_is_named_with_the_way_out() {
         ),
         (newer, "of another form, effllm.report/9; this effllm reads effllm.report/1", "or a newer one"),
     ] {
-        let output = Files::of(&[("a.json", &report)]).render(&[]);
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(2));
+        let error = rejected(&written(&[("a.json", &report)]), &["a.json"]);
         assert!(error.contains(why) && error.contains(way_out), "{error}");
     }
-    let twice = Files::of(&[]).render(&["-", "-"]);
-    assert_eq!(twice.status.code(), Some(2));
+    let env = TestEnv::new();
+    rejected(&env, &["-", "-"]);
     for (text, why) in [("", "a.json is no report of effllm: it is empty"), ("hi", "it is not JSON")] {
-        let folder = tempfile::tempdir().expect("a folder");
-        let file = folder.path().join("a.json");
-        fs::write(&file, text).expect("a file");
-        let error = Files::of(&[]).render(&[file.to_str().expect("UTF-8")]);
-        assert!(String::from_utf8_lossy(&error.stderr).contains(why), "{text}");
+        let error = rejected(env.write("a.json", text), &["a.json"]);
+        assert!(error.contains(why), "{text}: {error}");
     }
-    let missing = Files::of(&[]).render(&["/nowhere/a.json"]);
-    assert!(String::from_utf8_lossy(&missing.stderr).contains("cannot read the report /nowhere/a.json"));
+    assert!(rejected(&env, &["/nowhere/a.json"]).contains("cannot read the report /nowhere/a.json"));
+}
+
+/// What `effllm report` says of files that are no reports.
+#[track_caller]
+fn rejected(env: &TestEnv, files: &[&str]) -> String {
+    let done = env.effllm(["report"].iter().chain(files)).done();
+    assert_eq!((done.code(), done.stdout()), (Some(2), String::new()), "{}", done.stderr());
+    done.stderr()
 }

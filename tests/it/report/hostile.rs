@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::reports::{Files, TRAINING, page};
+use super::reports::{TRAINING, page, rendered};
 
 const HARM: &str =
     "x\"'><script>alert(1)</script><!--</style></title>\u{1b}[31m\0\u{202e}&amp;|`*_[a](javascript:b)";
@@ -45,7 +45,7 @@ fn poisoned(report: &Value) -> Value {
 fn no_text_becomes_markup_in_a_page() {
     let report = poisoned(&TRAINING);
     let one = page(&report);
-    let two = Files::of(&[("<script>a.json", &report), ("b'\"&.json", &TRAINING)]).text("html");
+    let two = rendered(&[("<script>a.json", &report), ("b'\"&.json", &TRAINING)], "html");
     for page in [one, two] {
         assert!(!page.contains("<script"), "a script");
         assert!(!page.contains("x\"'>"), "an attribute that ends early");
@@ -62,8 +62,8 @@ fn no_text_becomes_markup_in_a_page() {
 #[test]
 fn no_text_becomes_markup_in_markdown() {
     let report = poisoned(&TRAINING);
-    let one = Files::of(&[("a.json", &report)]).text("markdown");
-    let two = Files::of(&[("a|<b>.json", &report), ("b.json", &TRAINING)]).text("markdown");
+    let one = rendered(&[("a.json", &report)], "markdown");
+    let two = rendered(&[("a|<b>.json", &report), ("b.json", &TRAINING)], "markdown");
     for text in [one, two] {
         let table: Vec<&str> = text.lines().filter(|line| line.starts_with('|')).collect();
         // A bar that does not separate columns has a backslash before it.
@@ -107,7 +107,7 @@ fn numbers_that_no_axis_can_hold_make_no_difference() {
     report["command"]["wall_seconds"] = json!(1e300);
     let numbers = page(&report);
     assert!(numbers.contains("</html>") && numbers.len() < 1_000_000);
-    Files::of(&[("a.json", &report), ("b.json", &report)]).text("html");
+    rendered(&[("a.json", &report), ("b.json", &report)], "html");
     for (key, value) in
         [("wall_seconds", json!(-5.0)), ("wall_seconds", json!(null)), ("wall_seconds", json!(0.0))]
     {

@@ -1,10 +1,9 @@
 //! The page: what is on it, and that it needs nothing but itself.
 
-use std::process::Command;
-
 use serde_json::{Value, json};
 
-use super::reports::{Files, TRAINING, page, week};
+use super::reports::{TRAINING, page, rendered, week, written};
+use crate::harness::{Report, TestEnv};
 
 #[test]
 fn it_shows_the_metrics_with_definition_and_origin_and_why_there_is_none() {
@@ -174,7 +173,7 @@ fn several_reports_are_compared_with_the_first() {
 #[test]
 fn long_names_are_short_above_the_columns_and_whole_once() {
     let files = [("a-name-that-is-too-long-for-a-column.json", &*TRAINING), ("b.json", &TRAINING)];
-    let page = Files::of(&files).text("html");
+    let page = rendered(&files, "html");
     assert!(page.contains("<b>a-name-that…-column.json</b>"), "{page:.3000}");
     assert_eq!(page.matches("a-name-that-is-too-long-for-a-column.json</span>").count(), 1);
     let heads: Vec<&str> = page.split("<th class=\"number\" scope=\"col\">").skip(1).collect();
@@ -187,10 +186,11 @@ fn long_names_are_short_above_the_columns_and_whole_once() {
 #[test]
 fn what_was_required_is_shown_with_what_came_of_it() {
     assert!(!page(&TRAINING).contains("<section class=\"gate\">"), "nothing was required");
-    let files = Files::of(&[("report.json", &TRAINING)]);
+    let env = written(&[("report.json", &TRAINING)]);
     let mut report = TRAINING.clone();
-    let required = ["al < 1 h", "pcu >= 1", "it >= 10"].map(|expression| ["--require", expression]);
-    report["gate"] = files.gate(&required.concat());
+    let required = ["al < 1 h", "pcu >= 1", "it >= 10"].map(|expression| ["--require", expression]).concat();
+    let judged = env.effllm(["gate", "report.json", "--json"].into_iter().chain(required)).done();
+    report["gate"] = serde_json::from_slice(&judged.stdout).expect("JSON");
     let page = page(&report);
     let gate = page.split("<section class=\"gate\">").nth(1).unwrap_or_default();
     let gate = gate.split("</section>").next().unwrap_or_default();
@@ -205,13 +205,13 @@ fn what_was_required_is_shown_with_what_came_of_it() {
         assert!(row.contains(&format!("<span class=\"pill {class}\">{word}</span>")), "{row}");
     }
     assert!(rows[2].contains("no generated tokens in this log"), "{}", rows[2]);
-    let markdown = Files::of(&[("report.json", &report)]).text("markdown");
+    let markdown = rendered(&[("report.json", &report)], "markdown");
     assert!(
         markdown.contains("\nGate failed: 1 of 3, no data for 1\n\n| | require | got | margin |\n"),
         "{markdown}"
     );
     assert!(markdown.contains("\n| ✅ pass | `al < 1 h` | "), "{markdown}");
-    let table = Files::of(&[("report.json", &report)]).text("table");
+    let table = rendered(&[("report.json", &report)], "table");
     assert!(table.ends_with("\ngate failed: 1 of 3, no data for 1\n"), "{table}");
 }
 
@@ -225,22 +225,16 @@ fn comparison() -> String {
         after["metrics"][metric] = json!(TRAINING["metrics"][metric].as_f64().map(|value| factor * value));
     }
     after["model"]["global_batch_size"]["value"] = json!(64.0);
-    Files::of(&[("before.json", &TRAINING), ("after.json", &after)]).text("html")
+    rendered(&[("before.json", &TRAINING), ("after.json", &after)], "html")
 }
 
 #[test]
 fn a_loss_that_is_no_number_is_told_and_not_denied() {
     let logged = |line: &dyn Fn(u32, &str) -> String, losses: &[&str]| {
         let log: String = (1..).zip(losses).map(|(i, loss)| line(i, loss)).collect();
-        let files = Files::of(&[]);
-        let log_file = files.folder().join("train.log");
-        std::fs::write(&log_file, log).expect("a log");
-        let parsed = Command::new(env!("CARGO_BIN_EXE_effllm"))
-            .args(["parse", "--json"])
-            .arg(log_file)
-            .output()
-            .expect("effllm runs");
-        serde_json::from_slice::<Value>(&parsed.stdout).expect("a report")
+        let env = TestEnv::new();
+        env.write("train.log", log);
+        Report::parse(&env.effllm(["parse", "--json", "train.log"]).done().printed()).0
     };
     let megatron = |i, loss: &str| {
         format!(" iteration {i}/ 9 | elapsed time per iteration (ms): 10.5 | lm loss: {loss} |\n")
@@ -249,7 +243,7 @@ fn a_loss_that_is_no_number_is_told_and_not_denied() {
     let told = |from: u32| {
         format!("the log states a loss that is no number (nan or infinite) from iteration {from} on")
     };
-    let page = |report: &Value| Files::of(&[("a.json", report)]).text("html");
+    let page = |report: &Value| rendered(&[("a.json", report)], "html");
 
     let never = logged(&megatron, &["NAN", "-INF", "NAN"]);
     assert_eq!(never["iterations"]["loss_last"], Value::Null);

@@ -1,11 +1,10 @@
-//! Reports to render, and the command that renders them.
+//! Reports to render, and documents that are rendered from them.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
+
+use crate::harness::TestEnv;
 
 /// A training of iterations on two GPUs, one of which knows no memory; measured once for all tests.
 pub static TRAINING: LazyLock<Value> = LazyLock::new(|| {
@@ -24,82 +23,30 @@ pub static TRAINING: LazyLock<Value> = LazyLock::new(|| {
             printf 'elapsed time per iteration (ms): 10%d.5 | lm loss: %d.5E+00 |\\n' $((i % 7)) $((14 - i))
         done
         sleep 0.4";
-    run(scenario, &["--params", "7.6B", "--interval", "0.05"], script)
+    let mut env = TestEnv::new();
+    env.gpus(scenario);
+    env.run("--params 7.6B --interval 0.05", script).done().report().0
 });
 
-/// The report of a shell script that is run under effllm with a fake NVML.
-fn run(scenario: &str, options: &[&str], script: &str) -> Value {
-    let folder = tempfile::tempdir().expect("a folder for the run");
-    let library = fake_nvml::install(folder.path(), scenario);
-    let report = folder.path().join("report.json");
-    let output = Command::new(env!("CARGO_BIN_EXE_effllm"))
-        .args(["run", "--live", "off", "--nvml-lib"])
-        .arg(library)
-        .arg("-o")
-        .arg(&report)
-        .args(options)
-        .args(["--", "sh", "-c", script])
-        .output()
-        .expect("effllm runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&std::fs::read(report).expect("a report")).expect("JSON")
+/// A folder with these reports.
+pub fn written(reports: &[(&str, &Value)]) -> TestEnv {
+    let env = TestEnv::new();
+    for (name, report) in reports {
+        env.write(name, report.to_string());
+    }
+    env
 }
 
-/// Files of reports in a folder of their own.
-pub struct Files {
-    folder: TempDir,
-    paths: Vec<PathBuf>,
-}
-
-impl Files {
-    pub fn of(reports: &[(&str, &Value)]) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let write = |(name, report): &(&str, &Value)| {
-            let path = folder.path().join(name);
-            std::fs::write(&path, report.to_string()).expect("a written report");
-            path
-        };
-        Self { paths: reports.iter().map(write).collect(), folder }
-    }
-
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
-    /// `effllm report` of all of them.
-    pub fn render(&self, options: &[&str]) -> Output {
-        Command::new(env!("CARGO_BIN_EXE_effllm"))
-            .arg("report")
-            .args(&self.paths)
-            .args(options)
-            .output()
-            .expect("effllm runs")
-    }
-
-    /// What `effllm gate` makes of the first of them.
-    pub fn gate(&self, options: &[&str]) -> Value {
-        let output = Command::new(env!("CARGO_BIN_EXE_effllm"))
-            .current_dir(self.folder())
-            .arg("gate")
-            .args(&self.paths[..1])
-            .arg("--json")
-            .args(options)
-            .output()
-            .expect("effllm runs");
-        serde_json::from_slice(&output.stdout).expect("JSON")
-    }
-
-    /// What it prints, if it succeeds.
-    pub fn text(&self, format: &str) -> String {
-        let output = self.render(&["--format", format]);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("UTF-8")
-    }
+/// `effllm report` of all of them, in a format.
+#[track_caller]
+pub fn rendered(reports: &[(&str, &Value)], format: &str) -> String {
+    let names = reports.iter().map(|(name, _)| *name);
+    written(reports).effllm(["report", "--format", format].into_iter().chain(names)).done().printed()
 }
 
 /// The page of one report.
 pub fn page(report: &Value) -> String {
-    Files::of(&[("report.json", report)]).text("html")
+    rendered(&[("report.json", report)], "html")
 }
 
 /// The training, as if it had lasted for a week with a long history: eight GPUs, a gap, a peak.

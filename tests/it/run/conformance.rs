@@ -6,13 +6,12 @@ use std::fs;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::thread;
 
 use nix::libc;
 
 use super::probe;
-use crate::harness::{Done, Shell};
+use crate::harness::{Done, TestEnv};
 
 /// How a command ended and what it wrote.
 #[derive(Debug, PartialEq)]
@@ -32,24 +31,22 @@ impl Outcome {
 /// What happens between fork and exec, of the command or of effllm in its place.
 type Prepare = fn() -> io::Result<()>;
 
-/// A shell that both the plain and the wrapped command are started in.
-fn shell() -> Shell {
-    let mut shell = Shell::new();
+/// Where both the plain and the wrapped command are started.
+fn env() -> TestEnv {
+    let mut env = TestEnv::new();
     // The one variable that effllm would set.
-    shell.set("PYTHONUNBUFFERED", "1");
-    shell
+    env.set("PYTHONUNBUFFERED", "1");
+    env
 }
 
-fn start(shell: &Shell, argv: &[OsString], is_wrapped: bool, input: &str, prepare: Prepare) -> Outcome {
-    let mut call = if is_wrapped {
+fn start(env: &TestEnv, argv: &[OsString], is_wrapped: bool, input: &str, prepare: Prepare) -> Outcome {
+    let call = if is_wrapped {
         let options = ["run", "--quiet", "-o", "home/report.json", "--"].map(OsString::from);
-        shell.effllm(options.iter().chain(argv))
+        env.effllm(options.iter().chain(argv))
     } else {
-        shell.command(argv)
+        env.command(argv)
     };
-    // SAFETY: what is given here is allowed between fork and exec.
-    unsafe { call.command.pre_exec(prepare) };
-    let mut session = call.start();
+    let mut session = call.before_exec(prepare).start();
     for line in input.lines() {
         session.type_line(line);
     }
@@ -57,9 +54,9 @@ fn start(shell: &Shell, argv: &[OsString], is_wrapped: bool, input: &str, prepar
 }
 
 #[track_caller]
-fn compare(shell: &Shell, argv: &[OsString], input: &str, prepare: Prepare) -> Outcome {
-    let plain = start(shell, argv, false, input, prepare);
-    let wrapped = start(shell, argv, true, input, prepare);
+fn compare(env: &TestEnv, argv: &[OsString], input: &str, prepare: Prepare) -> Outcome {
+    let plain = start(env, argv, false, input, prepare);
+    let wrapped = start(env, argv, true, input, prepare);
     if plain != wrapped {
         let lines =
             plain.stdout.lines().zip(wrapped.stdout.lines()).find(|(plain, wrapped)| plain != wrapped);
@@ -79,13 +76,13 @@ fn nothing() -> io::Result<()> {
 /// Starts the probe, also where nothing is measured and effllm becomes it.
 #[track_caller]
 fn compare_probes(prepare: Prepare) -> Outcome {
-    let mut shell = shell();
-    shell.set(probe::VARIABLE, "1");
+    let mut env = env();
+    env.set(probe::VARIABLE, "1");
     let this = [std::env::current_exe().expect("this binary").into()];
-    let told = compare(&shell, &this, "", prepare);
+    let told = compare(&env, &this, "", prepare);
     assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""));
-    shell.set("EFFICIENTLLM_METRICS_ENABLED", "false");
-    compare(&shell, &this, "", prepare);
+    env.set("EFFICIENTLLM_METRICS_ENABLED", "false");
+    compare(&env, &this, "", prepare);
     told
 }
 
@@ -177,7 +174,7 @@ fn closed_standard_streams_stay_closed() {
         unsafe { libc::close(FD) };
         Ok(())
     }
-    let shell = shell();
+    let env = env();
     let tell = sh(
         "for fd in 0 1 2; do [ -e /proc/$$/fd/$fd ] && echo $fd >>told; done; echo out; echo err >&2; read x; echo $?; exit 3",
     );
@@ -185,9 +182,9 @@ fn closed_standard_streams_stay_closed() {
         [close::<0> as Prepare, close::<1>, close::<2>, || close::<0>().and(close::<1>()).and(close::<2>())]
     {
         let told = [false, true].map(|is_wrapped| {
-            let outcome = start(&shell, &tell, is_wrapped, "", prepare);
-            let told = fs::read_to_string(shell.path("told")).unwrap_or_default();
-            let _ = fs::remove_file(shell.path("told"));
+            let outcome = start(&env, &tell, is_wrapped, "", prepare);
+            let told = fs::read_to_string(env.path("told")).unwrap_or_default();
+            let _ = fs::remove_file(env.path("told"));
             (outcome, told)
         });
         assert_eq!(told[0], told[1]);
@@ -196,17 +193,16 @@ fn closed_standard_streams_stay_closed() {
 
 #[test]
 fn small_programs_behave_alike() {
-    let mut shell = shell();
-    shell.write("bin/found", "#!/bin/sh\necho found $0 $*\n").write("plain", "echo no shebang $0 $# $1\n");
-    shell
-        .write("here", "#!/bin/sh\necho here $0\n")
+    let mut env = env();
+    env.write("bin/found", "#!/bin/sh\necho found $0 $*\n").write("plain", "echo no shebang $0 $# $1\n");
+    env.write("here", "#!/bin/sh\necho here $0\n")
         .write("broken", "#!/no/such/interpreter\n")
         .write("data", "a\nb\nc\n");
     for name in ["bin/found", "plain", "here", "broken"] {
-        fs::set_permissions(shell.path(name), fs::Permissions::from_mode(0o755)).expect("permissions");
+        fs::set_permissions(env.path(name), fs::Permissions::from_mode(0o755)).expect("permissions");
     }
-    let path = format!("{}:{}", shell.path("bin").display(), std::env::var("PATH").unwrap_or_default());
-    shell.set("PATH", path).set("ODD", OsStr::from_bytes(b"\xff\xfe=\n")).set("EMPTY", "");
+    let path = format!("{}:{}", env.path("bin").display(), std::env::var("PATH").unwrap_or_default());
+    env.set("PATH", path).set("ODD", OsStr::from_bytes(b"\xff\xfe=\n")).set("EMPTY", "");
     for (script, input) in [
         ("cat", "one\ntwo\n"),
         ("read a; echo \"got $a\"; read b; echo \"and $b\" >&2; exit 4", "x\ny\n"),
@@ -251,7 +247,7 @@ fn small_programs_behave_alike() {
         ("exit", ""),
         ("", ""),
     ] {
-        compare(&shell, &sh(script), input, nothing);
+        compare(&env, &sh(script), input, nothing);
     }
     // What is executed without a shell in between.
     for argv in [
@@ -265,12 +261,12 @@ fn small_programs_behave_alike() {
         &["/bin/sh", "-c", "echo $0", "name"],
     ] {
         if *argv != ["plain"] {
-            compare(&shell, &argv.iter().map(OsString::from).collect::<Vec<_>>(), "", nothing);
+            compare(&env, &argv.iter().map(OsString::from).collect::<Vec<_>>(), "", nothing);
         }
     }
     // A plain start of what cannot be executed fails in the caller: effllm says it as a shell would.
     for (program, code) in [("./broken", 127), ("./data", 126), ("./bin", 126), ("", 127)] {
-        let outcome = start(&shell, &[program.into()], true, "", nothing);
+        let outcome = start(&env, &[program.into()], true, "", nothing);
         assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(code), ""), "{program}: {outcome:?}");
         assert!(outcome.stderr.starts_with("effllm: error: "), "{outcome:?}");
     }
@@ -278,7 +274,7 @@ fn small_programs_behave_alike() {
 
 #[test]
 fn arguments_are_bytes_of_any_kind_and_number() {
-    let shell = shell();
+    let env = env();
     let tell = "for a; do printf '%s' \"$a\" | od -An -tx1; done";
     let odd = [
         &b"\xff\xfe"[..],
@@ -297,14 +293,14 @@ fn arguments_are_bytes_of_any_kind_and_number() {
     let mut argv: Vec<OsString> = sh(tell);
     argv.push("name".into());
     argv.extend(odd.map(|bytes| OsString::from_vec(bytes.to_vec())));
-    compare(&shell, &argv, "", nothing);
+    compare(&env, &argv, "", nothing);
     let mut many = sh("echo $# ${#20000}");
     many.extend((0..20_000).map(|i| OsString::from(format!("argument-{i}-{}", "x".repeat(40)))));
-    assert_eq!(compare(&shell, &many, "", nothing).stdout.split(' ').next(), Some("19999"));
+    assert_eq!(compare(&env, &many, "", nothing).stdout.split(' ').next(), Some("19999"));
     let long = "y".repeat(120_000);
     let mut one = sh("echo ${#1}");
     one.extend(["name".into(), long.into()]);
-    assert_eq!(compare(&shell, &one, "", nothing).stdout, "120000\n");
+    assert_eq!(compare(&env, &one, "", nothing).stdout, "120000\n");
 }
 
 #[test]
@@ -312,9 +308,9 @@ fn every_exit_status_is_kept() {
     thread::scope(|scope| {
         for part in 0..4 {
             scope.spawn(move || {
-                let shell = shell();
+                let env = env();
                 for code in (part..256).step_by(4) {
-                    let outcome = start(&shell, &sh(&format!("exit {code}")), true, "", nothing);
+                    let outcome = start(&env, &sh(&format!("exit {code}")), true, "", nothing);
                     assert_eq!((outcome.code, outcome.signal), (Some(code), None));
                 }
             });
@@ -326,9 +322,9 @@ fn every_exit_status_is_kept() {
 fn every_signal_ends_both_alike() {
     // Those that stop a process, which is what terminals are for, and those of the C library.
     let others = [libc::SIGSTOP, libc::SIGTSTP, libc::SIGTTIN, libc::SIGTTOU, 32, 33];
-    let shell = shell();
+    let env = env();
     for signal in (1..=libc::SIGRTMAX()).filter(|signal| !others.contains(signal)) {
-        let outcome = compare(&shell, &sh(&format!("ulimit -c 0; kill -{signal} $$; exit 7")), "", nothing);
+        let outcome = compare(&env, &sh(&format!("ulimit -c 0; kill -{signal} $$; exit 7")), "", nothing);
         let ignored = [libc::SIGCHLD, libc::SIGCONT, libc::SIGURG, libc::SIGWINCH];
         let expected = if ignored.contains(&signal) { (Some(7), None) } else { (None, Some(signal)) };
         assert_eq!((outcome.code, outcome.signal), expected, "{signal}");
@@ -342,17 +338,17 @@ fn a_timer_that_was_set_before_still_rings() {
         unsafe { libc::alarm(4) };
         Ok(())
     };
-    let shell = shell();
+    let env = env();
     let outcome =
-        compare(&shell, &sh("trap 'echo rings; exit 8' ALRM; while :; do sleep 0.1; done"), "", alarm);
+        compare(&env, &sh("trap 'echo rings; exit 8' ALRM; while :; do sleep 0.1; done"), "", alarm);
     assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(8), "rings\n"));
 }
 
 #[test]
 fn the_commands_children_are_its_own_and_orphans_are_no_ones_burden() {
-    let shell = shell();
+    let env = env();
     let outcome = compare(
-        &shell,
+        &env,
         &sh("(sleep 0.2; echo late) >late & (exit 1); echo $?; wait $!; cat late"),
         "",
         nothing,
@@ -361,17 +357,17 @@ fn the_commands_children_are_its_own_and_orphans_are_no_ones_burden() {
     // An orphan is reaped while the command runs: none stays a zombie below effllm.
     let script = "sh -c 'sh -c \"echo \\$\\$ >orphan; sleep 0.1\" &' ; until [ -s orphan ]; do sleep 0.01; done; \
                   while [ -e /proc/$(cat orphan) ]; do sleep 0.02; done; echo reaped";
-    assert_eq!(start(&shell, &sh(script), true, "", nothing).stdout, "reaped\n");
+    assert_eq!(start(&env, &sh(script), true, "", nothing).stdout, "reaped\n");
 }
 
 #[test]
 fn no_descriptor_of_ours_is_open_in_the_command() {
-    let shell = shell();
-    let mut gpus = Shell::new();
+    let env = env();
+    let mut gpus = TestEnv::new();
     gpus.gpus("gpu = [{ count = 2 }]");
-    for shell in [&shell, &gpus] {
+    for env in [&env, &gpus] {
         // What this test itself was started with may be open in both.
-        let plain = shell.command(["ls", "/proc/self/fd"]).done().stdout();
-        assert_eq!(shell.effllm(["run", "--quiet", "--", "ls", "/proc/self/fd"]).done().stdout(), plain);
+        let plain = env.command(["ls", "/proc/self/fd"]).done().stdout();
+        assert_eq!(env.effllm(["run", "--quiet", "--", "ls", "/proc/self/fd"]).done().stdout(), plain);
     }
 }

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::harness::{Done, Shell, assert_near, until};
-use crate::run::signals::children;
+use crate::harness::process::children;
+use crate::harness::{Done, TestEnv, assert_near, until};
 
 /// What the command does in every test here.
 const SCRIPT: &str = "echo trained; cat >/dev/null; date +%s.%N >ended; exit 3";
@@ -16,9 +16,9 @@ const SCRIPT: &str = "echo trained; cat >/dev/null; date +%s.%N >ended; exit 3";
 const PROMPT: Duration = Duration::from_secs(1);
 
 /// Runs the script for so long on a machine with a fault, and checks what must hold in any case.
-fn with_fault<'a>(shell: &'a Shell, seconds: f64, options: &str) -> Done<'a> {
+fn with_fault<'a>(env: &'a TestEnv, seconds: f64, options: &str) -> Done<'a> {
     let begun = Instant::now();
-    let session = shell.run(&format!("--interval 0.05 {options}"), SCRIPT).start();
+    let session = env.run(&format!("--interval 0.05 {options}"), SCRIPT).start();
     session.wait_for("trained");
     // NVML may hold up the start for 2 s and no longer; the rest is this machine's business.
     assert!(begun.elapsed() < Duration::from_secs(2) + 3 * PROMPT, "{:?}", begun.elapsed());
@@ -26,35 +26,35 @@ fn with_fault<'a>(shell: &'a Shell, seconds: f64, options: &str) -> Done<'a> {
     let done = session.wait();
     let left =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs_f64();
-    let ended: f64 = shell.read("ended").trim().parse().expect("a time");
+    let ended: f64 = env.read("ended").trim().parse().expect("a time");
     assert_eq!((done.code(), done.stdout().as_str()), (Some(3), "trained\n"));
     // The machine is shared by other tests; a hang would be ten seconds or more.
     let took = left - ended;
     eprintln!("left {took:.3} s after the command's end");
     assert!(took < 3.0 * PROMPT.as_secs_f64(), "{took} s");
-    assert!(shell.report().warnings().len() <= 4, "{:?}", shell.report().warnings());
+    assert!(env.report().warnings().len() <= 4, "{:?}", env.report().warnings());
     done
 }
 
-fn machine(scenario: &str) -> Shell {
-    let mut shell = Shell::new();
-    shell.gpus(scenario);
-    shell
+fn machine(scenario: &str) -> TestEnv {
+    let mut env = TestEnv::new();
+    env.gpus(scenario);
+    env
 }
 
 #[test]
 fn no_nvml_at_all_costs_the_gpu_figures() {
-    let mut shell = Shell::new();
-    with_fault(&shell, 0.0, "");
-    assert!(shell.report().why_null("amu_gb").contains("no-nvml-in-this-test.so"));
-    shell.write("not-a-library", "text");
-    shell.set("EFFLLM_NVML_LIB", shell.path("not-a-library"));
-    with_fault(&shell, 0.0, "");
-    assert!(shell.report().why_null("amu_gb").contains("not-a-library"));
+    let mut env = TestEnv::new();
+    with_fault(&env, 0.0, "");
+    assert!(env.report().why_null("amu_gb").contains("no-nvml-in-this-test.so"));
+    env.write("not-a-library", "text");
+    env.set("EFFLLM_NVML_LIB", env.path("not-a-library"));
+    with_fault(&env, 0.0, "");
+    assert!(env.report().why_null("amu_gb").contains("not-a-library"));
     // A library that is one, but not NVML.
-    shell.set("EFFLLM_NVML_LIB", "libc.so.6");
-    with_fault(&shell, 0.0, "");
-    assert!(!shell.report().why_null("amu_gb").is_empty());
+    env.set("EFFLLM_NVML_LIB", "libc.so.6");
+    with_fault(&env, 0.0, "");
+    assert!(!env.report().why_null("amu_gb").is_empty());
 }
 
 #[test]
@@ -62,30 +62,30 @@ fn every_code_of_every_call_costs_at_most_its_own_quantity() {
     for code in
         ["NOT_SUPPORTED", "NO_PERMISSION", "GPU_IS_LOST", "UNKNOWN", "DRIVER_NOT_LOADED", "TIMEOUT", "IN_USE"]
     {
-        let shell = machine(&format!(
+        let env = machine(&format!(
             "gpu = [{{ count = 2 }}]\n[[fault]]\ncall = 'nvmlDeviceGetPowerUsage'\nreturn = '{code}'"
         ));
-        with_fault(&shell, 0.3, "");
-        let report = shell.report();
+        with_fault(&env, 0.3, "");
+        let report = env.report();
         assert!(report.metric("amu_gb") > 0.0, "{code}");
         assert!(report.at("gpus.0.power_watts.mean").is_null(), "{code}");
         assert!(report.text("gpus.0.unavailable.power_watts").contains("nvmlDeviceGetPowerUsage"), "{code}");
     }
     for code in ["DRIVER_NOT_LOADED", "UNKNOWN", "NO_PERMISSION"] {
-        let shell = machine(&format!("[[fault]]\ncall = 'nvmlInit_v2'\nreturn = '{code}'"));
-        with_fault(&shell, 0.0, "");
-        assert!(shell.report().why_null("amu_gb").contains("nvmlInit"), "{code}");
+        let env = machine(&format!("[[fault]]\ncall = 'nvmlInit_v2'\nreturn = '{code}'"));
+        with_fault(&env, 0.0, "");
+        assert!(env.report().why_null("amu_gb").contains("nvmlInit"), "{code}");
     }
 }
 
 #[test]
 fn a_gpu_that_fails_leaves_the_others_measured() {
     for fault in ["return = 'GPU_IS_LOST'", "hang = true", "delay_s = 10", "return = 'UNKNOWN'"] {
-        let shell = machine(&format!(
+        let env = machine(&format!(
             "gpu = [{{ count = 3, memory_used_gb = 20 }}]\n[[fault]]\ncall = '*'\ngpu = 1\nfrom_s = 0.4\n{fault}"
         ));
-        with_fault(&shell, 1.5, "");
-        let report = shell.report();
+        with_fault(&env, 1.5, "");
+        let report = env.report();
         for gpu in [0, 2] {
             assert!(report.number(&format!("gpus.{gpu}.coverage_ratio")) > 0.8, "{fault}: {:#}", report.0);
         }
@@ -101,11 +101,11 @@ fn a_gpu_that_hangs_from_the_start_is_null_with_a_reason_and_the_others_are_meas
         "nvmlDeviceGetMemoryInfo_v2",
         "nvmlDeviceGetUtilizationRates",
     ] {
-        let shell = machine(&format!(
+        let env = machine(&format!(
             "gpu = [{{ count = 2, memory_used_gb = 20 }}]\n[[fault]]\ncall = '{call}'\ngpu = 1\nhang = true"
         ));
-        with_fault(&shell, 0.5, "");
-        let report = shell.report();
+        with_fault(&env, 0.5, "");
+        let report = env.report();
         assert_near(report.number("gpus.0.memory_used_bytes.mean"), 2e10, 1e-9);
         assert!(report.at("gpus.1.utilization_ratio.mean").is_null(), "{call}");
         assert!(report.why_null("pcu_ratio").contains("GPU 1"), "{call}: {}", report.why_null("pcu_ratio"));
@@ -116,86 +116,86 @@ fn a_gpu_that_hangs_from_the_start_is_null_with_a_reason_and_the_others_are_meas
 #[test]
 fn calls_that_never_return_hold_up_neither_the_start_nor_the_end() {
     for call in ["nvmlInit_v2", "nvmlDeviceGetCount_v2", "nvmlSystemGetDriverVersion", "nvmlShutdown", "*"] {
-        let shell = machine(&format!("gpu = [{{ count = 2 }}]\n[[fault]]\ncall = '{call}'\nhang = true"));
-        with_fault(&shell, 0.2, "");
+        let env = machine(&format!("gpu = [{{ count = 2 }}]\n[[fault]]\ncall = '{call}'\nhang = true"));
+        with_fault(&env, 0.2, "");
     }
     for call in ["nvmlDeviceGetPowerUsage", "nvmlShutdown", "nvmlInit_v2"] {
-        let shell = machine(&format!("[[fault]]\ncall = '{call}'\ndelay_s = 10"));
-        with_fault(&shell, 0.2, "");
+        let env = machine(&format!("[[fault]]\ncall = '{call}'\ndelay_s = 10"));
+        with_fault(&env, 0.2, "");
     }
 }
 
 /// A library of these lines of C, in the place of NVML.
-fn library(source: &str) -> Shell {
-    let mut shell = Shell::new();
-    shell.write("nvml.c", source);
-    let compiled = shell.command(["cc", "-shared", "-fPIC", "-o", "nvml.so", "nvml.c"]).done();
+fn library(source: &str) -> TestEnv {
+    let mut env = TestEnv::new();
+    env.write("nvml.c", source);
+    let compiled = env.command(["cc", "-shared", "-fPIC", "-o", "nvml.so", "nvml.c"]).done();
     assert_eq!(compiled.code(), Some(0), "{}", compiled.stderr());
-    shell.set("EFFLLM_NVML_LIB", shell.path("nvml.so"));
-    shell
+    env.set("EFFLLM_NVML_LIB", env.path("nvml.so"));
+    env
 }
 
 #[test]
 fn a_library_that_hangs_while_it_is_loaded_costs_the_gpu_figures() {
-    let shell = library(
+    let env = library(
         "#include <unistd.h>\n__attribute__((constructor)) static void load(void) { for (;;) pause(); }",
     );
-    with_fault(&shell, 0.3, "--series series.csv --openmetrics metrics.prom");
-    assert_eq!(shell.report().why_null("amu_gb"), "NVML did not answer within 2 s");
-    assert!(shell.report().number("host.processes_max") > 0.0, "{:#}", shell.report().at("host"));
-    assert!(shell.read("series.csv").contains(",host,"), "{}", shell.read("series.csv"));
-    assert!(shell.read("metrics.prom").contains("effllm_running 0"));
+    with_fault(&env, 0.3, "--series series.csv --openmetrics metrics.prom");
+    assert_eq!(env.report().why_null("amu_gb"), "NVML did not answer within 2 s");
+    assert!(env.report().number("host.processes_max") > 0.0, "{:#}", env.report().at("host"));
+    assert!(env.read("series.csv").contains(",host,"), "{}", env.read("series.csv"));
+    assert!(env.read("metrics.prom").contains("effllm_running 0"));
 
-    let done = shell.effllm(["run", "--", "sh", "-c", "exit 3"]).done();
+    let done = env.effllm(["run", "--", "sh", "-c", "exit 3"]).done();
     assert_eq!(done.code(), Some(3));
     assert!(done.stderr().contains("exit 3") && done.stderr().contains("report: "), "{}", done.stderr());
 
     // More than a pipe holds; and the log is read.
-    let done = shell.effllm(["run", "-q", "--", "seq", "100000"]).done();
+    let done = env.effllm(["run", "-q", "--", "seq", "100000"]).done();
     assert_eq!((done.code(), done.stdout.len()), (Some(0), 588_895));
-    assert_eq!(shell.report().number("log.bytes"), 588_895.0);
+    assert_eq!(env.report().number("log.bytes"), 588_895.0);
 
-    let session = shell.run("-o ended.json", "echo ready; while :; do sleep 0.05; done").start();
+    let session = env.run("-o ended.json", "echo ready; while :; do sleep 0.05; done").start();
     session.wait_for("ready");
     session.send(Signal::SIGTERM);
     assert_eq!(session.wait().signal(), Some(Signal::SIGTERM as i32));
-    assert!(shell.exists("ended.json"));
+    assert!(env.exists("ended.json"));
 
     // Its last word is given up as with any library.
-    nix::unistd::mkfifo(&shell.path("fifo"), nix::sys::stat::Mode::S_IRWXU).expect("a named pipe");
-    let session = shell.run("-o fifo", "echo >started").start();
-    until("the command to end", || shell.exists("started") && children(session.pid()).is_empty());
+    nix::unistd::mkfifo(&env.path("fifo"), nix::sys::stat::Mode::S_IRWXU).expect("a named pipe");
+    let session = env.run("-o fifo", "echo >started").start();
+    until("the command to end", || env.exists("started") && children(session.pid()).is_empty());
     session.send(Signal::SIGTERM);
     assert_eq!(session.wait().signal(), Some(Signal::SIGTERM as i32));
 
-    assert_eq!(shell.effllm(["run", "-q", "--", "no-such-command"]).done().code(), Some(127));
+    assert_eq!(env.effllm(["run", "-q", "--", "no-such-command"]).done().code(), Some(127));
     let pid = std::process::id().to_string();
-    let done = shell.effllm(["monitor", "-q", "--pid", &pid, "--duration", "0.2"]).done();
+    let done = env.effllm(["monitor", "-q", "--pid", &pid, "--duration", "0.2"]).done();
     assert_eq!(done.code(), Some(0), "{}", done.stderr());
 }
 
 #[test]
 fn what_is_no_library_by_its_kind_is_not_opened() {
-    let mut shell = Shell::new();
-    nix::unistd::mkfifo(&shell.path("pipe"), nix::sys::stat::Mode::S_IRWXU).expect("a named pipe");
-    shell.set("EFFLLM_NVML_LIB", shell.path("pipe"));
-    with_fault(&shell, 0.0, "");
-    assert!(shell.report().why_null("amu_gb").ends_with("pipe is no regular file"));
+    let mut env = TestEnv::new();
+    nix::unistd::mkfifo(&env.path("pipe"), nix::sys::stat::Mode::S_IRWXU).expect("a named pipe");
+    env.set("EFFLLM_NVML_LIB", env.path("pipe"));
+    with_fault(&env, 0.0, "");
+    assert!(env.report().why_null("amu_gb").ends_with("pipe is no regular file"));
 }
 
 #[test]
 fn a_number_of_gpus_that_cannot_be_is_none() {
-    let shell = library(
+    let env = library(
         "int nvmlInit_v2(void) { return 0; }\n\
          int nvmlDeviceGetCount_v2(unsigned *count) { *count = -1; return 0; }",
     );
-    with_fault(&shell, 0.0, "");
-    assert!(shell.report().why_null("amu_gb").contains("4294967295 GPUs"));
+    with_fault(&env, 0.0, "");
+    assert!(env.report().why_null("amu_gb").contains("4294967295 GPUs"));
 }
 
 #[test]
 fn gaps_in_the_readings_are_one_warning_that_names_the_gpus() {
-    let shell = machine(
+    let env = machine(
         "gpu = [{ count = 4 }]
          [[fault]]
          call = '*'
@@ -208,8 +208,8 @@ fn gaps_in_the_readings_are_one_warning_that_names_the_gpus() {
          from_s = 1.0
          return = 'UNKNOWN'",
     );
-    with_fault(&shell, 6.0, "");
-    let report = shell.report();
+    with_fault(&env, 6.0, "");
+    let report = env.report();
     let warnings = report.warnings();
     let [warning] = warnings.as_slice() else { panic!("{warnings:?}") };
     let gaps: Vec<_> = warning
@@ -224,11 +224,11 @@ fn gaps_in_the_readings_are_one_warning_that_names_the_gpus() {
 
 #[test]
 fn counters_that_fall_or_jump_and_values_that_cannot_be_are_left_out() {
-    let shell = machine(
+    let env = machine(
         "[[gpu]]\npower_watts = 300\nenergy_resets_at_s = [0.5]\nenergy_jumps_mj = [[0.8, -50000], [1.0, 1e9]]",
     );
-    with_fault(&shell, 1.5, "");
-    let report = shell.report();
+    with_fault(&env, 1.5, "");
+    let report = env.report();
     let wall = report.number("command.wall_seconds");
     assert!(
         report.number("gpus.0.energy_joules") < 300.0 * wall * 1.2 + 60.0,
@@ -236,9 +236,9 @@ fn counters_that_fall_or_jump_and_values_that_cannot_be_are_left_out() {
         report.at("gpus.0.energy_joules")
     );
     assert_eq!(report.warnings().iter().filter(|warning| warning.contains("energy counter")).count(), 1);
-    let shell = machine("[[gpu]]\nutilization_percent = 255");
-    with_fault(&shell, 0.3, "");
-    assert!(shell.report().why_null("pcu_ratio").contains("255 %"));
+    let env = machine("[[gpu]]\nutilization_percent = 255");
+    with_fault(&env, 0.3, "");
+    assert!(env.report().why_null("pcu_ratio").contains("255 %"));
     // The same GPU twice.
     let twice = "[[gpu]]\nuuid = 'GPU-same'\n[[gpu]]\nuuid = 'GPU-same'";
     with_fault(&machine(twice), 0.2, "");
@@ -246,11 +246,11 @@ fn counters_that_fall_or_jump_and_values_that_cannot_be_are_left_out() {
 
 #[test]
 fn missing_symbols_cost_their_own_quantities() {
-    let shell = machine(
+    let env = machine(
         "missing_symbols = ['nvmlShutdown', 'nvmlDeviceGetPowerUsage', 'nvmlDeviceGetTotalEnergyConsumption']",
     );
-    with_fault(&shell, 0.2, "");
-    let report = shell.report();
+    with_fault(&env, 0.2, "");
+    let report = env.report();
     assert!(report.metric("amu_gb") > 0.0);
     assert!(report.why_null("aec_watts").contains("not in this version of the library"));
 }
@@ -268,17 +268,17 @@ fn a_panic_in_any_thread_ends_what_it_measures_and_nothing_else() {
         "stderr",
         "end",
     ] {
-        let mut shell = machine("gpu = [{ count = 2 }]");
-        shell.set("EFFLLM_PANIC", thread);
+        let mut env = machine("gpu = [{ count = 2 }]");
+        env.set("EFFLLM_PANIC", thread);
         let script = "trap : TERM; for i in 1 2 3; do echo step $i took 5 ms; done; echo err >&2; echo ready; \
                       until [ -e stop ]; do sleep 0.02; done; seq 2000; echo last >&2; exit 4";
-        let session = shell
+        let session = env
             .effllm(["run", "-q", "--interval", "0.05", "--pattern", step, "--", "sh", "-c", script])
             .start();
         session.wait_for("ready");
-        until("some samples", || !shell.nvml_calls().is_empty());
+        until("some samples", || !env.nvml_calls().is_empty());
         session.send(Signal::SIGTERM); // upon which the report is saved
-        shell.write("stop", "");
+        env.write("stop", "");
         let done = session.wait();
         let stdout = done.stdout();
         assert_eq!(done.code(), Some(4), "{thread}: {}", done.stderr());
@@ -295,7 +295,7 @@ fn a_panic_in_any_thread_ends_what_it_measures_and_nothing_else() {
         if thread == "end" {
             continue; // who draws up the report is gone
         }
-        let report = shell.report();
+        let report = env.report();
         assert_eq!(report.at("command.exit.code"), 4, "{thread}");
         if thread != "effllm-log" {
             assert_eq!(report.at("iterations.last"), 3, "{thread}");
@@ -307,7 +307,7 @@ fn a_panic_in_any_thread_ends_what_it_measures_and_nothing_else() {
             assert!(report.number("gpus.1.samples") > 1.0, "{thread}");
         }
         assert_eq!(
-            fs::read_dir(shell.path(""))
+            fs::read_dir(env.path(""))
                 .expect("the folder")
                 .filter(|entry| {
                     entry
@@ -323,11 +323,11 @@ fn a_panic_in_any_thread_ends_what_it_measures_and_nothing_else() {
 #[test]
 fn a_panic_beside_the_table_costs_the_table() {
     for thread in ["stdout", "stderr", "effllm-table"] {
-        let mut shell = Shell::new();
-        shell.set("EFFLLM_PANIC", thread);
+        let mut env = TestEnv::new();
+        env.set("EFFLLM_PANIC", thread);
         let screen = crate::harness::terminal::Screen::new(24, 80);
         let script = "seq 10; echo err >&2; sleep 0.4; seq 11 15; exit 6";
-        let session = screen.start(shell.effllm(["run", "--live", "table", "--", "sh", "-c", script]));
+        let session = screen.start(env.effllm(["run", "--live", "table", "--", "sh", "-c", script]));
         assert_eq!(session.wait().code(), Some(6), "{thread}");
         screen.wait_for("report: effllm-report.json");
         let bytes = String::from_utf8_lossy(&screen.bytes()).into_owned();

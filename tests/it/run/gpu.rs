@@ -6,7 +6,7 @@ use fake_nvml::{LoggedCall, Scenario};
 use nix::time::{ClockId, clock_gettime};
 use serde_json::Value;
 
-use crate::harness::{Report, Shell, assert_near};
+use crate::harness::{Report, TestEnv, assert_near};
 
 /// Calls that each reading of a GPU makes once.
 const BUSY: &str = "nvmlDeviceGetUtilizationRates";
@@ -50,17 +50,17 @@ fn square_wave(gpus: u32) {
             "#
         )
     };
-    let (mut counted, mut sampled) = (Shell::new(), Shell::new());
+    let (mut counted, mut sampled) = (TestEnv::new(), TestEnv::new());
     counted.gpus(&scenario(true));
     sampled.gpus(&scenario(false));
     // Side by side: waiting is all that they do.
-    let sessions = [&counted, &sampled].map(|shell| shell.run("--interval 0.1", "sleep 10").start());
+    let sessions = [&counted, &sampled].map(|env| env.run("--interval 0.1", "sleep 10").start());
     for session in sessions {
         session.wait();
     }
-    for (shell, source) in [(&counted, "counter"), (&sampled, "power")] {
-        let report = shell.report();
-        let calls = shell.nvml_calls();
+    for (env, source) in [(&counted, "counter"), (&sampled, "power")] {
+        let report = env.report();
+        let calls = env.nvml_calls();
         let truth = scenario(source == "counter").parse::<Scenario>().expect("a scenario").gpus();
         let mut energy = 0.0;
         for (i, gpu) in truth.iter().enumerate() {
@@ -103,11 +103,11 @@ fn averages_and_energy_of_a_square_wave_on_eight_gpus() {
 #[test]
 fn what_does_not_change_is_reported_as_it_is() {
     for energy in [true, false] {
-        let mut shell = Shell::new();
-        shell.gpus(&format!(
+        let mut env = TestEnv::new();
+        env.gpus(&format!(
             "gpu = [{{ count = 2, memory_used_gb = 43.25, utilization_percent = 87, power_watts = 412, energy = {energy} }}]"
         ));
-        let report = shell.run("--interval 0.1", "sleep 3").done().report();
+        let report = env.run("--interval 0.1", "sleep 3").done().report();
         assert_near(report.metric("amu_gb"), 43.25, 1e-9);
         assert_near(report.metric("amu_gib"), 43.25e9 / f64::from(1 << 30), 1e-9);
         assert_near(report.metric("pcu_ratio"), 0.87, 1e-9);
@@ -119,12 +119,12 @@ fn what_does_not_change_is_reported_as_it_is() {
 
 #[test]
 fn gpus_that_differ_are_averaged_for_memory_and_summed_for_energy() {
-    let mut shell = Shell::new();
-    shell.gpus(
+    let mut env = TestEnv::new();
+    env.gpus(
         "gpu = [{ power_watts = 100, memory_used_gb = 10, utilization_percent = 100 },
                 { power_watts = 300, memory_used_gb = 30, utilization_percent = 0 }]",
     );
-    let report = shell.run("--interval 0.1", "sleep 3").done().report();
+    let report = env.run("--interval 0.1", "sleep 3").done().report();
     assert_near(report.metric("amu_gb"), 20.0, 1e-9);
     assert_near(report.metric("pcu_ratio"), 0.5, 1e-9);
     assert_near(report.metric("aec_watts"), 200.0, 1e-3);
@@ -138,11 +138,11 @@ fn gpus_that_differ_are_averaged_for_memory_and_summed_for_energy() {
 #[test]
 fn a_ramp_is_integrated_not_sampled() {
     let scenario = "gpu = [{ energy = false, power_watts = { ramp = { from = 0, to = 700, seconds = 2.5, start_s = 0.5 } } }]";
-    let mut shell = Shell::new();
-    shell.gpus(scenario);
-    let report = shell.run("--interval 0.1", "sleep 3.5").done().report();
+    let mut env = TestEnv::new();
+    env.gpus(scenario);
+    let report = env.run("--interval 0.1", "sleep 3.5").done().report();
     let power = &scenario.parse::<Scenario>().expect("a scenario").gpu[0].power_watts;
-    let (from, to) = ends(&times(&shell.nvml_calls(), POWER, 0));
+    let (from, to) = ends(&times(&env.nvml_calls(), POWER, 0));
     // The first and the last reading lie around the run, on a busy machine by some way.
     let (wall, read) = (report.number("command.wall_seconds"), power.integral_between(from, to));
     let outside = 700.0 * (to - from - wall);
@@ -154,9 +154,9 @@ fn a_ramp_is_integrated_not_sampled() {
 #[test]
 fn a_counter_that_resets_costs_only_the_step_in_which_it_does() {
     let scenario = "gpu = [{ power_watts = 250, energy_start_mj = 5e9, energy_resets_at_s = [0.95, 2.05] }]";
-    let mut shell = Shell::new();
-    shell.gpus(scenario);
-    let report = shell.run("--interval 0.1", "sleep 3").done().report();
+    let mut env = TestEnv::new();
+    env.gpus(scenario);
+    let report = env.run("--interval 0.1", "sleep 3").done().report();
     assert_eq!(report.text("gpus.0.energy_source"), "counter");
     assert_near(report.metric("energy_joules"), 250.0 * report.number("command.wall_seconds"), 1e-3);
     assert!(
@@ -166,18 +166,18 @@ fn a_counter_that_resets_costs_only_the_step_in_which_it_does() {
 
 #[test]
 fn a_counter_that_disagrees_with_power_is_used_and_told() {
-    let mut shell = Shell::new();
-    shell.gpus("gpu = [{ power_watts = 300, energy_watts = 500 }]");
-    let report = shell.run("--interval 0.1", "sleep 10.2").done().report();
+    let mut env = TestEnv::new();
+    env.gpus("gpu = [{ power_watts = 300, energy_watts = 500 }]");
+    let report = env.run("--interval 0.1", "sleep 10.2").done().report();
     assert_near(report.metric("aec_watts"), 500.0, 1e-3);
     assert!(report.warnings().iter().any(|warning| warning.contains("says 500 W, sampled power 300 W")));
 }
 
 #[test]
 fn a_counter_that_moves_in_steps_is_off_by_no_more_than_a_step() {
-    let mut shell = Shell::new();
-    shell.gpus("gpu = [{ power_watts = 400, energy_step_ms = 100 }]");
-    let report = shell.run("--interval 0.05", "sleep 2").done().report();
+    let mut env = TestEnv::new();
+    env.gpus("gpu = [{ power_watts = 400, energy_step_ms = 100 }]");
+    let report = env.run("--interval 0.05", "sleep 2").done().report();
     let wall = report.number("command.wall_seconds");
     assert!((report.metric("energy_joules") - 400.0 * wall).abs() <= 400.0 * 0.1, "{wall}");
 }
@@ -186,10 +186,9 @@ fn a_counter_that_moves_in_steps_is_off_by_no_more_than_a_step() {
 
 #[test]
 fn power_that_is_not_supported_is_null_with_a_reason_and_memory_is_there() {
-    let mut shell = Shell::new();
-    shell
-        .gpus("gpu = [{ memory_used_gb = 12, energy = false, not_supported = ['nvmlDeviceGetPowerUsage'] }]");
-    let report = shell.run("--interval 0.1", "sleep 0.5").done().report();
+    let mut env = TestEnv::new();
+    env.gpus("gpu = [{ memory_used_gb = 12, energy = false, not_supported = ['nvmlDeviceGetPowerUsage'] }]");
+    let report = env.run("--interval 0.1", "sleep 0.5").done().report();
     assert_near(report.metric("amu_gb"), 12.0, 1e-9);
     for name in ["aec_watts", "aec_total_watts", "energy_joules", "peak_power_watts"] {
         assert!(report.why_null(name).contains("not supported"), "{name}: {}", report.why_null(name));
@@ -199,13 +198,13 @@ fn power_that_is_not_supported_is_null_with_a_reason_and_memory_is_there() {
     assert_eq!(report.at("gpus.0.energy_joules"), &Value::Null);
     assert!(report.text("gpus.0.unavailable.power_watts").contains("nvmlDeviceGetPowerUsage"));
     // It is not asked again and again for what it will never have.
-    assert_eq!(count(&shell.nvml_calls(), POWER), 1);
+    assert_eq!(count(&env.nvml_calls(), POWER), 1);
 }
 
 #[test]
 fn a_gpu_that_falls_off_the_bus_becomes_null() {
-    let mut shell = Shell::new();
-    shell.gpus(
+    let mut env = TestEnv::new();
+    env.gpus(
         "gpu = [{ count = 2, memory_used_gb = 30, power_watts = 200 }]
          [[fault]]
          call = '*'
@@ -213,9 +212,9 @@ fn a_gpu_that_falls_off_the_bus_becomes_null() {
          from_s = 1.0
          return = 'GPU_IS_LOST'",
     );
-    let done = shell.run("--interval 0.1", "sleep 2.5; exit 6").done();
+    let done = env.run("--interval 0.1", "sleep 2.5; exit 6").done();
     assert_eq!(done.code(), Some(6));
-    let report = shell.report();
+    let report = env.report();
     let wall = report.number("command.wall_seconds");
     assert_near(report.number("gpus.0.energy_joules"), 200.0 * wall, 1e-3);
     assert_near(report.number("gpus.0.coverage_ratio"), 1.0, 0.02);
@@ -232,8 +231,8 @@ fn a_gpu_that_falls_off_the_bus_becomes_null() {
 
 #[test]
 fn a_phase_in_which_a_gpu_is_lost_has_no_energy() {
-    let mut shell = Shell::new();
-    shell.gpus(
+    let mut env = TestEnv::new();
+    env.gpus(
         "gpu = [{ count = 2, power_watts = 200 }]
          [[fault]]
          call = '*'
@@ -243,7 +242,7 @@ fn a_phase_in_which_a_gpu_is_lost_has_no_energy() {
     );
     let steps = "for i in 1 2 3 4 5; do sleep 0.4; echo \"step $i took 400.0 ms\"; done";
     let options = r"--interval 0.1 --pattern step.(?P<iteration>\d+).took.(?P<step_time_ms>[\d.]+)";
-    let report = shell.run(options, &format!("sleep 0.4; {steps}")).done().report();
+    let report = env.run(options, &format!("sleep 0.4; {steps}")).done().report();
     assert!(report.why_null("energy_joules").starts_with("GPU 1: readings cover only"));
     let phases = report.at("phases").as_array().expect("a list");
     let energy = |name: &str| {
@@ -256,24 +255,24 @@ fn a_phase_in_which_a_gpu_is_lost_has_no_energy() {
 
 #[test]
 fn utilisation_beyond_what_is_possible_is_null() {
-    let mut shell = Shell::new();
-    shell.gpus("gpu = [{ utilization_percent = 255 }]");
-    let report = shell.run("--interval 0.1", "sleep 0.3").done().report();
+    let mut env = TestEnv::new();
+    env.gpus("gpu = [{ utilization_percent = 255 }]");
+    let report = env.run("--interval 0.1", "sleep 0.3").done().report();
     assert!(report.why_null("pcu_ratio").contains("255"), "{}", report.why_null("pcu_ratio"));
     assert!(report.metric("amu_gb") > 0.0);
 }
 
 #[test]
 fn without_nvml_gpu_metrics_are_null_and_name_the_library() {
-    let mut shell = Shell::new();
-    let report = shell.run("--nvml-lib /nowhere/libnvidia-ml.so.1", "true").done().report();
+    let mut env = TestEnv::new();
+    let report = env.run("--nvml-lib /nowhere/libnvidia-ml.so.1", "true").done().report();
     for name in ["amu_gb", "pcu_ratio", "aec_watts", "energy_joules", "peak_memory_gb"] {
         assert!(report.why_null(name).contains("/nowhere/libnvidia-ml.so.1"), "{}", report.why_null(name));
     }
     assert_eq!(report.at("gpus"), &Value::Array(vec![]));
     // By its own name, where the machine has none.
-    shell.unset("EFFLLM_NVML_LIB");
-    let report = shell.run("--gpus all", "true").done().report();
+    env.unset("EFFLLM_NVML_LIB");
+    let report = env.run("--gpus all", "true").done().report();
     if report.at("gpus").as_array().is_some_and(Vec::is_empty) {
         assert!(report.why_null("amu_gb").contains("libnvidia-ml.so.1"), "{}", report.why_null("amu_gb"));
     }
@@ -281,9 +280,9 @@ fn without_nvml_gpu_metrics_are_null_and_name_the_library() {
 
 #[test]
 fn a_library_that_is_no_nvml_is_told() {
-    let shell = Shell::new();
-    shell.write("libnvidia-ml.so.1", "no library");
-    let report = shell.run("--nvml-lib ./libnvidia-ml.so.1", "true").done().report();
+    let env = TestEnv::new();
+    env.write("libnvidia-ml.so.1", "no library");
+    let report = env.run("--nvml-lib ./libnvidia-ml.so.1", "true").done().report();
     assert!(report.why_null("amu_gb").contains("libnvidia-ml.so.1"), "{}", report.why_null("amu_gb"));
 }
 
@@ -294,9 +293,9 @@ fn an_nvml_that_fails_to_initialise_is_told() {
         ("LIB_RM_VERSION_MISMATCH", "different versions"),
         ("NO_PERMISSION", "permission"),
     ] {
-        let mut shell = Shell::new();
-        shell.gpus(&format!("[[fault]]\ncall = 'nvmlInit_v2'\nreturn = '{code}'"));
-        let report = shell.run("", "true").done().report();
+        let mut env = TestEnv::new();
+        env.gpus(&format!("[[fault]]\ncall = 'nvmlInit_v2'\nreturn = '{code}'"));
+        let report = env.run("", "true").done().report();
         let why = report.why_null("amu_gb").to_lowercase();
         assert!(why.contains(words) && why.contains("nvmlinit_v2"), "{code}: {why}");
     }
@@ -304,22 +303,22 @@ fn an_nvml_that_fails_to_initialise_is_told() {
 
 #[test]
 fn a_machine_without_gpus_is_told() {
-    let mut shell = Shell::new();
-    shell.gpus("gpu = []");
-    let report = shell.run("", "true").done().report();
+    let mut env = TestEnv::new();
+    env.gpus("gpu = []");
+    let report = env.run("", "true").done().report();
     assert!(report.why_null("amu_gb").contains("no GPU"), "{}", report.why_null("amu_gb"));
 }
 
 #[test]
 fn an_old_driver_measures_what_it_can() {
-    let mut shell = Shell::new();
+    let mut env = TestEnv::new();
     // As in driver 470, which had neither.
-    shell.gpus(
+    env.gpus(
         "driver = '470.57.02'
          missing_symbols = ['nvmlDeviceGetMemoryInfo_v2', 'nvmlDeviceGetComputeRunningProcesses_v3', 'nvmlGpmQueryDeviceSupport']
          gpu = [{ memory_used_gb = 10, memory_reserved_mib = 512, power_watts = 150 }]",
     );
-    let report = shell.run("--interval 0.1", "sleep 0.3").done().report();
+    let report = env.run("--interval 0.1", "sleep 0.3").done().report();
     // The first version of the call counts what the driver keeps for itself as used.
     assert_near(report.metric("amu_gb"), 10.0 + 512.0 * 1024.0 * 1024.0 / 1e9, 1e-6);
     for metric in ["amu_gb", "amu_gib", "peak_memory_gb"] {
@@ -327,9 +326,9 @@ fn an_old_driver_measures_what_it_can() {
         assert!(source.starts_with("NVML memory, the driver's own included, 1 GPU"), "{source}");
     }
     assert_near(report.metric("aec_watts"), 150.0, 1e-3);
-    let mut shell = Shell::new();
-    shell.gpus("missing_symbols = ['nvmlDeviceGetTotalEnergyConsumption', 'nvmlDeviceGetUtilizationRates', 'nvmlShutdown']");
-    let report = shell.run("--interval 0.1", "sleep 0.3").done().report();
+    let mut env = TestEnv::new();
+    env.gpus("missing_symbols = ['nvmlDeviceGetTotalEnergyConsumption', 'nvmlDeviceGetUtilizationRates', 'nvmlShutdown']");
+    let report = env.run("--interval 0.1", "sleep 0.3").done().report();
     assert!(report.why_null("pcu_ratio").contains("not in this version of the library"));
     assert_eq!(report.text("gpus.0.energy_source"), "power");
 }
@@ -344,11 +343,11 @@ fn an_nvml_that_hangs_costs_measurements_and_never_the_command() {
         ("nvmlDeviceGetHandleByIndex_v2", false),
         ("nvmlShutdown", true),
     ] {
-        let mut shell = Shell::new();
-        shell.gpus(&format!("[[fault]]\ncall = '{call}'\nhang = true"));
-        let done = shell.run("--interval 0.1", "echo trained; sleep 0.3; exit 3").done();
+        let mut env = TestEnv::new();
+        env.gpus(&format!("[[fault]]\ncall = '{call}'\nhang = true"));
+        let done = env.run("--interval 0.1", "echo trained; sleep 0.3; exit 3").done();
         assert_eq!((done.code(), done.stdout()), (Some(3), "trained\n".to_owned()), "{call}");
-        let report = shell.report();
+        let report = env.report();
         if reads {
             assert!(report.metric("amu_gb") > 0.0, "{call}");
         } else {
@@ -368,8 +367,8 @@ fn an_nvml_that_hangs_costs_measurements_and_never_the_command() {
 
 #[test]
 fn an_nvml_that_hangs_in_mid_run_keeps_what_was_measured() {
-    let mut shell = Shell::new();
-    shell.gpus(
+    let mut env = TestEnv::new();
+    env.gpus(
         "gpu = [{ count = 2, memory_used_gb = 25 }]
          [[fault]]
          call = 'nvmlDeviceGetPowerUsage'
@@ -377,9 +376,9 @@ fn an_nvml_that_hangs_in_mid_run_keeps_what_was_measured() {
          from_s = 0.55
          hang = true",
     );
-    let done = shell.run("--interval 0.1", "sleep 1.5; kill -TERM $$").done();
+    let done = env.run("--interval 0.1", "sleep 1.5; kill -TERM $$").done();
     assert_eq!(done.signal(), Some(nix::libc::SIGTERM));
-    let report = shell.report();
+    let report = env.report();
     assert_near(report.metric("amu_gb"), 25.0, 1e-9);
     assert!(report.number("gpus.1.coverage_ratio") < 0.7);
     assert!(report.number("gpus.0.coverage_ratio") > 0.9, "the other GPU is measured on");
@@ -388,11 +387,11 @@ fn an_nvml_that_hangs_in_mid_run_keeps_what_was_measured() {
 
 #[test]
 fn an_nvml_that_answers_late_is_measured_from_then_on() {
-    let mut shell = Shell::new();
-    shell.gpus("gpu = [{ memory_used_gb = 5 }]\n[[fault]]\ncall = 'nvmlDeviceGetCount_v2'\ndelay_s = 2.4");
+    let mut env = TestEnv::new();
+    env.gpus("gpu = [{ memory_used_gb = 5 }]\n[[fault]]\ncall = 'nvmlDeviceGetCount_v2'\ndelay_s = 2.4");
     // The command is not held up for so long: it waits for the first reading itself.
     let script = "until grep -q MemoryInfo nvml-calls.jsonl; do sleep 0.05; done; sleep 0.3";
-    let report = shell.run("--interval 0.1", script).done().report();
+    let report = env.run("--interval 0.1", script).done().report();
     assert_near(report.metric("amu_gb"), 5.0, 1e-9);
     assert_eq!(report.at("gpus").as_array().map(Vec::len), Some(1));
 }
@@ -401,10 +400,10 @@ fn an_nvml_that_answers_late_is_measured_from_then_on() {
 
 #[test]
 fn init_and_shutdown_are_balanced() {
-    let mut shell = Shell::new();
-    shell.gpus("gpu = [{ count = 2 }]");
-    shell.run("--interval 0.05", "sleep 0.3").done().report();
-    let calls = shell.nvml_calls();
+    let mut env = TestEnv::new();
+    env.gpus("gpu = [{ count = 2 }]");
+    env.run("--interval 0.05", "sleep 0.3").done().report();
+    let calls = env.nvml_calls();
     let inits = calls.iter().filter(|made| made.call.starts_with("nvmlInit")).count();
     assert_eq!((inits, count(&calls, "nvmlShutdown")), (1, 1));
     assert_eq!(calls.last().map(|made| &*made.call), Some("nvmlShutdown"));
@@ -417,8 +416,8 @@ fn init_and_shutdown_are_balanced() {
 
 /// The readings that were due on the grid, in intervals of 0.1 s since the first: the last one of all
 /// comes when the command has ended.
-fn on_grid(shell: &Shell) -> Vec<f64> {
-    let calls = shell.nvml_calls();
+fn on_grid(env: &TestEnv) -> Vec<f64> {
+    let calls = env.nvml_calls();
     let began: Vec<f64> =
         calls.iter().filter(|made| made.call == BUSY).map(|made| made.t - made.delay_s).collect();
     began[..began.len() - 1].iter().map(|t| (t - began[0]) / 0.1).collect()
@@ -426,11 +425,11 @@ fn on_grid(shell: &Shell) -> Vec<f64> {
 
 #[test]
 fn samples_keep_to_the_grid_over_ten_seconds() {
-    let mut shell = Shell::new();
+    let mut env = TestEnv::new();
     // A reading that takes long must not push those after it back.
-    shell.gpus("[[fault]]\ncall = 'nvmlDeviceGetUtilizationRates'\ndelay_s = 0.03");
-    shell.run("--interval 0.1", "sleep 10").done().report();
-    let places = on_grid(&shell);
+    env.gpus("[[fault]]\ncall = 'nvmlDeviceGetUtilizationRates'\ndelay_s = 0.03");
+    env.run("--interval 0.1", "sleep 10").done().report();
+    let places = on_grid(&env);
     // A machine that is busy is late now and then. Drift would be late ever more, and leave 77 samples.
     let punctual = places.iter().filter(|place| (*place - place.round()).abs() < 0.25).count();
     assert!(places.len() >= 85 && punctual * 4 >= places.len() * 3, "{places:.2?}");
@@ -438,16 +437,16 @@ fn samples_keep_to_the_grid_over_ten_seconds() {
 
 #[test]
 fn a_stall_is_followed_by_no_burst() {
-    let mut shell = Shell::new();
-    shell.gpus(
+    let mut env = TestEnv::new();
+    env.gpus(
         "[[fault]]
          call = 'nvmlDeviceGetPowerUsage'
          from_call = 8
          to_call = 8
          delay_s = 0.35",
     );
-    let report = shell.run("--interval 0.1", "sleep 2").done().report();
-    let places = on_grid(&shell);
+    let report = env.run("--interval 0.1", "sleep 2").done().report();
+    let places = on_grid(&env);
     // The three that were missed are not made up for.
     let due = places.last().expect("samples").round() as usize + 1;
     assert!(places.len() + 3 <= due, "{places:.2?}");
@@ -456,10 +455,10 @@ fn a_stall_is_followed_by_no_burst() {
 
 #[test]
 fn a_sample_comes_before_the_command_starts_and_one_after_it_ends() {
-    let mut shell = Shell::new();
-    shell.gpus("");
+    let mut env = TestEnv::new();
+    env.gpus("");
     // An interval that no reading of its own falls into.
-    let done = shell.run("--interval 60", "date +%s%N; sleep 0.2; date +%s%N").done();
+    let done = env.run("--interval 60", "date +%s%N; sleep 0.2; date +%s%N").done();
     let ns = |clock| {
         let time = clock_gettime(clock).expect("a clock");
         time.tv_sec() * 1_000_000_000 + time.tv_nsec()
@@ -469,12 +468,12 @@ fn a_sample_comes_before_the_command_starts_and_one_after_it_ends() {
     let told: Vec<i64> =
         stdout.lines().map(|line| line.parse::<i64>().expect("a time") + to_monotonic).collect();
     let [started, ended] = told[..] else { panic!("{stdout}") };
-    let calls = shell.nvml_calls();
+    let calls = env.nvml_calls();
     let samples: Vec<i64> =
         calls.iter().filter(|made| made.call == ENERGY).map(|made| made.mono_ns as i64).collect();
     let [first, last] = samples[..] else { panic!("{} samples", samples.len()) };
     assert!(first < started && ended < last, "{first} {started} {ended} {last}");
-    let report = shell.report();
+    let report = env.report();
     // Two readings are enough for the energy of any run; they are taken a moment outside it.
     assert_near(report.metric("energy_joules"), 500.0 * report.number("command.wall_seconds"), 0.05);
 }
@@ -504,64 +503,64 @@ fn gpus_are_chosen_by_index_and_by_the_beginning_of_a_uuid() {
         ("all", vec![0, 1, 2, 3], "--gpus all"),
         ("auto", vec![0, 1, 2, 3], "all GPUs of this node"),
     ] {
-        let mut shell = Shell::new();
-        shell.gpus(FOUR);
-        let report = shell.run(&format!("--gpus {choice}"), "true").done().report();
+        let mut env = TestEnv::new();
+        env.gpus(FOUR);
+        let report = env.run(&format!("--gpus {choice}"), "true").done().report();
         assert_eq!(measured(&report), indices, "{choice}");
         assert_eq!(report.text("gpus.0.selected_because"), because);
-        let calls = shell.nvml_calls();
+        let calls = env.nvml_calls();
         assert!(
             calls.iter().all(|made| made.call != POWER || indices.contains(&made.gpu.unwrap_or(9).into()))
         );
     }
-    let mut shell = Shell::new();
-    shell.gpus(FOUR);
-    let report = shell.run("--gpus none", "true").done().report();
+    let mut env = TestEnv::new();
+    env.gpus(FOUR);
+    let report = env.run("--gpus none", "true").done().report();
     assert_eq!(report.why_null("amu_gb"), "--gpus none");
-    assert!(!shell.exists("nvml-calls.jsonl"), "NVML is left alone");
+    assert!(!env.exists("nvml-calls.jsonl"), "NVML is left alone");
 }
 
 #[test]
 fn a_gpu_that_is_not_there_is_an_error_before_the_command_starts() {
     for (choice, words) in [("9", "no such GPU"), ("GPU-9", "no such GPU"), ("GPU-2222", "fits 2 GPUs")] {
-        let mut shell = Shell::new();
-        shell.gpus(FOUR);
-        let done = shell.run(&format!("--gpus {choice}"), "touch started").done();
+        let mut env = TestEnv::new();
+        env.gpus(FOUR);
+        let done = env.run(&format!("--gpus {choice}"), "touch started").done();
         assert_eq!(done.code(), Some(2));
         let stderr = done.stderr();
         assert!(stderr.contains(&format!("--gpus {choice}: {words}")), "{stderr}");
         assert!(stderr.contains("there are 4: 0 NVIDIA H100 80GB HBM3 (GPU-11111111-0000-"), "{stderr}");
         assert!(stderr.contains("3 NVIDIA L4 (GPU-33333333-"), "{stderr}");
-        assert!(!shell.exists("started") && !shell.exists("effllm-report.json"));
+        assert!(!env.exists("started") && !env.exists("effllm-report.json"));
     }
 }
 
 #[test]
 fn gpus_that_were_asked_for_and_cannot_be_measured_are_a_warning() {
-    let mut shell = Shell::new();
-    let done = shell.run("--gpus 0", "true").done();
+    let mut env = TestEnv::new();
+    let done = env.run("--gpus 0", "true").done();
     let report = done.report();
     let [warning] = report.warnings()[..] else { panic!("{:?}", report.warnings()) };
     assert!(warning.starts_with("--gpus 0: none of them is measured: no-nvml-in-this-test.so"), "{warning}");
-    shell.gpus("gpu = []");
-    shell.write("effllm.toml", "gpus = '0,GPU-1'\n");
+    env.gpus("gpu = []");
+    env.write("effllm.toml", "gpus = '0,GPU-1'\n");
     assert_eq!(
-        shell.run("", "true").done().report().warnings(),
+        env.run("", "true").done().report().warnings(),
         ["gpus = 0,GPU-1 in effllm.toml: none of them is measured: NVML shows no GPU on this node; \
           'effllm gpus' shows which can be"]
     );
     for whichever in ["auto", "all", "none"] {
-        let report = shell.run(&format!("--gpus {whichever}"), "true").done().report();
+        let report = env.run(&format!("--gpus {whichever}"), "true").done().report();
         assert_eq!(report.warnings(), [""; 0], "{whichever}");
     }
 }
 
 #[test]
 fn the_gpu_that_cannot_tell_is_the_reason_not_a_short_run() {
-    let mut shell = Shell::new();
+    let mut env = TestEnv::new();
     // One reading before the command starts and one after it: no peak between.
-    shell.gpus("gpu = [{ power_watts = 100 }, { not_supported = ['nvmlDeviceGetPowerUsage'] }]");
-    let report = shell.run("--interval 3600", "true").done().report();
+    env.gpus("gpu = [{ power_watts = 100 }, { not_supported = ['nvmlDeviceGetPowerUsage'] }]");
+    let report = env.run("--interval 3600", "true").done().report();
     let why = report.why_null("peak_power_watts");
     assert!(why.starts_with("GPU 1: NVML: not supported"), "{why}");
     let why = report.why_null("peak_memory_gb");
@@ -575,9 +574,9 @@ fn cuda_visible_devices_chooses_what_the_command_sees() {
         ("3,GPU-1111,7,0", vec![3, 0], "7 is no GPU here and ends the list"),
         ("GPU-2222f", vec![2], "CUDA_VISIBLE_DEVICES=GPU-2222f"),
     ] {
-        let mut shell = Shell::new();
-        shell.gpus(FOUR).set("CUDA_VISIBLE_DEVICES", visible);
-        let report = shell.run("", "true").done().report();
+        let mut env = TestEnv::new();
+        env.gpus(FOUR).set("CUDA_VISIBLE_DEVICES", visible);
+        let report = env.run("", "true").done().report();
         assert_eq!(measured(&report), indices, "{visible}");
         assert!(
             report.text("gpus.0.selected_because").contains(because),
@@ -586,9 +585,9 @@ fn cuda_visible_devices_chooses_what_the_command_sees() {
         );
     }
     for nothing in ["", "-1", "NoDevFiles"] {
-        let mut shell = Shell::new();
-        shell.gpus(FOUR).set("CUDA_VISIBLE_DEVICES", nothing);
-        let report = shell.run("", "true").done().report();
+        let mut env = TestEnv::new();
+        env.gpus(FOUR).set("CUDA_VISIBLE_DEVICES", nothing);
+        let report = env.run("", "true").done().report();
         assert_eq!(measured(&report), [0; 0], "{nothing}");
         assert!(
             report.why_null("amu_gb").contains("shows the command no GPU"),
@@ -596,35 +595,35 @@ fn cuda_visible_devices_chooses_what_the_command_sees() {
             report.why_null("amu_gb")
         );
     }
-    let mut shell = Shell::new();
-    shell.gpus(FOUR).set("CUDA_VISIBLE_DEVICES", "1");
-    assert_eq!(measured(&shell.run("--gpus 0,3", "true").done().report()), [0, 3], "a flag goes first");
+    let mut env = TestEnv::new();
+    env.gpus(FOUR).set("CUDA_VISIBLE_DEVICES", "1");
+    assert_eq!(measured(&env.run("--gpus 0,3", "true").done().report()), [0, 3], "a flag goes first");
 }
 
 #[test]
 fn a_uuid_that_two_gpus_share_confuses_nobody() {
-    let mut shell = Shell::new();
-    shell.gpus("gpu = [{ uuid = 'GPU-same', power_watts = 100 }, { uuid = 'GPU-same', power_watts = 300 }]");
-    let report = shell.run("--interval 0.1", "sleep 0.3").done().report();
+    let mut env = TestEnv::new();
+    env.gpus("gpu = [{ uuid = 'GPU-same', power_watts = 100 }, { uuid = 'GPU-same', power_watts = 300 }]");
+    let report = env.run("--interval 0.1", "sleep 0.3").done().report();
     assert_eq!(measured(&report), [0, 1]);
     assert_near(report.metric("aec_total_watts"), 400.0, 1e-3);
-    let done = shell.run("--gpus GPU-same", "touch started").done();
+    let done = env.run("--gpus GPU-same", "touch started").done();
     assert_eq!(done.code(), Some(2));
     assert!(done.stderr().contains("fits 2 GPUs"), "{}", done.stderr());
 }
 
 #[test]
 fn a_gpu_that_is_listed_twice_is_counted_once() {
-    let mut shell = Shell::new();
+    let mut env = TestEnv::new();
     let gpu = "{ uuid = 'GPU-same', pci_bus_id = '00000000:1B:00.0', power_watts = 100 }";
-    shell.gpus(&format!("gpu = [{gpu}, {{ power_watts = 300 }}, {gpu}]"));
+    env.gpus(&format!("gpu = [{gpu}, {{ power_watts = 300 }}, {gpu}]"));
     let warned = "GPU 0: NVML lists it again as GPU 2; it is counted once";
     for (option, gpus, watts, warnings) in [
         ("", &[0, 1][..], 400.0, &[warned][..]),
         ("--gpus GPU-same", &[0], 100.0, &[]),
         ("--gpus 2", &[2], 100.0, &[]),
     ] {
-        let report = shell.run(&format!("--interval 0.1 {option}"), "sleep 0.3").done().report();
+        let report = env.run(&format!("--interval 0.1 {option}"), "sleep 0.3").done().report();
         assert_eq!(measured(&report), gpus, "{option}");
         assert_near(report.metric("aec_total_watts"), watts, 1e-3);
         assert_eq!(report.warnings(), warnings, "{option}");
@@ -635,8 +634,8 @@ fn a_gpu_that_is_listed_twice_is_counted_once() {
 
 #[test]
 fn energy_is_null_where_the_log_speaks_for_more_gpus_than_were_measured() {
-    let mut shell = Shell::new();
-    shell.gpus("gpu = [{ count = 8, power_watts = 300 }]");
+    let mut env = TestEnv::new();
+    env.gpus("gpu = [{ count = 8, power_watts = 300 }]");
     let log = |world: u32| {
         format!(
             "  world_size ...................................... {world}
@@ -646,16 +645,15 @@ fn energy_is_null_where_the_log_speaks_for_more_gpus_than_were_measured() {
 "
         )
     };
-    shell.write("two-nodes.log", log(16)).write("one-node.log", log(8));
+    env.write("two-nodes.log", log(16)).write("one-node.log", log(8));
     // The window is the iterations' time, which must not be over before there are readings in it.
     let run = |name: &str| {
-        shell
-            .run(
-                "--interval 0.05",
-                &format!("sleep 0.5; head -n 3 {name}; sleep 0.5; tail -n 1 {name}; sleep 0.1"),
-            )
-            .done()
-            .report()
+        env.run(
+            "--interval 0.05",
+            &format!("sleep 0.5; head -n 3 {name}; sleep 0.5; tail -n 1 {name}; sleep 0.1"),
+        )
+        .done()
+        .report()
     };
     let report = run("two-nodes.log");
     for name in ["energy_joules", "joules_per_token", "joules_per_iteration", "tokens_per_joule"] {

@@ -2,12 +2,12 @@
 //! up, so that every sum can be worked out here.
 
 use std::fmt::Write;
-use std::fs;
 use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::harness::{Report, Shell, assert_near, until};
+use crate::harness::process::kibibytes;
+use crate::harness::{Report, TestEnv, assert_near, until};
 
 const PARAMETERS: f64 = 494_032_768.0;
 const LENGTH: f64 = 2048.0;
@@ -46,9 +46,9 @@ fn core_line(iteration: u64, consumed: f64, ms: f64) -> String {
 }
 
 fn read(options: &str, log: impl AsRef<[u8]>) -> Report {
-    let shell = Shell::new();
-    shell.write("train.log", log);
-    shell.run(options, "cat train.log").done().report()
+    let env = TestEnv::new();
+    env.write("train.log", log);
+    env.run(options, "cat train.log").done().report()
 }
 
 /// Iterations, their time, and what came about in it.
@@ -106,14 +106,14 @@ fn samples_are_counted_not_derived_where_the_log_counts_them() {
 #[test]
 fn without_counts_or_sizes_throughput_is_null_and_says_what_to_give() {
     let log: String = (1..=5).map(|i| format!("step {i} took 200.0 ms\n")).collect();
-    let shell = Shell::new();
-    shell.write("train.log", log);
+    let env = TestEnv::new();
+    env.write("train.log", log);
     let with = |options: &[&str]| {
         let pattern = r"step (?P<iteration>\d+) took (?P<step_time_ms>[\d.]+)";
         let mut arguments = vec!["run", "--quiet", "--pattern", pattern];
         arguments.extend(options);
         arguments.extend(["--", "cat", "train.log"]);
-        shell.effllm(arguments).done().report()
+        env.effllm(arguments).done().report()
     };
     let report = with(&[]);
     assert_near(report.metric("al_seconds"), 0.2, 1e-9);
@@ -136,10 +136,10 @@ fn prefixes_of_launchers_and_what_looks_like_them_lose_no_iteration() {
             "step 1\n[rank0]: step 2\n[rank1]: step 2\n(TaskRunner pid=7) step 3\n",
         ),
     ] {
-        let shell = Shell::new();
-        shell.write("train.log", log);
+        let env = TestEnv::new();
+        env.write("train.log", log);
         let arguments = ["run", "--quiet", "--pattern", pattern, "--", "cat", "train.log"];
-        assert_eq!(shell.effllm(arguments).done().report().at("iterations.count"), 3, "{pattern}");
+        assert_eq!(env.effllm(arguments).done().report().at("iterations.count"), 3, "{pattern}");
     }
 }
 
@@ -291,12 +291,12 @@ fn one_line_that_lies_moves_no_metric() {
 
 #[test]
 fn a_time_longer_than_the_run_is_left_out() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     let pattern = r"step (?P<iteration>\d+) took (?P<step_time_s>\S+) s";
     let script =
         "for took in 0.1 0.1 0.1 60 0.1; do sleep 0.15; i=$((i + 1)); echo step $i took $took s; done";
     let run = ["run", "--quiet", "--pattern", pattern, "--", "sh", "-c", script];
-    let report = shell.effllm(run).done().report();
+    let report = env.effllm(run).done().report();
     assert_near(report.metric("al_seconds"), 0.1, 1e-9);
     assert_eq!(report.at("iterations.count"), 5);
 }
@@ -428,7 +428,7 @@ fn parameters_are_as_fine_as_the_log_allows() {
 
 #[test]
 fn a_bar_is_timed_by_its_arrival_and_an_evaluation_is_left_out() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     // As transformers draws it; the rate that a bar states is smoothed and counts for nothing.
     let script = r#"
         header() { echo '***** Running training *****'
@@ -447,7 +447,7 @@ fn a_bar_is_timed_by_its_arrival_and_an_evaluation_is_left_out() {
         step 66 4; step 83 5; step 100 6
         echo "{'train_runtime': 2.0, 'train_samples_per_second': 48.0, 'train_loss': 2.5, 'epoch': 1.0}"
     "#;
-    let report = shell.run("", script).done().report();
+    let report = env.run("", script).done().report();
     assert_eq!(report.text("log.profile"), "hf-trainer");
     assert_eq!(report.at("iterations.count"), 6);
     assert_eq!(report.at("iterations.last"), 6);
@@ -475,7 +475,7 @@ fn a_bar_is_timed_by_its_arrival_and_an_evaluation_is_left_out() {
 
 #[test]
 fn a_checkpoint_that_is_told_behind_a_bar_comes_after_its_iteration() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     // A bar has no newline, so that what is logged next stands behind it.
     let script = r#"
         echo '***** Running training *****' >&2
@@ -486,7 +486,7 @@ fn a_checkpoint_that_is_told_behind_a_bar_comes_after_its_iteration() {
         echo 'Saving model checkpoint to output/checkpoint-2' >&2; sleep 0.5
         bar 75 3; sleep 0.1; bar 100 4; echo >&2; log 4
     "#;
-    let report = shell.run("", script).done().report();
+    let report = env.run("", script).done().report();
     let latencies = report.numbers("series.iterations.latency_seconds");
     let known: Vec<bool> = latencies.iter().map(Option::is_some).collect();
     assert_eq!(known, [true, true, false, true], "the checkpoint lies in the third");
@@ -578,18 +578,16 @@ fn an_absurd_jump_changes_no_rate() {
 
 #[test]
 fn a_line_of_a_gigabyte_is_passed_on_in_little_memory() {
-    let shell = Shell::new();
-    shell.write("train.log", header() + &line(1, 16.0, 100.0) + &line(2, 32.0, 100.0));
+    let env = TestEnv::new();
+    env.write("train.log", header() + &line(1, 16.0, 100.0) + &line(2, 32.0, 100.0));
     let script = "head -c 1000000000 /dev/zero; echo; cat train.log; touch printed; until [ -e stop ]; do sleep 0.02; done";
-    let mut call = shell.run("", script);
+    let mut call = env.run("", script);
     call.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let session = call.start_as_it_is();
-    until("the end of the line", || shell.exists("printed"));
-    let status = fs::read_to_string(format!("/proc/{}/status", session.pid())).expect("it runs");
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
-    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
-    assert!(kib < 64 * 1024, "{kib} KiB");
-    shell.write("stop", "");
+    let session = call.spawn();
+    until("the end of the line", || env.exists("printed"));
+    let peak = kibibytes(session.pid(), "VmHWM");
+    assert!(peak < 64 * 1024, "{peak} KiB");
+    env.write("stop", "");
     let report = session.wait().report();
     assert_metrics(&report, 2.0, 0.2, 32.0);
     assert!(report.number("log.bytes") > 1e9);
@@ -600,10 +598,10 @@ fn a_line_of_a_gigabyte_is_passed_on_in_little_memory() {
 #[test]
 fn the_lines_of_the_two_streams_are_not_mixed() {
     for (iterations, noise) in [(1, 2), (2, 1)] {
-        let shell = Shell::new();
+        let env = TestEnv::new();
         let mut log = header();
         (1..=20).for_each(|i| log += &line(i, BATCH * i as f64, 100.0));
-        shell.write("train.log", log);
+        env.write("train.log", log);
         // Within each line of the one stream comes a line of the other.
         let script = format!(
             r#"
@@ -616,7 +614,7 @@ fn the_lines_of_the_two_streams_are_not_mixed() {
             done <train.log
             "#
         );
-        let report = shell.run("--profile megatron", &script).done().report();
+        let report = env.run("--profile megatron", &script).done().report();
         assert_metrics(&report, 20.0, 2.0, 320.0);
     }
 }

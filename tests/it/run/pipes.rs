@@ -2,20 +2,16 @@
 
 use std::fs;
 use std::io::Read;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
-use nix::fcntl::OFlag;
 use nix::libc;
-use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 
+use crate::harness::process::kibibytes;
 use crate::harness::requirements::{available, other_users};
-use crate::harness::terminal::Screen;
-use crate::harness::{Report, Shell, until};
+use crate::harness::terminal::{Screen, Terminal};
+use crate::harness::{Call, Report, TestEnv, until};
 
 #[test]
 fn a_pipeline_behaves_as_without_effllm() {
@@ -34,9 +30,9 @@ fn a_pipeline_behaves_as_without_effllm() {
             "$effllm run --quiet -- sh -c '(echo a; exec >&-; echo b) 2>&1'; echo $?",
         ),
     ] {
-        let shell = Shell::new();
+        let env = TestEnv::new();
         let outcome = |script: &str| {
-            let done = shell.sh(script).done();
+            let done = env.sh(script).done();
             // A program that cannot write says so in words of its own; a shell names the line.
             (done.code(), done.stdout(), done.stderr().replace("sh: 1: ", ""))
         };
@@ -46,15 +42,16 @@ fn a_pipeline_behaves_as_without_effllm() {
 
 #[test]
 fn a_reader_that_stops_reading_slows_the_command_in_bounded_memory() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     for options in ["", "--stdio pty"] {
         let script =
             "i=0; while [ $i -lt 100000 ]; do i=$((i+1)); echo $i >count; printf '%01000d\\n' $i; done";
-        let mut call = shell.run(options, script);
-        call.command.stdin(Stdio::null()).stderr(Stdio::null()).stdout(Stdio::piped());
-        let mut child = call.command.spawn().expect("it starts");
+        let mut call = env.run(options, script);
+        let (mut reader, writer) = std::io::pipe().expect("a pipe");
+        call.command.stdin(Stdio::null()).stderr(Stdio::null()).stdout(writer);
+        let session = call.spawn();
         let count =
-            || fs::read_to_string(shell.path("count")).unwrap_or_default().trim().parse::<u64>().unwrap_or(0);
+            || fs::read_to_string(env.path("count")).unwrap_or_default().trim().parse::<u64>().unwrap_or(0);
         // A pipe holds 64 KiB; effllm's own and one buffer lie between.
         let mut before = 0;
         until("the command to wait", || {
@@ -65,30 +62,28 @@ fn a_reader_that_stops_reading_slows_the_command_in_bounded_memory() {
             waits
         });
         assert!(before * 1001 < 4 * 64 * 1024, "{before} kB were taken without a reader");
-        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).expect("it runs");
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();
-        let kilobytes: u64 = resident.trim().trim_end_matches(" kB").parse().expect("a size");
-        assert!(kilobytes < 64 * 1024, "{kilobytes} kB");
+        let resident = kibibytes(session.pid(), "VmRSS");
+        assert!(resident < 64 * 1024, "{resident} KiB");
         // And it goes on when the reader does.
         let mut first = vec![0; 1 << 20];
-        child.stdout.take().expect("a pipe").read_exact(&mut first).expect("a megabyte");
-        drop(first);
-        child.wait().expect("it ends by its broken pipe");
+        reader.read_exact(&mut first).expect("a megabyte");
+        drop(reader);
+        session.wait(); // it ends by its broken pipe
     }
 }
 
 #[test]
 fn a_terminal_that_takes_nothing_slows_the_command_and_loses_nothing() {
     for options in ["", "--stdio pty"] {
-        let shell = Shell::new();
+        let env = TestEnv::new();
         let screen = Screen::new(24, 80);
         screen.pause(true);
         let script = "i=0; while [ $i -lt 50 ]; do seq 2000; i=$((i+1)); echo $i >count; done; echo over";
-        let session = screen.start(shell.run(options, script));
+        let session = screen.start(env.run(options, script));
         let mut before = String::new();
         until("the command to wait", || {
             thread::sleep(Duration::from_millis(300));
-            let now = if shell.exists("count") { shell.read("count") } else { String::new() };
+            let now = if env.exists("count") { env.read("count") } else { String::new() };
             let waits = !now.starts_with("50") && now == before;
             before = now;
             waits
@@ -103,12 +98,12 @@ fn a_terminal_that_takes_nothing_slows_the_command_and_loses_nothing() {
 #[test]
 fn a_terminal_that_takes_nothing_any_more_can_be_given_up_by_control_c() {
     for options in ["", "--stdio pty"] {
-        let shell = Shell::new();
+        let env = TestEnv::new();
         let screen = Screen::new(24, 80);
         screen.pause(true);
         // As much as fits into what lies between, so that the command itself can end.
-        let session = screen.start(shell.run(options, "echo first; sleep 0.2; seq 4000; echo >over; exit 3"));
-        until("the command's end", || shell.exists("over"));
+        let session = screen.start(env.run(options, "echo first; sleep 0.2; seq 4000; echo >over; exit 3"));
+        until("the command's end", || env.exists("over"));
         thread::sleep(Duration::from_millis(200));
         screen.press("\x03");
         let done = session.wait();
@@ -117,23 +112,26 @@ fn a_terminal_that_takes_nothing_any_more_can_be_given_up_by_control_c() {
     }
 }
 
+/// Limits the size of the files that a call can write, with a disposition of the signal that a larger one leads to.
+fn with_largest_file(call: Call<'_>, bytes: u64, disposition: libc::sighandler_t) -> Call<'_> {
+    call.before_exec(move || {
+        let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
+        // SAFETY: reads a limit that is there, and installs no code.
+        unsafe {
+            libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit);
+            libc::signal(libc::SIGXFSZ, disposition);
+        }
+        Ok(())
+    })
+}
+
 #[test]
 fn a_full_disk_at_the_report_costs_neither_the_report_nor_the_exit_status() {
     // By default a write beyond the limit ends who writes: it is not the command that does here.
     for disposition in [libc::SIG_IGN, libc::SIG_DFL] {
-        let shell = Shell::new();
+        let env = TestEnv::new();
         // A limit on the size of files stands for the disk: the command itself writes none.
-        let mut call = shell.run("", "exit 5");
-        // SAFETY: sets a limit and a disposition of the process that is about to be executed.
-        unsafe {
-            call.command.pre_exec(move || {
-                let limit = libc::rlimit { rlim_cur: 100, rlim_max: 100 };
-                libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit);
-                libc::signal(libc::SIGXFSZ, disposition);
-                Ok(())
-            })
-        };
-        let done = call.done();
+        let done = with_largest_file(env.run("", "exit 5"), 100, disposition).done();
         assert_eq!(done.code(), Some(5));
         let stderr = done.stderr();
         let (error, json) = stderr.split_once('\n').expect("an error and a report");
@@ -142,11 +140,11 @@ fn a_full_disk_at_the_report_costs_neither_the_report_nor_the_exit_status() {
             "{error}"
         );
         assert_eq!(Report::parse(json).at("command.exit.code"), 5);
-        assert_eq!(shell.files(), [""; 0], "nothing is left behind");
+        assert_eq!(env.files(), [""; 0], "nothing is left behind");
     }
-    let shell = Shell::new();
+    let env = TestEnv::new();
     // A device that is full takes the report as a stream.
-    let done = shell.run("-o /dev/full", "exit 6").done();
+    let done = env.run("-o /dev/full", "exit 6").done();
     assert_eq!(done.code(), Some(6));
     assert!(
         done.stderr().starts_with("effllm: error: the report cannot be written to /dev/full: "),
@@ -154,7 +152,7 @@ fn a_full_disk_at_the_report_costs_neither_the_report_nor_the_exit_status() {
         done.stderr()
     );
     // As does stdout.
-    let done = shell.sh("$effllm run -q -o - -- sh -c 'exit 7' >/dev/full").done();
+    let done = env.sh("$effllm run -q -o - -- sh -c 'exit 7' >/dev/full").done();
     assert_eq!(done.code(), Some(7));
     assert!(
         done.stderr().contains("effllm: error: the report cannot be written to stdout: "),
@@ -174,8 +172,8 @@ fn assert_loss(report: &Report, why: &str, bytes: u64) {
 
 #[test]
 fn output_that_a_full_disk_does_not_take_is_lost_and_told() {
-    let shell = Shell::new();
-    let done = shell.sh("$effllm run -q -- sh -c 'seq 100000; echo $? >&2; exit 3' >/dev/full").done();
+    let env = TestEnv::new();
+    let done = env.sh("$effllm run -q -- sh -c 'seq 100000; echo $? >&2; exit 3' >/dev/full").done();
     assert_eq!(done.code(), Some(3));
     let stderr = done.stderr();
     let mut lines: Vec<_> = stderr.lines().collect();
@@ -186,87 +184,72 @@ fn output_that_a_full_disk_does_not_take_is_lost_and_told() {
             && lines[1].starts_with("effllm: the command's standard output cannot be passed on"),
         "{stderr}"
     );
-    assert_loss(&shell.report(), "No space left on device", 588_895);
+    assert_loss(&env.report(), "No space left on device", 588_895);
     // Read all the same, with what went to standard error.
-    assert_eq!(shell.report().number("log.bytes"), 588_897.0);
+    assert_eq!(env.report().number("log.bytes"), 588_897.0);
 }
 
 #[test]
 fn output_goes_on_when_there_is_room_again_and_nothing_is_doubled() {
     for disposition in [libc::SIG_IGN, libc::SIG_DFL] {
-        let shell = Shell::new();
+        let env = TestEnv::new();
         let script = "seq 100000; touch full; until [ -e room ]; do sleep 0.02; done; echo more; exit 4";
-        let out = fs::File::options().append(true).create(true).open(shell.path("out")).expect("a file");
-        let mut call = shell.run("", script);
+        let out = fs::File::options().append(true).create(true).open(env.path("out")).expect("a file");
+        let mut call = env.run("", script);
         call.command.stdin(Stdio::null()).stdout(out).stderr(Stdio::null());
         // A limit on the size of files stands for the disk; the report is smaller.
-        // SAFETY: sets a limit and a disposition of the process that is about to be executed.
-        unsafe {
-            call.command.pre_exec(move || {
-                let limit = libc::rlimit { rlim_cur: 100_000, rlim_max: 100_000 };
-                libc::setrlimit(libc::RLIMIT_FSIZE, &raw const limit);
-                libc::signal(libc::SIGXFSZ, disposition);
-                Ok(())
-            })
-        };
-        let session = call.start_as_it_is();
-        until("all to be printed", || shell.exists("full"));
-        let first = shell.read("out");
-        fs::File::options().write(true).open(shell.path("out")).expect("a file").set_len(0).expect("room");
-        shell.write("room", "");
+        let session = with_largest_file(call, 100_000, disposition).spawn();
+        until("all to be printed", || env.exists("full"));
+        let first = env.read("out");
+        fs::File::options().write(true).open(env.path("out")).expect("a file").set_len(0).expect("room");
+        env.write("room", "");
         assert_eq!(session.wait().code(), Some(4));
         let all: String = (1..=100_000).map(|i| format!("{i}\n")).chain(["more\n".to_owned()]).collect();
-        let rest = shell.read("out");
+        let rest = env.read("out");
         assert_eq!(first.len(), 100_000);
         assert!(
             all.starts_with(&first)
                 && all.ends_with(&rest)
                 && rest.ends_with("\nmore\n") | (rest == "more\n")
         );
-        assert_loss(&shell.report(), "File too large", (all.len() - first.len() - rest.len()) as u64);
+        assert_loss(&env.report(), "File too large", (all.len() - first.len() - rest.len()) as u64);
     }
 }
 
 #[test]
 fn a_terminal_that_has_hung_up_costs_the_command_nothing_but_its_output() {
-    let shell = Shell::new();
-    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let master = posix_openpt(flags).expect("a terminal");
-    grantpt(&master).and_then(|()| unlockpt(&master)).expect("it is ours");
-    let name = ptsname_r(&master).expect("it has a name");
-    let mut side = fs::File::options();
-    let side = side.read(true).write(true).custom_flags(libc::O_NOCTTY).open(name).expect("its other side");
+    let env = TestEnv::new();
+    let terminal = Terminal::new();
     let script = "echo seen; until [ -e gone ]; do sleep 0.02; done; echo unseen; echo over >over; exit 4";
-    let mut call = shell.run("", script);
-    call.command.stdin(Stdio::null()).stdout(side).stderr(Stdio::null());
-    let session = call.start_as_it_is();
-    let mut master = fs::File::from(OwnedFd::from(master));
-    master.read_exact(&mut [0; 6]).expect("what was printed"); // with the carriage return
-    drop(master);
-    shell.write("gone", "");
+    let mut call = env.run("", script);
+    call.command.stdin(Stdio::null()).stdout(terminal.stream()).stderr(Stdio::null());
+    let session = call.spawn();
+    terminal.expect("seen\r\n");
+    terminal.hang_up();
+    env.write("gone", "");
     assert_eq!(session.wait().code(), Some(4));
-    assert!(shell.exists("over"));
-    assert_loss(&shell.report(), "Input/output error", "unseen\n".len() as u64);
+    assert!(env.exists("over"));
+    assert_loss(&env.report(), "Input/output error", "unseen\n".len() as u64);
 }
 
 #[test]
 fn an_error_that_cannot_be_told_does_not_change_the_exit_status() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     for (arguments, code) in
         [("run -q -- no-such-command", 127), ("run -o no/such/folder -- true", 2), ("run --no-such", 2)]
     {
         for to in [">/dev/full 2>&1", ">&- 2>&-", "2>&1 | true"] {
             let script = format!("($effllm {arguments}; echo $? >code) {to}");
-            shell.sh(&script).done();
-            assert_eq!(shell.read("code").trim(), code.to_string(), "{script}");
+            env.sh(&script).done();
+            assert_eq!(env.read("code").trim(), code.to_string(), "{script}");
         }
     }
 }
 
 #[test]
 fn where_descriptors_are_short_the_command_takes_the_place_of_effllm() {
-    let shell = Shell::new();
-    let done = shell.sh("ulimit -n 8; exec $effllm run -q -- sh -c 'echo out; exit 3'").done();
+    let env = TestEnv::new();
+    let done = env.sh("ulimit -n 8; exec $effllm run -q -- sh -c 'echo out; exit 3'").done();
     assert_eq!((done.code(), done.stdout().as_str()), (Some(3), "out\n"), "{}", done.stderr());
     assert!(
         done.stderr().starts_with("effllm: the command takes effllm's place and nothing is measured"),
@@ -275,7 +258,7 @@ fn where_descriptors_are_short_the_command_takes_the_place_of_effllm() {
     );
     // Who waits for a verdict or a report is not to take this for one.
     for options in ["--require 'al < 1'", "-o -"] {
-        let done = shell.sh(&format!("ulimit -n 8; exec $effllm run -q {options} -- echo out")).done();
+        let done = env.sh(&format!("ulimit -n 8; exec $effllm run -q {options} -- echo out")).done();
         assert_eq!((done.code(), done.stdout().as_str()), (Some(125), ""), "{}", done.stderr());
         assert!(done.stderr().contains("Too many open files"), "{}", done.stderr());
     }
@@ -286,21 +269,17 @@ fn where_processes_are_short_measurements_are_lost_and_no_output() {
     // The limit is the user's, and root has none: a user is needed who runs nothing else.
     let Some(()) = available(other_users()) else { return };
     let user = 2_000_000 + std::process::id();
-    let mut shell = Shell::new();
-    shell.open_to_others();
+    let mut env = TestEnv::new();
+    env.open_to_others();
     let call = |arguments: &[&str], most: u64| {
-        let mut call = shell.effllm(arguments);
-        // SAFETY: sets a limit and the user of the process that is about to be executed.
-        unsafe {
-            call.command.pre_exec(move || {
-                let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
-                libc::setrlimit(libc::RLIMIT_NPROC, &raw const limit);
-                nix::unistd::setgid(user.into())?;
-                nix::unistd::setuid(user.into())?;
-                Ok(())
-            })
-        };
-        call
+        env.effllm(arguments).before_exec(move || {
+            let limit = libc::rlimit { rlim_cur: most, rlim_max: most };
+            // SAFETY: reads a limit that is there.
+            unsafe { libc::setrlimit(libc::RLIMIT_NPROC, &raw const limit) };
+            nix::unistd::setgid(user.into())?;
+            nix::unistd::setuid(user.into())?;
+            Ok(())
+        })
     };
     for most in 1..=10 {
         let done = call(&["run", "-q", "--gpus", "none", "--", "seq", "30000"], most).done();
@@ -308,11 +287,11 @@ fn where_processes_are_short_measurements_are_lost_and_no_output() {
         assert_eq!((done.code(), done.stdout.len()), (Some(0), 168_894), "{most}: {stderr}");
         assert_eq!(most < 6, !stderr.is_empty(), "{most}: {stderr}");
         if most > 1 {
-            let report = shell.report();
+            let report = env.report();
             assert_eq!(report.at("command.exit.code"), 0);
             assert_eq!(report.warnings().len(), usize::from(most < 6), "{:?}", report.warnings());
             assert!(most > 5 || report.why_null("al_seconds").contains("no threads"));
-            fs::remove_file(shell.path("effllm-report.json")).expect("a report");
+            fs::remove_file(env.path("effllm-report.json")).expect("a report");
         }
     }
 }

@@ -1,11 +1,11 @@
 //! What is written while the command runs, read back by those who read it: TensorBoard's own
 //! reader, and the parsers of Prometheus' client library.
 
-use std::fs::{self, File};
+use std::ffi::OsStr;
+use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
@@ -13,7 +13,7 @@ use nix::sys::stat::Mode;
 use serde_json::Value;
 
 use crate::harness::requirements::{available, program, python};
-use crate::harness::{Call, Report, Shell, assert_near, until};
+use crate::harness::{Call, Report, TestEnv, assert_near, until};
 
 const EIGHT_GPUS: &str = r#"
     [[gpu]]
@@ -32,25 +32,26 @@ const PATTERN: &str = r"step (?P<iteration>\d+) loss (?P<loss>\S+) took (?P<step
 const TRAINING: &str =
     "i=1; while [ $i -le 40 ]; do sleep 0.05; echo step $i loss 0.5 took 50.0 ms; i=$((i+1)); done";
 
-fn shell(gpus: &str) -> Shell {
-    let mut shell = Shell::new();
-    shell.gpus(gpus);
-    shell
+fn env(gpus: &str) -> TestEnv {
+    let mut env = TestEnv::new();
+    env.gpus(gpus);
+    env
 }
 
-fn run<'a>(shell: &'a Shell, options: &str, script: &str) -> Call<'a> {
+fn run<'a>(env: &'a TestEnv, options: &str, script: &str) -> Call<'a> {
     let options = ["run", "--quiet"].into_iter().chain(OPTIONS.split(' ')).chain(options.split_whitespace());
-    shell.effllm(options.chain(["--pattern", PATTERN, "--", "sh", "-c", script]))
+    env.effllm(options.chain(["--pattern", PATTERN, "--", "sh", "-c", script]))
 }
+
+/// Reads effllm's output with the programs that users read it with.
+const READ: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/read.py");
 
 /// What tests/python/read.py sees.
-fn read(arguments: &[&str], shell: &Shell) -> Option<Value> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/read.py");
-    let output =
-        Command::new(available(python())?).arg(script).args(arguments).current_dir(shell.path("")).output();
-    let output = output.expect("Python starts");
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Some(serde_json::from_slice(&output.stdout).expect("JSON"))
+fn read(arguments: &[&str], env: &TestEnv) -> Option<Value> {
+    let python = available(python())?;
+    let program = [python.as_os_str(), READ.as_ref()].into_iter();
+    let done = env.command(program.chain(arguments.iter().map(OsStr::new))).done();
+    Some(serde_json::from_str(&done.printed()).expect("JSON"))
 }
 
 /// The points of a tag: wall time, step, value.
@@ -73,9 +74,9 @@ const ORIGINALS: [&str; 6] = [
 
 #[test]
 fn tensorboard_reads_exactly_the_values_of_the_report() {
-    let shell = shell(EIGHT_GPUS);
-    let report = run(&shell, "--tensorboard runs/a", TRAINING).done().report();
-    let Some(scalars) = read(&["tensorboard", "runs/a"], &shell) else { return };
+    let env = env(EIGHT_GPUS);
+    let report = run(&env, "--tensorboard runs/a", TRAINING).done().report();
+    let Some(scalars) = read(&["tensorboard", "runs/a"], &env) else { return };
     assert_eq!(scalars.as_object().expect("tags").len(), ORIGINALS.len(), "{scalars}");
     let started: jiff::Timestamp = report.text("command.started_at").parse().expect("a moment");
     let started = started.as_millisecond() as f64 / 1e3;
@@ -98,19 +99,19 @@ fn tensorboard_reads_exactly_the_values_of_the_report() {
 
 #[test]
 fn twenty_thousand_iterations_at_once_have_a_point_each_log_interval() {
-    let shell = shell("gpu = [{}]");
+    let env = env("gpu = [{}]");
     let line = |i| format!("step {i} loss 0.5 took {}.0 ms\n", i % 2 * 20 + 10);
-    shell.write("log", (1..=20_000).map(line).collect::<String>());
-    let session = run(&shell, "--tensorboard . --series s.jsonl", "cat log; read line || true").start();
+    env.write("log", (1..=20_000).map(line).collect::<String>());
+    let session = run(&env, "--tensorboard . --series s.jsonl", "cat log; read line || true").start();
     let records = || {
-        let series = fs::read_to_string(shell.path("s.jsonl")).unwrap_or_default();
+        let series = fs::read_to_string(env.path("s.jsonl")).unwrap_or_default();
         series.lines().filter(|line| line.contains(r#""source":"progress""#)).count()
     };
     until("all records", || records() == 20_000);
     let report = session.wait().report();
     assert_eq!(report.number("log.records"), 20_000.0);
     assert_eq!(report.warnings(), [""; 0]);
-    let Some(scalars) = read(&["tensorboard", "."], &shell) else { return };
+    let Some(scalars) = read(&["tensorboard", "."], &env) else { return };
     let points = points(&scalars, "al_seconds");
     let steps: Vec<u64> = points.iter().map(|point| point.1).collect();
     assert_eq!(steps, (1..=2000).map(|i| i * 10).collect::<Vec<_>>());
@@ -120,25 +121,25 @@ fn twenty_thousand_iterations_at_once_have_a_point_each_log_interval() {
 
 #[test]
 fn the_training_writes_into_the_same_folder() {
-    let shell = shell("gpu = [{}]");
+    let env = env("gpu = [{}]");
     let Some(python) = available(python()) else { return };
-    let script = format!("{} {}/tests/python/read.py write tb", python.display(), env!("CARGO_MANIFEST_DIR"));
-    run(&shell, "--tensorboard tb", &script).done().report();
-    let scalars = read(&["tensorboard", "tb"], &shell).expect("Python is there");
+    let script = format!("{} {READ} write tb", python.display());
+    run(&env, "--tensorboard tb", &script).done().report();
+    let scalars = read(&["tensorboard", "tb"], &env).expect("Python is there");
     assert_eq!(scalars["loss"].as_array().map(Vec::len), Some(20));
     assert_eq!(points(&scalars, "al_seconds").last().map(|point| point.1), Some(20));
-    assert_eq!(fs::read_dir(shell.path("tb")).expect("the folder").count(), 2);
+    assert_eq!(fs::read_dir(env.path("tb")).expect("the folder").count(), 2);
 }
 
 #[test]
 fn a_log_without_iterations_is_counted_in_records() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     let pattern = r"(?P<generation_tokens_per_s>\d+) tok/s";
     let script = "for i in 1 2 3 4 5; do echo 100 tok/s; sleep 0.1; done";
     let options = ["--tensorboard", "tb", "--log-interval", "2", "--pattern", pattern];
     let run = ["run", "--quiet"].into_iter().chain(options).chain(["--", "sh", "-c", script]);
-    let report = shell.effllm(run).done().report();
-    let Some(scalars) = read(&["tensorboard", "tb"], &shell) else { return };
+    let report = env.effllm(run).done().report();
+    let Some(scalars) = read(&["tensorboard", "tb"], &env) else { return };
     assert_eq!(
         scalars.as_object().map(serde_json::Map::len),
         Some(1),
@@ -151,12 +152,12 @@ fn a_log_without_iterations_is_counted_in_records() {
 
 #[test]
 fn a_point_is_there_while_the_command_runs() {
-    let shell = shell("gpu = [{}]");
+    let env = env("gpu = [{}]");
     let session =
-        run(&shell, "--tensorboard tb --log-interval 1", "echo step 1 loss 0.5 took 50.0 ms; read line")
+        run(&env, "--tensorboard tb --log-interval 1", "echo step 1 loss 0.5 took 50.0 ms; read line")
             .start();
     let size = || {
-        fs::read_dir(shell.path("tb"))
+        fs::read_dir(env.path("tb"))
             .into_iter()
             .flatten()
             .flatten()
@@ -164,7 +165,7 @@ fn a_point_is_there_while_the_command_runs() {
             .sum::<u64>()
     };
     until("a point", || size() > 100);
-    if let Some(scalars) = read(&["tensorboard", "tb"], &shell) {
+    if let Some(scalars) = read(&["tensorboard", "tb"], &env) {
         assert_eq!(points(&scalars, "al_seconds").len(), 1);
     }
     session.wait();
@@ -179,9 +180,9 @@ fn csv(text: &str) -> Vec<std::collections::HashMap<String, String>> {
 
 #[test]
 fn the_series_of_eight_gpus_adds_up_to_the_report() {
-    let shell = shell(EIGHT_GPUS);
-    let report = run(&shell, "--series s.csv", TRAINING).done().report();
-    let rows = csv(&shell.read("s.csv"));
+    let env = env(EIGHT_GPUS);
+    let report = run(&env, "--series s.csv", TRAINING).done().report();
+    let rows = csv(&env.read("s.csv"));
     let wall = report.number("command.wall_seconds");
     for gpu in 0..8 {
         let readings: Vec<(f64, f64, f64)> = rows
@@ -223,12 +224,12 @@ fn integral(readings: &[(f64, f64)], wall: f64) -> f64 {
 
 #[test]
 fn what_is_unknown_is_no_number_in_the_series() {
-    let shell = shell(r#"gpu = [{ not_supported = ["nvmlDeviceGetPowerUsage", 185, 186], energy = false }]"#);
-    run(&shell, "--series s.jsonl", "echo step 1 loss nan took 50.0 ms; echo step 2 loss 0.5 took 50.0 ms")
+    let env = env(r#"gpu = [{ not_supported = ["nvmlDeviceGetPowerUsage", 185, 186], energy = false }]"#);
+    run(&env, "--series s.jsonl", "echo step 1 loss nan took 50.0 ms; echo step 2 loss 0.5 took 50.0 ms")
         .done()
         .report();
     let lines: Vec<Value> =
-        shell.read("s.jsonl").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        env.read("s.jsonl").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert!(lines.iter().any(|line| line["source"] == "gpu"));
     for line in lines {
         let values = line.as_object().expect("an object");
@@ -240,11 +241,11 @@ fn what_is_unknown_is_no_number_in_the_series() {
 #[test]
 fn sigkill_tears_no_line_but_the_last() {
     for name in ["s.csv", "s.jsonl"] {
-        let shell = shell(EIGHT_GPUS);
-        let session = shell
+        let env = env(EIGHT_GPUS);
+        let session = env
             .run(&format!("--interval 0.01 --series {name}"), "i=0; while :; do i=$((i+1)); echo $i; done")
             .start();
-        let text = || fs::read_to_string(shell.path(name)).unwrap_or_default();
+        let text = || fs::read_to_string(env.path(name)).unwrap_or_default();
         until("lines", || text().lines().count() > 200);
         session.send(Signal::SIGKILL);
         session.wait();
@@ -260,26 +261,26 @@ fn sigkill_tears_no_line_but_the_last() {
 
 #[test]
 fn a_full_disk_costs_its_own_output_only() {
-    let shell = shell("gpu = [{}]");
-    symlink("/dev/full", shell.path("full.csv")).expect("a link");
-    let report = run(&shell, "--series full.csv --tensorboard tb", TRAINING).done().report();
+    let env = env("gpu = [{}]");
+    symlink("/dev/full", env.path("full.csv")).expect("a link");
+    let report = run(&env, "--series full.csv --tensorboard tb", TRAINING).done().report();
     assert_eq!(report.number("iterations.count"), 40.0);
     let told: Vec<_> = report.warnings().into_iter().filter(|warning| warning.contains("full.csv")).collect();
     assert!(told.len() == 1 && told[0].contains("No space left"), "{:?}", report.warnings());
-    if let Some(scalars) = read(&["tensorboard", "tb"], &shell) {
+    if let Some(scalars) = read(&["tensorboard", "tb"], &env) {
         assert_eq!(points(&scalars, "al_seconds").last().map(|point| point.1), Some(40));
     }
 }
 
 #[test]
 fn a_disk_that_hangs_delays_nobody() {
-    let shell = shell("gpu = [{}]");
-    nix::unistd::mkfifo(&shell.path("s.jsonl"), Mode::S_IRWXU).expect("a pipe");
+    let env = env("gpu = [{}]");
+    nix::unistd::mkfifo(&env.path("s.jsonl"), Mode::S_IRWXU).expect("a pipe");
     // Someone who opens it, and reads nothing.
-    let reader = shell.sh("exec 3< s.jsonl; echo open; exec sleep 60").start();
+    let reader = env.sh("exec 3< s.jsonl; echo open; exec sleep 60").start();
     let log: String = (1..=60_000).map(|i| format!("step {i} loss 0.5 took 50.0 ms\n")).collect();
     let begun = Instant::now();
-    let report = run(shell.write("log", log), "--series s.jsonl", "cat log").done().report();
+    let report = run(env.write("log", log), "--series s.jsonl", "cat log").done().report();
     let took = begun.elapsed();
     assert!(report.number("command.wall_seconds") < 10.0 && took < Duration::from_secs(20), "{took:?}");
     let warnings = report.warnings();
@@ -294,10 +295,10 @@ fn a_disk_that_hangs_delays_nobody() {
 
 #[test]
 fn prometheus_client_reads_what_is_written_and_what_is_served() {
-    let shell = shell(EIGHT_GPUS);
+    let env = env(EIGHT_GPUS);
     let address = free_address();
     let script = format!("{TRAINING}; read line || true");
-    let session = run(&shell, &format!("--openmetrics m.prom --listen {address}"), &script).start();
+    let session = run(&env, &format!("--openmetrics m.prom --listen {address}"), &script).start();
     until("the last step", || get(&address, "/metrics", "").contains("effllm_last_iteration 40"));
     let served = get(&address, "/metrics", "Accept: application/openmetrics-text;version=1.0.0\r\n");
     let (head, body) = served.split_once("\r\n\r\n").expect("a head and a body");
@@ -305,15 +306,15 @@ fn prometheus_client_reads_what_is_written_and_what_is_served() {
     let older = get(&address, "/metrics", "");
     let (older_head, older) = older.split_once("\r\n\r\n").expect("a head and a body");
     assert!(older_head.contains("Content-Type: text/plain; version=0.0.4"), "{older_head}");
-    shell.write("older", older);
+    env.write("older", older);
     assert!(get(&address, "/", "").starts_with("HTTP/1.1 404"));
-    shell.write("served", body);
+    env.write("served", body);
     let report = session.wait().report();
     assert!(TcpStream::connect(&address).is_err(), "it ends with the run");
 
-    assert_promtool_has_nothing_to_say(&shell, &["older", "m.prom"]);
-    let Some(read_older) = read(&["prometheus", "older", "m.prom"], &shell) else { return };
-    let Some(read) = read(&["openmetrics", "served"], &shell) else { return };
+    assert_promtool_has_nothing_to_say(&env, &["older", "m.prom"]);
+    let Some(read_older) = read(&["prometheus", "older", "m.prom"], &env) else { return };
+    let Some(read) = read(&["openmetrics", "served"], &env) else { return };
     let (served, written) = (&read[0], &read_older[1]);
     assert_eq!(read_older[0]["effllm_iterations_total{}"], 40.0);
     assert_eq!(served["effllm_running{}"], 1.0);
@@ -345,33 +346,30 @@ fn prometheus_client_reads_what_is_written_and_what_is_served() {
 }
 
 /// Prometheus' own linter accepts these files.
-fn assert_promtool_has_nothing_to_say(shell: &Shell, files: &[&str]) {
+fn assert_promtool_has_nothing_to_say(env: &TestEnv, files: &[&str]) {
     let Some(promtool) = available(program("promtool")) else { return };
     for file in files {
-        let text = File::open(shell.path(file)).expect("a file");
-        let linted = Command::new(promtool).args(["check", "metrics"]).stdin(text).output();
-        let output = linted.expect("promtool runs");
-        assert!(output.status.success(), "{file}: {}", String::from_utf8_lossy(&output.stderr));
+        env.sh(&format!("{promtool} check metrics < {file}")).done().printed();
     }
 }
 
 #[test]
 fn labels_are_escaped_and_what_is_unknown_is_left_out() {
-    let shell = shell("gpu = [{ name = 'a \"quoted\" back\\slash' }]");
-    let report = run(&shell, "--openmetrics m.txt", "true").done().report();
+    let env = env("gpu = [{ name = 'a \"quoted\" back\\slash' }]");
+    let report = run(&env, "--openmetrics m.txt", "true").done().report();
     report.why_null("al_seconds");
-    let text = shell.read("m.txt");
+    let text = env.read("m.txt");
     assert!(text.contains(r#"name="a \"quoted\" back\\slash""#), "{text}");
     assert!(!text.contains("effllm_al_seconds") && !text.contains("NaN"), "{text}");
     assert!(text.ends_with("# EOF\n"), "{text}");
-    read(&["openmetrics", "m.txt"], &shell);
+    read(&["openmetrics", "m.txt"], &env);
 }
 
 #[test]
 fn clients_that_hang_keep_nobody_waiting() {
-    let shell = shell("gpu = [{}]");
+    let env = env("gpu = [{}]");
     let address = free_address();
-    let session = run(&shell, &format!("--listen {address}"), "read line || true").start();
+    let session = run(&env, &format!("--listen {address}"), "read line || true").start();
     until("the server", || TcpStream::connect(&address).is_ok());
     let hang = |_| {
         let mut silent = TcpStream::connect(&address).expect("a connection");
@@ -398,8 +396,8 @@ fn clients_that_hang_keep_nobody_waiting() {
 
 #[test]
 fn an_address_without_a_host_is_this_machines_alone() {
-    let shell = shell("gpu = []");
-    let done = shell.effllm(["run", "--listen", ":0", "--", "true"]).done();
+    let env = env("gpu = []");
+    let done = env.effllm(["run", "--listen", ":0", "--", "true"]).done();
     assert!(done.stderr().contains("the metrics are served at http://127.0.0.1:"), "{}", done.stderr());
 }
 
@@ -423,9 +421,9 @@ fn get(address: &str, path: &str, headers: &str) -> String {
 
 #[test]
 fn what_cannot_be_written_is_told_before_the_command_starts() {
-    let shell = shell("gpu = [{}]");
-    shell.write("a-file", "");
-    fs::create_dir(shell.path("a-folder")).expect("a folder");
+    let env = env("gpu = [{}]");
+    env.write("a-file", "");
+    fs::create_dir(env.path("a-folder")).expect("a folder");
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let taken = taken.local_addr().expect("its address");
     for (options, told) in [
@@ -439,30 +437,29 @@ fn what_cannot_be_written_is_told_before_the_command_starts() {
         ("--listen example.org:80", "is no address"),
         (&format!("--listen {taken}"), &format!("cannot listen at {taken}: Address already in use")),
     ] {
-        let done = shell.run(options, "touch started").done();
+        let done = env.run(options, "touch started").done();
         assert_eq!(done.code(), Some(2), "{options}: {}", done.stderr());
         assert!(done.stderr().contains(told), "{options}: {}", done.stderr());
-        assert!(!shell.exists("started"), "{options}");
+        assert!(!env.exists("started"), "{options}");
     }
 }
 
 #[test]
 fn a_configuration_file_names_the_sinks_too() {
-    let shell = shell("gpu = [{}]");
-    shell
-        .write("effllm.toml", "series = 's.jsonl'\ntensorboard = 'tb'\nopenmetrics = 'm.prom'\nlisten = 0\n");
-    run(&shell, "", "true").done().report();
-    assert!(shell.exists("s.jsonl") && shell.exists("tb") && shell.exists("m.prom"));
+    let env = env("gpu = [{}]");
+    env.write("effllm.toml", "series = 's.jsonl'\ntensorboard = 'tb'\nopenmetrics = 'm.prom'\nlisten = 0\n");
+    run(&env, "", "true").done().report();
+    assert!(env.exists("s.jsonl") && env.exists("tb") && env.exists("m.prom"));
 }
 
 #[test]
 fn two_runs_into_one_folder_have_a_file_each() {
-    let shell = shell("gpu = [{}]");
+    let env = env("gpu = [{}]");
     for _ in 0..2 {
-        let _: Report = run(&shell, "--tensorboard tb", "true").done().report();
+        let _: Report = run(&env, "--tensorboard tb", "true").done().report();
     }
     let names: Vec<_> =
-        fs::read_dir(shell.path("tb")).expect("the folder").flatten().map(|file| file.file_name()).collect();
+        fs::read_dir(env.path("tb")).expect("the folder").flatten().map(|file| file.file_name()).collect();
     assert_eq!(names.len(), 2, "{names:?}");
     assert!(names.iter().all(|name| {
         let name = name.to_string_lossy();

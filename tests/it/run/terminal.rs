@@ -8,14 +8,14 @@ use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::LocalFlags;
 use nix::unistd::Pid;
 
+use crate::harness::process::{exists, state, written_in};
 use crate::harness::requirements::available;
 use crate::harness::terminal::Screen;
-use crate::harness::{EFFLLM, Session, Shell, until};
-use crate::run::signals::state;
+use crate::harness::{EFFLLM, Session, TestEnv, until};
 
 /// A shell with job control, whose prompt is `$ `; `$run` is `effllm run --quiet`.
-fn interactive<'a>(shell: &'a Shell, screen: &Screen, options: &str) -> Session<'a> {
-    let mut call = shell.command(["bash", "--norc", "--noprofile", "-i"]);
+fn interactive<'a>(env: &'a TestEnv, screen: &Screen, options: &str) -> Session<'a> {
+    let mut call = env.command(["bash", "--norc", "--noprofile", "-i"]);
     call.command
         .env("PS1", "$ ")
         .env("run", format!("{EFFLLM} run --quiet {options} --"))
@@ -25,14 +25,22 @@ fn interactive<'a>(shell: &'a Shell, screen: &Screen, options: &str) -> Session<
     session
 }
 
+/// Waits until nothing but a prompt follows the line with a text.
+#[track_caller]
+fn wait_for_prompt_after(screen: &Screen, text: &str) {
+    screen.wait_until(&format!("a prompt after '{text}'"), |shown| {
+        shown.rsplit_once(text).is_some_and(|(_, rest)| rest.trim_end().ends_with("\n$"))
+    });
+}
+
 /// What a script leaves on a terminal of this size, plain and wrapped with these options.
 fn finals(rows: u16, options: &str, script: &str) -> [String; 2] {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     let plain = Screen::new(rows, 60);
-    screen_end(&plain, plain.start(shell.command(["sh", "-c", script])));
+    screen_end(&plain, plain.start(env.command(["sh", "-c", script])));
     let wrapped = Screen::new(rows, 60);
     let arguments = ["run"].into_iter().chain(options.split_whitespace()).chain(["--", "sh", "-c", script]);
-    screen_end(&wrapped, wrapped.start(shell.effllm(arguments)));
+    screen_end(&wrapped, wrapped.start(env.effllm(arguments)));
     let bytes = wrapped.bytes();
     assert!(!bytes.windows(3).any(|three| three == b"\r\r\n"), "{}", String::from_utf8_lossy(&bytes));
     [plain.all(), wrapped.all()]
@@ -41,9 +49,7 @@ fn finals(rows: u16, options: &str, script: &str) -> [String; 2] {
 /// Waits for the end of a command and of what it wrote.
 fn screen_end(screen: &Screen, session: Session) {
     session.wait();
-    // Behind everything else that was written to the terminal.
-    screen.write(b"\x1b]0;end\x07");
-    until("the end of the output", || screen.bytes().ends_with(b"\x1b]0;end\x07"));
+    screen.settle();
 }
 
 /// The command's part of a final screen stands above the summary. What scrolled off while the table
@@ -94,12 +100,12 @@ fn with_inherit_the_screen_is_the_unwrapped_one_and_the_summary() {
 
 #[test]
 fn without_words_of_our_own_the_bytes_are_the_commands() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     for script in SCRIPTS {
         let mut seen = Vec::new();
         for options in ["", "--stdio pty", "--stdio inherit"] {
             let screen = Screen::new(24, 60);
-            let session = screen.start(shell.run(&format!("--live off {options}"), script));
+            let session = screen.start(env.run(&format!("--live off {options}"), script));
             screen_end(&screen, session);
             seen.push(String::from_utf8_lossy(&screen.bytes()).into_owned());
         }
@@ -111,38 +117,38 @@ fn without_words_of_our_own_the_bytes_are_the_commands() {
 #[test]
 fn control_c_is_delivered_once() {
     for options in ["", "--stdio pty"] {
-        let shell = Shell::new();
+        let env = TestEnv::new();
         let screen = Screen::new(24, 80);
         let script =
             "trap 'echo interrupted' INT; echo ready; until [ -e stop ]; do sleep 0.05; done; echo over";
-        let session = screen.start(shell.run(options, script));
+        let session = screen.start(env.run(options, script));
         screen.wait_for("ready");
         screen.press("\x03");
         screen.wait_for("interrupted");
-        shell.write("stop", "");
+        env.write("stop", "");
         assert_eq!(session.wait().code(), Some(0));
         screen.wait_for("over");
         assert_eq!(screen.contents().matches("interrupted").count(), 1, "{}", screen.contents());
         // One that is not caught ends it.
-        let session = screen.start(shell.run(options, "echo waiting; exec sleep 600"));
+        let session = screen.start(env.run(options, "echo waiting; exec sleep 600"));
         screen.wait_for("waiting");
         screen.press("\x03");
         assert_eq!(session.wait().signal(), Some(libc::SIGINT));
-        assert_eq!(shell.report().at("command.exit.signal"), "SIGINT");
+        assert_eq!(env.report().at("command.exit.signal"), "SIGINT");
     }
 }
 
 #[test]
 fn control_c_before_the_command_has_started_keeps_it_from_that() {
     for options in ["", "--stdio pty"] {
-        let mut shell = Shell::new();
-        shell.gpus("[[fault]]\ncall = 'nvmlInit_v2'\ndelay_s = 1.5");
+        let mut env = TestEnv::new();
+        env.gpus("[[fault]]\ncall = 'nvmlInit_v2'\ndelay_s = 1.5");
         let screen = Screen::new(24, 80);
-        let session = screen.start(shell.run(options, "echo $$ >started; exec sleep 600"));
+        let session = screen.start(env.run(options, "echo $$ >started; exec sleep 600"));
         until("effllm to take signals", || takes(session.pid(), Signal::SIGINT));
         screen.press("\x03");
         assert_eq!(session.wait().signal(), Some(libc::SIGINT));
-        assert!(!shell.exists("started"));
+        assert!(!env.exists("started"));
     }
 }
 
@@ -156,60 +162,55 @@ fn takes(pid: Pid, signal: Signal) -> bool {
 #[test]
 fn three_impatient_interrupts_kill_the_whole_tree() {
     for options in ["", "--stdio pty"] {
-        let shell = Shell::new();
+        let env = TestEnv::new();
         let screen = Screen::new(24, 80);
         let script = "trap '' INT; setsid sh -c 'echo $$ >worker; exec sleep 600' & \
                       until [ -s worker ]; do sleep 0.01; done; echo ready; wait";
-        let session = screen.start(shell.run(options, script));
+        let session = screen.start(env.run(options, script));
         screen.wait_for("ready");
-        let worker: i32 = shell.read("worker").trim().parse().expect("a process id");
+        let worker = written_in(&env, "worker");
         for _ in 0..3 {
             screen.press("\x03");
             thread::sleep(std::time::Duration::from_millis(100)); // one key, not three in one reading
         }
         assert_eq!(session.wait().signal(), Some(libc::SIGKILL));
-        until("the worker's end", || kill(Pid::from_raw(worker), None).is_err());
+        until("the worker's end", || !exists(worker));
     }
 }
 
 #[test]
 fn control_z_gives_the_prompt_and_fg_goes_on() {
     for options in ["", "--stdio pty"] {
-        let shell = Shell::new();
+        let env = TestEnv::new();
         let screen = Screen::new(24, 80);
-        let _session = interactive(&shell, &screen, &format!("{options} --live table"));
+        let _session = interactive(&env, &screen, &format!("{options} --live table"));
         // A shell that starts no processes: one that is stopped within vfork keeps its parent from
         // stopping, with effllm and without.
-        shell.write(
+        env.write(
             "counts",
             "mkfifo never; exec 3<>never; while [ ! -e stop ]; do echo $((++i)) >count; read -rt 0.05 -u 3; done; echo over",
         );
         screen.press("$run bash counts\r");
-        until("the command", || shell.exists("count"));
+        until("the command", || env.exists("count"));
         screen.press("\x1a");
-        screen.wait_for("Stopped");
-        screen.wait_until("a prompt", |screen| screen.trim_end().ends_with('$'));
-        assert!(
-            screen.modes().local_flags.contains(LocalFlags::ECHO | LocalFlags::ICANON)
-                || !shell.exists("stop")
-        );
-        let stopped = shell.read("count");
+        wait_for_prompt_after(&screen, "Stopped");
+        let stopped = env.read("count");
         screen.press("echo prompt$((1+1)); sleep 1.5\r");
         screen.wait_for("prompt2");
         screen.press("fg\r");
-        until("it to go on", || !shell.read("count").is_empty() && shell.read("count") != stopped);
-        let went_on: u64 = shell.read("count").trim().parse().unwrap_or(0);
+        until("it to go on", || !env.read("count").is_empty() && env.read("count") != stopped);
+        let went_on: u64 = env.read("count").trim().parse().unwrap_or(0);
         assert!(
             went_on <= stopped.trim().parse::<u64>().unwrap_or(0) + 8,
             "it ran while it was stopped: {stopped} {went_on}"
         );
-        shell.write("stop", "");
+        env.write("stop", "");
         // What is typed before the command has ended is for the command.
         let prompt = |screen: &str| screen.split_once("over").is_some_and(|(_, rest)| rest.contains('$'));
         screen.wait_until("the command's end", prompt);
         screen.press("echo status $?\r");
         screen.wait_for("status 0");
-        let report = shell.report();
+        let report = env.report();
         assert!(report.number("command.suspended_seconds") > 1.0);
         assert_eq!(report.at("status"), "completed");
     }
@@ -218,10 +219,10 @@ fn control_z_gives_the_prompt_and_fg_goes_on() {
 #[test]
 fn what_goes_on_after_control_z_is_told_so_once() {
     for options in ["", "--stdio pty"] {
-        let shell = Shell::new();
+        let env = TestEnv::new();
         let screen = Screen::new(24, 80);
-        let _session = interactive(&shell, &screen, options);
-        shell.write(
+        let _session = interactive(&env, &screen, options);
+        env.write(
             "goes-on",
             // Counted as they come: Python's own handlers would take two in a row for one.
             "import os, signal, time\nend, begin = os.pipe2(os.O_NONBLOCK)\n\
@@ -230,12 +231,12 @@ fn what_goes_on_after_control_z_is_told_so_once() {
              print('told', len(os.read(end, 100)), 'times', flush=True)\n",
         );
         screen.press("$run python3 goes-on\r");
-        until("the command", || shell.exists("ready"));
+        until("the command", || env.exists("ready"));
         screen.press("\x1a");
         screen.wait_for("Stopped");
         screen.press("fg\r");
-        until("it to go on", || shell.exists("on"));
-        shell.write("stop", "");
+        until("it to go on", || env.exists("on"));
+        env.write("stop", "");
         screen.wait_for("told 1 times");
     }
 }
@@ -243,11 +244,11 @@ fn what_goes_on_after_control_z_is_told_so_once() {
 #[test]
 fn a_prompt_is_answered_and_a_password_is_not_shown() {
     for options in ["", "--stdio pty"] {
-        let shell = Shell::new();
+        let env = TestEnv::new();
         let screen = Screen::new(24, 80);
         let script = "printf 'name? '; read name; stty -echo; printf 'password? '; read word; stty echo; \
                       echo; echo \"$name has $word\"; cat >rest; echo rest: $(cat rest)";
-        let session = screen.start(shell.run(&format!("{options} --live table"), script));
+        let session = screen.start(env.run(&format!("{options} --live table"), script));
         screen.wait_for("name? ");
         screen.press("ada\r");
         screen.wait_for("password? ");
@@ -266,16 +267,16 @@ fn the_controlling_terminal_is_the_commands_as_it_was() {
     let script = "test -t 0; echo $?; exec >told; ps -o tty= -p $$; tty; tty </dev/tty; stty size </dev/tty; \
                   [ $(ps -o pgid= -p $$) = $(ps -o tpgid= -p $$) ]; echo $?; stty -a";
     let told = ["plain", "", "--stdio inherit"].map(|options| {
-        let shell = Shell::new();
+        let env = TestEnv::new();
         let screen = Screen::new(24, 80);
-        let plain = || shell.command(["sh", "-c", script]);
-        let call = if options == "plain" { plain() } else { shell.run(options, script) };
+        let plain = || env.command(["sh", "-c", script]);
+        let call = if options == "plain" { plain() } else { env.run(options, script) };
         assert_eq!(screen.start(call).wait().code(), Some(0));
         let name = screen.name();
         let stars = |text: String| {
             text.replace(&name, "/dev/pts/*").replace(name.trim_start_matches("/dev/"), "pts/*")
         };
-        stars(shell.read("told"))
+        stars(env.read("told"))
     });
     assert!(told[0].contains("pts/*\n/dev/pts/*\n/dev/tty\n24 80\n0\n"), "{}", told[0]);
     assert_eq!(told[0], told[1]);
@@ -284,11 +285,11 @@ fn the_controlling_terminal_is_the_commands_as_it_was() {
 
 #[test]
 fn with_a_terminal_of_its_own_the_command_sees_one() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     let screen = Screen::new(30, 90);
     let script = "for fd in 0 1 2; do test -t $fd; echo $?; done; stty size; tty >/dev/tty; ps -o sid= -p $$ | grep -qw $$ && echo leads; \
                   trap 'stty size; exit 0' WINCH; echo ready; while :; do sleep 0.05; done";
-    let session = screen.start(shell.run("--stdio pty", script));
+    let session = screen.start(env.run("--stdio pty", script));
     screen.wait_for("ready");
     let contents = screen.contents();
     assert!(contents.starts_with("0\n0\n0\n30 90\n/dev/pts/"), "{contents}");
@@ -300,10 +301,10 @@ fn with_a_terminal_of_its_own_the_command_sees_one() {
 
 #[test]
 fn raw_keys_reach_a_command_that_wants_them() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     let screen = Screen::new(24, 80);
     let script = "stty raw -echo; printf 'ready'; dd bs=1 count=4 2>/dev/null >keys; stty sane; echo; od -An -tx1 keys";
-    let session = screen.start(shell.run("--stdio pty", script));
+    let session = screen.start(env.run("--stdio pty", script));
     screen.wait_for("ready");
     screen.press("\x03\x1a\x04q");
     screen.wait_for("03 1a 04 71");
@@ -320,14 +321,14 @@ fn the_terminal_is_left_as_it_was() {
         // effllm itself dies of it.
         ("echo ready; exec sleep 600", Some(Signal::SIGSYS)),
     ] {
-        let shell = Shell::new();
+        let env = TestEnv::new();
         let screen = Screen::new(24, 80);
         let before = screen.modes();
-        let session = screen.start(shell.run("--stdio pty", script));
+        let session = screen.start(env.run("--stdio pty", script));
         screen.wait_for("ready");
         until("raw mode", || screen.modes() != before);
         match signal {
-            None => drop(shell.write("stop", "")),
+            None => drop(env.write("stop", "")),
             Some(signal) => session.send(signal),
         }
         let done = session.wait();
@@ -338,16 +339,16 @@ fn the_terminal_is_left_as_it_was() {
 
 #[test]
 fn in_the_background_the_terminal_is_the_shells() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     let screen = Screen::new(24, 80);
-    let _session = interactive(&shell, &screen, "--stdio pty --live table");
+    let _session = interactive(&env, &screen, "--stdio pty --live table");
     screen.press("$run sh -c '>begun; until [ -e go ]; do sleep 0.05; done; read line; echo got $line' &\r");
-    until("the command", || shell.exists("begun"));
+    until("the command", || env.exists("begun"));
     screen.press("echo prompt$((1+1))\r");
     screen.wait_for("prompt2");
     screen.press("fg\r");
     screen.wait_until("fg", |screen| screen.matches("sh -c").count() >= 2);
-    shell.write("go", "");
+    env.write("go", "");
     screen.press("typed\r");
     screen.wait_for("got typed");
 }
@@ -355,13 +356,13 @@ fn in_the_background_the_terminal_is_the_shells() {
 #[test]
 fn the_table_stands_below_the_output_and_goes_without_a_trace() {
     for options in ["", "--stdio pty"] {
-        let shell = Shell::new();
+        let env = TestEnv::new();
         let screen = Screen::new(24, 80);
         let script = "echo first; echo second; until [ -e stop ]; do sleep 0.05; done; echo last";
         let options: Vec<&str> = options.split_whitespace().collect();
         let arguments =
             ["run", "--live", "table"].into_iter().chain(options).chain(["--", "sh", "-c", script]);
-        let session = screen.start(shell.effllm(arguments));
+        let session = screen.start(env.effllm(arguments));
         screen.wait_until("the table", |screen| screen.contains("second") && screen.contains("effllm"));
         // A smaller and a larger window; what is typed, as on any terminal.
         for (rows, columns) in [(12, 50), (30, 100)] {
@@ -370,7 +371,7 @@ fn the_table_stands_below_the_output_and_goes_without_a_trace() {
                 |screen: &str| screen.lines().count() == usize::from(rows) && screen.contains("effllm");
             screen.wait_until("the table again", at_the_bottom);
         }
-        shell.write("stop", "");
+        env.write("stop", "");
         assert_eq!(session.wait().code(), Some(0));
         screen.wait_for("report: effllm-report.json");
         let contents = screen.contents();
@@ -386,7 +387,7 @@ fn the_table_stands_below_the_output_and_goes_without_a_trace() {
 #[test]
 fn a_bar_goes_on_above_the_table_in_one_place() {
     for options in ["", "--stdio pty"] {
-        let shell = Shell::new();
+        let env = TestEnv::new();
         let screen = Screen::new(24, 80);
         // What comes over two pipes at once has no order.
         let script = "echo before; until [ -e go ]; do sleep 0.01; done; i=0; until [ -e stop ]; do i=$((i+1)); printf '\\r%d%%|####      |' $i >&2; echo $i >count; \
@@ -394,20 +395,20 @@ fn a_bar_goes_on_above_the_table_in_one_place() {
         let options: Vec<&str> = options.split_whitespace().collect();
         let arguments =
             ["run", "--live", "table"].into_iter().chain(options).chain(["--", "sh", "-c", script]);
-        let session = screen.start(shell.effllm(arguments));
+        let session = screen.start(env.effllm(arguments));
         let bar = |screen: &str| {
             let mut bars = screen.lines().filter_map(|line| line.split_once("%|####      |"));
             bars.next().and_then(|(count, _)| count.parse::<u32>().ok()).filter(|_| bars.next().is_none())
         };
         let table = |screen: &str| screen.lines().any(|line| line.starts_with("── effllm"));
         screen.wait_for("before");
-        shell.write("go", "");
+        env.write("go", "");
         screen.wait_until("the bar above the table", |screen| bar(screen).is_some() && table(screen));
         let seen = bar(&screen.contents()).unwrap_or(0);
         screen.wait_until("it to go on", |screen| {
             bar(screen).is_some_and(|now| now > seen + 10) && table(screen)
         });
-        shell.write("stop", "");
+        env.write("stop", "");
         assert_eq!(session.wait().code(), Some(0));
         screen.wait_for("report: effllm-report.json");
         let contents = screen.contents();
@@ -438,33 +439,33 @@ fn ten_thousand_lines_a_second_arrive_in_order() {
 fn what_is_redirected_is_byte_identical_in_every_mode() {
     let script = "printf 'out\\n\\r\\tx\\033[31m'; test -t 1; echo $?; seq 2000; printf err >&2";
     let expected = {
-        let shell = Shell::new();
-        shell.command(["sh", "-c", script]).done().stdout
+        let env = TestEnv::new();
+        env.command(["sh", "-c", script]).done().stdout
     };
     for options in ["--stdio pipe", "--stdio pty", "--stdio inherit"] {
-        let shell = Shell::new();
+        let env = TestEnv::new();
         let screen = Screen::new(24, 80);
-        let mut call = shell.run(options, script);
-        let file = File::create(shell.path("out")).expect("a file");
+        let mut call = env.run(options, script);
+        let file = File::create(env.path("out")).expect("a file");
         call.command.stdin(screen.stream()).stdout(file).stderr(screen.stream());
         assert_eq!(screen.start_redirected(call).wait().code(), Some(0));
-        assert!(fs::read(shell.path("out")).expect("the file") == expected, "{options}");
+        assert!(fs::read(env.path("out")).expect("the file") == expected, "{options}");
         screen.wait_for("err");
         // Without any terminal.
-        let done = shell.run(options, script).done();
+        let done = env.run(options, script).done();
         assert!(done.stdout == expected && done.stderr() == "err", "{options}");
     }
 }
 
 #[test]
 fn the_log_is_read_through_a_terminal_too() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     let screen = Screen::new(24, 80);
     let script = "for i in 1 2 3 4 5; do echo \"step $i took 10 ms\"; done";
     let pattern = r"step (?P<iteration>\d+) took (?P<step_time_ms>[\d.]+) ms$";
     let arguments = ["run", "--quiet", "--stdio", "pty", "--pattern", pattern, "--", "sh", "-c", script];
-    assert_eq!(screen.start(shell.effllm(arguments)).wait().code(), Some(0));
-    let report = shell.report();
+    assert_eq!(screen.start(env.effllm(arguments)).wait().code(), Some(0));
+    let report = env.report();
     assert_eq!((report.at("iterations.last"), report.at("log.records")), (&5.into(), &5.into()));
 }
 
@@ -473,37 +474,32 @@ fn the_log_is_read_through_a_terminal_too() {
 const UNTIL_STOP: &str = "[ -e never ] || mkfifo never; exec 3<>never; echo $$ >pid; \
                           until [ -e stop ]; do read -rt 0.05 -u 3; done; echo over";
 
-fn pid_in(shell: &Shell, name: &str) -> Pid {
-    until("a process", || shell.exists(name) && shell.read(name).ends_with('\n'));
-    Pid::from_raw(shell.read(name).trim().parse().expect("a process id"))
-}
-
 #[test]
 fn a_command_that_others_stop_and_let_go_on_takes_effllm_with_it() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     let screen = Screen::new(24, 80);
-    let _shell = interactive(&shell, &screen, "");
-    shell.write("command", UNTIL_STOP);
+    let _session = interactive(&env, &screen, "");
+    env.write("command", UNTIL_STOP);
     // A script has no job control: whoever stopped the command has to let effllm go on too.
     screen.press("sh -c '$run bash command; echo status $?'\r");
-    let command = pid_in(&shell, "pid");
+    let command = written_in(&env, "pid");
     for signal in [Signal::SIGTSTP, Signal::SIGSTOP] {
         kill(command, signal).expect("the command is there");
         until("the command to stop", || state(command) == 'T');
         kill(command, Signal::SIGCONT).expect("the command is there");
         until("the command to go on", || state(command) != 'T');
     }
-    shell.write("stop", "");
+    env.write("stop", "");
     screen.wait_for("status 0");
 }
 
 #[test]
 fn a_command_that_stops_itself_gives_the_prompt() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     let screen = Screen::new(24, 80);
-    let _session = interactive(&shell, &screen, "");
+    let _session = interactive(&env, &screen, "");
     // As an editor does for its own Ctrl-Z.
-    shell.write("command", "kill -TSTP $$; echo goes on");
+    env.write("command", "kill -TSTP $$; echo goes on");
     screen.press("$run bash command\r");
     screen.wait_for("Stopped");
     screen.press("fg\r");
@@ -513,48 +509,48 @@ fn a_command_that_stops_itself_gives_the_prompt() {
 #[test]
 fn keys_mean_to_a_pipeline_what_they_mean_without_effllm() {
     for options in ["", "--stdio pty"] {
-        let shell = Shell::new();
+        let env = TestEnv::new();
         let screen = Screen::new(24, 80);
-        let _session = interactive(&shell, &screen, options);
-        shell.write("command", UNTIL_STOP);
+        let _session = interactive(&env, &screen, options);
+        env.write("command", UNTIL_STOP);
         screen.press("$run bash command | cat >out\r");
-        let command = pid_in(&shell, "pid");
+        let command = written_in(&env, "pid");
         screen.press("\x1a");
         screen.wait_for("Stopped");
         assert_eq!(state(command), 'T');
         screen.press("fg\r");
         until("it to go on", || state(command) != 'T');
-        shell.write("stop", "");
-        until("its end", || shell.read("out") == "over\n");
+        env.write("stop", "");
+        until("its end", || env.read("out") == "over\n");
         // What is typed before the command has ended is for the command.
-        screen.wait_until("a prompt", |screen| screen.trim_end().ends_with('$'));
+        wait_for_prompt_after(&screen, "fg\n$run bash command | cat > out");
         // A script ends with the command that the key has ended.
         for name in ["pid", "stop"] {
-            fs::remove_file(shell.path(name)).expect("it is there");
+            fs::remove_file(env.path(name)).expect("it is there");
         }
-        shell.write("script", "$run bash command; echo next >next");
+        env.write("script", "$run bash command; echo next >next");
         screen.press("bash script\r");
-        pid_in(&shell, "pid");
+        written_in(&env, "pid");
         screen.press("\x03");
-        screen.wait_until("a prompt", |screen| screen.trim_end().ends_with('$'));
+        wait_for_prompt_after(&screen, "bash script");
         screen.press("echo status $?\r");
         screen.wait_for("status 130");
-        assert!(!shell.exists("next"));
+        assert!(!env.exists("next"));
     }
 }
 
 #[test]
 fn what_starts_in_the_background_has_the_modes_of_a_terminal_at_rest() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     let screen = Screen::new(24, 80);
-    let _session = interactive(&shell, &screen, "--stdio pty");
+    let _session = interactive(&env, &screen, "--stdio pty");
     // The prompt's line editor is at work while it starts.
     screen.press("(until [ -e go ]; do sleep 0.02; done; exec $run sh -c 'stty -a >modes; echo >told') &\r");
-    screen.wait_until("a prompt", |screen| screen.trim_end().ends_with('$') && screen.contains("[1]"));
+    wait_for_prompt_after(&screen, "[1]");
     until("the line editor", || !screen.modes().local_flags.contains(LocalFlags::ICANON));
-    shell.write("go", "");
-    until("the command", || shell.exists("told"));
-    let modes = shell.read("modes");
+    env.write("go", "");
+    until("the command", || env.exists("told"));
+    let modes = env.read("modes");
     for mode in [" icrnl", " icanon", " echo ", " isig"] {
         assert!(modes.replace('\n', " ").contains(mode), "{mode}: {modes}");
     }
@@ -564,10 +560,10 @@ fn what_starts_in_the_background_has_the_modes_of_a_terminal_at_rest() {
 
 #[test]
 fn a_terminal_of_its_own_keeps_no_signal_from_the_command() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     let screen = Screen::new(24, 80);
     let script = "trap 'echo stop?' TSTP; trap 'echo size?' WINCH; echo ready; until [ -e stop ]; do sleep 0.02; done; echo over";
-    let session = screen.start(shell.run("--stdio pty", script));
+    let session = screen.start(env.run("--stdio pty", script));
     screen.wait_for("ready");
     session.send(Signal::SIGTSTP);
     screen.wait_for("stop?");
@@ -575,7 +571,7 @@ fn a_terminal_of_its_own_keeps_no_signal_from_the_command() {
     screen.wait_for("size?");
     screen.resize(30, 90);
     screen.wait_until("another", |screen| screen.matches("size?").count() == 2);
-    shell.write("stop", "");
+    env.write("stop", "");
     assert_eq!(session.wait().code(), Some(0));
     screen.wait_for("over");
     assert_eq!(screen.contents().matches('?').count(), 3, "{}", screen.contents());
@@ -583,8 +579,8 @@ fn a_terminal_of_its_own_keeps_no_signal_from_the_command() {
 
 #[test]
 fn without_proc_three_interrupts_still_kill_the_command() {
-    let shell = Shell::new();
-    let unmounted = shell.sh("unshare -m umount -l /proc").done();
+    let env = TestEnv::new();
+    let unmounted = env.sh("unshare -m umount -l /proc").done();
     let can_unmount = unmounted.status.success().then_some(());
     let Some(()) = available(can_unmount.ok_or_else(|| "/proc cannot be unmounted".into())) else { return };
     for options in ["", "--stdio pty"] {
@@ -592,7 +588,7 @@ fn without_proc_three_interrupts_still_kill_the_command() {
         let script = format!(
             "umount -l /proc; exec {EFFLLM} run -q {options} -- sh -c 'trap \"\" INT; echo ready; while :; do sleep 1; done'"
         );
-        let session = screen.start(shell.command(["unshare", "-m", "sh", "-c", &script]));
+        let session = screen.start(env.command(["unshare", "-m", "sh", "-c", &script]));
         screen.wait_for("ready");
         for _ in 0..3 {
             screen.press("\x03");
@@ -604,15 +600,15 @@ fn without_proc_three_interrupts_still_kill_the_command() {
 
 #[test]
 fn what_ran_before_the_command_is_not_killed_with_it() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     let screen = Screen::new(24, 80);
     // Its parent becomes effllm. In a session of its own the end of this one means nothing to it.
     let script = format!(
         "setsid sh -c 'echo $$ >daemon; exec sleep 600' & exec {EFFLLM} run --quiet -- sh -c 'trap \"\" INT; echo ready; while :; do sleep 1; done'"
     );
-    let session = screen.start(shell.command(["sh", "-c", &script]));
+    let session = screen.start(env.command(["sh", "-c", &script]));
     screen.wait_for("ready");
-    let daemon = pid_in(&shell, "daemon");
+    let daemon = written_in(&env, "daemon");
     for _ in 0..3 {
         screen.press("\x03");
         thread::sleep(std::time::Duration::from_millis(100)); // one key, not three in one reading

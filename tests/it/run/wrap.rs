@@ -3,21 +3,21 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Stdio;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use nix::fcntl::OFlag;
 use nix::libc;
-use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{Pid, mkfifo};
 
-use crate::harness::{Call, EFFLLM, Report, Session, Shell, until};
+use crate::harness::process::children;
+use crate::harness::terminal::Terminal;
+use crate::harness::{Call, EFFLLM, Report, TestEnv, until};
 
 /// Bytes of every kind, the same for the same seed: NUL, invalid UTF-8, every line end.
 fn noise(seed: u64, length: usize) -> Vec<u8> {
@@ -37,20 +37,20 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
 
 #[test]
 fn ten_megabytes_of_noise_on_both_streams_arrive_byte_for_byte() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     let (out, err) = (noise(1, 10_000_000), noise(2, 10_000_000));
-    shell.write("out", &out).write("err", &err);
-    let done = shell.run("", "cat out & cat err >&2; wait").done();
+    env.write("out", &out).write("err", &err);
+    let done = env.run("", "cat out & cat err >&2; wait").done();
     assert_eq!(done.code(), Some(0));
     assert!(done.stdout == out, "{} bytes of {}", done.stdout.len(), out.len());
     assert!(done.stderr == err, "{} bytes of {}", done.stderr.len(), err.len());
-    assert_eq!(shell.report().number("log.bytes"), 20_000_000.0);
+    assert_eq!(env.report().number("log.bytes"), 20_000_000.0);
 }
 
 #[test]
 fn the_streams_are_not_mixed_and_keep_their_order() {
-    let shell = Shell::new();
-    let done = shell.run("", "for i in 1 2 3 4 5; do echo out $i; echo err $i >&2; done").done();
+    let env = TestEnv::new();
+    let done = env.run("", "for i in 1 2 3 4 5; do echo out $i; echo err $i >&2; done").done();
     let expected = |name: &str| (1..=5).map(|i| format!("{name} {i}\n")).collect::<String>();
     assert_eq!(done.stdout(), expected("out"));
     assert_eq!(done.stderr(), expected("err"));
@@ -58,16 +58,15 @@ fn the_streams_are_not_mixed_and_keep_their_order() {
 
 #[test]
 fn output_without_a_last_newline_gets_none() {
-    let done_alone = Shell::new().run("", r"printf 'a\0b\r\377'").done().stdout;
+    let done_alone = TestEnv::new().run("", r"printf 'a\0b\r\377'").done().stdout;
     assert_eq!(done_alone, b"a\0b\r\xff");
 }
 
 #[test]
 fn a_prompt_arrives_before_its_newline_and_stdin_is_the_callers() {
-    let shell = Shell::new();
-    let mut session = shell
-        .run("", "printf 'name? '; read name; printf \"hello $name, age? \"; read age; echo $age")
-        .start();
+    let env = TestEnv::new();
+    let mut session =
+        env.run("", "printf 'name? '; read name; printf \"hello $name, age? \"; read age; echo $age").start();
     session.wait_for("name? ");
     session.type_line("Ada");
     session.wait_for("hello Ada, age? ");
@@ -78,18 +77,18 @@ fn a_prompt_arrives_before_its_newline_and_stdin_is_the_callers() {
 #[test]
 fn a_reader_that_comes_late_loses_nothing() {
     for stream in ["stdout", "stderr"] {
-        let shell = Shell::new();
+        let env = TestEnv::new();
         // More than one pipe holds, so that effllm still has some of it when the command has ended.
         let script = format!("head -c 120000 /dev/zero >/dev/{stream}; touch ended");
         let (mut reader, writer) = std::io::pipe().expect("a pipe");
-        let mut call = shell.run("", &script);
+        let mut call = env.run("", &script);
         call.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         match stream {
             "stdout" => call.command.stdout(writer),
             _ => call.command.stderr(writer),
         };
-        let mut session = call.start_as_it_is();
-        until("the command's end", || shell.exists("ended"));
+        let mut session = call.spawn();
+        until("the command's end", || env.exists("ended"));
         // Longer than effllm waits for anything else.
         let begun = Instant::now();
         until("a while", || session.has_ended() || begun.elapsed() > Duration::from_secs(4));
@@ -101,28 +100,24 @@ fn a_reader_that_comes_late_loses_nothing() {
 
 #[test]
 fn a_reader_that_never_comes_can_be_given_up_by_a_signal() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     let (reader, writer) = std::io::pipe().expect("a pipe");
-    let mut call = shell.run("", "head -c 120000 /dev/zero; touch ended");
+    let mut call = env.run("", "head -c 120000 /dev/zero; touch ended");
     call.command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::null());
-    let session = call.start_as_it_is();
-    until("the command's end", || shell.exists("ended"));
-    let is_reaped = || {
-        fs::read_to_string(format!("/proc/{}/task/{0}/children", session.pid()))
-            .is_ok_and(|children| children.is_empty())
-    };
-    until("effllm to see it", is_reaped);
+    let session = call.spawn();
+    until("the command's end", || env.exists("ended"));
+    until("effllm to see it", || children(session.pid()).is_empty());
     session.send(Signal::SIGTERM);
     assert_eq!(session.wait().code(), Some(0));
-    assert_eq!(shell.report().at("command.exit.code"), 0);
+    assert_eq!(env.report().at("command.exit.code"), 0);
     drop(reader);
 }
 
 #[test]
 fn a_reader_that_goes_away_ends_the_command_as_it_would_without_effllm() {
-    let shell = Shell::new();
-    let alone = shell.sh("(yes; echo yes ended with $? >&2) | head -n 1").done();
-    let wrapped = shell.sh("$effllm run -q -- sh -c 'yes; echo yes ended with $? >&2' | head -n 1").done();
+    let env = TestEnv::new();
+    let alone = env.sh("(yes; echo yes ended with $? >&2) | head -n 1").done();
+    let wrapped = env.sh("$effllm run -q -- sh -c 'yes; echo yes ended with $? >&2' | head -n 1").done();
     assert_eq!(wrapped.stdout(), "y\n");
     assert_eq!(wrapped.stdout(), alone.stdout());
     assert_eq!(wrapped.stderr(), "yes ended with 141\n");
@@ -131,37 +126,37 @@ fn a_reader_that_goes_away_ends_the_command_as_it_would_without_effllm() {
 
 #[test]
 fn a_grandchild_that_keeps_the_pipes_open_does_not_hold_effllm() {
-    let shell = Shell::new();
-    let done = shell.run("", "sleep 1000 & echo $!").done();
+    let env = TestEnv::new();
+    let done = env.run("", "sleep 1000 & echo $!").done();
     let sleeper = Pid::from_raw(done.stdout().trim().parse().expect("a process id"));
     kill(sleeper, Signal::SIGKILL).expect("the grandchild outlives effllm");
     assert_eq!(done.code(), Some(0));
-    let report = shell.report();
+    let report = env.report();
     assert!(report.warnings().iter().any(|warning| warning.contains("holds its output open")));
 }
 
 #[test]
 fn a_grandchild_that_goes_on_writing_does_not_hold_effllm_either() {
-    let shell = Shell::new();
-    let mut call = shell.run("", "yes 0123456789abcdef & echo the end >&2");
+    let env = TestEnv::new();
+    let mut call = env.run("", "yes 0123456789abcdef & echo the end >&2");
     call.command
         .stdin(Stdio::null())
-        .stdout(fs::File::create(shell.path("out")).expect("a file"))
+        .stdout(fs::File::create(env.path("out")).expect("a file"))
         .stderr(Stdio::piped());
-    let done = call.start_as_it_is().wait();
+    let done = call.spawn().wait();
     assert_eq!((done.code(), done.stderr()), (Some(0), "the end\n".to_owned()));
     // However slowly.
     for pause in ["0.2", "0.01"] {
         let script = format!(
             "(i=0; while [ $i -lt 3000 ]; do i=$((i+1)); echo on; sleep {pause}; done) & date +%s.%N >ended; exit 3"
         );
-        let done = shell.run("", &script).done();
+        let done = env.run("", &script).done();
         let left = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs_f64();
-        let took = left - shell.read("ended").trim().parse::<f64>().expect("a time");
+        let took = left - env.read("ended").trim().parse::<f64>().expect("a time");
         assert_eq!(done.code(), Some(3));
         // Half a second on a machine that has nothing else to do.
         assert!(took < 3.0, "{pause}: {took} s");
-        let report = shell.report();
+        let report = env.report();
         assert!(report.warnings().iter().any(|warning| warning.contains("holds its output open")));
     }
 }
@@ -170,30 +165,30 @@ fn a_grandchild_that_goes_on_writing_does_not_hold_effllm_either() {
 
 #[test]
 fn arguments_arrive_as_they_are() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     let odd: [&OsStr; 6] = ["--report", "", "-- x", "a\nb", "$HOME *", "--"].map(OsStr::new);
     let bytes = OsStr::from_bytes(b"\xff\xfe\x01");
     let mut arguments: Vec<&OsStr> = ["run", "--", "printf", r"[%s]"].map(OsStr::new).to_vec();
     arguments.extend(odd);
     arguments.push(bytes);
-    let done = shell.effllm(arguments).done();
+    let done = env.effllm(arguments).done();
     assert_eq!(done.stdout, b"[--report][][-- x][a\nb][$HOME *][--][\xff\xfe\x01]");
-    assert_eq!(shell.report().at("command.argv.2"), "--report");
+    assert_eq!(env.report().at("command.argv.2"), "--report");
 }
 
 #[test]
 fn the_folder_and_the_environment_are_the_callers() {
-    let mut shell = Shell::new();
-    shell.set("ODD", OsString::from_vec(b"a\xff\nb".to_vec())).set("EMPTY", "");
-    let alone = shell.command(["sh", "-c", "pwd; env"]).done();
-    let wrapped = shell.effllm(["run", "--no-unbuffer", "--", "sh", "-c", "pwd; env"]).done();
+    let mut env = TestEnv::new();
+    env.set("ODD", OsString::from_vec(b"a\xff\nb".to_vec())).set("EMPTY", "");
+    let alone = env.command(["sh", "-c", "pwd; env"]).done();
+    let wrapped = env.effllm(["run", "--no-unbuffer", "--", "sh", "-c", "pwd; env"]).done();
     assert!(wrapped.stdout == alone.stdout, "{}\nalone: {}", wrapped.stdout(), alone.stdout());
 }
 
 #[test]
 fn python_is_told_not_to_hold_its_output_back() {
-    let shell = Shell::new();
-    let done = shell.run("", "echo ${PYTHONUNBUFFERED-unset}").done();
+    let env = TestEnv::new();
+    let done = env.run("", "echo ${PYTHONUNBUFFERED-unset}").done();
     assert_eq!(done.stdout(), "1\n");
     assert_eq!(done.report().at("command.python_unbuffered_set"), true);
 }
@@ -201,24 +196,24 @@ fn python_is_told_not_to_hold_its_output_back() {
 #[test]
 fn a_choice_of_pythons_buffering_is_kept() {
     for choice in ["", "0", "yes"] {
-        let mut shell = Shell::new();
-        shell.set("PYTHONUNBUFFERED", choice);
-        let done = shell.run("", "echo \"${PYTHONUNBUFFERED-unset}\"").done();
+        let mut env = TestEnv::new();
+        env.set("PYTHONUNBUFFERED", choice);
+        let done = env.run("", "echo \"${PYTHONUNBUFFERED-unset}\"").done();
         assert_eq!(done.stdout(), format!("{choice}\n"));
         assert_eq!(done.report().at("command.python_unbuffered_set"), false);
     }
-    let shell = Shell::new();
-    let done = shell.run("--no-unbuffer", "echo ${PYTHONUNBUFFERED-unset}").done();
+    let env = TestEnv::new();
+    let done = env.run("--no-unbuffer", "echo ${PYTHONUNBUFFERED-unset}").done();
     assert_eq!(done.stdout(), "unset\n");
     assert_eq!(done.report().at("command.python_unbuffered_set"), false);
 }
 
 #[test]
 fn the_command_is_in_effllms_process_group_and_session() {
-    let shell = Shell::new();
-    let mut call = shell.run("", "cut -d' ' -f 4-6 /proc/self/stat");
+    let env = TestEnv::new();
+    let mut call = env.run("", "cut -d' ' -f 4-6 /proc/self/stat");
     call.command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let session = call.start_as_it_is();
+    let session = call.spawn();
     let (effllm, sid) = (session.pid(), nix::unistd::getsid(None).expect("a session"));
     let done = session.wait();
     let stat = done.stdout();
@@ -228,11 +223,11 @@ fn the_command_is_in_effllms_process_group_and_session() {
 
 #[test]
 fn no_descriptor_of_effllms_leaks_into_the_command() {
-    let mut shell = Shell::new();
-    shell.gpus("");
+    let mut env = TestEnv::new();
+    env.gpus("");
     let list = ["sh", "-c", "ls /proc/$$/fd"];
-    let alone = shell.command(list).done();
-    let wrapped = shell.effllm(["run", "--"].into_iter().chain(list)).done();
+    let alone = env.command(list).done();
+    let wrapped = env.effllm(["run", "--"].into_iter().chain(list)).done();
     assert_eq!(wrapped.stdout(), alone.stdout());
 }
 
@@ -241,10 +236,10 @@ fn no_descriptor_of_effllms_leaks_into_the_command() {
 #[test]
 fn the_exit_status_is_the_commands() {
     for code in [0, 1, 7, 99, 125, 126, 127, 255] {
-        let shell = Shell::new();
-        let done = shell.run("", &format!("exit {code}")).done();
+        let env = TestEnv::new();
+        let done = env.run("", &format!("exit {code}")).done();
         assert_eq!(done.code(), Some(code));
-        let report = shell.report();
+        let report = env.report();
         assert_eq!(report.at("command.exit.code"), code);
         assert_eq!(report.text("status"), "completed");
         assert_eq!(done.stderr(), "");
@@ -255,22 +250,20 @@ fn the_exit_status_is_the_commands() {
 fn a_death_by_a_signal_is_effllms_too_and_leaves_no_core() {
     use Signal::{SIGABRT, SIGKILL, SIGSEGV, SIGTERM, SIGUSR1};
     for signal in [SIGKILL, SIGSEGV, SIGTERM, SIGABRT, SIGUSR1] {
-        let shell = Shell::new();
+        let env = TestEnv::new();
         let name = &signal.as_str()[3..];
         // The command itself leaves none; the limit that effllm runs under would allow one.
-        let mut call = shell.run("", &format!("ulimit -c 0; kill -{name} $$"));
+        let call = env.run("", &format!("ulimit -c 0; kill -{name} $$"));
         let unlimited = || {
             use nix::sys::resource::{Resource, getrlimit, setrlimit};
             let (_, hard) = getrlimit(Resource::RLIMIT_CORE)?;
             Ok(setrlimit(Resource::RLIMIT_CORE, hard, hard)?)
         };
-        // SAFETY: both may be called between fork and exec.
-        unsafe { call.command.pre_exec(unlimited) };
-        let done = call.done();
+        let done = call.before_exec(unlimited).done();
         assert_eq!(done.signal(), Some(signal as i32), "{:?}", done.status);
         assert!(!done.status.core_dumped(), "{signal}");
-        assert_eq!(shell.files(), ["effllm-report.json"]);
-        let report = shell.report();
+        assert_eq!(env.files(), ["effllm-report.json"]);
+        let report = env.report();
         assert_eq!(report.at("command.exit.signal"), signal.as_str());
         assert_eq!(report.text("status"), "interrupted");
     }
@@ -278,18 +271,18 @@ fn a_death_by_a_signal_is_effllms_too_and_leaves_no_core() {
 
 #[test]
 fn a_death_by_a_realtime_signal_is_told_as_such() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     let number = libc::SIGRTMIN() + 1;
-    let done = shell.run("", &format!("kill -{number} $$")).done();
+    let done = env.run("", &format!("kill -{number} $$")).done();
     assert_eq!(done.signal(), Some(number), "{:?}", done.status);
-    assert_eq!(shell.report().text("status"), "interrupted");
+    assert_eq!(env.report().text("status"), "interrupted");
 }
 
 #[test]
 fn a_command_that_cannot_be_run_is_told_as_a_shell_does() {
-    let shell = Shell::new();
-    shell.write("plain", "#!/bin/sh\n").write("folder/file", "").write("orphan", "#!/no/such/interpreter\n");
-    fs::set_permissions(shell.path("orphan"), fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let env = TestEnv::new();
+    env.write("plain", "#!/bin/sh\n").write("folder/file", "").write("orphan", "#!/no/such/interpreter\n");
+    fs::set_permissions(env.path("orphan"), fs::Permissions::from_mode(0o755)).expect("it is ours");
     for (program, code, words) in [
         ("no-such-command", 127, "'no-such-command': command not found"),
         ("./no-such-file", 127, "'./no-such-file': no such file"),
@@ -297,11 +290,11 @@ fn a_command_that_cannot_be_run_is_told_as_a_shell_does() {
         ("./plain", 126, "'./plain' cannot be executed: Permission denied"),
         ("./folder", 126, "'./folder' cannot be executed"),
     ] {
-        let done = shell.effllm(["run", "--", program]).done();
+        let done = env.effllm(["run", "--", program]).done();
         assert_eq!(done.code(), Some(code), "{program}: {}", done.stderr());
         assert!(done.stderr().starts_with("effllm: error: "), "{}", done.stderr());
         assert!(done.stderr().contains(words), "{}", done.stderr());
-        assert!(!shell.exists("effllm-report.json"), "{program}");
+        assert!(!env.exists("effllm-report.json"), "{program}");
     }
 }
 
@@ -316,8 +309,8 @@ const TELL_SIGNALS: &str = r#"
 
 #[test]
 fn a_signal_sent_to_effllm_reaches_the_command_exactly_once() {
-    let shell = Shell::new();
-    let session = shell.run("", TELL_SIGNALS).start();
+    let env = TestEnv::new();
+    let session = env.run("", TELL_SIGNALS).start();
     session.wait_for("ready\n");
     use Signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
     let signals = [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2];
@@ -325,104 +318,82 @@ fn a_signal_sent_to_effllm_reaches_the_command_exactly_once() {
         session.send(signal);
         session.wait_for(&format!("caught {}\n", &signal.as_str()[3..]));
     }
-    shell.write("stop", "");
+    env.write("stop", "");
     let done = session.wait();
     assert_eq!(
         done.stdout(),
         "ready\ncaught TERM\ncaught INT\ncaught HUP\ncaught QUIT\ncaught USR1\ncaught USR2\n"
     );
     assert_eq!(done.code(), Some(0));
-    assert_eq!(shell.report().text("status"), "completed");
+    assert_eq!(env.report().text("status"), "completed");
 }
 
 #[test]
 fn a_command_that_dies_by_a_forwarded_signal_takes_effllm_along() {
-    let shell = Shell::new();
-    let session = shell.run("", "echo ready; exec sleep 1000").start();
+    let env = TestEnv::new();
+    let session = env.run("", "echo ready; exec sleep 1000").start();
     session.wait_for("ready\n");
     session.send(Signal::SIGTERM);
     let done = session.wait();
     assert_eq!(done.signal(), Some(libc::SIGTERM));
-    assert_eq!(shell.report().at("command.exit.signal"), "SIGTERM");
-}
-
-/// effllm as the leader of a session on a terminal of its own.
-fn on_a_terminal<'a>(shell: &'a Shell, script: &str) -> (Session<'a>, PtyMaster) {
-    // Closed on exec, unlike openpty's: a copy in any other test's process would keep it alive.
-    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let terminal = posix_openpt(flags).expect("a terminal");
-    grantpt(&terminal).and_then(|()| unlockpt(&terminal)).expect("it is ours");
-    let side = ptsname_r(&terminal).expect("it has a name");
-    let side =
-        fs::File::options().read(true).write(true).custom_flags(libc::O_NOCTTY).open(side).expect("a side");
-    let copy = || Stdio::from(side.try_clone().expect("a descriptor"));
-    let mut call = shell.run("", script);
-    call.command.stdin(copy()).stdout(copy()).stderr(copy());
-    let lead = || {
-        nix::unistd::setsid()?;
-        // SAFETY: makes the terminal on descriptor 0 the session's; no memory is handed over.
-        nix::errno::Errno::result(unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) })?;
-        Ok(())
-    };
-    // SAFETY: both calls are allowed between fork and exec.
-    unsafe { call.command.pre_exec(lead) };
-    let session = call.start_as_it_is();
-    (session, terminal)
+    assert_eq!(env.report().at("command.exit.signal"), "SIGTERM");
 }
 
 #[test]
 fn control_c_on_a_terminal_reaches_the_command() {
-    let shell = Shell::new();
-    let (session, mut terminal) = on_a_terminal(&shell, &format!("exec >told; {TELL_SIGNALS}"));
-    until("the command", || shell.exists("told") && shell.read("told").contains("ready"));
-    terminal.write_all(b"\x03").expect("a key is pressed");
-    until("the signal", || shell.read("told").contains("INT"));
-    shell.write("stop", "");
+    let env = TestEnv::new();
+    let terminal = Terminal::new();
+    let session = terminal.start(env.run("", &format!("exec >told; {TELL_SIGNALS}")));
+    until("the command", || env.exists("told") && env.read("told").contains("ready"));
+    terminal.press("\x03");
+    until("the signal", || env.read("told").contains("INT"));
+    env.write("stop", "");
     assert_eq!(session.wait().code(), Some(0));
-    assert_eq!(shell.read("told"), "ready\ncaught INT\n");
+    assert_eq!(env.read("told"), "ready\ncaught INT\n");
 }
 
 #[test]
 fn control_c_on_a_terminal_is_not_sent_a_second_time() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     // Two at once would look like one. So the command leaves the terminal: what comes, effllm sends.
-    shell.write("tell.sh", TELL_SIGNALS);
-    let (session, mut terminal) = on_a_terminal(&shell, "exec setsid sh tell.sh >told");
-    until("the command", || shell.exists("told") && shell.read("told").contains("ready"));
-    terminal.write_all(b"\x03").expect("a key is pressed");
+    env.write("tell.sh", TELL_SIGNALS);
+    let terminal = Terminal::new();
+    let session = terminal.start(env.run("", "exec setsid sh tell.sh >told"));
+    until("the command", || env.exists("told") && env.read("told").contains("ready"));
+    terminal.press("\x03");
     session.send(Signal::SIGUSR1);
-    until("another signal", || shell.read("told").contains("USR1"));
-    shell.write("stop", "");
+    until("another signal", || env.read("told").contains("USR1"));
+    env.write("stop", "");
     assert_eq!(session.wait().code(), Some(0));
-    assert_eq!(shell.read("told"), "ready\ncaught USR1\n");
+    assert_eq!(env.read("told"), "ready\ncaught USR1\n");
 }
 
 #[test]
 fn a_terminal_that_hangs_up_tells_the_command() {
-    let shell = Shell::new();
-    let script = format!("exec >told 2>&1 </dev/null; {TELL_SIGNALS}");
-    let (session, terminal) = on_a_terminal(&shell, &script);
-    until("the command", || shell.exists("told") && shell.read("told").contains("ready"));
+    let env = TestEnv::new();
+    let terminal = Terminal::new();
+    let session = terminal.start(env.run("", &format!("exec >told 2>&1 </dev/null; {TELL_SIGNALS}")));
+    until("the command", || env.exists("told") && env.read("told").contains("ready"));
     // The kernel tells only the leader of the session, which is effllm in the command's place.
-    drop(terminal);
-    until("the hang-up", || shell.read("told").contains("HUP"));
-    shell.write("stop", "");
+    terminal.hang_up();
+    until("the hang-up", || env.read("told").contains("HUP"));
+    env.write("stop", "");
     session.wait();
-    assert_eq!(shell.read("told"), "ready\ncaught HUP\n");
+    assert_eq!(env.read("told"), "ready\ncaught HUP\n");
 }
 
 #[test]
 fn the_commands_signal_mask_and_ignored_signals_are_the_callers() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     let status = ["grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"];
     let signals = |call: Call| call.with_signals(Some(Signal::SIGHUP), Some(Signal::SIGUSR2)).done().stdout();
-    let alone = signals(shell.command(status));
+    let alone = signals(env.command(status));
     assert!(alone.contains("SigBlk:\t0000000000000800"), "{alone}");
-    let wrapped = signals(shell.effllm(["run", "--"].into_iter().chain(status)));
+    let wrapped = signals(env.effllm(["run", "--"].into_iter().chain(status)));
     assert_eq!(wrapped, alone);
-    let mut shell = Shell::new();
-    shell.set("EFFICIENTLLM_METRICS_ENABLED", "false");
-    let executed = signals(shell.effllm(["run", "--"].into_iter().chain(status)));
+    let mut env = TestEnv::new();
+    env.set("EFFICIENTLLM_METRICS_ENABLED", "false");
+    let executed = signals(env.effllm(["run", "--"].into_iter().chain(status)));
     assert_eq!(executed, alone);
 }
 
@@ -431,40 +402,40 @@ fn the_commands_signal_mask_and_ignored_signals_are_the_callers() {
 #[test]
 fn with_metrics_disabled_effllm_becomes_the_command() {
     for no in ["false", "0", "no", "OFF"] {
-        let mut shell = Shell::new();
-        shell.set("EFFICIENTLLM_METRICS_ENABLED", no);
-        let session = shell.run("", "echo $$ ${PYTHONUNBUFFERED-unset}; kill -KILL $$").start();
+        let mut env = TestEnv::new();
+        env.set("EFFICIENTLLM_METRICS_ENABLED", no);
+        let session = env.run("", "echo $$ ${PYTHONUNBUFFERED-unset}; kill -KILL $$").start();
         let pid = session.pid();
         let done = session.wait();
         assert_eq!(done.stdout(), format!("{pid} unset\n"));
         assert_eq!(done.signal(), Some(libc::SIGKILL));
-        assert_eq!(shell.files(), [""; 0]);
+        assert_eq!(env.files(), [""; 0]);
     }
 }
 
 #[test]
 fn with_metrics_disabled_a_gate_is_told_that_it_is_not_judged() {
-    let mut shell = Shell::new();
-    shell.set("EFFICIENTLLM_METRICS_ENABLED", "false");
+    let mut env = TestEnv::new();
+    env.set("EFFICIENTLLM_METRICS_ENABLED", "false");
     let told = "effllm: warning: nothing is measured with EFFICIENTLLM_METRICS_ENABLED=false, so what is \
                 required is not judged\n  unset the variable where a gate is to fail\n";
     let run = |options: &[&str], script| {
         let command = ["--", "sh", "-c", script];
-        let done = shell.effllm(["run"].iter().chain(options).chain(&command)).done();
+        let done = env.effllm(["run"].iter().chain(options).chain(&command)).done();
         (done.code(), done.stderr())
     };
     assert_eq!(run(&["--require=al<1"], "exit 3"), (Some(3), told.to_owned()));
     assert_eq!(run(&["--warn=al<1"], "exit 3"), (Some(3), String::new()));
-    shell.write("effllm.toml", "[gate]\nrequire = 'al < 1'\n");
+    env.write("effllm.toml", "[gate]\nrequire = 'al < 1'\n");
     assert_eq!(run(&[], "true"), (Some(0), told.to_owned()));
     assert_eq!(run(&["-q"], "true"), (Some(0), String::new()));
 }
 
 #[test]
 fn with_metrics_disabled_a_command_that_is_not_there_is_still_told() {
-    let mut shell = Shell::new();
-    shell.set("EFFICIENTLLM_METRICS_ENABLED", "false");
-    let done = shell.effllm(["run", "--", "no-such-command"]).done();
+    let mut env = TestEnv::new();
+    env.set("EFFICIENTLLM_METRICS_ENABLED", "false");
+    let done = env.effllm(["run", "--", "no-such-command"]).done();
     assert_eq!(done.code(), Some(127));
     let said =
         "effllm: error: 'no-such-command': command not found\n  no folder of PATH holds it; name its path\n";
@@ -475,8 +446,8 @@ fn with_metrics_disabled_a_command_that_is_not_there_is_still_told() {
 
 #[test]
 fn a_report_on_stdout_leaves_the_commands_output_on_stderr() {
-    let shell = Shell::new();
-    let done = shell.run("-o -", "echo out; echo err >&2; exit 3").done();
+    let env = TestEnv::new();
+    let done = env.run("-o -", "echo out; echo err >&2; exit 3").done();
     assert_eq!(done.code(), Some(3));
     let report = Report::parse(&done.stdout());
     assert_eq!(report.at("command.exit.code"), 3);
@@ -484,65 +455,61 @@ fn a_report_on_stdout_leaves_the_commands_output_on_stderr() {
     let mut lines: Vec<_> = stderr.lines().collect();
     lines.sort_unstable();
     assert_eq!(lines, ["err", "out"]);
-    assert_eq!(shell.files(), [""; 0]);
+    assert_eq!(env.files(), [""; 0]);
 }
 
 #[test]
 fn an_old_report_is_replaced_as_a_whole() {
-    let shell = Shell::new();
-    shell.write("effllm-report.json", "the old report");
-    let mut old = fs::File::open(shell.path("effllm-report.json")).expect("it is there");
-    assert_eq!(shell.run("", "cat effllm-report.json").done().stdout(), "the old report");
+    let env = TestEnv::new();
+    env.write("effllm-report.json", "the old report");
+    let mut old = fs::File::open(env.path("effllm-report.json")).expect("it is there");
+    assert_eq!(env.run("", "cat effllm-report.json").done().stdout(), "the old report");
     let mut text = String::new();
     old.read_to_string(&mut text).expect("it is still readable");
     assert_eq!(text, "the old report", "it was overwritten in place");
-    shell.report();
-    assert_eq!(shell.files(), ["effllm-report.json"]);
+    env.report();
+    assert_eq!(env.files(), ["effllm-report.json"]);
 }
 
 #[test]
 fn the_report_has_the_permissions_that_the_umask_leaves() {
     for (mask, mode) in [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)] {
-        let shell = Shell::new();
-        let mut call = shell.run("", "umask");
-        // SAFETY: umask may be called between fork and exec.
-        unsafe {
-            call.command.pre_exec(move || {
-                umask(Mode::from_bits_truncate(mask));
-                Ok(())
-            });
-        }
+        let env = TestEnv::new();
+        let call = env.run("", "umask").before_exec(move || {
+            umask(Mode::from_bits_truncate(mask));
+            Ok(())
+        });
         assert_eq!(call.done().stdout(), format!("{mask:04o}\n"));
-        let report = fs::metadata(shell.path("effllm-report.json")).expect("a report");
+        let report = fs::metadata(env.path("effllm-report.json")).expect("a report");
         assert_eq!(report.mode() & 0o777, mode);
     }
 }
 
 #[test]
 fn a_report_that_is_a_link_is_written_to_where_it_leads() {
-    let shell = Shell::new();
-    shell.write("results/run-1.json", "");
-    symlink("results/run-1.json", shell.path("latest.json")).expect("a link");
-    assert!(shell.run("-o latest.json", "true").done().status.success());
-    assert!(fs::symlink_metadata(shell.path("latest.json")).expect("the link").is_symlink());
-    Report::parse(&shell.read("results/run-1.json"));
-    assert_eq!(shell.files(), ["latest.json", "results"]);
-    assert_eq!(fs::read_dir(shell.path("results")).expect("a folder").count(), 1);
+    let env = TestEnv::new();
+    env.write("results/run-1.json", "");
+    symlink("results/run-1.json", env.path("latest.json")).expect("a link");
+    assert!(env.run("-o latest.json", "true").done().status.success());
+    assert!(fs::symlink_metadata(env.path("latest.json")).expect("the link").is_symlink());
+    Report::parse(&env.read("results/run-1.json"));
+    assert_eq!(env.files(), ["latest.json", "results"]);
+    assert_eq!(fs::read_dir(env.path("results")).expect("a folder").count(), 1);
 }
 
 #[test]
 fn a_link_to_what_is_not_there_yet_leads_there_too() {
-    let shell = Shell::new();
-    shell.write("results/old.json", "");
-    symlink("results/newest.json", shell.path("latest.json")).expect("a link");
-    symlink("run-1.json", shell.path("results/newest.json")).expect("a link");
-    assert!(shell.run("-o latest.json", "true").done().status.success());
-    assert!(fs::symlink_metadata(shell.path("latest.json")).expect("the link").is_symlink());
-    assert!(fs::symlink_metadata(shell.path("results/newest.json")).expect("the link").is_symlink());
-    Report::parse(&shell.read("results/run-1.json"));
-    symlink("loop.json", shell.path("loop.json")).expect("a link");
-    let done = shell.run("-o loop.json", "touch started").done();
-    assert!(!shell.exists("started") && done.code() == Some(2), "{}", done.stderr());
+    let env = TestEnv::new();
+    env.write("results/old.json", "");
+    symlink("results/newest.json", env.path("latest.json")).expect("a link");
+    symlink("run-1.json", env.path("results/newest.json")).expect("a link");
+    assert!(env.run("-o latest.json", "true").done().status.success());
+    assert!(fs::symlink_metadata(env.path("latest.json")).expect("the link").is_symlink());
+    assert!(fs::symlink_metadata(env.path("results/newest.json")).expect("the link").is_symlink());
+    Report::parse(&env.read("results/run-1.json"));
+    symlink("loop.json", env.path("loop.json")).expect("a link");
+    let done = env.run("-o loop.json", "touch started").done();
+    assert!(!env.exists("started") && done.code() == Some(2), "{}", done.stderr());
 }
 
 #[test]
@@ -550,50 +517,50 @@ fn a_report_in_shared_memory_is_a_file_like_any() {
     let folder = tempfile::TempDir::new_in("/dev/shm").expect("shared memory");
     let path = folder.path().join("report.json");
     for _ in 0..2 {
-        let shell = Shell::new();
-        let done = shell.effllm(["run", "-q", "-o", path.to_str().expect("UTF-8"), "--", "true"]).done();
+        let env = TestEnv::new();
+        let done = env.effllm(["run", "-q", "-o", path.to_str().expect("UTF-8"), "--", "true"]).done();
         assert_eq!((done.code(), done.stderr()), (Some(0), String::new()));
         Report::parse(&fs::read_to_string(&path).expect("a report"));
     }
-    let shell = Shell::new();
-    let done = shell.run("-o /dev/no-such-thing", "touch started").done();
-    assert!(!shell.exists("started") && done.code() == Some(2), "{}", done.stderr());
+    let env = TestEnv::new();
+    let done = env.run("-o /dev/no-such-thing", "touch started").done();
+    assert!(!env.exists("started") && done.code() == Some(2), "{}", done.stderr());
 }
 
 #[test]
 fn a_report_can_be_written_into_a_pipe() {
-    let shell = Shell::new();
-    mkfifo(&shell.path("pipe"), Mode::S_IRWXU).expect("a named pipe");
-    let path = shell.path("pipe");
+    let env = TestEnv::new();
+    mkfifo(&env.path("pipe"), Mode::S_IRWXU).expect("a named pipe");
+    let path = env.path("pipe");
     let reader = std::thread::spawn(move || fs::read_to_string(path).expect("the pipe is read"));
-    assert!(shell.run("-o pipe", "true").done().status.success());
+    assert!(env.run("-o pipe", "true").done().status.success());
     // A report that took the pipe's place would leave its reader waiting.
-    until("the report", || reader.is_finished() || shell.path("pipe").is_file());
-    assert_eq!(shell.files(), ["pipe"]);
-    assert!(!shell.path("pipe").is_file(), "the pipe is gone");
+    until("the report", || reader.is_finished() || env.path("pipe").is_file());
+    assert_eq!(env.files(), ["pipe"]);
+    assert!(!env.path("pipe").is_file(), "the pipe is gone");
     Report::parse(&reader.join().expect("the reader"));
-    let done = shell.sh("$effllm run -q -o /dev/stdout -- true | cat").done();
+    let done = env.sh("$effllm run -q -o /dev/stdout -- true | cat").done();
     Report::parse(&done.stdout());
 }
 
 #[test]
 fn a_device_is_not_replaced_by_a_report() {
-    let shell = Shell::new();
+    let env = TestEnv::new();
     // Never the real one: a report renamed onto it would be the machine's end.
-    symlink("/dev/null", shell.path("null")).expect("a link");
-    let done = shell.run("-o null", "echo hi").done();
+    symlink("/dev/null", env.path("null")).expect("a link");
+    let done = env.run("-o null", "echo hi").done();
     assert_eq!((done.code(), done.stdout(), done.stderr()), (Some(0), "hi\n".to_owned(), String::new()));
-    let null = fs::metadata(shell.path("null")).expect("still there");
+    let null = fs::metadata(env.path("null")).expect("still there");
     assert!(null.file_type().is_char_device());
-    assert_eq!(shell.files(), ["null"]);
+    assert_eq!(env.files(), ["null"]);
 }
 
 #[test]
 fn a_report_that_cannot_be_written_at_the_end_is_printed_instead() {
-    let shell = Shell::new();
-    shell.write("results/keep", "");
+    let env = TestEnv::new();
+    env.write("results/keep", "");
     let script = "rm -r results; exit 4";
-    let done = shell.run("-o results/report.json", script).done();
+    let done = env.run("-o results/report.json", script).done();
     assert_eq!(done.code(), Some(4));
     let stderr = done.stderr();
     let (error, json) = stderr.split_once('\n').expect("an error and a report");
@@ -602,9 +569,9 @@ fn a_report_that_cannot_be_written_at_the_end_is_printed_instead() {
         "{error}"
     );
     assert_eq!(Report::parse(json).at("command.exit.code"), 4);
-    shell.write("results/keep", "");
+    env.write("results/keep", "");
     for place in ["results/report.json", "/dev/full"] {
-        let done = shell.effllm(["run", "-o", place, "--", "sh", "-c", script]).done();
+        let done = env.effllm(["run", "-o", place, "--", "sh", "-c", script]).done();
         let stderr = done.stderr();
         assert!(stderr.contains("effllm: error: the report cannot be written to "), "{stderr}");
         // The summary is there, but does not speak of a report that is not.
@@ -614,8 +581,8 @@ fn a_report_that_cannot_be_written_at_the_end_is_printed_instead() {
 
 #[test]
 fn effllm_can_wrap_effllm() {
-    let shell = Shell::new();
-    let done = shell
+    let env = TestEnv::new();
+    let done = env
         .effllm([
             "run",
             "-o",
@@ -632,6 +599,6 @@ fn effllm_can_wrap_effllm() {
         ])
         .done();
     assert_eq!((done.code(), done.stdout()), (Some(5), "deep\n".to_owned()));
-    assert_eq!(Report::parse(&shell.read("outer.json")).at("command.exit.code"), 5);
-    assert_eq!(Report::parse(&shell.read("inner.json")).at("command.exit.code"), 5);
+    assert_eq!(Report::parse(&env.read("outer.json")).at("command.exit.code"), 5);
+    assert_eq!(Report::parse(&env.read("inner.json")).at("command.exit.code"), 5);
 }
