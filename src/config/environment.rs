@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use super::layer::Layer;
 use super::values::parse_bool;
-use crate::error::Error;
+use crate::error::{Error, Location};
 
 const METRICS_ENABLED: &str = "EFFICIENTLLM_METRICS_ENABLED";
 const COLLECTION_INTERVAL: &str = "EFFICIENTLLM_COLLECTION_INTERVAL";
@@ -32,11 +32,15 @@ pub fn layer() -> Result<Layer, Error> {
 }
 
 /// A variable's value; one that is set to nothing is as good as unset.
-fn variable<T, E: Display>(name: &str, read: impl Fn(&str) -> Result<T, E>) -> Result<Option<T>, Error> {
+fn variable<T, E: Display>(
+    name: &'static str,
+    read: impl Fn(&str) -> Result<T, E>,
+) -> Result<Option<T>, Error> {
     let Some(value) = env::var_os(name).filter(|value| !value.is_empty()) else { return Ok(None) };
     let value = value.to_string_lossy();
     let usage = |why: E| {
-        Error::usage(format!("the environment variable {name}='{value}' {why}"))
+        Error::usage(format!("'{value}' {why}"))
+            .at(Location::Variable(name))
             .hint(format!("correct it, or unset it: env -u {name} …"))
     };
     read(&value).map(Some).map_err(usage)

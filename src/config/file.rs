@@ -22,7 +22,7 @@ use crate::text::sanitize::plain;
 pub fn layers(chosen: Option<&Path>) -> Result<(Layer, Vec<String>), Error> {
     let mut unread = Vec::new();
     let project = match chosen {
-        Some(file) => Some(parsed(file).map_err(|error| match error.place {
+        Some(file) => Some(parsed(file).map_err(|error| match error.location {
             Some(_) => error, // it names the file and the line
             None => error.of_flag("config"),
         })?),
@@ -35,7 +35,7 @@ pub fn layers(chosen: Option<&Path>) -> Result<(Layer, Vec<String>), Error> {
 /// Rules from a file that the user named.
 pub fn read_rules(file: &Path) -> Result<Rules, Error> {
     const WAY_OUT: &str = "--rules FILE, or the key rules of effllm.toml, names a file of rules";
-    let text = text(file, WAY_OUT).map_err(|error| match error.place {
+    let text = text(file, WAY_OUT).map_err(|error| match error.location {
         Some(_) => error,
         None => error.of_flag("rules"),
     })?;

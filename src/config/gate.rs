@@ -110,12 +110,12 @@ impl GateSettings {
         fail_fast: Option<FailFastAfter>,
         origins: SettingOrigins,
     ) -> Result<Self, Error> {
-        let read = |text: &String, level, flag| {
-            let expression = Expression::from_str(text).map_err(|error| error.of(flag))?;
+        let read = |text: &String, level, key| {
+            let expression = Expression::from_str(text).map_err(|error| error.of(key))?;
             Ok(Requirement { level, expression })
         };
-        let require = layer.require.iter().map(|text| read(text, Level::Require, "--require"));
-        let warn = layer.warn.iter().map(|text| read(text, Level::Warn, "--warn"));
+        let require = layer.require.iter().map(|text| read(text, Level::Require, "require"));
+        let warn = layer.warn.iter().map(|text| read(text, Level::Warn, "warn"));
         let requirements = require.chain(warn).collect::<Result<_, Error>>()?;
         let fail_fast = fail_fast.or(layer.fail_fast).and_then(|after| after.0);
         Ok(Self { requirements, layer, fail_fast, origins })

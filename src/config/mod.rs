@@ -21,9 +21,9 @@ pub use file::{read_report, read_reports};
 pub use gate::{GateLayer, GateSettings};
 pub use layer::{COMMAND, Layer};
 pub use origins::SettingOrigins;
-pub use values::{Bounded, Count, Interval, Parameters, Patience, ReportTarget, Whole};
+pub use values::{Bounded, Count, Interval, Parameters, Patience, ReportTarget, Whole, value_message};
 
-use crate::error::Error;
+use crate::error::{Error, Location};
 use crate::fs::conflicts::FileUse;
 use crate::gpu::GpuChoice;
 use crate::log::{LogReader, Rules, profiles};
@@ -94,8 +94,8 @@ impl LogRules {
                 let given = layer.origins.given("rules", file.display());
                 let rules = file::read_rules(file).map_err(|error| match layer.origins.line("rules") {
                     // An error within the rules names their file alone, not who asked for it.
-                    Some(line) if error.setting.is_none() => {
-                        Error { what: format!("{} (the rules of {line})", error.what), ..error }
+                    Some(line) if matches!(error.location, Some(Location::File { .. })) => {
+                        Error { message: format!("{} (the rules of {line})", error.message), ..error }
                     }
                     _ => error,
                 })?;
@@ -108,7 +108,7 @@ impl LogRules {
             (None, None) => None,
         };
         let pattern = layer.pattern.as_deref().map(Rules::from_pattern).transpose();
-        let pattern = pattern.map_err(|error| error.about("pattern"))?;
+        let pattern = pattern.map_err(|error| error.of_flag("pattern"))?;
         let by_pattern = layer.origins.source("pattern");
         Ok(match (base, pattern) {
             (Some((mut rules, because)), Some(pattern)) => {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use toml::Spanned;
 
-use crate::error::Error;
+use crate::error::{Error, Location};
 
 /// The origins of those settings that stand in a file, by their keys. All others are flags.
 #[derive(Debug, Clone, Default)]
@@ -80,14 +80,9 @@ impl SettingOrigins {
 
     /// An error that a setting has led to, with the place where the setting stands.
     pub fn attach_origin(&self, error: Error) -> Error {
-        let located = error.setting.and_then(|key| Some((key, self.0.get(key)?)));
-        let Some((key, place)) = located else { return error };
-        // What speaks of the flag speaks of the key now.
-        let what = match error.what.strip_prefix("--").and_then(|what| what.strip_prefix(key)) {
-            Some(rest) => format!("{key}{rest}"),
-            None => format!("{key}: {}", error.what),
-        };
-        let shown = Error::in_file(&place.file, &place.text, place.offset, &what);
-        Error { exit: error.exit, place: error.place.or(shown.place), help: error.help, ..shown }
+        let Some(Location::Flag(key)) = &error.location else { return error };
+        let Some(place) = self.0.get(key) else { return error };
+        let (location, excerpt) = Location::in_file(&place.file, &place.text, place.offset, Some(key));
+        Error { location: Some(location), excerpt: error.excerpt.or(Some(excerpt)), ..error }
     }
 }

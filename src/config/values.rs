@@ -1,5 +1,6 @@
 //! The values of settings, each read in one way from a flag, a variable or a file, and checked there.
 
+use std::error::Error as _;
 use std::ffi::OsString;
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,6 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::error::{ContextKind, ErrorKind};
 use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
 
 use crate::text::units::{parse_count, parse_duration};
@@ -50,6 +52,21 @@ where
     T: TryFrom<OsString, Error = String> + Clone + Send + Sync + 'static,
 {
     OsStringValueParser::new().try_map(T::try_from)
+}
+
+/// The message of clap's error about a value.
+pub fn value_message(error: &clap::Error) -> String {
+    let context = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
+    let value = context(ContextKind::InvalidValue);
+    match (error.kind(), error.source()) {
+        (ErrorKind::ValueValidation, Some(reason)) => format!("'{value}' {reason}"),
+        (ErrorKind::TooManyValues, _) => format!("takes no value, but '{value}' is given"),
+        (ErrorKind::InvalidValue, _) if value.is_empty() => "needs a value".to_owned(),
+        (ErrorKind::InvalidValue, _) => {
+            format!("'{value}' is not one of {}", context(ContextKind::ValidValue))
+        }
+        (kind, _) => kind.as_str().unwrap_or("invalid arguments").to_owned(),
+    }
 }
 
 /// The time between two samples: 10 ms to an hour.

@@ -150,13 +150,13 @@ fn find(name: &GpuName, present: &[Present]) -> Result<u32, Error> {
     };
     match found[..] {
         [index] => Ok(index),
-        [] => Err(wrong(name, "no such GPU", present)),
-        _ => Err(wrong(name, &format!("fits {} GPUs", found.len()), present)),
+        [] => Err(wrong(name, "is not a GPU of this machine", present)),
+        _ => Err(wrong(name, &format!("names {} GPUs", found.len()), present)),
     }
 }
 
 fn wrong(name: &GpuName, why: &str, present: &[Present]) -> Error {
-    Error::usage(format!("--gpus {name}: {why}")).about("gpus").hint(there_are(present))
+    Error::usage(format!("'{name}' {why}")).of_flag("gpus").hint(there_are(present))
 }
 
 fn there_are(present: &[Present]) -> String {
@@ -372,12 +372,12 @@ mod tests {
         let there = "there are 3: 0 NVIDIA H100 80GB HBM3 (GPU-1a2b-0), 1 NVIDIA H100 80GB HBM3 \
                      (GPU-1a2b-1), 2 NVIDIA H100 80GB HBM3 (GPU-77)";
         for (choice, what) in [
-            ("9", "--gpus 9: no such GPU"),
-            ("0,GPU-x", "--gpus GPU-x: no such GPU"),
-            ("GPU-1a2b", "--gpus GPU-1a2b: fits 2 GPUs"),
+            ("9", "'9' is not a GPU of this machine"),
+            ("0,GPU-x", "'GPU-x' is not a GPU of this machine"),
+            ("GPU-1a2b", "'GPU-1a2b' names 2 GPUs"),
         ] {
             let error = choice.parse::<GpuChoice>().unwrap().select(&equals(), None, None, "").unwrap_err();
-            assert_eq!((error.what.as_str(), error.help.as_deref()), (what, Some(there)));
+            assert_eq!((error.message.as_str(), error.help.as_deref()), (what, Some(there)));
         }
     }
 }

@@ -163,7 +163,7 @@ fn report(
         Ok(())
     });
     if let Err(Failure::Input(error)) = &read {
-        recorder.warn(format!("{}; this is what comes before", error.what));
+        recorder.warn(format!("{}; this is what comes before", error.message));
     }
     if let Some((name, because)) = reader.profile() {
         recorder.fold(Event::Profile { name: name.to_owned(), because: because.to_owned() });

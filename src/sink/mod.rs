@@ -61,7 +61,7 @@ impl Sinks {
     /// A folder or file that cannot be written to, an address that cannot be listened at.
     pub fn open(options: &Options) -> Result<Self, Error> {
         fn opened<T>(sink: Option<Result<T, Error>>, setting: &'static str) -> Result<Option<T>, Error> {
-            sink.transpose().map_err(|error| error.about(setting))
+            sink.transpose().map_err(|error| error.of_flag(setting))
         }
         Ok(Self {
             tensorboard: opened(options.tensorboard.as_deref().map(tensorboard::open), "tensorboard")?,
