@@ -7,9 +7,9 @@ use clap::{Args, ValueEnum, ValueHint};
 
 use super::print;
 use crate::compare::compare;
-use crate::config::read_reports;
 use crate::error::Error;
 use crate::output;
+use crate::report::file::read_reports;
 use crate::terminal::stdout_width;
 
 const EXAMPLES: &str = "\

@@ -1,26 +1,24 @@
 //! `effllm gpus`: what NVML shows here, the first thing to run when a number is null.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::config::{Layer, Settings};
+use crate::config::{Flags, NvmlOptions, Settings};
 use crate::error::Error;
 use crate::gpu::{Survey, Surveyed, survey};
 
 /// Show what NVML shows here, and what each GPU can measure
 #[derive(Debug, Args)]
 pub struct Gpus {
-    /// Load NVML from this library [default: libnvidia-ml.so.1] [env: EFFLLM_NVML_LIB]
-    #[arg(long, value_name = "PATH")]
-    nvml_lib: Option<PathBuf>,
+    #[command(flatten)]
+    flags: Flags<NvmlOptions>,
 }
 
 impl Gpus {
     pub fn run(self) -> Result<ExitCode, Error> {
-        let settings = Settings::resolve(Layer { nvml_lib: self.nvml_lib, ..Layer::default() })?;
+        let settings = Settings::resolve(self.flags)?;
         let survey = survey(settings.nvml_library.as_deref()).map_err(|reason| {
             let what = format!("no GPU can be measured here: {reason}");
             Error::new(1, what).hint("'effllm run' works all the same: its GPU figures are null")

@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::print;
-use crate::config::read_reports;
 use crate::error::Error;
 use crate::fs::atomic::{can_replace, is_stream, replace};
 use crate::fs::conflicts::{FileUse, check_output_conflicts};
 use crate::output;
+use crate::report::file::read_reports;
 
 const EXAMPLES: &str = "\
 Examples:
