@@ -7,9 +7,9 @@ use clap::{Args, ValueHint};
 
 use super::print;
 use super::report::formats;
-use crate::config::read_reports;
 use crate::error::Error;
 use crate::output::{RenderOptions, ReportFormat};
+use crate::report::file::read_reports;
 use crate::terminal::stdout_width;
 
 const EXAMPLES: &str = "\

@@ -8,11 +8,11 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::print;
-use crate::config::read_reports;
 use crate::error::Error;
 use crate::fs::atomic::{can_replace, is_stream, replace};
 use crate::fs::conflicts::{FileUse, check_output_conflicts};
 use crate::output::{FORMATS, RenderOptions, ReportFormat, format_of_extension};
+use crate::report::file::read_reports;
 use crate::text::sanitize::plain;
 
 const EXAMPLES: &str = "\

@@ -235,14 +235,15 @@ impl Rules {
     pub fn from_pattern(text: &str) -> Result<Self, Error> {
         let usage = |error: PatternError| Error {
             help: error.help,
-            ..Error::usage(format!("--pattern: {}", error.what)).at(with_caret(text, error.offset))
+            ..Error::usage(error.what).of_flag("pattern").excerpt(with_caret(text, error.offset))
         };
         let line = Pattern::new(text).map_err(usage)?.at("--pattern".to_owned());
         line.compile().map_err(usage)?;
         let rule = RecordRule::of(line);
         if !rule.takes_a_value() {
-            return Err(Error::usage("--pattern: no group is named after a field")
-                .at(text)
+            return Err(Error::usage("no group is named after a field")
+                .of_flag("pattern")
+                .excerpt(text)
                 .hint("name one, as in 'step (?P<iteration>\\d+)'; effllm-rules(5) lists the fields"));
         }
         Ok(Self { records: vec![rule], ..Self::empty("custom") })

@@ -79,7 +79,7 @@ impl Reading {
             Ok(Step::Truncated) => b"\n", // ends the line that was cut off
             Ok(Step::Nothing) => return 0,
             Err(error) => {
-                self.recorder.lock().warn(error.what);
+                self.recorder.lock().warn(error.message);
                 return 0;
             }
         };

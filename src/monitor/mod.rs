@@ -50,8 +50,8 @@ pub fn monitor(settings: Settings, subject: &MonitorTarget) -> Result<Ending, Er
     let mut tail = subject.log.as_deref().map(open).transpose()?;
     let only_gpus = process.is_none() && tail.is_none();
     if only_gpus && settings.gpus == GpuChoice::None {
-        return Err(Error::usage("with --gpus none there is nothing to measure")
-            .about("gpus")
+        return Err(Error::usage("with none, there is nothing to measure")
+            .of_flag("gpus")
             .hint("--pid PID names a process, --log FILE its log"));
     }
     let environment = process.map_or(Ok(Environment::Own), |process| Environment::of(process.pid()));
@@ -121,7 +121,8 @@ fn open(log: &Path, start_at: StartAt) -> Result<Tail, Error> {
 
 fn find(pid: u32) -> Result<NamedProcess, Error> {
     NamedProcess::find(pid).ok_or_else(|| {
-        Error::usage(format!("--pid {pid}: there is no such process, or it is another user's and hidden"))
+        Error::usage(format!("no process {pid} is visible to this user"))
+            .of_flag("pid")
             .hint("'ps -e' lists those that run")
     })
 }

@@ -17,6 +17,7 @@ use crate::output;
 use crate::recorder::Recorder;
 use crate::report::Report;
 use crate::report::{Command, Job, Status};
+use crate::session::recorder_options;
 use crate::terminal::console_lines;
 
 use events::EventPrinter;
@@ -145,7 +146,7 @@ fn report(
     out: &mut impl Write,
 ) -> (Report, Result<(), Failure>) {
     let command = Command::of(vec![source.name().to_owned()]);
-    let mut recorder = Recorder::new(settings.recorder_options(), command, Job::default());
+    let mut recorder = Recorder::new(recorder_options(&settings), command, Job::default());
     recorder.no_gpus("a log has no GPU figures".to_owned());
     let mut reader = settings.log.reader().of_a_file();
     let mut announced = 0;
@@ -163,7 +164,7 @@ fn report(
         Ok(())
     });
     if let Err(Failure::Input(error)) = &read {
-        recorder.warn(format!("{}; this is what comes before", error.what));
+        recorder.warn(format!("{}; this is what comes before", error.message));
     }
     if let Some((name, because)) = reader.profile() {
         recorder.fold(Event::Profile { name: name.to_owned(), because: because.to_owned() });

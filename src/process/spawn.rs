@@ -2,16 +2,15 @@
 
 use std::convert::Infallible;
 use std::ffi::OsString;
-use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::str::FromStr;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
 use crossbeam_channel::{Sender, bounded};
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
@@ -23,7 +22,7 @@ use crate::error::{Error, FAILED, NOT_EXECUTABLE, NOT_FOUND};
 use crate::thread::spawn_thread;
 
 /// What was asked for by `--stdio`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum StdioMode {
     #[default]
     Pipe,
@@ -178,29 +177,6 @@ fn wire(command: &mut Command, wiring: Wiring) -> io::Result<(Option<Pty>, [bool
             }
             Ok((None, [false; 3]))
         }
-    }
-}
-
-impl FromStr for StdioMode {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "pipe" => Ok(Self::Pipe),
-            "pty" => Ok(Self::Pty),
-            "inherit" => Ok(Self::Inherit),
-            _ => Err("is none of pipe, pty and inherit".to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for StdioMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Pipe => "pipe",
-            Self::Pty => "pty",
-            Self::Inherit => "inherit",
-        })
     }
 }
 

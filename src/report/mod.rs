@@ -1,5 +1,6 @@
 //! The report: everything that effllm says of a run, and the type behind its JSON Schema.
 
+pub mod file;
 pub mod gate;
 mod phases;
 pub mod schema1;

@@ -79,7 +79,7 @@ fn run_with(signals: &Signals, settings: Settings, argv: &[OsString]) -> Result<
             let _ = set_child_subreaper(false);
             session.tell()(format!(
                 "the command takes effllm's place and nothing is measured, without room for both: {}",
-                error.what
+                error.message
             ));
             return Err(process::exec(argv, Some(signals.original_mask())));
         }

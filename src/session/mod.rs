@@ -5,6 +5,7 @@ pub mod console_reporter;
 pub mod environment;
 pub mod gate;
 pub mod log_follower;
+mod recorder_options;
 pub mod report_file;
 pub mod secrets;
 pub mod shared_recorder;
@@ -34,6 +35,7 @@ use crate::thread::worker::failpoint_named;
 use console_reporter::ConsoleReporter;
 use environment::Environment;
 use log_follower::{Follower, LogFeed};
+pub use recorder_options::recorder_options;
 use report_file::{KeptCurrent, ReportFile};
 use shared_recorder::SharedRecorder;
 
@@ -86,11 +88,11 @@ impl Session {
     ) -> Result<Self, Error> {
         let report_file = ReportFile::prepare(&settings.report)?;
         let clock = Clock::new();
-        let recorder = Recorder::new(settings.recorder_options(), command, environment.job());
-        let sinks = Sinks::open(&settings.sinks)?;
+        let recorder = Recorder::new(recorder_options(settings), command, environment.job());
+        let sinks = Sinks::open(&settings.outputs, settings.log_interval)?;
         let recorder = SharedRecorder::new(recorder, sinks.series());
         let is_silent = settings.quiet || !screen_is_free;
-        let live = if is_silent { Live::Off } else { settings.live.resolve(terminal::stderr_can_draw()) };
+        let live = if is_silent { Live::Off } else { Live::of(settings.live, terminal::stderr_can_draw()) };
         let terminal =
             Terminal::standard(live).map_err(|error| Error::failed(format!("cannot use stderr: {error}")))?;
         panic::set_hook(Box::new(panic_hook));

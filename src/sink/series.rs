@@ -4,59 +4,20 @@
 //! in CSV the others are empty, in JSON Lines they are left out. What could not be read is not
 //! there either, and is never 0.
 
-use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use serde_json::{Value, json};
 
 use super::queue::Opened;
+use crate::config::{SeriesFile, SeriesFormat};
 use crate::error::Error;
 use crate::event::{Clock, Event, GpuSample, HostSample, Progress, Scope, StartLatch};
 use crate::fs::atomic;
 use crate::output::escaped;
 use crate::text::sanitize::field;
 
-/// A file, and the format that its name asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SeriesFile {
-    path: PathBuf,
-    format: Format,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Csv,
-    JsonLines,
-}
-
-impl TryFrom<OsString> for SeriesFile {
-    type Error = String;
-    fn try_from(name: OsString) -> Result<Self, String> {
-        let path = PathBuf::from(name);
-        let format = match path.extension().and_then(OsStr::to_str) {
-            Some("csv") => Format::Csv,
-            Some("jsonl") => Format::JsonLines,
-            _ => return Err("must end in .csv or .jsonl, which says how it is written".to_owned()),
-        };
-        Ok(Self { path, format })
-    }
-}
-
-impl FromStr for SeriesFile {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::try_from(OsString::from(text))
-    }
-}
-
 impl SeriesFile {
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Makes the file, in the place of one that is there.
     ///
     /// # Errors
@@ -73,7 +34,7 @@ impl SeriesFile {
 
     /// What makes lines of events, once the run has started.
     pub fn encoder(self, clock: Clock, started: StartLatch) -> Encoder {
-        Encoder { format: self.format, clock, started, needs_header: self.format == Format::Csv }
+        Encoder { format: self.format, clock, started, needs_header: self.format == SeriesFormat::Csv }
     }
 }
 
@@ -85,7 +46,7 @@ pub fn shows(event: &Event) -> bool {
 /// Makes lines of events.
 #[derive(Debug)]
 pub struct Encoder {
-    format: Format,
+    format: SeriesFormat,
     clock: Clock,
     started: StartLatch,
     needs_header: bool,
@@ -128,7 +89,7 @@ impl Encoder {
         let columns = row.columns();
         // Nothing below fails: the bytes go into memory.
         match self.format {
-            Format::Csv => {
+            SeriesFormat::Csv => {
                 let mut csv = csv::WriterBuilder::new().buffer_capacity(1024).from_writer(to);
                 if std::mem::take(&mut self.needs_header) {
                     let _ = csv.write_record(columns.iter().map(|(name, _)| name));
@@ -140,7 +101,7 @@ impl Encoder {
                 }));
                 let _ = csv.flush();
             }
-            Format::JsonLines => {
+            SeriesFormat::JsonLines => {
                 let known = columns.iter().filter(|(_, value)| !value.is_null());
                 let line = known.map(|(name, value)| format!("\"{name}\":{value}")).collect::<Vec<_>>();
                 to.extend(escaped(&format!("{{{}}}\n", line.join(","))).bytes());
@@ -228,7 +189,7 @@ mod tests {
 
     #[test]
     fn text_of_the_log_is_seen_and_is_no_formula_and_numbers_stay_numbers() {
-        let file: SeriesFile = "s.csv".parse().expect("a name");
+        let file = SeriesFile { path: "s.csv".into(), format: SeriesFormat::Csv };
         let mut written = Vec::new();
         let engine = Some("=1+1\x1b[2J,\"\0".to_owned());
         let record = Progress { engine, loss: Some(-1.5), at: Some(1.0), ..Progress::default() };
@@ -245,7 +206,7 @@ mod tests {
 
     #[test]
     fn text_of_the_log_is_escaped_in_json_lines() {
-        let file: SeriesFile = "s.jsonl".parse().expect("a name");
+        let file = SeriesFile { path: "s.jsonl".into(), format: SeriesFormat::JsonLines };
         let mut written = Vec::new();
         let engine = "\x1b[2J\x7f\u{9b}\u{202e}\"é\n";
         let record = Progress { engine: Some(engine.to_owned()), at: Some(1.0), ..Progress::default() };

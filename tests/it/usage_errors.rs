@@ -95,7 +95,7 @@ fn values_that_are_none() {
         "run --require 'al < 1' --min-iterations -1 -- true",
         "run --require 'al < 1' --min-seconds x -- true",
         "run --require 'al < 1' --fail-fast=0 -- true",
-        "run --require 'al < 1' --fail-fast 3 -- true",
+        "run --require 'al < 1' --fail-fast soon -- true",
         "run --require 'al < 1' --junit nowhere/x.xml -- true",
         "run --require 'al <= baseline' --baseline nowhere.json -- true",
         "monitor --pid -1",

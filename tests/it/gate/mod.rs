@@ -147,7 +147,7 @@ fn a_misspelt_metric_is_told_at_once_and_nothing_starts() {
 #[test]
 fn what_can_never_be_judged_is_told_before_the_command_starts() {
     let env = env();
-    env.write("other.json", r#"{"schema": "effllm.report/2"}"#).write("text.json", "no JSON");
+    env.write("other.json", r#"{"schema": "effllm.report/3"}"#).write("text.json", "no JSON");
     train(&env, &["-q", "-o", "run.json"], "40 1000");
     fs::remove_file(env.path("train.sh")).expect("it is there");
     let cases: [&[&str]; 11] = [

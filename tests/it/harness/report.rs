@@ -14,7 +14,7 @@ impl Report {
             serde_json::from_str(text).unwrap_or_else(|error| panic!("{error} in the report: {text}"));
         // What any JSON reader takes is also a report of this version.
         let typed: library::Report = serde_json::from_str(text).expect("a report");
-        assert_eq!(typed.schema, "effllm.report/1");
+        assert_eq!(typed.schema, "effllm.report/2");
         Self(value)
     }
 

@@ -473,31 +473,31 @@ fn monotonic_ns(stdout: &str) -> Vec<i64> {
 }
 
 /// When a function was called, on the monotonic clock in nanoseconds.
-fn called_at(shell: &Shell, name: &str) -> Vec<i64> {
-    let calls = shell.nvml_calls();
+fn called_at(env: &TestEnv, name: &str) -> Vec<i64> {
+    let calls = env.nvml_calls();
     calls.iter().filter(|made| made.call == name).map(|made| made.mono_ns as i64).collect()
 }
 
 #[test]
 fn a_sample_comes_when_the_gpus_are_found_and_one_after_the_command_ends() {
-    let mut shell = Shell::new();
-    shell.gpus("");
+    let mut env = TestEnv::new();
+    env.gpus("");
     // An interval that no reading of its own falls into.
     let script = format!("until grep -q {ENERGY} nvml-calls.jsonl; do sleep 0.01; done; sleep 1; date +%s%N");
-    let done = shell.run("--interval 60", &script).done();
+    let done = env.run("--interval 60", &script).done();
     let [ended] = monotonic_ns(&done.stdout())[..] else { panic!("{}", done.stdout()) };
-    let samples = called_at(&shell, ENERGY);
+    let samples = called_at(&env, ENERGY);
     let [first, last] = samples[..] else { panic!("{} samples", samples.len()) };
     assert!(first < ended && ended < last, "{first} {ended} {last}");
     // Two readings are enough for the mean power of any run.
-    assert_near(shell.report().metric("aec_watts"), 500.0, 1e-3);
+    assert_near(env.report().metric("aec_watts"), 500.0, 1e-3);
 }
 
 #[test]
 fn the_command_does_not_wait_for_nvml_unless_gpus_are_listed() {
     const INIT: &str = "nvmlInit_v2";
     for (options, waits) in [("", false), ("--gpus all", false), ("--gpus 0", true)] {
-        let mut shell = Shell::new();
+        let mut shell = TestEnv::new();
         shell.gpus(&format!("gpu = [{{}}]\n[[fault]]\ncall = '{INIT}'\ndelay_s = 1.5"));
         let script = format!("date +%s%N; until grep -q {ENERGY} nvml-calls.jsonl; do sleep 0.05; done");
         let done = shell.run(options, &script).done();
@@ -510,7 +510,7 @@ fn the_command_does_not_wait_for_nvml_unless_gpus_are_listed() {
 
 #[test]
 fn listed_gpus_that_cannot_be_checked_in_time_are_a_warning() {
-    let mut shell = Shell::new();
+    let mut shell = TestEnv::new();
     shell.gpus("[[fault]]\ncall = 'nvmlInit_v2'\nhang = true");
     let report = shell.run("--gpus 9", "true").done().report();
     let warning = "--gpus 9: not checked: NVML did not answer within 2 s";
@@ -521,7 +521,7 @@ fn listed_gpus_that_cannot_be_checked_in_time_are_a_warning() {
 
 #[test]
 fn the_list_of_gpus_shows_what_can_be_measured_of_each_and_why_not() {
-    let mut shell = Shell::new();
+    let mut shell = TestEnv::new();
     shell.gpus(
         "driver = '570.86.15'
          gpu = [{ uuid = 'GPU-1a2b' }, { uuid = 'GPU-3c4d', energy = false }]",
@@ -540,7 +540,7 @@ fn the_list_of_gpus_shows_what_can_be_measured_of_each_and_why_not() {
 
 #[test]
 fn the_list_of_gpus_of_a_machine_without_any_is_a_plain_word_and_a_broken_library_a_failure() {
-    let mut shell = Shell::new();
+    let mut shell = TestEnv::new();
     shell.gpus("gpu = []");
     let done = shell.effllm(["gpus"]).done();
     assert_eq!((done.code(), done.stdout().as_str()), (Some(0), "no GPU: NVML shows no GPU on this node\n"));
