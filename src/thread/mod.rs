@@ -1,9 +1,9 @@
-//! Threads that go on while a library is being loaded.
+//! Threads that keep running while a library is being loaded.
 //!
-//! The loader runs a library's own code under a lock, and NVML's may wait for ever for a driver that
+//! The loader runs a library's own code under a lock, and that code may wait for ever for a driver that
 //! hangs. glibc takes the same lock when a thread first uses a thread-local value that has a
-//! destructor; std and crossbeam_channel each have one. So what is to go on is started, and has used
-//! them, before NVML is opened.
+//! destructor; std and crossbeam_channel each have one. So every thread that must keep running has
+//! started, and has used these values, before a GPU library is opened.
 
 pub mod worker;
 
@@ -14,14 +14,14 @@ use std::time::Duration;
 
 use crossbeam_channel::bounded;
 
-/// How long a thread that begins is waited for: where the loader is held up already, not at all would
-/// be as good.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// How long to wait for a thread to be ready. Only a busy machine needs that long, or a loader that
+/// hangs already, where no time would be enough.
+const READY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Starts a thread; returns when it has run [`init_thread_locals`].
 ///
 /// # Errors
-/// The system has no thread to give.
+/// The system has no threads left.
 pub fn spawn_thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     let (ready, is_ready) = bounded::<Infallible>(0);
     let begin = move || {
@@ -30,11 +30,11 @@ pub fn spawn_thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Res
         work();
     };
     let thread = Builder::new().name(name.to_owned()).spawn(begin)?;
-    let _ = is_ready.recv_timeout(PATIENCE);
+    let _ = is_ready.recv_timeout(READY_TIMEOUT);
     Ok(thread)
 }
 
-/// Has this thread use the thread-local values that it may need later.
+/// Uses the thread-local values that this thread may need later.
 pub fn init_thread_locals() {
     let (_open, empty) = bounded::<Infallible>(0);
     let _ = empty.recv_timeout(Duration::from_nanos(1)); // times out, which is what uses them

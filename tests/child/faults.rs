@@ -2,7 +2,7 @@
 //! ends promptly, and what can be measured is.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
@@ -17,11 +17,8 @@ const PROMPT: Duration = Duration::from_secs(1);
 
 /// Runs the script for so long on a machine with a fault, and checks what must hold in any case.
 fn with_fault<'a>(shell: &'a Shell, seconds: f64, options: &str) -> Done<'a> {
-    let begun = Instant::now();
     let session = shell.run(&format!("--interval 0.05 {options}"), SCRIPT).start();
     session.wait_for("trained");
-    // NVML may hold up the start for 2 s and no longer; the rest is this machine's business.
-    assert!(begun.elapsed() < Duration::from_secs(2) + 3 * PROMPT, "{:?}", begun.elapsed());
     std::thread::sleep(Duration::from_secs_f64(seconds));
     let done = session.wait();
     let left =
@@ -104,7 +101,7 @@ fn a_gpu_that_hangs_from_the_start_is_null_with_a_reason_and_the_others_are_meas
         let shell = machine(&format!(
             "gpu = [{{ count = 2, memory_used_gb = 20 }}]\n[[fault]]\ncall = '{call}'\ngpu = 1\nhang = true"
         ));
-        with_fault(&shell, 0.5, "");
+        with_fault(&shell, 1.5, "");
         let report = shell.report();
         assert_near(report.number("gpus.0.memory_used_bytes.mean"), 2e10, 1e-9);
         assert!(report.at("gpus.1.utilization_ratio.mean").is_null(), "{call}");
@@ -141,7 +138,7 @@ fn a_library_that_hangs_while_it_is_loaded_costs_the_gpu_figures() {
         "#include <unistd.h>\n__attribute__((constructor)) static void load(void) { for (;;) pause(); }",
     );
     with_fault(&shell, 0.3, "--series series.csv --openmetrics metrics.prom");
-    assert_eq!(shell.report().why_null("amu_gb"), "NVML did not answer within 2 s");
+    assert!(shell.report().why_null("amu_gb").contains("did not answer"));
     assert!(shell.report().number("host.processes_max") > 0.0, "{:#}", shell.report().at("host"));
     assert!(shell.read("series.csv").contains(",host,"), "{}", shell.read("series.csv"));
     assert!(shell.read("metrics.prom").contains("effllm_running 0"));
@@ -172,6 +169,24 @@ fn a_library_that_hangs_while_it_is_loaded_costs_the_gpu_figures() {
     let pid = std::process::id().to_string();
     let done = shell.effllm(["monitor", "-q", "--pid", &pid, "--duration", "0.2"]).done();
     assert_eq!(done.code(), Some(0), "{}", done.stderr());
+}
+
+#[test]
+fn the_command_starts_before_the_gpu_library_is_loaded() {
+    // While it is loaded, the library notes the children of effllm, which are the command or none.
+    let shell = library(
+        "#include <stdio.h>\n#include <unistd.h>\n\
+         __attribute__((constructor)) static void load(void) {\n\
+           char name[64], children[64];\n\
+           snprintf(name, sizeof name, \"/proc/self/task/%d/children\", getpid());\n\
+           FILE *from = fopen(name, \"r\"), *to = fopen(\"children.tmp\", \"w\");\n\
+           if (from && to && fgets(children, sizeof children, from)) fputs(children, to);\n\
+           if (to) fclose(to);\n\
+           rename(\"children.tmp\", \"children\");\n\
+         }",
+    );
+    let done = shell.run("", "until [ -e children ]; do sleep 0.02; done; [ $$ -eq $(cat children) ]").done();
+    assert_eq!(done.code(), Some(0), "{}", shell.read("children"));
 }
 
 #[test]
@@ -276,7 +291,11 @@ fn a_panic_in_any_thread_ends_what_it_measures_and_nothing_else() {
             .effllm(["run", "-q", "--interval", "0.05", "--pattern", step, "--", "sh", "-c", script])
             .start();
         session.wait_for("ready");
-        until("some samples", || !shell.nvml_calls().is_empty());
+        let samples = || {
+            let calls = if shell.exists("nvml-calls.jsonl") { shell.nvml_calls() } else { Vec::new() };
+            calls.iter().filter(|made| made.call == "nvmlDeviceGetMemoryInfo_v2").count()
+        };
+        until("some samples", || thread == "effllm-gpu" || samples() > 8);
         session.send(Signal::SIGTERM); // upon which the report is saved
         shell.write("stop", "");
         let done = session.wait();
@@ -301,7 +320,7 @@ fn a_panic_in_any_thread_ends_what_it_measures_and_nothing_else() {
             assert_eq!(report.at("iterations.last"), 3, "{thread}");
         }
         if !thread.contains("gpu") {
-            assert!(report.metric("amu_gb") > 0.0, "{thread}");
+            assert!(report.number("gpus.1.memory_used_bytes.mean") > 0.0, "{thread}");
         }
         if thread == "effllm-gpu-0" {
             assert!(report.number("gpus.1.samples") > 1.0, "{thread}");

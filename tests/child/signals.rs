@@ -230,6 +230,37 @@ fn time_in_which_the_command_was_stopped_counts_in_no_average() {
     assert!(report.number("gpus.0.energy_joules") <= 100.0 * (wall - suspended) + 1.0);
 }
 
+#[test]
+fn a_stop_of_effllm_is_a_warning_alone_and_a_suspension_together_with_the_command() {
+    for whole_job in [false, true] {
+        let shell = Shell::new();
+        let script =
+            "echo ready; mkfifo never; exec 3<>never; until [ -e stop ]; do read -rt 0.05 -u 3; done; exit 0";
+        let mut call = shell.effllm(["run", "--quiet", "--gpus", "none", "--", "bash", "-c", script]);
+        call.command.process_group(0);
+        let session = call.start();
+        session.wait_for("ready");
+        let effllm = session.pid();
+        let target = if whole_job { Pid::from_raw(-effllm.as_raw()) } else { effllm };
+        kill(target, Signal::SIGSTOP).expect("effllm is there");
+        until("effllm to stop", || state(effllm) == 'T');
+        // Longer than a busy machine keeps effllm from running.
+        let stopped = Instant::now();
+        thread::sleep(Duration::from_millis(1500));
+        kill(target, Signal::SIGCONT).expect("effllm is there");
+        let stopped = stopped.elapsed().as_secs_f64();
+        until("effllm to go on", || state(effllm) != 'T');
+        shell.write("stop", "");
+        assert_eq!(session.wait().code(), Some(0));
+        let report = shell.report();
+        let warnings = report.warnings();
+        let is_warned = warnings.iter().any(|warning| warning.starts_with("effllm was stopped "));
+        assert_eq!(is_warned, !whole_job, "{warnings:?}");
+        let suspended = report.number("command.suspended_seconds");
+        assert!(if whole_job { suspended >= stopped } else { suspended == 0.0 }, "{suspended} {stopped}");
+    }
+}
+
 pub fn children(pid: Pid) -> Vec<Pid> {
     let listed = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     listed.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect()

@@ -416,7 +416,7 @@ fn a_bad_project_file_is_shown_with_file_line_and_column() {
       did you mean 'tokens'? effllm-rules(5) lists the fields
     ");
     assert_snapshot!(said("gpus = '0,x'\n"), @r"
-    effllm: error: effllm.toml:1:8: gpus: '0,x' names no GPU by `x`: write auto, all, none, or NVML indices and UUIDs (or their beginnings) separated by commas, such as 0,1 or GPU-1a2b
+    effllm: error: effllm.toml:1:8: gpus: '0,x' names no GPU by `x`: write auto, all, none, or GPU indices and UUIDs (or their beginnings) separated by commas, such as 0,1 or GPU-1a2b
         gpus = '0,x'
                ^
       effllm-run(1) says what --gpus takes
