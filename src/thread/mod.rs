@@ -1,4 +1,4 @@
-//! Threads that go on while a library is being loaded.
+//! Threads that keep running while a library is being loaded.
 //!
 //! The loader runs a library's own code under a lock, and a GPU library may wait for ever for a driver that
 //! hangs. glibc takes the same lock when a thread first uses a thread-local value that has a destructor; std
@@ -21,7 +21,7 @@ static STARTING: AtomicUsize = AtomicUsize::new(0);
 /// Starts a thread, which first runs [`init_thread_locals`].
 ///
 /// # Errors
-/// The system has no thread to give.
+/// The system has no threads left.
 pub fn spawn_thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     let begin = move || {
         init_thread_locals();
@@ -43,7 +43,7 @@ pub fn wait_for_starting_threads() {
     }
 }
 
-/// Has this thread use the thread-local values that it may need later.
+/// Uses the thread-local values that this thread may need later.
 pub fn init_thread_locals() {
     let (_open, empty) = bounded::<Infallible>(0);
     let _ = empty.recv_timeout(Duration::from_nanos(1)); // times out, which is what uses them

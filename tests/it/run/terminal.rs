@@ -124,8 +124,8 @@ fn control_c_is_delivered_once() {
 }
 
 #[test]
-fn control_c_before_the_command_has_started_keeps_it_from_that() {
-    for options in ["", "--stdio pty"] {
+fn control_c_while_the_listed_gpus_are_checked_keeps_the_command_from_starting() {
+    for options in ["--gpus 0", "--gpus 0 --stdio pty"] {
         let mut env = TestEnv::new();
         env.gpus("[[fault]]\ncall = 'nvmlInit_v2'\ndelay_s = 1.5");
         let screen = Screen::new(24, 80);

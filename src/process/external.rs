@@ -1,22 +1,25 @@
-//! One process that effllm did not start, told by its number.
+//! A process that effllm did not start, named by its PID.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fs;
+use std::io;
 
-use super::tree::Fields;
+use super::procfs::StatFields;
 
-/// A process. Its number may be given to another one once it has ended; the time of its start, in
-/// clock ticks since the machine's, tells the two apart.
+/// A process. The kernel may give its PID to another process once it has ended; the time of its
+/// start, in clock ticks since the machine's, tells the two apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NamedProcess {
+pub struct ExternalProcess {
     pid: u32,
     start_ticks: u64,
 }
 
-impl NamedProcess {
-    /// The process that has this number now; `None` if there is none, or if it has ended.
+impl ExternalProcess {
+    /// The process that has this PID now; `None` if there is none, or if it has ended.
     pub fn find(pid: u32) -> Option<Self> {
         let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-        let fields = Fields::of(&stat)?;
+        let fields = StatFields::parse(&stat)?;
         let start_ticks = fields.count(22)?;
         (!fields.is_dead()?).then_some(Self { pid, start_ticks })
     }
@@ -33,20 +36,34 @@ impl NamedProcess {
     /// replaced.
     pub fn argv(self) -> Vec<String> {
         let text = |file| fs::read(format!("/proc/{}/{file}", self.pid)).unwrap_or_default();
-        let words = text("cmdline");
-        // Every word ends with a zero, the last one too; a program may have overwritten them.
-        let words = words.strip_suffix(b"\0").unwrap_or(&words);
-        if words.is_empty() {
+        let arguments = text("cmdline");
+        // Each argument ends with a NUL, the last one too; a program may have overwritten them.
+        let arguments = arguments.strip_suffix(b"\0").unwrap_or(&arguments);
+        if arguments.is_empty() {
             let name = text("comm");
             return vec![format!("[{}]", String::from_utf8_lossy(&name).trim_end())];
         }
-        words.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+        arguments.split(|byte| *byte == 0).map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect()
     }
 
-    /// Its folder, if effllm may see it.
+    /// Its working directory, if effllm may see it.
     pub fn cwd(self) -> Option<String> {
         let folder = fs::read_link(format!("/proc/{}/cwd", self.pid)).ok()?;
         Some(folder.to_string_lossy().into_owned())
+    }
+
+    /// The environment that it was started with.
+    ///
+    /// # Errors
+    /// effllm may not read it.
+    pub fn environment(self) -> io::Result<BTreeMap<String, String>> {
+        let bytes = fs::read(format!("/proc/{}/environ", self.pid))?;
+        let variables = bytes.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+        let pair = |variable: Cow<str>| {
+            let (name, value) = variable.split_once('=')?;
+            Some((name.to_owned(), value.to_owned()))
+        };
+        Ok(variables.filter_map(pair).collect())
     }
 }
 
@@ -59,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_is_known_until_it_ends_and_no_other_is_taken_for_it() {
+    fn a_process_is_found_until_it_ends_and_not_confused_with_another() {
         let script = "read line #";
         let mut child = Command::new("sh")
             .args(["-c", script, "", "é"])
@@ -67,7 +84,7 @@ mod tests {
             .current_dir("/")
             .spawn()
             .unwrap();
-        let process = NamedProcess::find(child.id()).unwrap();
+        let process = ExternalProcess::find(child.id()).unwrap();
         // For a moment after its start a program has no command line yet.
         while process.argv().len() == 1 {
             sleep(Duration::from_millis(1));
@@ -75,13 +92,13 @@ mod tests {
         assert_eq!(process.argv(), ["sh", "-c", script, "", "é"]);
         assert_eq!(process.cwd().as_deref(), Some("/"));
         assert!(process.is_running());
-        let another = NamedProcess { start_ticks: process.start_ticks + 1, ..process };
+        let another = ExternalProcess { start_ticks: process.start_ticks + 1, ..process };
         assert!(!another.is_running());
         drop(child.stdin.take());
         while process.is_running() {
             sleep(Duration::from_millis(1)); // a zombie has ended
         }
         child.wait().unwrap();
-        assert_eq!(NamedProcess::find(process.pid()), None);
+        assert_eq!(ExternalProcess::find(process.pid()), None);
     }
 }
