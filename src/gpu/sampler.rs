@@ -229,7 +229,8 @@ fn identify(
     for index in 0..count {
         let (start, started) = bounded(1);
         let (source, on_event, send) = (gpus.clone(), on_event.clone(), send.clone());
-        let work = move |stop: Stop| sample(source.as_ref(), index, clock, &on_event, &stop, send, &started);
+        let work =
+            move |stop: Stop| sample_gpu(source.as_ref(), index, clock, &on_event, &stop, send, &started);
         if stop.spawn(&format!("effllm-gpu-{index}"), work).is_ok() {
             threads.insert(index, start);
         }
@@ -249,8 +250,8 @@ fn unknown(source: &'static str, index: u32) -> GpuIdentity {
     GpuIdentity { source, index, unavailable: names.map(reason).collect(), ..GpuIdentity::default() }
 }
 
-/// The life of a GPU's thread.
-fn sample(
+/// The work of a GPU's thread.
+fn sample_gpu(
     source: &dyn GpuSource,
     index: u32,
     clock: Clock,
