@@ -188,6 +188,38 @@ fn a_record_of_several_lines_survives_foreign_lines_but_not_for_ever() {
     assert_eq!(records("olmo", &log(100))[0].grad_norm, None);
 }
 
+/// The names of the pauses that rules recognise in a log.
+fn pauses(rules: &str, log: &str) -> Vec<String> {
+    let rules = Rules::parse(rules, "own.toml", "own").expect("rules");
+    let mut reader = LogReader::with_rules(rules, "the test");
+    let mut events = Vec::new();
+    reader.push(Source::Stdout, log.as_bytes(), 1.0, &mut events);
+    reader.finish(&mut events);
+    let names = events.into_iter().filter_map(|event| match event {
+        Event::Pause { name, .. } => Some(name.to_string()),
+        _ => None,
+    });
+    names.collect()
+}
+
+#[test]
+fn a_pause_has_the_name_under_which_its_expression_is_listed() {
+    let record = "[[record]]\nline = 'step (?P<iteration>\\d+)'\n";
+    let log = "step 1\nSaving\nstep 2\nEvaluating\nstep 3\n";
+    let table = format!("[pause]\nevaluation = ['^Eval']\n\"my save\" = ['^Saving']\n{record}");
+    assert_eq!(pauses(&table, log), ["my save", "evaluation"]);
+    assert_eq!(pauses(&format!("pause = ['^Eval', '^Saving']\n{record}"), log), ["pause", "pause"]);
+}
+
+#[test]
+fn a_bar_of_an_evaluation_belongs_to_it() {
+    let log = "  1%|# | 1/100 [00:01<01:39, 1.00s/it]\n***** Running Evaluation *****\n\
+               10%|# | 1/10 [00:01<00:09, 1.00s/it]\n  2%|# | 2/100 [00:09<08:00, 5.00s/it]\n\
+               10%|# | 1/10 [00:01<00:09, 1.00s/it]\n";
+    let hf_trainer = profiles::text("hf-trainer").expect("text");
+    assert_eq!(pauses(hf_trainer, log), ["evaluation", "evaluation", "pause"]);
+}
+
 #[test]
 fn a_cut_number_is_not_stated() {
     let records = records(
@@ -235,6 +267,10 @@ fn a_value_of_the_wrong_type_is_named() {
     assert_told(&error, "2:8", &["line = 5", "expected a string"]);
     let error = mistake("rules.toml", b"facts = 'a'\n");
     assert_told(&error, "1:9", &["facts = 'a'", "expected a sequence"]);
+    let error = mistake("rules.toml", b"pause = 'a'\n");
+    assert_told(&error, "1:9", &["pause = 'a'", "expected a list of expressions, or a table"]);
+    let error = mistake("rules.toml", b"[pause]\nevaluation = 'a'\n");
+    assert_told(&error, "2:14", &["expected a sequence"]);
     let error = mistake("rules.toml", b"[[record]]\nline = 'step (?P<iteration>\\d+)'\nsign = \"certain\"\n");
     assert_told(&error, "3:8", &["sign = \"certain\"", "certain", "weak"]);
 }

@@ -45,6 +45,8 @@ pub struct Parser {
     /// What the training's bar counts up to; a bar with another total is another bar.
     bar_total: Option<u64>,
     restart_announced: bool,
+    /// The pause since the last record.
+    pausing: Option<Arc<str>>,
     signs: Signs,
 }
 
@@ -102,6 +104,7 @@ impl Parser {
             epoch: None,
             bar_total: None,
             restart_announced: false,
+            pausing: None,
             signs: Signs::default(),
         }
     }
@@ -148,12 +151,15 @@ impl Parser {
         }
         let records = self.match_records(line, groups);
         // A bar has no newline: what stands behind it was told after it.
-        let pauses = self.rules.pause.iter().filter(|pattern| pattern.may_match(groups));
-        let pause = pauses.filter_map(|pattern| pattern.start(line)).min();
-        let is_behind = pause.zip(records.first()).is_some_and(|(pause, (record, ..))| pause > *record);
+        let pauses = self.rules.pause.iter().filter(|rule| rule.line.may_match(groups));
+        let pause = pauses.filter_map(|rule| Some((rule.line.start(line)?, rule.name.clone()))).min();
         let arrived = at.map(|at| at.last);
-        if pause.is_some() && !is_behind {
-            self.pause(arrived, out);
+        let (before, after) = match (pause, records.first()) {
+            (Some((pause, name)), Some((record, ..))) if pause > *record => (None, Some(name)),
+            (pause, _) => (pause.map(|pause| pause.1), None),
+        };
+        if let Some(name) = before {
+            self.pause(arrived, name, out);
         }
         if records.is_empty() {
             self.go_on(line, out);
@@ -170,8 +176,8 @@ impl Parser {
                 self.record(rule, record, out);
             }
         }
-        if is_behind {
-            self.pause(arrived, out);
+        if let Some(name) = after {
+            self.pause(arrived, name, out);
         }
     }
 
@@ -184,9 +190,10 @@ impl Parser {
     }
 
     /// Time goes to something other than training from here on: what was held is of before.
-    fn pause(&mut self, at: Option<f64>, out: &mut Vec<Event>) {
+    fn pause(&mut self, at: Option<f64>, name: Arc<str>, out: &mut Vec<Event>) {
         self.flush(out);
-        out.push(Event::Pause { at, name: "pause".into() });
+        self.pausing = Some(name.clone());
+        out.push(Event::Pause { at, name });
     }
 
     fn read_facts(&mut self, line: Line<'_>, groups: u64, out: &mut Vec<Event>) {
@@ -291,7 +298,9 @@ impl Parser {
             return;
         }
         if bar && self.is_another_bar(&record) {
-            self.pause(record.at, out);
+            // Within an evaluation that a line has named, its bar.
+            let name = self.pausing.clone().unwrap_or_else(|| "pause".into());
+            self.pause(record.at, name, out);
             return;
         }
         // No job goes beyond the end that the same line states; an epoch's end may be another.
@@ -421,6 +430,7 @@ impl Parser {
     }
 
     fn accept(&mut self, record: Progress, out: &mut Vec<Event>) {
+        self.pausing = None;
         if let Some(earlier) = self.held.take() {
             out.push(Event::Progress(Box::new(earlier)));
         }

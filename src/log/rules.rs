@@ -16,10 +16,14 @@
 //! signs = ['MyTrainer \d+\.\d+ starting']
 //! # Lines that nothing is read from.
 //! ignore = ['^DEBUG']
-//! # Lines that tell of time spent on something other than training: an evaluation, a checkpoint.
-//! pause = ['Evaluating']
 //! # Lines at which training begins anew: what follows continues what was counted before.
 //! restart = ['Resuming from']
+//!
+//! # Lines that show time spent on something other than training, by the name of that work.
+//! # `pause = ['Evaluating']` names it `pause`.
+//! [pause]
+//! evaluation = ['Evaluating']
+//! checkpoint = ['Saving checkpoint']
 //!
 //! [[record]]
 //! # What makes a line a record. Several may lie in one line, glued together.
@@ -47,7 +51,13 @@
 //! Records of the same iteration are one record: other ranks and nodes repeat it, and several kinds
 //! of lines may each state a part of it. What was stated first holds.
 
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
 use serde::Deserialize;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 
 use crate::error::{self, Error};
@@ -72,9 +82,38 @@ struct File {
     #[serde(default)]
     ignore: Vec<Spanned<String>>,
     #[serde(default)]
-    pause: Vec<Spanned<String>>,
+    pause: PauseTable,
     #[serde(default)]
     restart: Vec<Spanned<String>>,
+}
+
+/// Patterns by the name of a pause; those of a list share the name `pause`.
+#[derive(Debug, Default)]
+struct PauseTable(BTreeMap<String, Vec<Spanned<String>>>);
+
+impl<'de> Deserialize<'de> for PauseTable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListOrTable;
+
+        impl<'de> Visitor<'de> for ListOrTable {
+            type Value = PauseTable;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of expressions, or a table of such lists")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<PauseTable, A::Error> {
+                let patterns = Vec::deserialize(SeqAccessDeserializer::new(list))?;
+                Ok(PauseTable(BTreeMap::from([("pause".to_owned(), patterns)])))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<PauseTable, A::Error> {
+                BTreeMap::deserialize(MapAccessDeserializer::new(table)).map(PauseTable)
+            }
+        }
+
+        deserializer.deserialize_any(ListOrTable)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -142,9 +181,17 @@ pub struct Rules {
     /// Lines that are no records, whatever else matches them.
     pub ignore: Vec<Pattern>,
     /// Lines that show time spent on something other than training.
-    pub pause: Vec<Pattern>,
+    pub pause: Vec<PauseRule>,
     /// Lines that show that training begins anew.
     pub restart: Vec<Pattern>,
+}
+
+/// A line that shows a pause.
+#[derive(Debug, Clone)]
+pub struct PauseRule {
+    /// The kind of work that training pauses for, as `evaluation`.
+    pub name: Arc<str>,
+    pub line: Pattern,
 }
 
 /// How a line becomes a progress record.
@@ -218,6 +265,11 @@ impl Rules {
             return Err(Error::in_file(origin, text, 0, what)
                 .hint("'effllm profiles show megatron' prints rules to start from"));
         }
+        let mut pause = Vec::new();
+        for (name, lines) in &file.pause.0 {
+            let name: Arc<str> = name.as_str().into();
+            pause.extend(all(lines)?.into_iter().map(|line| PauseRule { name: name.clone(), line }));
+        }
         Ok(Self {
             name: file.name.unwrap_or_else(|| name.to_owned()),
             description: file.description.unwrap_or_default(),
@@ -226,7 +278,7 @@ impl Rules {
             hints: all(&file.hints)?,
             signs: all(&file.signs)?,
             ignore: all(&file.ignore)?,
-            pause: all(&file.pause)?,
+            pause,
             restart: all(&file.restart)?,
         })
     }
@@ -287,12 +339,12 @@ impl Rules {
             (Purpose::Hint, hints),
             (Purpose::Sign, signs),
             (Purpose::Ignore, ignore),
-            (Purpose::Pause, pause),
-            (Purpose::Restart, restart),
         ];
         for (purpose, patterns) in lists {
             patterns.iter_mut().for_each(|pattern| take(purpose, pattern));
         }
+        pause.iter_mut().for_each(|rule| take(Purpose::Pause, &mut rule.line));
+        restart.iter_mut().for_each(|pattern| take(Purpose::Restart, pattern));
     }
 
     /// Those patterns of which one matches any line that these rules have to do with, unless a
@@ -300,7 +352,8 @@ impl Rules {
     pub fn openers(&self) -> impl Iterator<Item = &Pattern> {
         let lines = self.records.iter().map(|rule| &rule.line);
         let facts = self.facts.iter().chain(&self.hints);
-        lines.chain(facts).chain(&self.signs).chain(&self.pause).chain(&self.restart)
+        let pauses = self.pause.iter().map(|rule| &rule.line);
+        lines.chain(facts).chain(&self.signs).chain(pauses).chain(&self.restart)
     }
 }
 
