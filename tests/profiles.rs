@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
-use effllm::event::{Event, Progress};
-use effllm::log::{LogReader, Rules, Source, profiles};
+use effllm::event::{Event, Progress, Stream};
+use effllm::log::{LogReader, Rules, profiles};
 use proptest::prelude::*;
 
 fn effllm(arguments: &[&str]) -> Output {
@@ -73,7 +73,7 @@ fn each_log_leads_to_the_profile_that_its_name_begins_with() {
         let expected = profiles::names().find(|name| stem.starts_with(name));
         let mut reader = LogReader::detecting(PROFILES.clone()).of_a_file();
         let mut events = Vec::new();
-        reader.push(Source::Stdout, &fs::read(&log).expect("read"), 0.0, &mut events);
+        reader.push(Stream::Stdout, &fs::read(&log).expect("read"), 0.0, &mut events);
         reader.finish(&mut events);
         assert_eq!(reader.profile().map(|profile| profile.0), expected, "{stem}");
     }
@@ -97,7 +97,7 @@ fn in_a_file_the_whole_log_and_its_pieces_give_the_same_events() {
         let read = |pieces: usize| {
             let mut reader = LogReader::detecting(PROFILES.clone()).of_a_file();
             let mut events = Vec::new();
-            bytes.chunks(pieces).for_each(|piece| reader.push(Source::Stdout, piece, 0.0, &mut events));
+            bytes.chunks(pieces).for_each(|piece| reader.push(Stream::Stdout, piece, 0.0, &mut events));
             reader.finish(&mut events);
             events
         };
@@ -119,7 +119,7 @@ fn lines_of_another_framework_do_not_switch_the_profile() {
         let mut reader = LogReader::detecting(PROFILES.clone()).of_a_file();
         let mut events = Vec::new();
         for text in [text(first), text(then)] {
-            reader.push(Source::Stdout, text.as_bytes(), 0.0, &mut events);
+            reader.push(Stream::Stdout, text.as_bytes(), 0.0, &mut events);
         }
         reader.finish(&mut events);
         let chosen = reader.profile().map(|profile| profile.0.to_owned()).expect("a profile");
@@ -132,7 +132,7 @@ fn lines_of_another_framework_do_not_switch_the_profile() {
 fn records(name: &str, text: &str) -> Vec<Progress> {
     let mut reader = reader_of(name);
     let mut events = Vec::new();
-    reader.push(Source::Stdout, text.as_bytes(), 1.0, &mut events);
+    reader.push(Stream::Stdout, text.as_bytes(), 1.0, &mut events);
     reader.finish(&mut events);
     let records = events.into_iter().filter_map(|event| match event {
         Event::Progress(record) => Some(*record),
@@ -193,7 +193,7 @@ fn pauses(rules: &str, log: &str) -> Vec<String> {
     let rules = Rules::parse(rules, "own.toml", "own").expect("rules");
     let mut reader = LogReader::with_rules(rules, "the test");
     let mut events = Vec::new();
-    reader.push(Source::Stdout, log.as_bytes(), 1.0, &mut events);
+    reader.push(Stream::Stdout, log.as_bytes(), 1.0, &mut events);
     reader.finish(&mut events);
     let names = events.into_iter().filter_map(|event| match event {
         Event::Pause { name, .. } => Some(name.to_string()),
@@ -432,9 +432,9 @@ proptest! {
         for name in profiles::names() {
             let mut reader = reader_of(name);
             let mut events = Vec::new();
-            reader.push(Source::Stdout, &bytes, 1.0, &mut events);
+            reader.push(Stream::Stdout, &bytes, 1.0, &mut events);
             reader.pause(&mut events);
-            reader.push(Source::Stderr, &bytes, 2.0, &mut events);
+            reader.push(Stream::Stderr, &bytes, 2.0, &mut events);
             reader.finish(&mut events);
             for event in events {
                 if let Event::Progress(record) = event {
@@ -444,7 +444,7 @@ proptest! {
         }
         let mut reader = LogReader::detecting(PROFILES.clone());
         let mut events = Vec::new();
-        reader.push(Source::Stdout, &bytes, 1.0, &mut events);
+        reader.push(Stream::Stdout, &bytes, 1.0, &mut events);
         reader.finish(&mut events);
     }
 }

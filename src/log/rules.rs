@@ -1,55 +1,6 @@
-//! The rules language: TOML in, patterns out, and errors that show the place.
-//!
-//! A set of rules says which lines are progress records and what they state. All patterns are
-//! regular expressions as <https://docs.rs/regex> describes them, over bytes; their named groups are
-//! fields ([`field`]). A line is matched without its escape sequences and without its launcher's
-//! prefix (`0: `, `[rank0]:`, `(Trainer pid=71) `), or else with it ([`Line`](super::launcher_prefix::Line)).
-//!
-//! ```toml
-//! description = "what writes such logs"
-//!
-//! # Each is looked for in every line; what it takes is stated once for the whole job.
-//! facts = ['seq_length: (?P<sequence_length>\d+)']
-//! # The same, but many programs state it alike: no sign that this profile is the log's.
-//! hints = ['--seq-length (?P<sequence_length>\d+)']
-//! # Lines that are sure signs of this profile, though they are no records.
-//! signs = ['MyTrainer \d+\.\d+ starting']
-//! # Lines that nothing is read from.
-//! ignore = ['^DEBUG']
-//! # Lines at which training begins anew: what follows continues what was counted before.
-//! restart = ['Resuming from']
-//!
-//! # Lines that show time spent on something other than training, by the name of that work.
-//! # `pause = ['Evaluating']` names it `pause`.
-//! [pause]
-//! evaluation = ['Evaluating']
-//! checkpoint = ['Saving checkpoint']
-//!
-//! [[record]]
-//! # What makes a line a record. Several may lie in one line, glued together.
-//! line = 'step (?P<iteration>\d+)'
-//! # What else it may say. Each is looked for by itself, so that their order does not matter.
-//! fields = ['loss=(?P<loss>\S+)', 'lr=(?P<learning_rate>\S+)']
-//! # Lines that may go on with the record, if it is one of several lines. What lies between
-//! # them is left alone, up to a few lines; what a line states that the record does not, it adds.
-//! more = '^\s+\w+: '
-//! # A line with which such a record is complete; without it the next record completes it.
-//! end = 'done'
-//! # Whose record it is, where several servers write into one log. Looked for in the line with its
-//! # launcher's prefix. The tokens of different ones are added up.
-//! by = 'engine \d+'
-//! # A progress bar: drawn again and again, its rate smoothed, `0/N` no progress yet. The rate is
-//! # shown but not counted, and a bar that counts up to another total is none of training's.
-//! bar = true
-//! # The line belongs to the record before it, where it does not contradict that.
-//! join = true
-//! # Whether the line is reason to choose the profile: "sure" (at once), "weak" (if many such come,
-//! # or nothing better until the log ends) or "none".
-//! sign = "sure"
-//! ```
-//!
-//! Records of the same iteration are one record: other ranks and nodes repeat it, and several kinds
-//! of lines may each state a part of it. What was stated first holds.
+//! The language in which log rules are written, for users and for the built-in profiles alike: TOML tables
+//! of regular expressions over bytes, whose named groups are fields ([`binding`](super::binding)).
+//! effllm-rules(5) describes its keys, and `profiles/` shows it in use.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -62,7 +13,7 @@ use toml::Spanned;
 
 use crate::error::{self, Error};
 
-use super::field;
+use super::binding::Binding;
 use super::pattern::{Pattern, PatternError};
 
 /// Rules as they are written.
@@ -377,7 +328,7 @@ impl RecordRule {
     }
 
     fn takes_a_value(&self) -> bool {
-        self.own_patterns().flat_map(Pattern::fields).any(field::is_of_record)
+        self.own_patterns().flat_map(Pattern::bindings).any(Binding::is_of_record)
     }
 }
 

@@ -16,5 +16,5 @@ pub use keyboard::{Key, Keyboard};
 pub use named::NamedProcess;
 pub use pty::{Pty, fit, is_ours};
 pub use signals::{Action, Arrival, Origin, Policy, Signals, TakenSignal, is_pending, stops_too};
-pub use spawn::{Child, Output, ProcessSlot, StdioMode, Stream, Wiring, exec, spawn};
+pub use spawn::{Child, Output, ProcessSlot, StdioMode, Wiring, exec, spawn};
 pub use tree::Tree;

@@ -20,6 +20,7 @@ use nix::unistd::{Pid, setsid};
 use super::inherited;
 use super::pty::Pty;
 use crate::error::{Error, FAILED, NOT_EXECUTABLE, NOT_FOUND};
+use crate::event::Stream;
 use crate::thread::spawn_thread;
 
 /// What was asked for by `--stdio`.
@@ -41,13 +42,6 @@ pub enum Wiring {
     Terminal { like: OwnedFd, on_it: [bool; 3] },
     /// All are effllm's own, but for stdout where the report takes it.
     Inherit { stdout: Option<OwnedFd> },
-}
-
-/// One of the command's two output streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
-    Stdout,
-    Stderr,
 }
 
 /// Our end of what the command writes.

@@ -99,7 +99,7 @@ impl Recorder {
         Model {
             parameters: choose(
                 &self.options.parameters,
-                parameters.map(|(n, source)| (n, source.to_owned())),
+                parameters.ok().map(|(n, source)| (n, source.to_owned())),
             ),
             sequence_length: choose(
                 &self.options.sequence_length,

@@ -13,11 +13,12 @@ use nix::sys::prctl::set_child_subreaper;
 
 use crate::config::{ReportTarget, Settings};
 use crate::error::{Error, FAILED};
+use crate::event::Stream;
 use crate::process::Keyboard;
 use crate::process::Tree;
 use crate::process::{self, Arrival, Ending, Policy, ProcessSlot, Signals, StdioMode, Wiring};
 use crate::report::Command;
-use crate::terminal::{Stream, Terminal};
+use crate::terminal::Terminal;
 
 use crate::session::{
     NO_THREADS, Session, environment, environment::Environment, gate::RunGate, isolate_panic,
@@ -159,9 +160,9 @@ fn run_with(signals: &Signals, settings: Settings, argv: &[OsString]) -> Result<
 }
 
 /// Where a stream of the command goes: a report on stdout leaves it no room there.
-fn sink(stream: process::Stream, report: &ReportTarget, terminal: &Arc<Terminal>) -> pump::Sink {
+fn sink(stream: Stream, report: &ReportTarget, terminal: &Arc<Terminal>) -> pump::Sink {
     let stream = match (stream, report) {
-        (process::Stream::Stdout, ReportTarget::File(_)) => Stream::Stdout,
+        (Stream::Stdout, ReportTarget::File(_)) => Stream::Stdout,
         _ => Stream::Stderr,
     };
     let terminal = terminal.clone();

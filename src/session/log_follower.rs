@@ -8,13 +8,13 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
 
 use super::shared_recorder::SharedRecorder;
-use crate::event::Event;
-use crate::log::{LogReader, Source};
+use crate::event::{Event, Stream};
+use crate::log::LogReader;
 use crate::thread::spawn_thread;
 
 /// Bytes of one stream, as they arrived at a moment.
 struct Chunk {
-    source: Source,
+    stream: Stream,
     at: f64,
     bytes: Vec<u8>,
 }
@@ -37,7 +37,7 @@ pub struct LogFeed {
 impl LogFeed {
     /// PumpThreads a copy to the reader. If the reader hangs, or there is no memory for it, it is given up:
     /// the output is not.
-    pub fn send(&self, source: Source, at: f64, bytes: &[u8]) {
+    pub fn send(&self, stream: Stream, at: f64, bytes: &[u8]) {
         if self.given_up.load(Ordering::Relaxed) {
             return;
         }
@@ -46,7 +46,7 @@ impl LogFeed {
             return self.given_up.store(true, Ordering::Relaxed);
         }
         copy.extend_from_slice(bytes);
-        let chunk = Chunk { source, at, bytes: copy };
+        let chunk = Chunk { stream, at, bytes: copy };
         // A reader that is gone has taken the end, or panicked, which is told elsewhere.
         if let Err(SendTimeoutError::Timeout(_)) = self.chunks.send_timeout(Some(chunk), PATIENCE) {
             self.given_up.store(true, Ordering::Relaxed);
@@ -114,7 +114,7 @@ fn read_all(
     loop {
         let ended = match queue.recv_timeout(PAUSE) {
             Ok(Some(chunk)) => {
-                reader.push(chunk.source, &chunk.bytes, chunk.at, &mut events);
+                reader.push(chunk.stream, &chunk.bytes, chunk.at, &mut events);
                 false
             }
             Err(RecvTimeoutError::Timeout) => {
