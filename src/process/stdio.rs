@@ -9,6 +9,7 @@ use clap::ValueEnum;
 
 use super::pty::Pty;
 use crate::error::Error;
+use crate::event::Stream;
 
 /// The choice of `--stdio`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
@@ -29,13 +30,6 @@ pub enum StdioPlan {
     Terminal { user: OwnedFd, replaced: [bool; 3] },
     /// All are effllm's own, but for stdout where the report takes it.
     Inherit { stdout: Option<OwnedFd> },
-}
-
-/// One of the command's two output streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
-    Stdout,
-    Stderr,
 }
 
 /// effllm's end of one of the command's streams.

@@ -24,7 +24,7 @@ use crate::config::LiveMode;
 
 pub use self::console::console_lines;
 pub use frame::frame;
-pub use output::{Stream, Unwritten};
+pub use output::Unwritten;
 pub use screen::Size;
 pub use ticker::Ticker;
 pub use writer::Terminal;
