@@ -1,11 +1,15 @@
 //! The report: everything that effllm says of a run, and the type behind its JSON Schema.
 
 pub mod gate;
+#[cfg(test)]
+pub mod samples;
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::text::sanitize::plain;
 
 pub use crate::metrics::registry::Metrics;
 pub use gate::Gate;
@@ -47,6 +51,19 @@ pub struct Report {
     pub series: Series,
     /// What was required of the run and what came of it; null where nothing was.
     pub gate: Option<Gate>,
+}
+
+impl Report {
+    /// How the command ended: `exit 0`, `killed by SIGTERM` or `still running`. `None` without a command
+    /// of effllm's own: of a log, and of a process that it found running.
+    pub fn ending(&self) -> Option<String> {
+        match (&self.command.exit, self.status) {
+            (Some(Exit::Code(code)), _) => Some(format!("exit {code}")),
+            (Some(Exit::Signal(signal)), _) => Some(format!("killed by {}", plain(signal))),
+            (None, Status::Running) => Some("still running".to_owned()),
+            (None, _) => None,
+        }
+    }
 }
 
 /// A report with the name of its file.

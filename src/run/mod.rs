@@ -75,7 +75,7 @@ fn run_with(signals: &Signals, settings: Settings, argv: &[OsString]) -> Result<
     default_handler.suspend();
     let child = match process::spawn(argv, wiring, place, signals.original_mask(), unbuffer) {
         // Without room for both, the command comes first, unless someone waits for what is measured.
-        Err(error) if error.exit == FAILED && !gate.is_asked_for() && report_is_a_file => {
+        Err(error) if error.exit == FAILED && !gate.has_requirements() && report_is_a_file => {
             let _ = set_child_subreaper(false);
             session.tell()(format!(
                 "the command takes effllm's place and nothing is measured, without room for both: {}",

@@ -1,4 +1,4 @@
-//! The gate of a run: watched while the command runs, judged at its end.
+//! The gate of a report, and that of a run, which is watched while the command runs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,44 +8,110 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::config::GateSettings;
-use crate::error::{Error, GATE};
+use crate::error::{Error, FAILED, GATE};
 use crate::event::Clock;
 use crate::fs::conflicts::FileUse;
 use crate::gate::{FailFast, Policy};
 use crate::output::ci::{self, Files};
-use crate::process::Ending;
-use crate::process::Tree;
+use crate::output::gate_table;
+use crate::process::{Ending, Tree};
 use crate::report::Report;
 use crate::report::gate::Verdict;
+use crate::terminal::stderr_options;
+use crate::text::sanitize::plain;
 use crate::thread::worker::{Stop, Worker};
 
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// What is required of the run, and what has come of it so far.
+/// The requirements on a report, and the files that their verdict is written to.
 #[derive(Debug)]
-pub struct RunGate {
+pub struct ReportGate {
     policy: Option<Policy>,
     files: Files,
+}
+
+impl ReportGate {
+    /// `others` are the files that are read and written besides.
+    ///
+    /// # Errors
+    /// A requirement can never be evaluated, or a file can never be written without loss of another.
+    pub fn prepare(settings: &GateSettings, others: Vec<FileUse>) -> Result<Self, Error> {
+        let (policy, files) = settings.prepare(others)?;
+        Ok(Self { policy, files })
+    }
+
+    pub fn has_requirements(&self) -> bool {
+        self.policy.is_some()
+    }
+
+    /// Evaluates the requirements, and writes the verdict into the report.
+    pub fn judge(&self, report: &mut Report) {
+        if let Some(policy) = &self.policy {
+            policy.apply(report);
+        }
+    }
+
+    /// The exit status for the verdict in a report.
+    fn exit_status(report: &Report) -> u8 {
+        let failed = report.gate.as_ref().is_some_and(|gate| gate.verdict != Verdict::Pass);
+        if failed { GATE } else { 0 }
+    }
+
+    /// Publishes the verdict where no command decides the exit status. Answers with the text for standard
+    /// error and the exit status: a verdict that could not be written is no pass.
+    pub fn conclude(&self, report: &Report) -> (String, u8) {
+        let exit = Self::exit_status(report);
+        let mut text = Self::table(report, exit);
+        if report.gate.is_some() {
+            let warnings = report.warnings.iter();
+            text.extend(warnings.map(|warning| format!("warning: {}\n", plain(warning))));
+        }
+        let (rest, is_complete) = self.publish(report, exit);
+        (text + &rest, if exit == 0 && !is_complete { FAILED } else { exit })
+    }
+
+    /// The verdicts as a table, and on GitHub the annotations.
+    fn table(report: &Report, exit: u8) -> String {
+        let gate = report.gate.as_ref();
+        gate.map_or(String::new(), |gate| {
+            gate_table(gate, Some(exit), stderr_options()) + &ci::annotations(gate)
+        })
+    }
+
+    /// Writes the verdict to the files and GitHub's job summary. Answers with the warnings and errors, and
+    /// whether all files were written.
+    fn publish(&self, report: &Report, exit: u8) -> (String, bool) {
+        let warning = report.gate.as_ref().and_then(|gate| ci::add_job_summary(gate, exit));
+        let errors = self.files.write(report);
+        let lines = errors.iter().map(|error| format!("{error}\n"));
+        (warning.into_iter().chain(lines).collect(), errors.is_empty())
+    }
+}
+
+/// The time between two checks of a run.
+const CHECK_EVERY: Duration = Duration::from_secs(1);
+
+/// The gate of a run.
+#[derive(Debug)]
+pub struct RunGate {
+    gate: ReportGate,
     patience: Option<Duration>,
     /// The run was ended since it could not pass any more.
     ended_early: Arc<AtomicBool>,
-    /// A gate that was not judged, whatever kept it from that, is not passed.
+    /// A gate that was not evaluated, for whatever reason, has not passed.
     passed: bool,
 }
 
 impl RunGate {
     /// # Errors
-    /// What is required can never be judged, or a file never be written, or only in the place of one of
-    /// the `others`.
+    /// As [`ReportGate::prepare`].
     pub fn prepare(settings: &GateSettings, others: Vec<FileUse>) -> Result<Self, Error> {
-        let (policy, files) = settings.prepare(others)?;
-        let passed = policy.is_none();
-        Ok(Self { policy, files, patience: settings.fail_fast, ended_early: Arc::default(), passed })
+        let gate = ReportGate::prepare(settings, others)?;
+        let passed = !gate.has_requirements();
+        Ok(Self { gate, patience: settings.fail_fast, ended_early: Arc::default(), passed })
     }
 
-    /// With `--fail-fast`, looks at the run every second. Once it is beyond hope, `tell` is told why,
-    /// and the command and all its descendants are sent SIGTERM, once: a shell that waits for a
-    /// launcher would die of it alone, and leave the training to go on. Without a thread, or if a look
+    /// With `--fail-fast`, checks the run every second. Once it cannot pass any more, `tell` gets the
+    /// reason, and the command and all its descendants are sent SIGTERM, once: a shell that waits for a
+    /// launcher would die of it alone, and the training would go on. Without a thread, or if a check
     /// panics, the run just goes on.
     pub fn watch(
         &self,
@@ -54,11 +120,11 @@ impl RunGate {
         report: impl Fn() -> Report + Send + 'static,
         tell: impl FnOnce(String) + Send + 'static,
     ) -> Option<Worker> {
-        let mut judge = FailFast::new(self.policy.clone()?, self.patience?);
+        let mut fail_fast = FailFast::new(self.gate.policy.clone()?, self.patience?);
         let ended_early = self.ended_early.clone();
         let work = move |stop: Stop| {
-            while stop.wait_until(Instant::now() + LOOK_EVERY) {
-                let Some(why) = judge.look(clock.now(), &report()) else { continue };
+            while stop.wait_until(Instant::now() + CHECK_EVERY) {
+                let Some(why) = fail_fast.check(clock.now(), &report()) else { continue };
                 let tree = tree.processes();
                 if !tree.is_empty() {
                     ended_early.store(true, Ordering::Relaxed);
@@ -74,21 +140,19 @@ impl RunGate {
         Worker::spawn("effllm-fail-fast", work).ok()
     }
 
-    /// Whether anything is required.
-    pub fn is_asked_for(&self) -> bool {
-        self.policy.is_some()
+    pub fn has_requirements(&self) -> bool {
+        self.gate.has_requirements()
     }
 
-    /// What stderr is told, before anything runs, of what is likely not what was meant.
+    /// The warnings about the requirements themselves, for standard error before anything runs.
     pub fn warnings(&self) -> String {
-        let warnings = self.policy.as_ref().map(Policy::warnings).unwrap_or_default();
-        warnings.iter().map(|doubt| format!("effllm: warning: {doubt}\n")).collect()
+        let warnings = self.gate.policy.as_ref().map(Policy::warnings).unwrap_or_default();
+        warnings.iter().map(|warning| format!("effllm: warning: {warning}\n")).collect()
     }
 
-    /// Judges the report of the whole run, and writes into it what came of that.
+    /// Evaluates the requirements on the whole run, and writes the verdict into its report.
     pub fn judge(&mut self, report: &mut Report) {
-        let Some(policy) = &self.policy else { return };
-        policy.apply(report);
+        self.gate.judge(report);
         if let Some(gate) = &mut report.gate {
             if self.ended_early.load(Ordering::Relaxed) {
                 gate.verdict = Verdict::Fail;
@@ -98,23 +162,17 @@ impl RunGate {
     }
 
     /// How effllm ends: as the command did, or with the gate's status where the command succeeded, or
-    /// ended because it could not pass any more.
+    /// was ended because it could not pass any more.
     pub fn ending(&self, command: Ending) -> Ending {
         let only_the_gate_failed = !self.passed && command == Ending::Exited(0);
         let ended_early = self.ended_early.load(Ordering::Relaxed);
         if only_the_gate_failed || ended_early { Ending::Exited(i32::from(GATE)) } else { command }
     }
 
-    /// Writes the files, and answers with what stderr is to be told; `quiet` leaves a pass out.
+    /// Publishes the verdict, and answers with the text for standard error; `quiet` leaves out a pass.
     pub fn outcome(&self, report: &Report, ending: Ending, quiet: bool) -> String {
         let exit = ending.shell_status();
-        let gate = report.gate.as_ref().filter(|_| !(quiet && self.passed));
-        let mut text =
-            gate.map_or(String::new(), |gate| ci::told(gate, exit, console::colors_enabled_stderr()));
-        text += &report.gate.as_ref().and_then(|gate| ci::summarize(gate, exit)).unwrap_or_default();
-        for error in self.files.write(report) {
-            text += &format!("{error}\n");
-        }
-        text
+        let table = if quiet && self.passed { String::new() } else { ReportGate::table(report, exit) };
+        table + &self.gate.publish(report, exit).0
     }
 }

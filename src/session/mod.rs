@@ -289,7 +289,7 @@ fn gpu_options(settings: &Settings, environment: &Environment) -> gpu::Options {
 
 /// The summary at the end.
 fn closing(report: &Report, written: Option<&Path>) -> String {
-    let mut text = output::summary(report, terminal::stderr_width(), console::colors_enabled_stderr());
+    let mut text = output::summary(report, terminal::stderr_options());
     if let Some(path) = written {
         text += &format!("report: {}\n", path.display());
     }

@@ -16,8 +16,7 @@ use super::queue::Opened;
 use crate::error::Error;
 use crate::event::{Clock, Event, GpuSample, HostSample, Progress, Scope, StartLatch};
 use crate::fs::atomic;
-use crate::output::escaped;
-use crate::text::sanitize::field;
+use crate::text::sanitize::{self, field};
 
 /// A file, and the format that its name asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,7 +142,7 @@ impl Encoder {
             Format::JsonLines => {
                 let known = columns.iter().filter(|(_, value)| !value.is_null());
                 let line = known.map(|(name, value)| format!("\"{name}\":{value}")).collect::<Vec<_>>();
-                to.extend(escaped(&format!("{{{}}}\n", line.join(","))).bytes());
+                to.extend(sanitize::json(&format!("{{{}}}\n", line.join(","))).bytes());
             }
         }
     }
