@@ -1,4 +1,4 @@
-//! `effllm gate`: a report judged again and again, without a run.
+//! `effllm gate`: checks a report against thresholds.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -29,11 +29,10 @@ Expressions: METRIC OP VALUE, quoted for the shell.
   VALUE   a number, in the metric's own unit or with one: 820 ms, 0.65 kW, 85 %;
           or baseline, baseline * 0.95, baseline - 5 % (of it), baseline + 10 ms
 
-Exit status: 0 all that is required holds; 99 it does not, there is no data to tell, or the command \
-of the run failed; 2 bad flags, expressions or reports; 125 it holds, and a file that was asked for \
-could not be written.";
+Exit status: 0 all requirements hold; 99 one failed or has no data, or the command of the run failed; \
+2 invalid flags, expressions or reports; 125 all hold, but an output file could not be written.";
 
-/// Judge a report by what is required, without running anything again
+/// Check a report against thresholds
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES, after_help = LANGUAGE)]
 pub struct Gate {
@@ -41,7 +40,7 @@ pub struct Gate {
     #[arg(value_name = "REPORT", required_unless_present = "metrics", value_hint = ValueHint::FilePath)]
     report: Option<PathBuf>,
 
-    /// List what can be required: every metric with its unit and definition
+    /// List every metric with its unit and definition
     #[arg(long)]
     metrics: bool,
 
@@ -71,22 +70,22 @@ impl Gate {
         settings.gate.fail_fast = None; // there is no run to stop
         let (policy, files) = settings.gate.prepare(vec![FileUse::read("REPORT", &file)])?;
         let policy = policy.ok_or_else(|| {
-            Error::usage("nothing is required of the report")
-                .hint("--require EXPR requires something, as in --require 'al <= 1.3 s'")
+            Error::usage("there are no requirements")
+                .hint("add one with --require EXPR, as in --require 'al <= 1.3 s'")
         })?;
         let mut report = read_report(&file)?;
-        report.warnings.clear(); // those of the run were told at its end
+        report.warnings.clear(); // the run printed its own at its end
         policy.apply(&mut report);
         if self.json {
             print(&(serde_json::to_string_pretty(&report.gate).unwrap_or_default() + "\n"))?;
         }
-        tell(&report, &files)
+        publish(&report, &files)
     }
 }
 
-/// Tells a report's verdict on stderr and in files; the exit status is what it comes to. A verdict that
-/// could not be written where it was asked for is no pass.
-pub fn tell(report: &Report, files: &ci::Files) -> Result<ExitCode, Error> {
+/// Prints a report's verdict on stderr and writes its files; returns the exit status. A verdict with a file
+/// that could not be written is not a pass.
+pub fn publish(report: &Report, files: &ci::Files) -> Result<ExitCode, Error> {
     let exit = match &report.gate {
         Some(gate) if gate.verdict != Verdict::Pass => GATE,
         _ => 0,
