@@ -1,4 +1,4 @@
-//! `effllm gate`: a report judged again and again, without a run.
+//! `effllm gate`: checks a report against thresholds.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -28,11 +28,10 @@ Expressions: METRIC OP VALUE, quoted for the shell.
   VALUE   a number, in the metric's own unit or with one: 820 ms, 0.65 kW, 85 %;
           or baseline, baseline * 0.95, baseline - 5 % (of it), baseline + 10 ms
 
-Exit status: 0 all that is required holds; 99 it does not, there is no data to tell, or the command \
-of the run failed; 2 bad flags, expressions or reports; 125 it holds, and a file that was asked for \
-could not be written.";
+Exit status: 0 all requirements hold; 99 one failed or has no data, or the command of the run failed; \
+2 invalid flags, expressions or reports; 125 all hold, but an output file could not be written.";
 
-/// Judge a report by what is required, without running anything again
+/// Check a report against thresholds
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES, after_help = LANGUAGE)]
 pub struct Gate {
@@ -40,7 +39,7 @@ pub struct Gate {
     #[arg(value_name = "REPORT", required_unless_present = "metrics", value_hint = ValueHint::FilePath)]
     report: Option<PathBuf>,
 
-    /// List what can be required: every metric with its unit and definition
+    /// List every metric with its unit and definition
     #[arg(long)]
     metrics: bool,
 
@@ -70,7 +69,7 @@ impl Gate {
         settings.gate.fail_fast = None; // there is no run to end
         let gate = ReportGate::prepare(&settings.gate, vec![FileUse::read("REPORT", &file)])?;
         if !gate.has_requirements() {
-            return Err(Error::usage("the report has no requirements to meet")
+            return Err(Error::usage("there are no requirements")
                 .hint("--require EXPR adds one, as in --require 'al <= 1.3 s'"));
         }
         let mut report = read_report(&file)?;

@@ -74,9 +74,13 @@ fn what_cannot_be_compared_is_named_with_the_way_out() {
     let env = env_with_baselines();
     env.write("train.log", "iteration 1\n");
     for (arguments, what, help) in [
-        ("compare a.json", "a.json is one report", "'effllm compare a.json OTHER' compares two"),
+        (
+            "compare a.json",
+            "there is no second report to compare a.json with",
+            "'effllm compare a.json OTHER' compares two",
+        ),
         ("compare a.json none.json", "cannot read the report none.json", "'effllm parse --json LOG'"),
-        ("compare a.json train.log", "train.log is no report of effllm", "'effllm parse --json LOG'"),
+        ("compare a.json train.log", "train.log is not a valid report", "'effllm parse --json LOG'"),
     ] {
         let done = env.effllm(arguments.split(' ')).done();
         let error = done.stderr();
