@@ -10,7 +10,7 @@ use crate::config::{Layer, Settings};
 use crate::error::Error;
 use crate::gpu::{Listing, NoGpus, inventory};
 
-/// Show what NVML shows here, and what each GPU can measure
+/// List the GPUs of this machine and what can be measured of each
 #[derive(Debug, Args)]
 pub struct Gpus {
     /// Load NVML from this library [default: libnvidia-ml.so.1] [env: EFFLLM_NVML_LIB]
