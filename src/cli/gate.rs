@@ -6,13 +6,14 @@ use std::process::ExitCode;
 use clap::{Args, ValueHint};
 
 use super::{print, say};
-use crate::config::{GateLayer, Layer, Settings, read_report};
+use crate::config::{FileOptions, Flags, GateOptions, Settings};
 use crate::error::{Error, FAILED, GATE};
 use crate::fs::conflicts::FileUse;
 use crate::metrics::registry::METRICS;
 use crate::output;
 use crate::output::ci;
 use crate::report::Report;
+use crate::report::file::read_report;
 use crate::report::gate::Verdict;
 
 const EXAMPLES: &str = "\
@@ -49,11 +50,16 @@ pub struct Gate {
     json: bool,
 
     #[command(flatten)]
-    gate: GateLayer,
+    flags: Flags<JudgeOptions>,
+}
 
-    /// Read FILE in place of the project's effllm.toml [default: effllm.toml, if it is there]
-    #[arg(long, value_name = "FILE", help_heading = "Settings")]
-    config: Option<PathBuf>,
+/// The options of a run that concern its gate.
+#[derive(Debug, Clone, Args)]
+struct JudgeOptions {
+    #[command(flatten)]
+    _gate: GateOptions,
+    #[command(flatten)]
+    _files: FileOptions,
 }
 
 impl Gate {
@@ -61,9 +67,8 @@ impl Gate {
         let Some(file) = self.report.filter(|_| !self.metrics) else {
             return print(&output::metrics_table(METRICS));
         };
-        let layer = Layer { gate: self.gate, config: self.config, ..Layer::default() };
-        let mut settings = Settings::resolve(layer)?;
-        settings.gate.fail_fast = None; // there is no run to end
+        let mut settings = Settings::resolve(self.flags)?;
+        settings.gate.fail_fast = None; // there is no run to stop
         let (policy, files) = settings.gate.prepare(vec![FileUse::read("REPORT", &file)])?;
         let policy = policy.ok_or_else(|| {
             Error::usage("nothing is required of the report")

@@ -1,26 +1,24 @@
 //! `effllm gpus`: the GPUs of this machine, the first thing to run when a number is null.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use crate::config::{Layer, Settings};
+use crate::config::{Flags, NvmlOptions, Settings};
 use crate::error::Error;
 use crate::gpu::{Listing, NoGpus, inventory};
 
 /// List the GPUs of this machine and what can be measured of each
 #[derive(Debug, Args)]
 pub struct Gpus {
-    /// Load NVML from this library [default: libnvidia-ml.so.1] [env: EFFLLM_NVML_LIB]
-    #[arg(long, value_name = "PATH")]
-    nvml_lib: Option<PathBuf>,
+    #[command(flatten)]
+    flags: Flags<NvmlOptions>,
 }
 
 impl Gpus {
     pub fn run(self) -> Result<ExitCode, Error> {
-        let settings = Settings::resolve(Layer { nvml_lib: self.nvml_lib, ..Layer::default() })?;
+        let settings = Settings::resolve(self.flags)?;
         let text = match inventory(settings.nvml_library) {
             Ok(gpus) => gpus.iter().map(describe).collect(),
             Err(NoGpus { reason, is_fault: false }) => format!("no GPU: {reason}\n"),

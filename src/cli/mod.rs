@@ -4,12 +4,12 @@ mod compare;
 mod gate;
 mod generate;
 mod gpus;
-mod misuse;
 mod monitor;
 mod parse;
 mod profiles;
 mod report;
 mod run;
+mod usage_error;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -65,7 +65,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() && error.kind() != DisplayHelpOnMissingArgumentOrSubcommand => {
-            fail(&misuse::explain(&error))
+            fail(&usage_error::usage_error(&error))
         }
         Err(help) => help.exit(),
     };

@@ -2,10 +2,14 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::{Arg, Args, ValueHint};
+use clap::{Args, ValueHint};
 
-use crate::config::{COMMAND, Layer, Patience, Settings};
+use crate::config::{
+    FileOptions, Flags, GateOptions, GpuOptions, LiveOptions, LogOptions, ModelOptions, OutputOptions,
+    ReportOptions, Settings, parse_duration,
+};
 use crate::error::Error;
 use crate::log::tail::StartAt;
 use crate::monitor::{self, MonitorTarget};
@@ -27,7 +31,7 @@ read; 125 there is nothing to measure.";
 
 /// Measure what already runs, until Ctrl-C, its end, or for a while
 #[derive(Debug, Args)]
-#[command(before_help = EXAMPLES, after_help = EXIT_STATUS, mut_args(without_a_command))]
+#[command(before_help = EXAMPLES, after_help = EXIT_STATUS)]
 pub struct Monitor {
     /// Measure process PID and what it has started, until it ends [default: GPUs and log alone]
     #[arg(long, value_name = "PID", allow_hyphen_values = true, value_parser = pid)]
@@ -42,22 +46,37 @@ pub struct Monitor {
     from_start: bool,
 
     /// End after this time, as in `90`, `10m` or `1h 30m` [default: none]
-    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
-    duration: Option<Patience>,
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = parse_duration)]
+    duration: Option<Duration>,
 
     #[command(flatten)]
-    flags: Layer,
+    flags: Flags<MonitorOptions>,
+}
+
+/// The options of a run without those of a command.
+#[derive(Debug, Clone, Args)]
+struct MonitorOptions {
+    #[command(flatten)]
+    _report: ReportOptions,
+    #[command(flatten)]
+    _gpus: GpuOptions,
+    #[command(flatten)]
+    _model: ModelOptions,
+    #[command(flatten)]
+    _log: LogOptions,
+    #[command(flatten)]
+    _live: LiveOptions,
+    #[command(flatten)]
+    _outputs: OutputOptions,
+    #[command(flatten)]
+    _gate: GateOptions,
+    #[command(flatten)]
+    _files: FileOptions,
 }
 
 fn pid(text: &str) -> Result<u32, String> {
     let number = text.parse().ok().filter(|pid| *pid > 0);
     number.ok_or_else(|| "is no process ID; 'ps -e' lists them".to_owned())
-}
-
-/// Hides the options that say how to run a command: there is none.
-fn without_a_command(arg: Arg) -> Arg {
-    let of_a_command = arg.get_help_heading() == Some(COMMAND) || arg.get_id() == "fail_fast";
-    arg.hide(of_a_command)
 }
 
 impl Monitor {
@@ -66,7 +85,7 @@ impl Monitor {
             pid: self.pid,
             log: self.log,
             start_at: if self.from_start { StartAt::Start } else { StartAt::End },
-            duration: self.duration.map(|period| period.0),
+            duration: self.duration,
         };
         let settings = Settings::resolve(self.flags)?;
         let origins = settings.origins.clone();

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::gate;
-use crate::config::{Bounded, Count, GateLayer, Layer, Parameters, Settings, Whole};
+use crate::config::{FileOptions, Flags, GateOptions, LogOptions, ModelOptions, Settings};
 use crate::error::Error;
 use crate::fs::conflicts::FileUse;
 use crate::parse::{self, Form, Request};
@@ -48,63 +48,25 @@ pub struct Parse {
     follow: bool,
 
     #[command(flatten)]
-    flags: ParseFlags,
+    flags: Flags<ParseOptions>,
 }
 
-/// Those options of a run that concern its log.
-#[derive(Debug, Args)]
-struct ParseFlags {
-    /// Read the log by a built-in profile; `auto` takes the first that recognises it [default: auto]
-    #[arg(long, value_name = "NAME", conflicts_with = "rules", help_heading = "Log")]
-    profile: Option<String>,
-
-    /// Read the log by the rules in FILE; see effllm-rules(5) [default: none]
-    #[arg(long, value_name = "FILE", help_heading = "Log")]
-    rules: Option<PathBuf>,
-
-    /// Read progress from lines that match REGEX; its named groups are fields [default: none]
-    #[arg(long, value_name = "REGEX", help_heading = "Log")]
-    pattern: Option<String>,
-
-    /// Parameters of the model, as in `7.6B`, `494M` or `7615616512` [default: from the log]
-    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Metrics")]
-    params: Option<Parameters>,
-
-    /// Tokens a sample [default: from the log]
-    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Metrics")]
-    seq_len: Option<Count>,
-
-    /// Samples an iteration, over the whole job [default: from the log]
-    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Metrics")]
-    global_batch_size: Option<Count>,
-
-    /// Leave the first N iterations out of the headline metrics [default: 0]
-    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Metrics")]
-    warmup: Option<Whole>,
-
-    /// Iterations between two reports of --follow [default: 10] [env: EFFICIENTLLM_LOG_INTERVAL]
-    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Log")]
-    log_interval: Option<Bounded>,
-
+/// The options of a run that concern its log.
+#[derive(Debug, Clone, Args)]
+struct ParseOptions {
     #[command(flatten)]
-    gate: GateLayer,
+    _log: LogOptions,
+    #[command(flatten)]
+    _model: ModelOptions,
+    #[command(flatten)]
+    _gate: GateOptions,
+    #[command(flatten)]
+    _files: FileOptions,
 }
 
 impl Parse {
     pub fn run(self) -> Result<ExitCode, Error> {
-        let flags = self.flags;
-        let settings = Settings::resolve(Layer {
-            profile: flags.profile,
-            rules: flags.rules,
-            pattern: flags.pattern,
-            params: flags.params,
-            seq_len: flags.seq_len,
-            global_batch_size: flags.global_batch_size,
-            warmup: flags.warmup,
-            log_interval: flags.log_interval,
-            gate: flags.gate,
-            ..Layer::default()
-        })?;
+        let settings = Settings::resolve(self.flags)?;
         let form = match (self.json, self.events, self.explain) {
             (true, ..) => Form::Json,
             (_, true, _) => Form::Events,

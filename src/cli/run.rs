@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::say;
-use crate::config::{Layer, Settings, metrics_enabled};
+use crate::config::{Flags, Options, Settings, metrics_enabled};
 use crate::error::Error;
 use crate::process;
 use crate::run;
@@ -31,7 +31,7 @@ effllm: warning: nothing is measured with EFFICIENTLLM_METRICS_ENABLED=false, so
 #[command(before_help = EXAMPLES, after_help = EXIT_STATUS)]
 pub struct Run {
     #[command(flatten)]
-    flags: Layer,
+    flags: Flags<Options>,
 
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
@@ -41,7 +41,7 @@ pub struct Run {
 impl Run {
     pub fn run(self) -> Result<ExitCode, Error> {
         if !metrics_enabled()? {
-            if Settings::require_something(self.flags) {
+            if Settings::has_requirements(self.flags) {
                 say(NOT_JUDGED);
             }
             return Err(process::exec(&self.command, None));

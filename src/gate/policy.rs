@@ -56,7 +56,7 @@ impl Policy {
                 Level::Require => "require",
                 Level::Warn => "warn",
             };
-            policy.can_be_met(expression).map_err(|error| error.about(key))?;
+            policy.can_be_met(expression).map_err(|error| error.of_flag(key))?;
         }
         Ok(policy)
     }
@@ -182,7 +182,7 @@ impl Policy {
         }
         let seconds = match report.window {
             Window::Train => iterations.seconds,
-            Window::Run => report.command.wall_seconds,
+            Window::Generate | Window::Run => report.command.wall_seconds,
         };
         let (seconds, least) = (seconds.unwrap_or(0.0), self.minimum.seconds);
         (seconds < least).then(|| format!("only {} of {}", show_duration(seconds), show_duration(least)))
@@ -253,6 +253,7 @@ fn of_the_run(report: &Report) -> Option<(Verdict, String)> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use crate::error::Location;
     use crate::recorder::{Options, Recorder};
     use crate::report::{Command, Job};
 
@@ -455,11 +456,14 @@ pub mod tests {
         let with = |expression, pcu| policy(&[expression], baseline(pcu), false);
         let never = with("pcu >= baseline * 1.1", 0.95).unwrap_err();
         insta::assert_snapshot!(never.to_string(), @r"
-        effllm: error: 'pcu >= baseline * 1.1' can never hold: pcu is never above 1, and its limit is 1.045
+        effllm: error: --require: 'pcu >= baseline * 1.1' can never hold: pcu is never above 1, and its limit is 1.045
           ask for less, or name another report by --baseline
         ");
-        assert_eq!(never.setting, Some("require"));
-        assert_eq!(with("warn al < baseline - 2 s", 0.5).unwrap_err().setting, Some("warn"));
+        assert_eq!(never.location, Some(Location::Flag("require".to_owned())));
+        assert_eq!(
+            with("warn al < baseline - 2 s", 0.5).unwrap_err().location,
+            Some(Location::Flag("warn".to_owned()))
+        );
         assert!(with("pcu >= baseline * 1.1", 0.5).unwrap().warnings().is_empty());
         assert!(with("pcu >= baseline", 1.0001).unwrap().warnings().is_empty(), "it has been so");
         assert_eq!(

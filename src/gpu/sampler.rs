@@ -177,7 +177,7 @@ impl Refusal {
     fn reason(&self) -> &str {
         match self {
             Self::NoGpus(reason) => reason,
-            Self::NoSuchGpu(error) => &error.what,
+            Self::NoSuchGpu(error) => &error.message,
         }
     }
 }

@@ -129,8 +129,8 @@ fn find(name: &GpuName, gpus: &[GpuIdentity]) -> Result<u32, Error> {
     };
     match found[..] {
         [index] => Ok(index),
-        [] => Err(not_found(name, "no such GPU", gpus)),
-        _ => Err(not_found(name, &format!("fits {} GPUs", found.len()), gpus)),
+        [] => Err(not_found(name, "is not a GPU of this machine", gpus)),
+        _ => Err(not_found(name, &format!("names {} GPUs", found.len()), gpus)),
     }
 }
 
@@ -145,7 +145,7 @@ fn not_found(name: &GpuName, reason: &str, gpus: &[GpuIdentity]) -> Error {
         .collect();
     let verb = if there.len() == 1 { "is" } else { "are" };
     let help = format!("there {verb} {}: {}", there.len(), there.join(", "));
-    Error::usage(format!("--gpus {name}: {reason}")).about("gpus").hint(help)
+    Error::usage(format!("'{name}' {reason}")).of_flag("gpus").hint(help)
 }
 
 /// The indices of the GPUs whose UUID begins so; a GPU that the source lists twice counts once.
@@ -230,12 +230,12 @@ mod tests {
         let there = "there are 3: 0 NVIDIA H100 80GB HBM3 (GPU-1a2b-0), 1 NVIDIA H100 80GB HBM3 \
                      (GPU-1a2b-1), 2 NVIDIA H100 80GB HBM3 (GPU-77)";
         for (choice, what) in [
-            ("9", "--gpus 9: no such GPU"),
-            ("0,GPU-x", "--gpus GPU-x: no such GPU"),
-            ("GPU-1a2b", "--gpus GPU-1a2b: fits 2 GPUs"),
+            ("9", "'9' is not a GPU of this machine"),
+            ("0,GPU-x", "'GPU-x' is not a GPU of this machine"),
+            ("GPU-1a2b", "'GPU-1a2b' names 2 GPUs"),
         ] {
             let error = select(choice).unwrap_err();
-            assert_eq!((error.what.as_str(), error.help.as_deref()), (what, Some(there)));
+            assert_eq!((error.message.as_str(), error.help.as_deref()), (what, Some(there)));
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
-use crate::event::{Clock, Event};
+use crate::event::{Clock, Event, Stream};
+use crate::log::LogReader;
 use crate::log::tail::{Step, Tail};
-use crate::log::{LogReader, Source};
 use crate::session::Armed;
 use crate::session::log_follower::LogFeed;
 use crate::session::shared_recorder::SharedRecorder;
@@ -72,12 +72,12 @@ impl Reading {
             Ok(Step::Truncated) => b"\n", // ends the line that was cut off
             Ok(Step::Nothing) => return 0,
             Err(error) => {
-                self.recorder.lock().warn(error.what);
+                self.recorder.lock().warn(error.message);
                 return 0;
             }
         };
         let at = self.clock.now();
-        self.feed.send(Source::Stdout, at, read);
+        self.feed.send(Stream::Stdout, at, read);
         read.len()
     }
 }
@@ -93,7 +93,7 @@ pub fn scan_existing(tail: &mut Tail, reader: &mut LogReader) -> Result<Option<E
     while left > 0 {
         let Step::Bytes(read) = tail.read(&mut buffer)? else { break };
         left = left.saturating_sub(read as u64);
-        reader.push(Source::Stdout, buffer.get(..read).unwrap_or_default(), 0.0, &mut events);
+        reader.push(Stream::Stdout, buffer.get(..read).unwrap_or_default(), 0.0, &mut events);
         facts = events.drain(..).rfind(|event| matches!(event, Event::Facts(_))).or(facts);
     }
     reader.pause(&mut events);

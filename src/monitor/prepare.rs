@@ -56,7 +56,7 @@ impl<'a> Prepared<'a> {
         let measures_gpus = settings.gpus != GpuChoice::None;
         if process.is_none() && tail.is_none() && !measures_gpus {
             return Err(Error::usage("with --gpus none there is nothing to measure")
-                .about("gpus")
+                .of_flag("gpus")
                 .hint("pass a process with --pid PID, or its log with --log FILE"));
         }
         let variables = process.map(ExternalProcess::environment).transpose();

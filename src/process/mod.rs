@@ -31,7 +31,7 @@ pub use keyboard::Keyboard;
 pub use signal_name::TakenSignal;
 pub use signals::{Arrival, Signals};
 pub use spawn::{Child, ProcessSlot, UNBUFFERED, spawn};
-pub use stdio::{Output, StdioMode, StdioPlan, Stream};
+pub use stdio::{Output, StdioMode, StdioPlan};
 pub use supervisor::{LifecycleEvent, SignalOptions, Supervisor};
 pub use tree::{Process, Tree, adopt_orphans};
 pub use user_signals::{UserRequest, UserSignals, stop_effllm};

@@ -16,8 +16,9 @@ use nix::unistd::{Pid, setsid};
 
 use super::exec::{cannot_execute, command};
 use super::inherited;
-use super::stdio::{Output, StdioPlan, Stream, Terminals};
+use super::stdio::{Output, StdioPlan, Terminals};
 use crate::error::Error;
+use crate::event::Stream;
 use crate::thread::spawn_thread;
 
 /// The variable that makes Python write its output without buffering.

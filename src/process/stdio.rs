@@ -1,17 +1,18 @@
 //! Where the command's stdin, stdout and stderr lead, by `--stdio` and by what effllm's own are.
 
-use std::fmt;
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Command, Stdio};
-use std::str::FromStr;
+
+use clap::ValueEnum;
 
 use super::pty::Pty;
 use crate::error::Error;
+use crate::event::Stream;
 
 /// The choice of `--stdio`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum StdioMode {
     #[default]
     Pipe,
@@ -29,13 +30,6 @@ pub enum StdioPlan {
     Terminal { user: OwnedFd, replaced: [bool; 3] },
     /// All are effllm's own, but for stdout where the report takes it.
     Inherit { stdout: Option<OwnedFd> },
-}
-
-/// One of the command's two output streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
-    Stdout,
-    Stderr,
 }
 
 /// effllm's end of one of the command's streams.
@@ -115,28 +109,5 @@ impl StdioPlan {
                 Ok(None)
             }
         }
-    }
-}
-
-impl FromStr for StdioMode {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "pipe" => Ok(Self::Pipe),
-            "pty" => Ok(Self::Pty),
-            "inherit" => Ok(Self::Inherit),
-            _ => Err("is none of pipe, pty and inherit".to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for StdioMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Pipe => "pipe",
-            Self::Pty => "pty",
-            Self::Inherit => "inherit",
-        })
     }
 }

@@ -8,11 +8,12 @@ use super::pump::{Destination, OnLoss, PumpThreads};
 use super::supervise::Running;
 use crate::config::ReportTarget;
 use crate::error::{Error, FAILED};
+use crate::event::Stream;
 use crate::process::{self, Supervisor, Tree, adopt_orphans};
 use crate::session::Session;
 use crate::session::degradation::Degradation;
 use crate::session::gate::RunGate;
-use crate::terminal::{self, Terminal};
+use crate::terminal::Terminal;
 
 impl<'a> Prepared<'a> {
     /// Starts the command. Every thread starts before it, so that its output is carried from the first
@@ -33,7 +34,7 @@ impl<'a> Prepared<'a> {
         let child = process::spawn(argv, self.stdio, self.slot, signals.original_mask(), self.unbuffer);
         let child = match child {
             Err(error) if error.exit == FAILED && may_go_unmeasured(&gate, &report) => {
-                armed.session.warn(&format!("{}: {}", Degradation::NoRoom.sentence(), error.what));
+                armed.session.warn(&format!("{}: {}", Degradation::NoRoom.sentence(), error.message));
                 adopt_orphans(false);
                 return Err(process::exec(argv, Some(signals.original_mask())));
             }
@@ -63,10 +64,10 @@ fn may_go_unmeasured(gate: &RunGate, report: &ReportTarget) -> bool {
 }
 
 /// Where a stream of the command goes: to stderr, if the report takes stdout.
-fn destination(stream: process::Stream, report: &ReportTarget, terminal: &Arc<Terminal>) -> Destination {
+fn destination(stream: Stream, report: &ReportTarget, terminal: &Arc<Terminal>) -> Destination {
     let stream = match (stream, report) {
-        (process::Stream::Stdout, ReportTarget::File(_)) => terminal::Stream::Stdout,
-        _ => terminal::Stream::Stderr,
+        (Stream::Stdout, ReportTarget::File(_)) => Stream::Stdout,
+        _ => Stream::Stderr,
     };
     let terminal = terminal.clone();
     Box::new(move |bytes| terminal.write_child(stream, bytes))

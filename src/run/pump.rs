@@ -11,9 +11,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::event::Clock;
-use crate::log::Source;
-use crate::process::{Output, Stream};
+use crate::event::{Clock, Stream};
+use crate::process::Output;
 use crate::session::log_follower::LogFeed;
 use crate::terminal::Unwritten;
 use crate::thread::spawn_thread;
@@ -154,10 +153,6 @@ fn pump(
 ) {
     let mut from = File::from(from);
     let mut on_loss = Some(on_loss);
-    let source = match flow.stream {
-        Stream::Stdout => Source::Stdout,
-        Stream::Stderr => Source::Stderr,
-    };
     loop {
         flow.is_idle.store(is_empty(&from), Ordering::Relaxed);
         let bytes = match from.read(buffer) {
@@ -189,7 +184,7 @@ fn pump(
             }
         }
         if let Some(log) = &log {
-            log.send(source, at, bytes);
+            log.send(flow.stream, at, bytes);
         }
     }
 }

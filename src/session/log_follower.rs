@@ -8,13 +8,13 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
 
 use super::shared_recorder::SharedRecorder;
-use crate::event::{Event, StartLatch};
-use crate::log::{LogReader, Source};
+use crate::event::{Event, StartLatch, Stream};
+use crate::log::LogReader;
 use crate::thread::spawn_thread;
 
 /// Bytes of one stream that arrived together.
 struct Chunk {
-    source: Source,
+    stream: Stream,
     at: f64,
     bytes: Vec<u8>,
 }
@@ -37,7 +37,7 @@ pub struct LogFeed {
 impl LogFeed {
     /// Sends a copy to the reader. If the reader hangs, or there is no memory for the copy, the log is given
     /// up: the output goes on.
-    pub fn send(&self, source: Source, at: f64, bytes: &[u8]) {
+    pub fn send(&self, stream: Stream, at: f64, bytes: &[u8]) {
         if self.given_up.load(Ordering::Relaxed) {
             return;
         }
@@ -46,7 +46,7 @@ impl LogFeed {
             return self.given_up.store(true, Ordering::Relaxed);
         }
         copy.extend_from_slice(bytes);
-        let chunk = Chunk { source, at, bytes: copy };
+        let chunk = Chunk { stream, at, bytes: copy };
         // A reader that is gone has read the end, or has panicked, which the panic hook reports.
         if let Err(SendTimeoutError::Timeout(_)) = self.chunks.send_timeout(Some(chunk), TIMEOUT) {
             self.given_up.store(true, Ordering::Relaxed);
@@ -116,7 +116,7 @@ fn read_all(
     loop {
         let ended = match queue.recv_timeout(PAUSE) {
             Ok(Some(chunk)) => {
-                reader.push(chunk.source, &chunk.bytes, chunk.at, &mut events);
+                reader.push(chunk.stream, &chunk.bytes, chunk.at, &mut events);
                 false
             }
             Err(RecvTimeoutError::Timeout) => {

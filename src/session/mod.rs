@@ -8,6 +8,7 @@ pub mod gate;
 pub mod log_follower;
 pub mod panic;
 mod pending_gpus;
+mod recorder_options;
 mod recording;
 pub mod report_file;
 pub mod secrets;
@@ -23,6 +24,7 @@ use degradation::Degradation;
 use shared_recorder::SharedRecorder;
 
 pub use finished::Finished;
+pub use recorder_options::recorder_options;
 pub use recording::{Armed, Recording};
 pub use setup::Setup;
 

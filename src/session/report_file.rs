@@ -35,7 +35,7 @@ impl ReportFile {
         if let ReportTarget::File(path) = target {
             let usage = |why: String| {
                 Error::usage(format!("the report cannot be written to {}: {why}", path.display()))
-                    .about("report")
+                    .of_flag("report")
                     .hint("-o FILE names another place, -o - prints it on stdout")
             };
             atomic::can_replace(path).map_err(usage)?;

@@ -11,7 +11,7 @@ use super::panic::install_panic_hook;
 use super::recording::{Armed, Threads};
 use super::report_file::ReportFile;
 use super::shared_recorder::SharedRecorder;
-use super::{Session, pending_gpus};
+use super::{Session, pending_gpus, recorder_options};
 use crate::config::Settings;
 use crate::error::Error;
 use crate::event::{Clock, StartLatch};
@@ -48,11 +48,11 @@ impl Setup {
     ) -> Result<Self, Error> {
         let report_file = ReportFile::prepare(&settings.report)?;
         let clock = Clock::new();
-        let recorder = Recorder::new(settings.recorder_options(), command, environment.job());
-        let sinks = Sinks::open(&settings.sinks)?;
+        let recorder = Recorder::new(recorder_options(settings), command, environment.job());
+        let sinks = Sinks::open(&settings.outputs, settings.log_interval)?;
         let recorder = SharedRecorder::new(recorder, sinks.series());
         let is_silent = settings.quiet || !owns_screen;
-        let live = if is_silent { Live::Off } else { settings.live.resolve(terminal::stderr_can_draw()) };
+        let live = if is_silent { Live::Off } else { Live::of(settings.live, terminal::stderr_can_draw()) };
         let terminal =
             Terminal::standard(live).map_err(|error| Error::failed(format!("cannot use stderr: {error}")))?;
         install_panic_hook();

@@ -176,8 +176,11 @@ fn a_gpu_that_is_lost_becomes_null_with_a_reason_that_is_given_once() {
 fn a_listed_gpu_that_is_not_there_is_an_error() {
     let run = Run::start("0,5", vec![fake(identities(2), |_| Ok(7.0))]);
     let error = run.sampler.check_list(LONG).unwrap_err();
-    assert_eq!((error.exit, error.what.as_str()), (crate::error::USAGE, "--gpus 5: no such GPU"));
-    assert_eq!(run.sampler.why_unavailable(LONG), Some("--gpus 5: no such GPU".to_owned()));
+    assert_eq!(
+        (error.exit, error.message.as_str()),
+        (crate::error::USAGE, "'5' is not a GPU of this machine")
+    );
+    assert_eq!(run.sampler.why_unavailable(LONG), Some("'5' is not a GPU of this machine".to_owned()));
 }
 
 #[test]
@@ -192,7 +195,7 @@ fn a_listed_gpu_that_turns_out_missing_after_the_start_is_a_warning() {
         run.warning(),
         "--gpus 5: no GPU is measured: --gpus 5: no such GPU; 'effllm gpus' lists the GPUs"
     );
-    assert_eq!(run.reason(), "--gpus 5: no such GPU");
+    assert_eq!(run.reason(), "'5' is not a GPU of this machine");
 }
 
 #[test]
