@@ -1,4 +1,4 @@
-//! Threads that go on while a library is being loaded.
+//! Threads that keep running while a library is being loaded.
 //!
 //! The loader runs a library's own code under a lock, and a GPU library may wait for ever for a driver that
 //! hangs. glibc takes the same lock when a thread first uses a thread-local value that has a destructor; std
@@ -21,7 +21,7 @@ static STARTING: AtomicUsize = AtomicUsize::new(0);
 /// Starts a thread, which first runs [`init_thread_locals`].
 ///
 /// # Errors
-/// The system has no thread to give.
+/// The system has no threads left.
 pub fn spawn_thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
     let begin = move || {
         init_thread_locals();
@@ -36,7 +36,7 @@ pub fn spawn_thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Res
     thread
 }
 
-/// Waits until all threads that were started can go on while a library is being loaded.
+/// Waits until all threads that were started can keep running while a library is being loaded.
 pub fn wait_for_starting_threads() {
     while STARTING.load(Ordering::SeqCst) > 0 {
         sleep(Duration::from_millis(1));
