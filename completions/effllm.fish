@@ -26,11 +26,11 @@ end
 
 complete -c effllm -n "__fish_effllm_needs_command" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_needs_command" -s V -l version -d 'Print version'
-complete -c effllm -n "__fish_effllm_needs_command" -f -a "run" -d 'Run a command as it is, and report the metrics of its run'
-complete -c effllm -n "__fish_effllm_needs_command" -f -a "parse" -d 'Read a log that exists, and report what it says'
-complete -c effllm -n "__fish_effllm_needs_command" -f -a "gate" -d 'Judge a report by what is required, without running anything again'
-complete -c effllm -n "__fish_effllm_needs_command" -f -a "compare" -d 'Set reports side by side: what changed, and what is more than chance'
-complete -c effllm -n "__fish_effllm_needs_command" -f -a "monitor" -d 'Measure what already runs, until Ctrl-C, its end, or for a while'
+complete -c effllm -n "__fish_effllm_needs_command" -f -a "run" -d 'Run a command unmodified, and report the metrics of its run'
+complete -c effllm -n "__fish_effllm_needs_command" -f -a "parse" -d 'Parse an existing log, and report its metrics'
+complete -c effllm -n "__fish_effllm_needs_command" -f -a "gate" -d 'Check a report against thresholds'
+complete -c effllm -n "__fish_effllm_needs_command" -f -a "compare" -d 'Compare reports: the changes, and which are statistically significant'
+complete -c effllm -n "__fish_effllm_needs_command" -f -a "monitor" -d 'Attach to a running process or log, and report its metrics'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "gpus" -d 'List the GPUs of this machine and what can be measured of each'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "profiles" -d 'List the built-in log profiles, or print one as a starting point'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "report" -d 'Render reports as a table, a web page, Markdown, CSV or JUnit XML'
@@ -148,9 +148,9 @@ complete -c effllm -n "__fish_effllm_using_subcommand parse" -l junit -d 'Write 
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l gitlab-metrics -d 'Write the metrics to FILE for GitLab\'s metrics report [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l config -d 'Read FILE instead of the project\'s effllm.toml [default: effllm.toml]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l json -d 'Print the report as JSON'
-complete -c effllm -n "__fish_effllm_using_subcommand parse" -l events -d 'Print what was recognised as JSON Lines: what the log states once, then an object a record'
-complete -c effllm -n "__fish_effllm_using_subcommand parse" -l explain -d 'Show what each rule matched, and for those that never did the line nearest to a match'
-complete -c effllm -n "__fish_effllm_using_subcommand parse" -l follow -d 'Read on as the file grows, is rotated or truncated, until Ctrl-C'
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l events -d 'Print the recognised facts and records as JSON Lines'
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l explain -d 'Show what each rule matched, and the closest line for rules without a match'
+complete -c effllm -n "__fish_effllm_using_subcommand parse" -l follow -d 'Follow the file as it grows, is rotated or truncated, until Ctrl-C'
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -l allow-no-data -d 'Pass if a required metric is null'
 complete -c effllm -n "__fish_effllm_using_subcommand parse" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand gate" -l require -d 'Exit 99 unless EXPR (`al <= 1.3 s`) holds; repeatable [default: none]' -r
@@ -161,16 +161,17 @@ complete -c effllm -n "__fish_effllm_using_subcommand gate" -l min-seconds -d 'M
 complete -c effllm -n "__fish_effllm_using_subcommand gate" -l junit -d 'Write the verdicts to FILE as JUnit XML [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand gate" -l gitlab-metrics -d 'Write the metrics to FILE for GitLab\'s metrics report [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand gate" -l config -d 'Read FILE instead of the project\'s effllm.toml [default: effllm.toml]' -r -F
-complete -c effllm -n "__fish_effllm_using_subcommand gate" -l metrics -d 'List what can be required: every metric with its unit and definition'
+complete -c effllm -n "__fish_effllm_using_subcommand gate" -l metrics -d 'List every metric with its unit and definition'
 complete -c effllm -n "__fish_effllm_using_subcommand gate" -l json -d 'Print the verdicts as JSON'
 complete -c effllm -n "__fish_effllm_using_subcommand gate" -l allow-no-data -d 'Pass if a required metric is null'
 complete -c effllm -n "__fish_effllm_using_subcommand gate" -s h -l help -d 'Print help'
-complete -c effllm -n "__fish_effllm_using_subcommand compare" -l format -d 'How to print them' -r -f -a "table\t''
-markdown\t''
-json\t''"
-complete -c effllm -n "__fish_effllm_using_subcommand compare" -s h -l help -d 'Print help'
-complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l pid -d 'Measure process PID and what it has started, until it ends [default: GPUs and log alone]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l log -d 'Read progress from FILE, which something else writes [default: none]' -r -F
+complete -c effllm -n "__fish_effllm_using_subcommand compare" -l format -d 'Format of the output' -r -f -a "table\t'Text for a terminal'
+markdown\t'Tables for a pull request'
+html\t'A web page in one file'
+json\t'The report itself, for programs'"
+complete -c effllm -n "__fish_effllm_using_subcommand compare" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l pid -d 'Measure process PID and its descendants until it ends [default: none]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l log -d 'Read progress from FILE as another program writes it [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l duration -d 'End after this time, as in `90`, `10m` or `1h 30m` [default: none]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -s o -l report -d 'Write the JSON report to FILE; `-` prints it on stdout and sends the command\'s own stdout to stderr [default: effllm-report.json]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l history-size -d 'Points kept for the report\'s plots; never changes an average [default: 1000] [env: EFFICIENTLLM_HISTORY_SIZE]' -r
@@ -218,7 +219,7 @@ complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l min-seconds -d
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l junit -d 'Write the verdicts to FILE as JUnit XML [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l gitlab-metrics -d 'Write the metrics to FILE for GitLab\'s metrics report [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l config -d 'Read FILE instead of the project\'s effllm.toml [default: effllm.toml]' -r -F
-complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l from-start -d 'Read the log from its start, for what it states once [default: from its end on]'
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l from-start -d 'Read the profile and sizes from the log\'s earlier lines, too [default: off]'
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l no-mask -d 'Keep values in the report\'s command line that look like secrets'
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -s q -l quiet -d 'Print only errors and failed gates on stderr'
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l allow-no-data -d 'Pass if a required metric is null'
@@ -226,30 +227,30 @@ complete -c effllm -n "__fish_effllm_using_subcommand monitor" -s h -l help -d '
 complete -c effllm -n "__fish_effllm_using_subcommand gpus" -l nvml-lib -d 'NVML library to load [default: libnvidia-ml.so.1] [env: EFFLLM_NVML_LIB]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand gpus" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand profiles; and not __fish_seen_subcommand_from list show help" -s h -l help -d 'Print help'
-complete -c effllm -n "__fish_effllm_using_subcommand profiles; and not __fish_seen_subcommand_from list show help" -f -a "list" -d 'Name each profile and what it reads'
+complete -c effllm -n "__fish_effllm_using_subcommand profiles; and not __fish_seen_subcommand_from list show help" -f -a "list" -d 'List each profile with its description'
 complete -c effllm -n "__fish_effllm_using_subcommand profiles; and not __fish_seen_subcommand_from list show help" -f -a "show" -d 'Print the rules of a profile'
 complete -c effllm -n "__fish_effllm_using_subcommand profiles; and not __fish_seen_subcommand_from list show help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
-complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_subcommand_from help" -f -a "list" -d 'Name each profile and what it reads'
+complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_subcommand_from help" -f -a "list" -d 'List each profile with its description'
 complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print the rules of a profile'
 complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c effllm -n "__fish_effllm_using_subcommand report" -l format -d 'The form of the output [default: by the ending of the -o file\'s name, else table]' -r -f -a "table\t'The summary that `effllm run` ends with'
-markdown\t'Tables for a pull request; of several reports one that compares them'
-html\t'A page that needs nothing else; of several reports one that compares them'
-csv\t'A row a report'
-junit\t'What was required and what came of it, as JUnit XML: a test suite a report'
-json\t'The report itself; of several reports an array'"
+complete -c effllm -n "__fish_effllm_using_subcommand report" -l format -d 'Format of the output [default: by the extension of the -o file, else table]' -r -f -a "table\t'Text for a terminal'
+markdown\t'Tables for a pull request'
+html\t'A web page in one file'
+csv\t'A row for each report'
+junit\t'The verdicts of the gate as JUnit XML'
+json\t'The report itself, for programs'"
 complete -c effllm -n "__fish_effllm_using_subcommand report" -s o -l output -d 'Write to FILE instead of standard output' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c effllm -n "__fish_effllm_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand man" -s h -l help -d 'Print help'
 complete -c effllm -n "__fish_effllm_using_subcommand schema" -s h -l help -d 'Print help'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "run" -d 'Run a command as it is, and report the metrics of its run'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "parse" -d 'Read a log that exists, and report what it says'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "gate" -d 'Judge a report by what is required, without running anything again'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "compare" -d 'Set reports side by side: what changed, and what is more than chance'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "monitor" -d 'Measure what already runs, until Ctrl-C, its end, or for a while'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "run" -d 'Run a command unmodified, and report the metrics of its run'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "parse" -d 'Parse an existing log, and report its metrics'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "gate" -d 'Check a report against thresholds'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "compare" -d 'Compare reports: the changes, and which are statistically significant'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "monitor" -d 'Attach to a running process or log, and report its metrics'
 complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "gpus" -d 'List the GPUs of this machine and what can be measured of each'
 complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "profiles" -d 'List the built-in log profiles, or print one as a starting point'
 complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "report" -d 'Render reports as a table, a web page, Markdown, CSV or JUnit XML'
@@ -257,5 +258,5 @@ complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_
 complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "man" -d 'Print effllm(1), or write every manual page into a folder'
 complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "schema" -d 'Print the JSON Schema of the report'
 complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and __fish_seen_subcommand_from profiles" -f -a "list" -d 'Name each profile and what it reads'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and __fish_seen_subcommand_from profiles" -f -a "list" -d 'List each profile with its description'
 complete -c effllm -n "__fish_effllm_using_subcommand help; and __fish_seen_subcommand_from profiles" -f -a "show" -d 'Print the rules of a profile'

@@ -85,8 +85,9 @@ pub fn config(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let Ok(settings) = effllm::config::parse_file("fuzz.toml".as_ref(), &text) else { return };
     let set = |options: &mut Settings| {
-        for (key, values, _) in &settings {
-            let _ = options.set(key, values);
+        for (key, values) in &settings {
+            let values: Vec<_> = values.iter().map(|(value, _)| value.clone()).collect();
+            let _ = options.set(key, &values);
         }
         format!("{options:?}")
     };

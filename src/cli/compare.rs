@@ -8,17 +8,17 @@ use clap::{Args, ValueHint};
 use super::print;
 use super::report::formats;
 use crate::error::Error;
-use crate::output::{RenderOptions, ReportFormat};
+use crate::output::ReportFormat;
 use crate::report::file::read_reports;
-use crate::terminal::stdout_width;
+use crate::terminal::stdout_options;
 
 const EXAMPLES: &str = "\
 Examples:
-  effllm compare before.json after.json   what changed, if not by chance
-  effllm compare a.json b.json c.json     b and c, each with a
+  effllm compare before.json after.json   significant changes
+  effllm compare a.json b.json c.json     b and c, each against a
   effllm compare --format markdown a.json b.json >> note.md";
 
-/// Set reports side by side: what changed, and what is more than chance
+/// Compare reports: the changes, and which are statistically significant
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Compare {
@@ -35,12 +35,11 @@ impl Compare {
     pub fn run(self) -> Result<ExitCode, Error> {
         let reports = read_reports(&self.reports)?;
         if let [(only, _)] = &reports[..] {
-            let what = format!("{only} is one report, and there is none to compare it with");
+            let what = format!("there is no second report to compare {only} with");
             let help =
                 format!("'effllm compare {only} OTHER' compares two; 'effllm report {only}' shows one");
             return Err(Error::usage(what).hint(help));
         }
-        let options = RenderOptions { width: stdout_width(), colour: console::colors_enabled() };
-        print(&self.format.comparison().map_or(String::new(), |compare| compare(&reports, options)))
+        print(&self.format.comparison().map_or(String::new(), |compare| compare(&reports, stdout_options())))
     }
 }

@@ -1,4 +1,4 @@
-//! `effllm monitor`: measures what already runs.
+//! `effllm monitor`: attaches to a running process or log.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -17,31 +17,30 @@ use crate::monitor::{self, MonitorTarget};
 const EXAMPLES: &str = "\
 Examples:
   effllm monitor --pid 4242 --log serve.log      a server, until it ends
-  effllm monitor --log train.log --duration 10m  a job that someone else started
-  effllm monitor --gpus 0,1 -o -                 GPUs alone; report on stdout";
+  effllm monitor --log train.log --duration 10m  a job started by someone else
+  effllm monitor --gpus 0,1 -o -                 GPUs only; report on stdout";
 
 const EXIT_STATUS: &str = "\
-The log is followed when it is renamed and written anew, or truncated. What it held before says which \
-profile and sizes are in use with --from-start; iterations count from the first record that comes \
-while effllm measures.
+The log is followed when it is rotated or truncated. With --from-start, its earlier lines give the \
+profile and sizes; iterations count from the first record that is written while effllm measures.
 
 Exit status: 0 once the report is written, after Ctrl-C, SIGTERM or SIGHUP too (`status` then says \
-interrupted); 99 a gate did not pass; 2 bad flags or settings, no such process, a log that cannot be \
-read; 125 there is nothing to measure.";
+interrupted); 99 a gate did not pass; 2 invalid flags or settings, no such process, or an \
+unreadable log; 125 nothing to measure.";
 
-/// Measure what already runs, until Ctrl-C, its end, or for a while
+/// Attach to a running process or log, and report its metrics
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES, after_help = EXIT_STATUS)]
 pub struct Monitor {
-    /// Measure process PID and what it has started, until it ends [default: GPUs and log alone]
+    /// Measure process PID and its descendants until it ends [default: none]
     #[arg(long, value_name = "PID", allow_hyphen_values = true, value_parser = pid)]
     pid: Option<u32>,
 
-    /// Read progress from FILE, which something else writes [default: none]
+    /// Read progress from FILE as another program writes it [default: none]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     log: Option<PathBuf>,
 
-    /// Read the log from its start, for what it states once [default: from its end on]
+    /// Read the profile and sizes from the log's earlier lines, too [default: off]
     #[arg(long, requires = "log")]
     from_start: bool,
 
@@ -76,7 +75,7 @@ struct MonitorOptions {
 
 fn pid(text: &str) -> Result<u32, String> {
     let number = text.parse().ok().filter(|pid| *pid > 0);
-    number.ok_or_else(|| "is no process ID; 'ps -e' lists them".to_owned())
+    number.ok_or_else(|| "is not a process ID; 'ps -e' lists them".to_owned())
 }
 
 impl Monitor {

@@ -1,33 +1,33 @@
-//! `effllm parse`: the log half of the main job, on a log that exists.
+//! `effllm parse`: the metrics of an existing log.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::gate;
+use super::gate::conclude;
 use crate::config::{FileOptions, Flags, GateOptions, LogOptions, ModelOptions, Settings};
 use crate::error::Error;
 use crate::fs::conflicts::FileUse;
 use crate::parse::{self, Form, Request};
-use crate::report::Report;
+use crate::session::gate::ReportGate;
 
 const EXAMPLES: &str = "\
 Examples:
-  effllm parse train.log                       what the log says, as a table
+  effllm parse train.log                       the metrics, as a table
   effllm parse --json train.log | jq .metrics  the report
-  effllm parse --events - < train.log          a JSON object a progress record
-  effllm parse --explain train.log.gz          what each rule matched, or nearly";
+  effllm parse --events - < train.log          a JSON object per progress record
+  effllm parse --explain train.log.gz          what each rule matched, or almost";
 
 const NOTES: &str = "\
-Logs that gzip or zstd has compressed are read as they are, from standard input too. Of a log that is \
-damaged or cannot be read to its end, what could be read is reported before the error.";
+Logs compressed with gzip or zstd are read directly, also from standard input. A damaged log is reported \
+as far as it can be read, before the error.";
 
-/// Read a log that exists, and report what it says
+/// Parse an existing log, and report its metrics
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES, after_help = NOTES)]
 pub struct Parse {
-    /// The log; standard input if it is left out or `-`
+    /// The log; standard input if absent or `-`
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 
@@ -35,15 +35,15 @@ pub struct Parse {
     #[arg(long, conflicts_with_all = ["events", "explain"])]
     json: bool,
 
-    /// Print what was recognised as JSON Lines: what the log states once, then an object a record
+    /// Print the recognised facts and records as JSON Lines
     #[arg(long, conflicts_with = "explain")]
     events: bool,
 
-    /// Show what each rule matched, and for those that never did the line nearest to a match
+    /// Show what each rule matched, and the closest line for rules without a match
     #[arg(long)]
     explain: bool,
 
-    /// Read on as the file grows, is rotated or truncated, until Ctrl-C
+    /// Follow the file as it grows, is rotated or truncated, until Ctrl-C
     #[arg(long)]
     follow: bool,
 
@@ -80,13 +80,8 @@ impl Parse {
             parse::parse(settings, &request, |_| {})?;
             return Ok(ExitCode::SUCCESS);
         }
-        let (policy, files) = settings.gate.prepare(log.into_iter().collect())?;
-        let judge = |report: &mut Report| {
-            if let Some(policy) = policy {
-                policy.apply(report);
-            }
-        };
-        let report = parse::parse(settings, &request, judge)?;
-        report.map_or(Ok(ExitCode::SUCCESS), |report| gate::tell(&report, &files))
+        let gate = ReportGate::prepare(&settings.gate, log.into_iter().collect())?;
+        let report = parse::parse(settings, &request, |report| gate.judge(report))?;
+        Ok(report.map_or(ExitCode::SUCCESS, |report| conclude(&gate, &report)))
     }
 }

@@ -19,8 +19,8 @@ use crate::log::Rules;
 /// The most bytes of a file of settings or rules.
 const LARGEST: u64 = 1 << 20;
 
-/// A setting of a file: its key, its values as text, and its place.
-pub type Setting = (String, Vec<OsString>, Origin);
+/// A setting of a file: its key, and its values as text with their places.
+pub type Setting = (String, Vec<(OsString, Origin)>);
 
 /// The settings of the user's file, then those of the project's; `chosen` replaces the project's
 /// `effllm.toml`. With them, the files that exist and that cannot be read: they count as absent.
@@ -136,12 +136,19 @@ fn setting(
             None => unknown.hint(KEYS),
         });
     };
-    let (location, excerpt) = Location::in_file(path, text, value.span().start, Some(name));
-    let origin = Origin { location, excerpt: Some(excerpt) };
-    match texts(value.get_ref(), matches!(arg.get_action(), ArgAction::Append)) {
-        Ok(values) => Ok((name.to_owned(), values, origin)),
-        Err(message) => Err(origin.error(message.to_owned()).hint(manual(name))),
-    }
+    let values = match value.get_ref() {
+        DeValue::Array(values) if matches!(arg.get_action(), ArgAction::Append) => values.iter().collect(),
+        _ => vec![value],
+    };
+    let place = |value: &Spanned<DeValue>| {
+        let (location, excerpt) = Location::in_file(path, text, value.span().start, Some(name));
+        let origin = Origin { location, excerpt: Some(excerpt) };
+        match text_of(value.get_ref()) {
+            Ok(text) => Ok((text.into(), origin)),
+            Err(message) => Err(origin.error(message.to_owned()).hint(manual(name))),
+        }
+    };
+    Ok((name.to_owned(), values.into_iter().map(place).collect::<Result<_, _>>()?))
 }
 
 /// The help for a value that an option does not take.
@@ -149,22 +156,15 @@ pub fn manual(key: &str) -> String {
     format!("see --{key} in effllm-run(1)")
 }
 
-/// A value, or the values of a list, as a flag would give them.
-fn texts(value: &DeValue, takes_a_list: bool) -> Result<Vec<OsString>, &'static str> {
-    Ok(vec![OsString::from(match value {
+/// A value as a flag would give it.
+fn text_of(value: &DeValue) -> Result<String, &'static str> {
+    Ok(match value {
         DeValue::String(text) => text.to_string(),
         DeValue::Integer(number) => number.to_string(),
         DeValue::Float(number) => number.to_string(),
         DeValue::Boolean(is_set) => is_set.to_string(),
-        DeValue::Array(values) if takes_a_list => {
-            return values
-                .iter()
-                .map(|value| texts(value.get_ref(), false))
-                .collect::<Result<Vec<_>, _>>()
-                .map(|values| values.concat());
-        }
         DeValue::Array(_) => return Err("needs one value, not a list"),
         DeValue::Table(_) => return Err("needs a value, not a table"),
         DeValue::Datetime(_) => return Err("needs a string or a number, not a date"),
-    })])
+    })
 }

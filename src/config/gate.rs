@@ -31,14 +31,14 @@ impl GateSettings {
         fail_fast: Option<Duration>,
         origins: SettingOrigins,
     ) -> Result<Self, Error> {
-        let read = |text: &String, level, key| {
-            let expression = Expression::from_str(text).map_err(|error| error.of(key))?;
+        let read = |(nth, text): (usize, &String), level, key| {
+            let expression = Expression::from_str(text);
+            let expression = expression.map_err(|error| origins.attach_nth(nth, error.of(key)))?;
             Ok(Requirement { level, expression })
         };
-        let require = options.require.iter().map(|text| read(text, Level::Require, "require"));
-        let warn = options.warn.iter().map(|text| read(text, Level::Warn, "warn"));
-        let requirements = require.chain(warn).collect::<Result<_, Error>>();
-        let requirements = requirements.map_err(|error| origins.attach_origin(error))?;
+        let require = options.require.iter().enumerate().map(|text| read(text, Level::Require, "require"));
+        let warn = options.warn.iter().enumerate().map(|text| read(text, Level::Warn, "warn"));
+        let requirements = require.chain(warn).collect::<Result<_, Error>>()?;
         Ok(Self { requirements, options, fail_fast, origins })
     }
 

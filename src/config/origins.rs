@@ -5,9 +5,9 @@ use std::fmt::Display;
 
 use crate::error::{Error, Location};
 
-/// The place of each setting by its key, with an excerpt of the file.
+/// The places of each setting by its key, one for each of its values.
 #[derive(Debug, Clone, Default)]
-pub struct SettingOrigins(BTreeMap<String, Origin>);
+pub struct SettingOrigins(BTreeMap<String, Vec<Origin>>);
 
 /// Where a setting was given.
 #[derive(Debug, Clone)]
@@ -30,13 +30,17 @@ impl Origin {
 }
 
 impl SettingOrigins {
-    pub fn insert(&mut self, key: &str, origin: Origin) {
-        self.0.insert(key.to_owned(), origin);
+    pub fn insert(&mut self, key: &str, origins: Vec<Origin>) {
+        self.0.insert(key.to_owned(), origins);
+    }
+
+    fn location(&self, key: &str) -> Option<&Location> {
+        self.0.get(key)?.first().map(|origin| &origin.location)
     }
 
     /// What gave a setting: `--seq-len`, `seq-len in effllm.toml`, or a variable.
     pub fn source(&self, key: &str) -> String {
-        match self.0.get(key).map(|origin| &origin.location) {
+        match self.location(key) {
             Some(Location::File { path, .. }) => format!("{key} in {path}"),
             Some(Location::Variable(name)) => (*name).to_owned(),
             _ => format!("--{key}"),
@@ -45,7 +49,7 @@ impl SettingOrigins {
 
     /// The setting as it was given: `--gpus all`, or `gpus = all in effllm.toml`.
     pub fn given(&self, key: &str, value: impl Display) -> String {
-        match self.0.get(key).map(|origin| &origin.location) {
+        match self.location(key) {
             Some(Location::File { path, .. }) => format!("{key} = {value} in {path}"),
             Some(Location::Variable(name)) => format!("{name}={value}"),
             _ => format!("--{key} {value}"),
@@ -54,7 +58,7 @@ impl SettingOrigins {
 
     /// The file and line that gave a setting, as in `effllm.toml:2`.
     pub fn line(&self, key: &str) -> Option<String> {
-        match &self.0.get(key)?.location {
+        match self.location(key)? {
             Location::File { path, line, .. } => Some(format!("{path}:{line}")),
             _ => None,
         }
@@ -62,8 +66,15 @@ impl SettingOrigins {
 
     /// The error about a flag's value, with the place that gave the value.
     pub fn attach_origin(&self, error: Error) -> Error {
+        self.attach_nth(0, error)
+    }
+
+    /// The same for the flag's nth value.
+    pub fn attach_nth(&self, nth: usize, error: Error) -> Error {
         let Some(Location::Flag(key)) = &error.location else { return error };
-        let Some(origin) = self.0.get(key).cloned() else { return error };
+        let Some(origin) = self.0.get(key).and_then(|origins| origins.get(nth)).cloned() else {
+            return error;
+        };
         Error { location: Some(origin.location), excerpt: error.excerpt.or(origin.excerpt), ..error }
     }
 }

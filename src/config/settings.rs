@@ -130,22 +130,30 @@ impl Settings {
 fn layers(flags: Typed) -> Result<(Options, SettingOrigins, Vec<String>), Error> {
     let mut options = Options::default();
     let mut origins = SettingOrigins::default();
-    let mut set = |key: &str, values: &[OsString], origin: Origin, help: String| {
-        let result = options.set(key, values).map_err(|message| origin.clone().error(message).hint(help));
-        result.map(|()| origins.insert(key, origin))
+    let mut set = |key: &str, values: Vec<(OsString, Origin)>, help: String| {
+        let (values, places): (Vec<_>, Vec<_>) = values.into_iter().unzip();
+        match (options.set(key, &values), places.first()) {
+            (Err(message), Some(origin)) => Err(origin.clone().error(message).hint(help)),
+            _ => {
+                origins.insert(key, places);
+                Ok(())
+            }
+        }
     };
     let config = flags.iter().find(|(key, _)| key == "config").and_then(|(_, values)| values.first());
     let (settings, unread) = file::settings(config.map(Path::new))?;
-    for (key, values, origin) in settings {
-        set(&key, &values, origin, file::manual(&key))?;
+    for (key, values) in settings {
+        set(&key, values, file::manual(&key))?;
     }
     for (name, key) in VARIABLES {
         if let Some(value) = variable(name) {
-            set(key, &[value], Location::Variable(name).into(), unset(name))?;
+            set(key, vec![(value, Location::Variable(name).into())], unset(name))?;
         }
     }
     for (key, values) in flags {
-        set(&key, &values, Location::Flag(key.clone()).into(), file::manual(&key))?;
+        let origin = Origin::from(Location::Flag(key.clone()));
+        let values = values.into_iter().map(|value| (value, origin.clone()));
+        set(&key, values.collect(), file::manual(&key))?;
     }
     Ok((options, origins, unread))
 }

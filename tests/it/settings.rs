@@ -257,7 +257,7 @@ fn a_report_that_could_not_be_written_is_refused() {
     ");
     // /proc takes no files of ours, whoever asks.
     assert_snapshot!(refused(&env, &["-o", "/proc/report.json"]), @r"
-    effllm: error: --report: the report cannot be written to /proc/report.json: No such file or directory (os error 2)
+    effllm: error: --report: the report cannot be written to /proc/report.json: Operation not supported (os error 95)
       -o FILE names another place, -o - prints it on stdout
     ");
 }
@@ -544,9 +544,9 @@ fn what_the_keys_of_the_gate_lead_to_names_their_place() {
         refused(&env, &[])
     };
     assert_snapshot!(said("require = ['al <= baseline']\nbaseline = ['nope.json']"), @r"
-    effllm: error: effllm.toml:3:12: baseline: cannot read the report nope.json: No such file or directory (os error 2)
+    effllm: error: effllm.toml:3:13: baseline: cannot read the report nope.json: No such file or directory (os error 2)
         baseline = ['nope.json']
-                   ^
+                    ^
       'effllm run -o FILE' and 'effllm parse --json LOG' write reports
     ");
     assert_snapshot!(said("require = 'al < 1 s'\njunit = 'nowhere/x.xml'"), @r"
@@ -568,9 +568,9 @@ fn what_the_keys_of_the_gate_lead_to_names_their_place() {
       add one with --require EXPR, as in 'al <= 1.3 s', or with the key require in [gate]
     ");
     assert_snapshot!(said("warn = ['al <= baseline']"), @r"
-    effllm: error: effllm.toml:2:8: warn: 'al <= baseline' can never be judged: there is no baseline
+    effllm: error: effllm.toml:2:9: warn: 'al <= baseline' can never be judged: there is no baseline
         warn = ['al <= baseline']
-               ^
+                ^
       --baseline REPORT, or the key baseline of [gate], names the report of an earlier run
     ");
     // What a flag says does not come from the file.

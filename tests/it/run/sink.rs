@@ -433,8 +433,8 @@ fn what_cannot_be_written_is_told_before_the_command_starts() {
         ("--series none/s.csv", "the series cannot be written to none/s.csv: No such file"),
         ("--openmetrics none/m.prom", "OpenMetrics cannot be written to none/m.prom: No such file"),
         ("--openmetrics a-folder", "OpenMetrics cannot be written to a-folder: it is a folder"),
-        ("--listen 70000", "0.0.0.0:9464 is open to others"),
-        ("--listen example.org:80", "is no address"),
+        ("--listen 70000", "0.0.0.0:9464 is open to other machines"),
+        ("--listen example.org:80", "is not an address"),
         (&format!("--listen {taken}"), &format!("cannot listen at {taken}: Address already in use")),
     ] {
         let done = env.run(options, "touch started").done();

@@ -417,8 +417,8 @@ fn with_metrics_disabled_effllm_becomes_the_command() {
 fn with_metrics_disabled_a_gate_is_told_that_it_is_not_judged() {
     let mut env = TestEnv::new();
     env.set("EFFICIENTLLM_METRICS_ENABLED", "false");
-    let told = "effllm: warning: nothing is measured with EFFICIENTLLM_METRICS_ENABLED=false, so what is \
-                required is not judged\n  unset the variable where a gate is to fail\n";
+    let told = "effllm: warning: EFFICIENTLLM_METRICS_ENABLED=false: nothing is measured, and the gate is not \
+                judged\n  unset the variable to judge the gate\n";
     let run = |options: &[&str], script| {
         let command = ["--", "sh", "-c", script];
         let done = env.effllm(["run"].iter().chain(options).chain(&command)).done();
