@@ -11,7 +11,7 @@ use super::Request;
 use crate::error::Error;
 use crate::log::input::{self, Compression, Input};
 use crate::log::tail::{StartAt, Step, Tail};
-use crate::process::UserSignals;
+use crate::process::Signals;
 
 /// How often a file that has not grown is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -32,7 +32,7 @@ enum Kind {
 
 struct Growing {
     tail: Tail,
-    signals: UserSignals,
+    signals: Signals,
     state: State,
     /// Once it is told to end: the bytes that were there then, less those read since.
     left: Option<u64>,
@@ -111,13 +111,13 @@ impl Growing {
                 .hint("without --follow it is read as it is"));
         }
         let tail = Tail::open(file, StartAt::Start)?;
-        Ok(Self { tail, signals: UserSignals::take()?, state: State::Bytes, left: None })
+        Ok(Self { tail, signals: Signals::take_user_requests()?, state: State::Bytes, left: None })
     }
 
     fn next<'a>(&mut self, buffer: &'a mut [u8]) -> Result<Piece<'a>, Error> {
         loop {
             let wait = if self.state == State::Bytes { Duration::ZERO } else { LOOK };
-            if self.left.is_none() && self.signals.ends_within(wait) {
+            if self.left.is_none() && self.signals.end_requested(wait) {
                 self.left = Some(self.tail.backlog());
             }
             let step = if self.left == Some(0) { Step::Nothing } else { self.tail.read(buffer)? };
