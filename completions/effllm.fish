@@ -31,7 +31,7 @@ complete -c effllm -n "__fish_effllm_needs_command" -f -a "parse" -d 'Parse an e
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "gate" -d 'Check a report against thresholds'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "compare" -d 'Compare reports: the changes, and which are statistically significant'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "monitor" -d 'Attach to a running process or log, and report its metrics'
-complete -c effllm -n "__fish_effllm_needs_command" -f -a "gpus" -d 'Show what NVML shows here, and what each GPU can measure'
+complete -c effllm -n "__fish_effllm_needs_command" -f -a "gpus" -d 'List the GPUs of this machine and what can be measured of each'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "profiles" -d 'List the built-in log profiles, or print one as a starting point'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "report" -d 'Render reports as a table, a web page, Markdown, CSV or JUnit XML'
 complete -c effllm -n "__fish_effllm_needs_command" -f -a "completions" -d 'Print the completions of a shell'
@@ -165,10 +165,11 @@ complete -c effllm -n "__fish_effllm_using_subcommand gate" -l metrics -d 'List 
 complete -c effllm -n "__fish_effllm_using_subcommand gate" -l json -d 'Print the verdicts as JSON'
 complete -c effllm -n "__fish_effllm_using_subcommand gate" -l allow-no-data -d 'Pass if a required metric is null'
 complete -c effllm -n "__fish_effllm_using_subcommand gate" -s h -l help -d 'Print help'
-complete -c effllm -n "__fish_effllm_using_subcommand compare" -l format -d 'How to print them' -r -f -a "table\t''
-markdown\t''
-json\t''"
-complete -c effllm -n "__fish_effllm_using_subcommand compare" -s h -l help -d 'Print help'
+complete -c effllm -n "__fish_effllm_using_subcommand compare" -l format -d 'Format of the output' -r -f -a "table\t'Text for a terminal'
+markdown\t'Tables for a pull request'
+html\t'A web page in one file'
+json\t'The report itself, for programs'"
+complete -c effllm -n "__fish_effllm_using_subcommand compare" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l pid -d 'Measure process PID and its descendants until it ends [default: none]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l log -d 'Read progress from FILE as another program writes it [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l duration -d 'End after this time, as in `90`, `10m` or `1h 30m` [default: none]' -r
@@ -234,12 +235,12 @@ complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_
 complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_subcommand_from help" -f -a "list" -d 'List each profile with its description'
 complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print the rules of a profile'
 complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c effllm -n "__fish_effllm_using_subcommand report" -l format -d 'The form of the output [default: by the ending of the -o file\'s name, else table]' -r -f -a "table\t'The summary that `effllm run` ends with'
-markdown\t'Tables for a pull request; of several reports one that compares them'
-html\t'A page that needs nothing else; of several reports one that compares them'
-csv\t'A row a report'
-junit\t'What was required and what came of it, as JUnit XML: a test suite a report'
-json\t'The report itself; of several reports an array'"
+complete -c effllm -n "__fish_effllm_using_subcommand report" -l format -d 'Format of the output [default: by the extension of the -o file, else table]' -r -f -a "table\t'Text for a terminal'
+markdown\t'Tables for a pull request'
+html\t'A web page in one file'
+csv\t'A row for each report'
+junit\t'The verdicts of the gate as JUnit XML'
+json\t'The report itself, for programs'"
 complete -c effllm -n "__fish_effllm_using_subcommand report" -s o -l output -d 'Write to FILE instead of standard output' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c effllm -n "__fish_effllm_using_subcommand completions" -s h -l help -d 'Print help'
@@ -250,7 +251,7 @@ complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_
 complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "gate" -d 'Check a report against thresholds'
 complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "compare" -d 'Compare reports: the changes, and which are statistically significant'
 complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "monitor" -d 'Attach to a running process or log, and report its metrics'
-complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "gpus" -d 'Show what NVML shows here, and what each GPU can measure'
+complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "gpus" -d 'List the GPUs of this machine and what can be measured of each'
 complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "profiles" -d 'List the built-in log profiles, or print one as a starting point'
 complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "report" -d 'Render reports as a table, a web page, Markdown, CSV or JUnit XML'
 complete -c effllm -n "__fish_effllm_using_subcommand help; and not __fish_seen_subcommand_from run parse gate compare monitor gpus profiles report completions man schema help" -f -a "completions" -d 'Print the completions of a shell'

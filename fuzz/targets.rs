@@ -1,5 +1,5 @@
 //! What is fuzzed, and what must hold whatever comes: one body for each target, used by libFuzzer
-//! (`fuzz_targets/`) and, on a stable compiler, by the tests (`tests/effllm/fuzz.rs`).
+//! (`fuzz_targets/`) and, on a stable compiler, by the tests (`tests/it/fuzz`).
 
 use std::sync::LazyLock;
 

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum, ValueHint};
+use clap::{Args, ValueHint};
 
 use super::print;
-use crate::compare::compare;
+use super::report::formats;
 use crate::error::Error;
-use crate::output;
+use crate::output::{RenderOptions, ReportFormat};
 use crate::report::file::read_reports;
 use crate::terminal::stdout_width;
 
@@ -26,16 +26,9 @@ pub struct Compare {
     #[arg(value_name = "REPORT", required = true, value_hint = ValueHint::FilePath)]
     reports: Vec<PathBuf>,
 
-    /// How to print them
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t = Format::Table)]
-    format: Format,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Format {
-    Table,
-    Markdown,
-    Json,
+    /// Format of the output
+    #[arg(long, value_name = "FORMAT", value_parser = formats(|format| format.comparison().is_some()), default_value = "table")]
+    format: &'static dyn ReportFormat,
 }
 
 impl Compare {
@@ -47,12 +40,7 @@ impl Compare {
                 format!("'effllm compare {only} OTHER' compares two; 'effllm report {only}' shows one");
             return Err(Error::usage(what).hint(help));
         }
-        print(&match self.format {
-            Format::Table => {
-                output::comparison_table(&compare(&reports), stdout_width(), console::colors_enabled())
-            }
-            Format::Markdown => output::markdown(&reports),
-            Format::Json => output::comparison_json(&compare(&reports)),
-        })
+        let options = RenderOptions { width: stdout_width(), colour: console::colors_enabled() };
+        print(&self.format.comparison().map_or(String::new(), |compare| compare(&reports, options)))
     }
 }

@@ -4,14 +4,16 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::print;
 use crate::error::Error;
 use crate::fs::atomic::{can_replace, is_stream, replace};
 use crate::fs::conflicts::{FileUse, check_output_conflicts};
-use crate::output;
+use crate::output::{FORMATS, RenderOptions, ReportFormat, format_of_extension};
 use crate::report::file::read_reports;
+use crate::text::sanitize::plain;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,73 +26,59 @@ Examples:
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Report {
-    /// Reports that effllm wrote; `-` reads one from standard input
+    /// Reports that effllm wrote; `-` reads one from standard input. Markdown and HTML compare several
     #[arg(required = true, value_name = "REPORT")]
     reports: Vec<PathBuf>,
 
-    /// The form of the output [default: by the ending of the -o file's name, else table]
-    #[arg(long, value_name = "FORMAT")]
-    format: Option<Format>,
+    /// Format of the output [default: by the extension of the -o file, else table]
+    #[arg(long, value_name = "FORMAT", value_parser = formats(|_| true))]
+    format: Option<&'static dyn ReportFormat>,
 
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// The summary that `effllm run` ends with
-    Table,
-    /// Tables for a pull request; of several reports one that compares them
-    Markdown,
-    /// A page that needs nothing else; of several reports one that compares them
-    Html,
-    /// A row a report
-    Csv,
-    /// What was required and what came of it, as JUnit XML: a test suite a report
-    Junit,
-    /// The report itself; of several reports an array
-    Json,
+/// Reads the name of a format that offers what is needed.
+pub fn formats(
+    offers: fn(&dyn ReportFormat) -> bool,
+) -> impl TypedValueParser<Value = &'static dyn ReportFormat> {
+    let formats = move || FORMATS.iter().copied().filter(move |format| offers(*format));
+    let names = formats().map(|format| PossibleValue::new(format.name()).help(format.help()));
+    PossibleValuesParser::new(names)
+        .try_map(move |name| formats().find(|format| format.name() == name).ok_or("is not a format"))
 }
 
-impl Format {
-    /// By the ending of a file's name. What has none, or is a device or a pipe, is read by people.
-    ///
-    /// # Errors
-    /// The ending is that of a format which effllm does not write.
-    fn of_file(path: &Path) -> Result<Self, Error> {
-        let ending = path.extension().filter(|_| !is_stream(path)).map(|ending| ending.to_ascii_lowercase());
-        match ending.as_ref().map(|ending| ending.to_string_lossy()).as_deref() {
-            None | Some("txt") => Ok(Self::Table),
-            Some("html" | "htm") => Ok(Self::Html),
-            Some("md" | "markdown") => Ok(Self::Markdown),
-            Some("csv") => Ok(Self::Csv),
-            Some("xml") => Ok(Self::Junit),
-            Some("json") => Ok(Self::Json),
-            Some(other) => {
-                let what = format!(
-                    "-o: {}: no format is written as .{}",
-                    plain_name(path),
-                    crate::text::sanitize::plain(other)
-                );
-                Err(Error::usage(what)
-                    .hint("name it .html, .md, .csv, .xml (JUnit), .json or .txt, or choose by --format"))
-            }
-        }
-    }
+/// The format that the extension of a file's name asks for. A name without one, a device and a pipe get
+/// the first of the formats.
+///
+/// # Errors
+/// No format has this extension.
+fn format_of_file(path: &Path) -> Result<&'static dyn ReportFormat, Error> {
+    let extension = path.extension().filter(|_| !is_stream(path)).unwrap_or_default();
+    let extension = extension.to_string_lossy().to_ascii_lowercase();
+    let default = FORMATS.first().copied().filter(|_| extension.is_empty());
+    default.or_else(|| format_of_extension(&extension)).ok_or_else(|| {
+        let known: Vec<String> = FORMATS
+            .iter()
+            .filter_map(|format| Some(format!(".{} ({})", format.extensions().first()?, format.name())))
+            .collect();
+        Error::usage(format!("-o: {}: no format is written as .{}", plain_name(path), plain(&extension)))
+            .hint(format!("name it {}, or choose by --format", known.join(", ")))
+    })
 }
 
 impl Report {
     pub fn run(self) -> Result<ExitCode, Error> {
         let output = self.output.filter(|path| path != Path::new("-"));
-        let by_name = || output.as_deref().map_or(Ok(Format::Table), Format::of_file);
+        let by_name = || format_of_file(output.as_deref().unwrap_or(Path::new("")));
         let format = self.format.map_or_else(by_name, Ok)?;
         if let Some(path) = &output {
             can_replace(path).map_err(|why| cannot_write(Error::usage, path, why))?;
             let read = self.reports.iter().map(|report| FileUse::read("REPORT", report));
             check_output_conflicts(&read.chain([FileUse::written("-o", path)]).collect::<Vec<_>>())?;
         }
-        let text = rendered(format, &read_reports(&self.reports)?);
+        let text = format.render(&read_reports(&self.reports)?, RenderOptions::default());
         let Some(path) = output else { return print(&text) };
         replace(&path, text.as_bytes()).map_err(|error| cannot_write(Error::failed, &path, error))?;
         Ok(ExitCode::SUCCESS)
@@ -103,33 +91,5 @@ fn cannot_write(of_kind: fn(String) -> Error, path: &Path, why: impl Display) ->
 }
 
 fn plain_name(path: &Path) -> String {
-    crate::text::sanitize::plain(&path.display().to_string())
-}
-
-/// A report with the name of its file.
-type Named = (String, crate::report::Report);
-
-fn rendered(format: Format, reports: &[Named]) -> String {
-    match (format, reports) {
-        (Format::Html, reports) => output::html(reports),
-        (Format::Markdown, reports) => output::markdown(reports),
-        (Format::Csv, reports) => output::csv(reports),
-        (Format::Junit, reports) => {
-            output::junit(reports.iter().map(|(name, report)| (name.as_str(), report)))
-        }
-        (Format::Json, [(_, report)]) => output::json(report),
-        (Format::Json, reports) => {
-            let all: Vec<String> =
-                reports.iter().map(|(_, report)| output::json(report).trim_end().to_owned()).collect();
-            format!("[\n{}\n]\n", all.join(",\n"))
-        }
-        (Format::Table, reports) => {
-            let gate = |report: &crate::report::Report| {
-                report.gate.as_ref().map_or(String::new(), |gate| output::gate_table(gate, None, false))
-            };
-            let tables =
-                reports.iter().map(|(_, report)| output::summary(report, None, false) + &gate(report));
-            tables.collect::<Vec<_>>().join("\n")
-        }
-    }
+    plain(&path.display().to_string())
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::metrics::registry::{Better, METRICS, Metric};
+use crate::metrics::registry::{Better, METRICS, Metric, Test};
 use crate::report::Report;
 use crate::report::{Exit, Status, Window};
 use crate::text::units::show;
@@ -124,15 +124,10 @@ fn change(metric: &Metric, before: f64, after: f64, rank_test: Option<IterationT
 /// it has found.
 fn speaks_for(metric: &Metric, a: &Report, b: &Report, test: &IterationTest) -> bool {
     let work = |report: &Report| Some(report.metrics.get(metric)? * report.metrics.al_seconds?);
-    let follows = match metric.name {
-        "al_seconds" | "al_p50_seconds" => true,
-        "tokens_per_sec"
-        | "samples_per_sec"
-        | "tt_tokens_per_param_per_sec"
-        | "st_samples_per_param_per_sec" => {
-            work(a).zip(work(b)).is_some_and(|(a, b)| (a - b).abs() <= SAME_WORK * a.abs())
-        }
-        _ => false,
+    let follows = match metric.test {
+        Test::IterationTimes => true,
+        Test::EqualWork => work(a).zip(work(b)).is_some_and(|(a, b)| (a - b).abs() <= SAME_WORK * a.abs()),
+        Test::Untested => false,
     };
     let found_faster = 2.0 * test.test.u > test.counts.iter().map(|count| *count as f64).product();
     let is_less = a.metrics.get(metric) > b.metrics.get(metric);

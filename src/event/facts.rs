@@ -47,6 +47,14 @@ impl Facts {
         self.world_size.or_else(|| Some(self.nodes.unwrap_or(1.0) * self.processes_per_node?))
     }
 
+    /// [`model_parameters`](Self::model_parameters) with the precision that they are stated with.
+    pub fn stated_parameters(&self) -> Option<Stated> {
+        let (value, _) = self.model_parameters()?;
+        let is_total = self.parameters.is_some_and(|total| total.value == value);
+        let half_unit = self.parameters.filter(|_| is_total).map_or(0.0, |total| total.half_unit);
+        Some(Stated { value, half_unit })
+    }
+
     /// Parameters of the whole model as finely as the log allows, and where they come from.
     ///
     /// A total of two decimals is bettered by the ranks' own counts where these agree with it to

@@ -4,12 +4,13 @@
 
 mod clock;
 mod facts;
+mod gpu;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use clock::{Clock, StartLatch};
 pub use facts::{Facts, Stated};
+pub use gpu::{GpuIdentity, GpuQuantity, GpuSample};
 
 /// One thing that a source saw.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +43,12 @@ pub enum Event {
     },
     /// The GPUs that will be measured; comes before their first sample.
     GpusFound(Vec<GpuIdentity>),
+    /// No GPU is measured, or none yet.
+    GpusUnavailable {
+        reason: String,
+    },
+    /// A source cannot measure as asked, and the reader of the report should know.
+    Warning(String),
     Gpu(Vec<GpuSample>),
     Host(HostSample),
 }
@@ -121,44 +128,6 @@ pub struct Progress {
     /// Seconds in which the generated tokens came about.
     pub generation_time: Option<f64>,
     pub requests_running: Option<f64>,
-}
-
-/// What a GPU is, read once.
-#[derive(Debug, Clone, PartialEq)]
-pub struct GpuIdentity {
-    /// NVML's index.
-    pub index: u32,
-    pub uuid: Option<String>,
-    pub name: Option<String>,
-    pub memory_total_bytes: Option<u64>,
-    /// What the driver keeps for itself counts as used memory, since NVML does not tell it apart.
-    pub reserved_is_used: bool,
-    pub power_limit_watts: Option<f64>,
-    /// Why this GPU is measured: the flag or variable that named it.
-    pub selected_because: String,
-    /// Further indices under which NVML lists this very GPU.
-    pub listed_again: Vec<u32>,
-    /// Reasons for what could not be read, by quantity.
-    pub unavailable: BTreeMap<&'static str, String>,
-}
-
-/// One reading of one GPU. A quantity that could not be read is `None`, and `unavailable` says why.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct GpuSample {
-    /// Middle of the time that the reading took.
-    pub at: f64,
-    /// NVML's index.
-    pub index: u32,
-    pub memory_used_bytes: Option<f64>,
-    /// 0 to 1: the share of NVML's last sample period in which some kernel ran.
-    pub utilization_ratio: Option<f64>,
-    pub power_watts: Option<f64>,
-    /// Total energy since the driver was loaded; may reset.
-    pub energy_joules: Option<f64>,
-    pub temperature_celsius: Option<f64>,
-    pub sm_clock_mhz: Option<f64>,
-    /// Reasons for what could not be read, by quantity.
-    pub unavailable: Vec<(&'static str, String)>,
 }
 
 /// One reading of the child's process tree.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::policy::Policy;
-use crate::metrics::registry::Metric;
+use crate::metrics::registry::{MeanOver, Metric};
 use crate::report::Report;
 use crate::report::Window;
 use crate::report::gate::{Level, Verdict};
@@ -99,14 +99,12 @@ fn between(first: Sight, now: Sight) -> f64 {
     }
 }
 
-/// By what the metric is averaged: iterations, or their seconds. `None` for what is no average:
-/// percentiles, peaks and totals, which are taken as they stand.
+/// The weight of a mean so far; `None` for a percentile, a peak or a total, which is judged as it is.
 fn weight(metric: &Metric, report: &Report) -> Option<f64> {
-    match metric.name {
-        name if name.starts_with("al_p") || name.starts_with("peak_") => None,
-        "energy_joules" | "goodput_ratio" => None,
-        "al_seconds" | "joules_per_iteration" | "joules_per_token" => Some(report.iterations.count as f64),
-        _ => report.iterations.seconds,
+    match metric.mean_over {
+        MeanOver::Iterations => Some(report.iterations.count as f64),
+        MeanOver::Time => report.iterations.seconds,
+        MeanOver::Nothing => None,
     }
 }
 

@@ -182,7 +182,7 @@ impl Policy {
         }
         let seconds = match report.window {
             Window::Train => iterations.seconds,
-            Window::Run => report.command.wall_seconds,
+            Window::Generate | Window::Run => report.command.wall_seconds,
         };
         let (seconds, least) = (seconds.unwrap_or(0.0), self.minimum.seconds);
         (seconds < least).then(|| format!("only {} of {}", show_duration(seconds), show_duration(least)))

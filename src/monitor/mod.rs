@@ -80,7 +80,8 @@ pub fn monitor(settings: Settings, subject: &MonitorTarget) -> Result<Ending, Er
         let (clock, started, recorder) = (session.clock, session.started.clone(), session.recorder.clone());
         Some(LogTailer::read(tail, clock, started, recorder, feed, follower))
     });
-    let without_gpus = session.sample_gpus()?;
+    session.sample_gpus()?;
+    let without_gpus = session.why_no_gpus(Duration::from_secs(2));
     if let Some(reason) = without_gpus.as_ref().filter(|_| only_gpus) {
         return Err(Error::failed(format!("there is nothing to measure: {reason}"))
             .hint("'effllm gpus' explains; --pid PID names a process, --log FILE its log"));

@@ -69,10 +69,6 @@ fn markdown_cells(row: &Row) -> Vec<String> {
     cells
 }
 
-pub fn comparison_json(comparison: &Comparison) -> String {
-    serde_json::to_string_pretty(comparison).unwrap_or_default() + "\n"
-}
-
 /// How much is said of each change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -352,7 +348,7 @@ mod tests {
         let comparison = of(&["baseline.json", "new.json", "again.json"]);
         insta::assert_snapshot!("table", comparison_table(&comparison, None, false));
         insta::assert_snapshot!("markdown", comparison_markdown(&comparison));
-        insta::assert_snapshot!("json", comparison_json(&comparison));
+        insta::assert_snapshot!("json", serde_json::to_string_pretty(&comparison).unwrap() + "\n");
         let coloured = comparison_table(&comparison, None, true);
         assert!(coloured.contains("\u{1b}[32m−3.6 %\u{1b}[0m"), "{coloured}");
         assert!(coloured.contains("71336  −3.6 %  "), "what is not tested has no colour: {coloured}");

@@ -1,12 +1,12 @@
 //! Reports as CSV: a row each, under a header with the names of the columns.
 
+use super::{RenderOptions, ReportFormat};
 use crate::metrics::registry::METRICS;
-use crate::report::Report;
 use crate::report::gate::Verdict;
-use crate::report::{Exit, Status, Window};
+use crate::report::{Exit, NamedReport, Report, Status, Window};
 use crate::text::sanitize::field;
 
-/// What stands before the metrics.
+/// The columns before the metrics.
 const ABOUT: [&str; 15] = [
     "report",
     "command",
@@ -25,9 +25,29 @@ const ABOUT: [&str; 15] = [
     "gate",
 ];
 
-/// The metrics of each report in full precision; what is not known is empty. Each report comes
-/// with the name of its file.
-pub fn csv(reports: &[(String, Report)]) -> String {
+/// The metrics of each report in full precision; the field of an unknown one is empty.
+#[derive(Debug)]
+pub struct Csv;
+
+impl ReportFormat for Csv {
+    fn name(&self) -> &'static str {
+        "csv"
+    }
+
+    fn help(&self) -> &'static str {
+        "A row for each report"
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["csv"]
+    }
+
+    fn render(&self, reports: &[NamedReport], _: RenderOptions) -> String {
+        csv(reports)
+    }
+}
+
+fn csv(reports: &[NamedReport]) -> String {
     let mut writer = ::csv::Writer::from_writer(Vec::new());
     let header = ABOUT.into_iter().chain(METRICS.iter().map(|metric| metric.name)).map(str::to_owned);
     let rows = reports.iter().map(|(name, report)| row(name, report));
@@ -66,6 +86,7 @@ fn row(name: &str, report: &Report) -> Vec<String> {
         report.iterations.count.to_string(),
         match report.window {
             Window::Train => "train",
+            Window::Generate => "generate",
             Window::Run => "run",
         }
         .to_owned(),

@@ -1,8 +1,46 @@
 //! How documents word things: numbers with their units, how a run ended.
 
-use crate::report::Report;
-use crate::report::{Exit, PhaseName, Sourced};
-use crate::text::units::{show, show_duration};
+use crate::metrics::registry::{METRICS, Metric, Show};
+use crate::metrics::window::Basis;
+use crate::report::{Exit, PhaseKind, Report, Sourced};
+use crate::text::units::{show, show_duration, show_exponent};
+
+/// A number in the form that its metric asks for.
+pub fn number(form: Show, value: f64) -> String {
+    match form {
+        Show::Fixed(decimals) => format!("{value:.decimals$}"),
+        Show::Digits => show(value),
+        Show::Exponent(decimals) => show_exponent(value, decimals),
+        Show::Percent(decimals) => format!("{:.decimals$} %", 100.0 * value),
+        Show::Energy => EnergyUnit::of([Some(value)]).show(Some(value)),
+    }
+}
+
+/// The unit of a metric as a table shows it; of an energy that which suits the largest of these values.
+pub fn unit(metric: &Metric, values: &[Option<f64>]) -> String {
+    let unit = match metric.show {
+        Show::Energy => EnergyUnit::of(values.iter().copied()).name,
+        _ if metric.unit.is_empty() => "ratio",
+        _ => metric.unit,
+    };
+    if metric.per_gpu { format!("{unit} per GPU") } else { unit.to_owned() }
+}
+
+/// Values of one metric without their unit, which is that of [`unit`].
+pub fn numbers(metric: &Metric, values: &[Option<f64>]) -> Vec<String> {
+    let energy = EnergyUnit::of(values.iter().copied());
+    let shown = |value: f64| match metric.show {
+        Show::Energy => energy.number(value),
+        form => number(form, value),
+    };
+    values.iter().map(|value| value.map_or_else(dash, shown)).collect()
+}
+
+/// Why nothing is known of a kind of quantity: the reason of the first null metric that rests on it alone.
+pub fn why_unknown(report: &Report, kind: fn(Basis) -> bool) -> &str {
+    let mut metrics = METRICS.iter().filter(|metric| metric.is_based_on(kind));
+    metrics.find_map(|metric| report.unavailable.get(metric.name)).map_or("", String::as_str)
+}
 
 /// A value, or a dash.
 pub fn value(value: Option<f64>) -> String {
@@ -36,12 +74,16 @@ impl EnergyUnit {
 
     /// With its unit; what is too little for the digits of the largest is told to be that.
     pub fn show(&self, joules: Option<f64>) -> String {
-        let Some(joules) = joules else { return dash() };
-        let Self { name, decimals, .. } = self;
-        let least = 10f64.powi(-(*decimals as i32));
+        joules.map_or_else(dash, |joules| format!("{} {}", self.number(joules), self.name))
+    }
+
+    /// Without its unit.
+    fn number(&self, joules: f64) -> String {
+        let decimals = self.decimals;
+        let least = 10f64.powi(-(decimals as i32));
         match joules / self.joules {
-            little if little > 0.0 && little < least / 2.0 => format!("< {least} {name}"),
-            value => format!("{value:.decimals$} {name}"),
+            little if little > 0.0 && little < least / 2.0 => format!("< {least}"),
+            value => format!("{value:.decimals$}"),
         }
     }
 }
@@ -138,11 +180,16 @@ pub fn gpus(report: &Report) -> String {
     kinds.iter().map(|(name, n)| format!("{n} × {name}")).collect::<Vec<_>>().join(", ")
 }
 
-pub fn phase(name: PhaseName) -> &'static str {
-    match name {
-        PhaseName::Startup => "start-up",
-        PhaseName::Training => "training",
-        PhaseName::After => "after training",
+pub fn phase(kind: PhaseKind) -> &'static str {
+    match kind {
+        PhaseKind::Startup => "start-up",
+        PhaseKind::Warmup => "warm-up",
+        PhaseKind::Train => "training",
+        PhaseKind::Pause => "evaluation, checkpoints",
+        PhaseKind::Gap => "gaps",
+        PhaseKind::Generate => "generation",
+        PhaseKind::Suspended => "suspended",
+        PhaseKind::After => "after the last iteration",
     }
 }
 

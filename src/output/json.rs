@@ -2,8 +2,43 @@
 
 use std::fmt::Write;
 
-use crate::report::Report;
+use super::{RenderOptions, ReportFormat};
+use crate::compare::compare;
+use crate::report::{NamedReport, Report};
 use crate::text::sanitize::visible;
+
+/// One report as an object, several as an array.
+#[derive(Debug)]
+pub struct Json;
+
+impl ReportFormat for Json {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn help(&self) -> &'static str {
+        "The report itself, for programs"
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["json"]
+    }
+
+    fn render(&self, reports: &[NamedReport], _: RenderOptions) -> String {
+        match reports {
+            [(_, report)] => json(report),
+            reports => {
+                let all: Vec<String> =
+                    reports.iter().map(|(_, report)| json(report).trim_end().to_owned()).collect();
+                format!("[\n{}\n]\n", all.join(",\n"))
+            }
+        }
+    }
+
+    fn comparison(&self) -> Option<fn(&[NamedReport], RenderOptions) -> String> {
+        Some(|reports, _| serde_json::to_string_pretty(&compare(reports)).unwrap_or_default() + "\n")
+    }
+}
 
 /// The report, pretty-printed, with a newline at its end.
 pub fn json(report: &Report) -> String {

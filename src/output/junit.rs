@@ -5,8 +5,30 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
 use super::gate::told;
-use crate::report::Report;
+use super::{RenderOptions, ReportFormat};
 use crate::report::gate::{Gate, GateResult, Level, Verdict};
+use crate::report::{NamedReport, Report};
+
+#[derive(Debug)]
+pub struct JUnit;
+
+impl ReportFormat for JUnit {
+    fn name(&self) -> &'static str {
+        "junit"
+    }
+
+    fn help(&self) -> &'static str {
+        "The verdicts of the gate as JUnit XML"
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["xml"]
+    }
+
+    fn render(&self, reports: &[NamedReport], _: RenderOptions) -> String {
+        junit(reports.iter().map(|(name, report)| (name.as_str(), report)))
+    }
+}
 
 /// A test suite for each report, by its name.
 ///

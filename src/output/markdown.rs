@@ -4,23 +4,47 @@ use std::fmt::Write;
 
 use crate::compare::compare;
 use crate::metrics::registry::METRICS;
-use crate::report::Report;
-use crate::report::Window;
+use crate::report::{NamedReport, Report, Window};
 use crate::text::units::{show, show_duration};
 
 use super::compare::comparison_markdown;
 use super::format::{command, ending};
 use super::gate::came_to;
 use super::github;
+use super::{RenderOptions, ReportFormat};
 use crate::text::sanitize::plain;
 
-/// The metrics of one report with where each came from, or of several side by side; each report
-/// comes with the name of its file.
-pub fn markdown(reports: &[(String, Report)]) -> String {
-    match reports {
-        [(_, report)] => one(report),
-        reports => comparison_markdown(&compare(reports)) + &runs(reports),
+/// The metrics of one report with the source of each, or the metrics of several side by side.
+#[derive(Debug)]
+pub struct Markdown;
+
+impl ReportFormat for Markdown {
+    fn name(&self) -> &'static str {
+        "markdown"
     }
+
+    fn help(&self) -> &'static str {
+        "Tables for a pull request"
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["md", "markdown"]
+    }
+
+    fn render(&self, reports: &[NamedReport], _: RenderOptions) -> String {
+        match reports {
+            [(_, report)] => one(report),
+            reports => comparison(reports),
+        }
+    }
+
+    fn comparison(&self) -> Option<fn(&[NamedReport], RenderOptions) -> String> {
+        Some(|reports, _| comparison(reports))
+    }
+}
+
+fn comparison(reports: &[NamedReport]) -> String {
+    comparison_markdown(&compare(reports)) + &runs(reports)
 }
 
 fn one(report: &Report) -> String {
@@ -72,7 +96,7 @@ fn one(report: &Report) -> String {
 }
 
 /// What was run.
-fn runs(reports: &[(String, Report)]) -> String {
+fn runs(reports: &[NamedReport]) -> String {
     let mut text = "\n".to_owned();
     for (name, report) in reports {
         line(&mut text, format_args!("- {}: {} · {}", cell(name), code(&command(report)), facts(report)));

@@ -1,4 +1,4 @@
-//! A report as text: one file a format, all known here.
+//! A report as text: one file a format, and [`FORMATS`], the table of them.
 
 pub mod ci;
 mod columns;
@@ -9,7 +9,6 @@ pub mod format;
 mod gate;
 mod github;
 mod gitlab;
-mod headline;
 mod html;
 mod json;
 mod junit;
@@ -18,14 +17,51 @@ mod markdown;
 pub mod samples;
 mod table;
 
-pub use compare::{comparison_json, comparison_table};
-pub use csv::csv;
+use std::fmt::Debug;
+
 pub use gate::{gate_table, metrics_table};
 pub use github::{github_annotations, github_summary};
 pub use gitlab::gitlab_metrics;
-pub use headline::{AEC, AL, AL_P95, AMU, Headline, IT, JOULES, MFU, PCU, ST, TOKENS, TT};
-pub use html::html;
 pub use json::{escaped, json};
 pub use junit::junit;
-pub use markdown::markdown;
 pub use table::summary;
+
+use crate::report::NamedReport;
+
+/// Every format, the default first. A new format is one file and one line here.
+pub const FORMATS: &[&dyn ReportFormat] =
+    &[&table::Table, &markdown::Markdown, &html::Html, &csv::Csv, &junit::JUnit, &json::Json];
+
+/// A document that reports are rendered as.
+pub trait ReportFormat: Debug + Sync {
+    /// Its name as the value of `--format`.
+    fn name(&self) -> &'static str;
+
+    /// What it is for, in one line of `--help`.
+    fn help(&self) -> &'static str;
+
+    /// The extensions of the names of its files, the usual one first.
+    fn extensions(&self) -> &'static [&'static str];
+
+    /// Renders one report or several.
+    fn render(&self, reports: &[NamedReport], options: RenderOptions) -> String;
+
+    /// Renders reports beside each other, with each one's changes from the first; `None` if the format
+    /// has no such document.
+    fn comparison(&self) -> Option<fn(&[NamedReport], RenderOptions) -> String> {
+        None
+    }
+}
+
+/// The place that a document is rendered for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RenderOptions {
+    /// The columns of a terminal; `None` for a file or a pipe.
+    pub width: Option<usize>,
+    pub colour: bool,
+}
+
+/// The format whose files have this extension, in lower case.
+pub fn format_of_extension(extension: &str) -> Option<&'static dyn ReportFormat> {
+    FORMATS.iter().copied().find(|format| format.extensions().contains(&extension))
+}

@@ -1,13 +1,46 @@
 //! The table at the end of a run.
 
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, presets};
 use console::{measure_text_width, style};
 
-use super::{AEC, AL, AL_P95, AMU, Headline, IT, JOULES, MFU, PCU, ST, TOKENS, TT};
-use crate::report::Report;
-use crate::report::Window;
+use super::compare::comparison_table;
+use super::gate::gate_table;
+use super::{RenderOptions, ReportFormat, format};
+use crate::compare::compare;
+use crate::metrics::registry::{Headline, METRICS, Metric, Show};
+use crate::report::{NamedReport, Report, Window};
 use crate::text::sanitize::{clip, plain, title};
 use crate::text::units::show_duration;
+
+/// The summaries of one report or several, each with its gate's table.
+#[derive(Debug)]
+pub struct Table;
+
+impl ReportFormat for Table {
+    fn name(&self) -> &'static str {
+        "table"
+    }
+
+    fn help(&self) -> &'static str {
+        "Text for a terminal"
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["txt"]
+    }
+
+    fn render(&self, reports: &[NamedReport], RenderOptions { width, colour }: RenderOptions) -> String {
+        let gate = |report: &Report| {
+            report.gate.as_ref().map_or(String::new(), |gate| gate_table(gate, None, colour))
+        };
+        let tables = reports.iter().map(|(_, report)| summary(report, width, colour) + &gate(report));
+        tables.collect::<Vec<_>>().join("\n")
+    }
+
+    fn comparison(&self) -> Option<fn(&[NamedReport], RenderOptions) -> String> {
+        Some(|reports, options| comparison_table(&compare(reports), options.width, options.colour))
+    }
+}
 
 /// What was run, its metrics with where each came from, and what could not be known and why.
 ///
@@ -43,20 +76,12 @@ type Unknown = Vec<(String, Vec<&'static str>)>;
 fn rows(report: &Report) -> (Vec<Row>, Unknown) {
     let mut rows = Vec::new();
     let mut unknown = Unknown::new();
-    for metric in [AMU, PCU, AL, AL_P95, TT, ST, IT, AEC] {
+    for metric in METRICS.iter().filter(|metric| metric.headline != Headline::Never) {
         match row(report, metric) {
             Some(row) => push_row(&mut rows, row),
-            None if metric.name == AL_P95.name => {} // as AL is
-            None => add_unknown(&mut unknown, report, metric.name, metric.label),
+            None if metric.headline == Headline::Always => add_unknown(&mut unknown, report, metric),
+            None => {}
         }
-    }
-    match energy_row(report) {
-        Some(row) => push_row(&mut rows, row),
-        None => add_unknown(&mut unknown, report, ENERGY, "energy"),
-    }
-    // Extras, which are no loss where they cannot be had.
-    for row in [JOULES, MFU, TOKENS].into_iter().filter_map(|metric| row(report, metric)) {
-        push_row(&mut rows, row);
     }
     (rows, unknown)
 }
@@ -73,39 +98,27 @@ fn push_row(rows: &mut Vec<Row>, mut row: Row) {
 
 const AS_ABOVE: &str = "as above";
 
-fn row(report: &Report, metric: Headline) -> Option<Row> {
-    let (training, whole) = ((metric.value)(&report.metrics), (metric.value)(&report.metrics_whole_run));
+fn row(report: &Report, metric: &Metric) -> Option<Row> {
+    let values = [report.metrics.get(metric), report.metrics_whole_run.get(metric)];
+    let [training, whole] = values;
     training.or(whole)?;
-    let show = |value: Option<f64>| value.map_or("–".to_owned(), |value| metric.show(value));
-
-    let from = match training {
+    let unit = format::unit(metric, &values);
+    let unit = if unit == metric.label() { String::new() } else { unit };
+    let mut from = match training {
         Some(_) => provenance(report, metric.name),
         None => reason(report, metric.name),
     };
-    Some([metric.label.to_owned(), metric.unit.to_owned(), show(training), show(whole), from])
-}
-
-const ENERGY: &str = "energy_joules";
-
-fn energy_row(report: &Report) -> Option<Row> {
-    let (training, whole) = (report.metrics.energy_joules, report.metrics_whole_run.energy_joules);
-    let largest = whole.or(training)?;
-    let (unit, joules, decimals) = match largest {
-        joules if joules < 3600.0 => ("J", 1.0, 0),
-        joules if joules < 3.6e6 => ("Wh", 3600.0, 1),
-        _ => ("kWh", 3.6e6, 2),
-    };
-    let show =
-        |value: Option<f64>| value.map_or("–".to_owned(), |value| format!("{:.decimals$}", value / joules));
-    let mut from = if training.is_some() { provenance(report, ENERGY) } else { reason(report, ENERGY) };
-    if let (Window::Train, Some(training), Some(whole)) = (report.window, training, whole)
-        && whole > 0.0
+    if let (Show::Energy, Window::Train, Some(training), Some(whole)) =
+        (metric.show, report.window, training, whole)
         && training <= whole
     {
-        let outside = format!("{:.0} % of it outside training", (whole - training) / whole * 100.0);
-        from = if from.is_empty() { outside } else { format!("{from}; {outside}") };
+        let outside = format::numbers(metric, &[Some(whole - training), Some(whole)]).swap_remove(0);
+        let separator = if from.is_empty() { "" } else { "; " };
+        from += &format!("{separator}{outside} {unit} outside training");
     }
-    Some(["energy".to_owned(), unit.to_owned(), show(training), show(whole), from])
+    let mut numbers = format::numbers(metric, &values).into_iter();
+    let mut next = || numbers.next().unwrap_or_default();
+    Some([metric.label().to_owned(), unit, next(), next(), from])
 }
 
 fn metrics_table(report: &Report, rows: Vec<Row>, width: Option<usize>) -> Vec<String> {
@@ -219,8 +232,8 @@ fn unknown_table(unknown: Unknown, width: Option<usize>) -> Vec<String> {
     table.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
-fn borderless(width: Option<usize>) -> Table {
-    let mut table = Table::new();
+fn borderless(width: Option<usize>) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
     table.load_style(presets::NOTHING);
     if let Some(width) = width {
         table.set_content_arrangement(ContentArrangement::Dynamic);
@@ -229,11 +242,11 @@ fn borderless(width: Option<usize>) -> Table {
     table
 }
 
-fn add_unknown(unknown: &mut Unknown, report: &Report, name: &str, label: &'static str) {
-    let reason = reason(report, name);
+fn add_unknown(unknown: &mut Unknown, report: &Report, metric: &Metric) {
+    let reason = reason(report, metric.name);
     match unknown.iter_mut().find(|(known, _)| *known == reason) {
-        Some((_, names)) => names.push(label),
-        None => unknown.push((reason, vec![label])),
+        Some((_, names)) => names.push(metric.label()),
+        None => unknown.push((reason, vec![metric.label()])),
     }
 }
 

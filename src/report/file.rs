@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::error::Category;
 
+use super::schema1::{self, SCHEMA_1};
 use super::{Report, SCHEMA};
 use crate::error::Error;
 use crate::fs::bounded;
@@ -87,6 +88,11 @@ pub fn parse_report(text: &[u8]) -> Result<Report, ReportError> {
     let Header { schema } = serde_json::from_slice(text).map_err(invalid)?;
     if schema == SCHEMA {
         return serde_json::from_slice(text).map_err(invalid);
+    }
+    if schema == SCHEMA_1 {
+        let mut old = serde_json::from_slice(text).map_err(invalid)?;
+        schema1::upgrade(&mut old);
+        return serde_json::from_value(old).map_err(invalid);
     }
     let schema = plain(&schema);
     Err(if schema.starts_with("effllm.report/") {

@@ -40,6 +40,7 @@ pub fn command(argv: &[OsString], python_unbuffered_set: bool, mask: bool) -> Co
 }
 
 /// The environment of what is measured.
+#[derive(Debug, Clone)]
 pub enum Environment {
     /// effllm's own, which the command inherits.
     Own,

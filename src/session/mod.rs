@@ -20,7 +20,7 @@ use std::time::Duration;
 use crate::config::Settings;
 use crate::error::Error;
 use crate::event::{Clock, StartLatch};
-use crate::gpu::{self, GpuChoice};
+use crate::gpu;
 use crate::host::HostSampler;
 use crate::log::LogReader;
 use crate::output;
@@ -39,8 +39,10 @@ pub use recorder_options::recorder_options;
 use report_file::{KeptCurrent, ReportFile};
 use shared_recorder::SharedRecorder;
 
-/// How long the end of a session waits for NVML's last sample.
-const NVML_PATIENCE: Duration = Duration::from_millis(400);
+/// How long the start of a run waits to check the GPUs that `--gpus` lists.
+const GPU_LIST_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the end of a session waits for the last sample of the GPUs.
+const GPU_PATIENCE: Duration = Duration::from_millis(400);
 /// How long it waits for the last look at the process tree.
 const HOST_PATIENCE: Duration = Duration::from_millis(50);
 /// Why the log of a run may not be read.
@@ -144,32 +146,19 @@ impl Session {
         }
     }
 
-    /// Opens NVML, and takes the first sample of the GPUs. Answers why none will be measured, if that is
-    /// certain. Opening it can hold up every thread that is started later, for ever; so this comes last.
+    /// Starts to sample the GPUs. A library that hangs while it is loaded can block every thread that is
+    /// started later, so this comes last.
     ///
     /// # Errors
     /// `--gpus` names a GPU that is not there.
-    pub fn sample_gpus(&mut self) -> Result<Option<String>, Error> {
-        let (gpus, start) = gpu::Sampler::start(self.gpu_options.clone(), self.clock, self.recorder.sink())?;
-        self.gpus = Some(gpus);
-        let mut recorder = self.recorder.lock();
-        match start {
-            gpu::Start::Measuring { .. } => Ok(None),
-            gpu::Start::Late { reason } => {
-                recorder.no_gpus(reason);
-                Ok(None)
-            }
-            gpu::Start::Unavailable { reason } => {
-                let gpu::Options { choice, asked, .. } = &self.gpu_options;
-                if matches!(choice, GpuChoice::List(_)) {
-                    recorder.warn(format!(
-                        "{asked}: none of them is measured: {reason}; 'effllm gpus' shows which can be"
-                    ));
-                }
-                recorder.no_gpus(reason.clone());
-                Ok(Some(reason))
-            }
-        }
+    pub fn sample_gpus(&mut self) -> Result<(), Error> {
+        let gpus = gpu::Sampler::spawn(self.gpu_options.clone(), self.clock, self.recorder.sink());
+        self.gpus.insert(gpus).check_list(GPU_LIST_TIMEOUT)
+    }
+
+    /// Why no GPU will be measured, if that is certain within this time.
+    pub fn why_no_gpus(&self, timeout: Duration) -> Option<String> {
+        self.gpus.as_ref()?.why_unavailable(timeout)
     }
 
     /// Starts the thread that reads the log which is put into the feed. Without a thread it is not read,
@@ -212,8 +201,8 @@ impl Session {
 
     /// What is measured has ended: takes the last samples.
     pub fn stop_sampling(&mut self) {
-        if self.gpus.take().is_some_and(|gpus| !gpus.finish(NVML_PATIENCE)) {
-            self.recorder.lock().warn("NVML did not answer at the end: the last sample may be missing");
+        if let Some(gpus) = self.gpus.take() {
+            gpus.finish(GPU_PATIENCE);
         }
         if let Some(host) = self.begun.as_mut().and_then(|begun| begun.host.take()) {
             host.finish(HOST_PATIENCE);
@@ -279,13 +268,13 @@ pub fn isolate_panic(step: impl FnOnce()) {
 }
 
 fn gpu_options(settings: &Settings, environment: &Environment) -> gpu::Options {
+    let environment = environment.clone();
     gpu::Options {
         choice: settings.gpus.clone(),
-        asked: settings.origins.given("gpus", &settings.gpus),
+        choice_origin: settings.origins.given("gpus", &settings.gpus),
         interval: settings.interval,
         library: settings.nvml_library.clone(),
-        visible_devices: environment.variable("CUDA_VISIBLE_DEVICES"),
-        device_order: environment.variable("CUDA_DEVICE_ORDER"),
+        variables: Arc::new(move |name| environment.variable(name)),
     }
 }
 

@@ -1,7 +1,6 @@
 //! A report's metrics as OpenMetrics text.
 //!
-//! Base units (bytes and seconds), named after the report's own names: `amu_gb` is
-//! `effllm_amu_bytes`. What is unknown is left out. There are gauges and counters only, and no
+//! Base units (bytes and seconds), named after the report's own names: AMU is `effllm_amu_bytes`. What is unknown is left out. There are gauges and counters only, and no
 //! timestamps, so that the older Prometheus text, which node_exporter's textfile collector reads, can
 //! say the same: see [`prometheus_text`].
 
@@ -151,9 +150,9 @@ fn encode(metric: &mut MetricEncoder<'_>, kind: MetricType, value: f64) -> fmt::
 fn families(report: &Report) -> Vec<Family> {
     let mut families = of_run(report);
     families.extend(report.metrics.each().filter_map(|(metric, value)| {
-        let (name, unit, factor) = base_unit(metric.name)?;
-        let help = metric.definition.replace(", in 10^9 bytes", ""); // the unit is another one here
-        Some(gauge(&name, unit, &help, value.map(|value| value * factor)))
+        let (name, unit, factor) = metric.openmetrics?;
+        let name = ["effllm", name].join(if name.is_empty() { "" } else { "_" });
+        Some(gauge(&name, unit, metric.definition, value.map(|value| value * factor)))
     }));
     families.extend(of_gpus(&report.gpus));
     for family in &mut families {
@@ -161,33 +160,6 @@ fn families(report: &Report) -> Vec<Family> {
     }
     families.retain(|family| !family.values.is_empty());
     families
-}
-
-/// Endings of the report's names, the longer ones first; the unit that stands for each in
-/// OpenMetrics, and what a value is multiplied by.
-const UNITS: &[(&str, &str, f64)] = &[
-    ("tokens_per_param_per_sec", "tokens_per_param_per_second", 1.0),
-    ("samples_per_param_per_sec", "samples_per_param_per_second", 1.0),
-    ("tokens_per_sec", "tokens_per_second", 1.0),
-    ("samples_per_sec", "samples_per_second", 1.0),
-    ("tokens_per_joule", "tokens_per_joule", 1.0),
-    ("joules_per_token", "joules_per_token", 1.0),
-    ("joules_per_iteration", "joules_per_iteration", 1.0),
-    ("gb", "bytes", 1e9),
-    ("ratio", "ratio", 1.0),
-    ("seconds", "seconds", 1.0),
-    ("watts", "watts", 1.0),
-    ("joules", "joules", 1.0),
-];
-
-/// The name of a metric of the report without its unit, its base unit, and the factor between the
-/// two. `None` for what is the same quantity as another metric once its unit is the base unit.
-fn base_unit(name: &str) -> Option<(String, &'static str, f64)> {
-    let of = |(ending, unit, factor): &(&str, &'static str, f64)| {
-        let stem = format!("_{name}").strip_suffix(&format!("_{ending}"))?.to_owned();
-        Some((format!("effllm{stem}"), *unit, *factor))
-    };
-    UNITS.iter().find_map(of)
 }
 
 fn of_run(report: &Report) -> Vec<Family> {
@@ -314,20 +286,4 @@ fn gauge(name: &str, unit: &'static str, help: &str, value: Option<f64>) -> Fami
 /// As [`gauge()`], of what only ever rises.
 fn counter(name: &str, unit: &'static str, help: &str, value: Option<f64>) -> Family {
     Family { kind: MetricType::Counter, ..gauge(name, unit, help, value) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::metrics::registry::METRICS;
-
-    #[test]
-    fn every_metric_has_a_base_unit() {
-        for metric in METRICS.iter().filter(|metric| metric.name != "amu_gib") {
-            assert!(base_unit(metric.name).is_some(), "{}", metric.name);
-        }
-        assert_eq!(base_unit("amu_gb"), Some(("effllm_amu".to_owned(), "bytes", 1e9)));
-        assert_eq!(base_unit("joules_per_token"), Some(("effllm".to_owned(), "joules_per_token", 1.0)));
-        assert_eq!(base_unit("amu_gib"), None);
-    }
 }

@@ -22,21 +22,13 @@ use super::queue::{Opened, Queue};
 use crate::error::Error;
 use crate::event::Clock;
 use crate::fs::atomic;
-use crate::metrics::registry::Metrics;
+use crate::metrics::registry::{Metric, Metrics};
 use crate::recorder::Recorder;
 use crate::report::Report;
 
-/// The metrics as TensorBoard shows them; `None` is not drawn.
-fn scalars(metrics: &Metrics) -> [(&'static str, Option<f64>); 7] {
-    [
-        ("efficientllm/amu_gb", metrics.amu_gb),
-        ("efficientllm/pcu_ratio", metrics.pcu_ratio),
-        ("efficientllm/al_seconds", metrics.al_seconds),
-        ("efficientllm/tt_tokens_per_param_per_sec", metrics.tt_tokens_per_param_per_sec),
-        ("efficientllm/st_samples_per_param_per_sec", metrics.st_samples_per_param_per_sec),
-        ("efficientllm/aec_watts", metrics.aec_watts),
-        ("efficientllm/it_tokens_per_sec", metrics.it_tokens_per_sec),
-    ]
+/// The metrics of the original monitor by their tags in TensorBoard; `None` is not drawn.
+fn scalars(metrics: &Metrics) -> Vec<(&'static Metric, Option<f64>)> {
+    Metric::originals().map(|(metric, ..)| (metric, metrics.get(metric))).collect()
 }
 
 /// Makes an event file in a folder, and the folder where there is none.
@@ -68,13 +60,13 @@ pub fn open(folder: &Path) -> Result<Opened<Point>, Error> {
 }
 
 /// The metrics at one step.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Point {
     /// The iteration, or the number of the record where the log counts no iterations.
     step: u64,
     /// When the metrics were so, on the run's clock.
     at: f64,
-    metrics: [(&'static str, Option<f64>); 7],
+    metrics: Vec<(&'static Metric, Option<f64>)>,
 }
 
 impl Point {
@@ -106,7 +98,11 @@ impl Scalars {
         let before = self.step.replace(step);
         if step > 0 && is_due(before, step, self.log_interval) {
             let at = recorder.last_record_at().unwrap_or(self.clock.now());
-            self.points.offer(Point { step, at, metrics: scalars(&recorder.original_metrics(at)) });
+            self.points.offer(Point {
+                step,
+                at,
+                metrics: scalars(&recorder.metrics(at, |metric| metric.original.is_some())),
+            });
         }
     }
 }
@@ -133,17 +129,17 @@ impl Encoder {
     /// Appends an event with those metrics that this step has not yet shown so.
     pub fn encode(&mut self, point: Point, to: &mut Vec<u8>) {
         // The command's end can be known before its last line is read: time does not go back for that.
-        let at = self.last.map_or(point.at, |last| last.at.max(point.at));
-        let shown = self.last.filter(|last| last.step == point.step).map(|last| last.metrics);
-        let is_new = |scalar: &(&str, Option<f64>)| !shown.is_some_and(|shown| shown.contains(scalar));
-        let value = |(tag, value): (&str, Option<f64>)| {
-            let simple_value = Some(value? as f32).filter(|value| value.is_finite());
-            Some(Value { tag: tag.to_owned(), simple_value: Some(simple_value?) })
+        let at = self.last.as_ref().map_or(point.at, |last| last.at.max(point.at));
+        let shown = self.last.as_ref().filter(|last| last.step == point.step);
+        let is_new = |scalar: &&_| !shown.is_some_and(|shown| shown.metrics.contains(scalar));
+        let value = |(metric, value): &(&Metric, Option<f64>)| {
+            let simple_value = Some((*value)? as f32).filter(|value| value.is_finite());
+            Some(Value { tag: format!("efficientllm/{}", metric.name), simple_value: Some(simple_value?) })
         };
-        let value: Vec<_> = point.metrics.into_iter().filter(is_new).filter_map(value).collect();
+        let value: Vec<_> = point.metrics.iter().filter(is_new).filter_map(value).collect();
+        let step = i64::try_from(point.step).unwrap_or(i64::MAX);
         self.last = Some(Point { at, ..point });
         if !value.is_empty() {
-            let step = i64::try_from(point.step).unwrap_or(i64::MAX);
             let wall_time = not_before(self.written_at, self.clock.unix(at));
             self.written_at = wall_time;
             frame(&Event { wall_time, step, summary: Some(Summary { value }), file_version: None }, to);
@@ -236,7 +232,7 @@ mod tests {
                 .iter()
                 .map(|point| {
                     bytes.clear();
-                    encoder.encode(*point, &mut bytes);
+                    encoder.encode(point.clone(), &mut bytes);
                     let data = bytes.get(12..bytes.len().saturating_sub(4)).unwrap_or_default();
                     Event::decode(data).unwrap().summary.map_or(0, |summary| summary.value.len())
                 })

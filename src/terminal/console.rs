@@ -3,29 +3,24 @@
 
 use std::fmt::Write as _;
 
+use crate::metrics::registry::{Metric, Show};
+use crate::metrics::window::Basis;
+use crate::output::format;
 use crate::report::Report;
-use crate::text::units::show_exponent;
 
 /// The lines for the report's last iteration; the caller decides when they are due.
 pub fn console_lines(report: &Report) -> String {
-    let metrics = &report.metrics;
+    let known =
+        |form: Show, value: Option<f64>| value.map_or("n/a".to_owned(), |value| format::number(form, value));
     let iteration = report.iterations.last.map_or("n/a".to_owned(), |last| last.to_string());
-    let mut lines = format!("[EfficientLLM Metrics] Iteration {iteration}:\n");
-    let fixed = |decimals: usize| move |value: f64| format!("{value:.decimals$}");
-    let exponent = |value: f64| show_exponent(value, 2);
-    let mut line = |name: &str, value: Option<f64>, show: &dyn Fn(f64) -> String| {
-        let _ = writeln!(lines, "  {name}: {}", value.map_or("n/a".to_owned(), show));
-    };
-    line("Loss", report.iterations.loss_last, &fixed(6));
-    line("AMU (GB)", metrics.amu_gb, &fixed(2));
-    line("PCU (Ratio)", metrics.pcu_ratio, &fixed(3));
-    line("AL (Seconds)", metrics.al_seconds, &fixed(4));
-    line("TT (Tokens/Param/Sec)", metrics.tt_tokens_per_param_per_sec, &exponent);
-    line("ST (Samples/Param/Sec)", metrics.st_samples_per_param_per_sec, &exponent);
-    if metrics.it_tokens_per_sec.is_some() {
-        line("IT (Tokens/Sec)", metrics.it_tokens_per_sec, &fixed(2));
+    let loss = known(Show::Fixed(6), report.iterations.loss_last);
+    let mut lines = format!("[EfficientLLM Metrics] Iteration {iteration}:\n  Loss: {loss}\n");
+    for (metric, label, form) in Metric::originals() {
+        let value = report.metrics.get(metric);
+        if value.is_some() || !metric.basis.contains(&Basis::GeneratedTokens) {
+            let _ = writeln!(lines, "  {label}: {}", known(form, value));
+        }
     }
-    line("AEC (Watts)", metrics.aec_watts, &fixed(2));
     lines
 }
 

@@ -8,7 +8,9 @@ use super::gpu_rows::{gpu_rows, gpus_in_one_line};
 use super::line::{Paint, spread};
 use super::progress::progress_line;
 use super::screen::Size;
-use crate::output::{self, Headline};
+use crate::metrics::registry::{Headline, METRICS, Metric, Show};
+use crate::metrics::window::Basis;
+use crate::output::format;
 use crate::report::Report;
 use crate::text::sanitize::{clip, plain};
 
@@ -63,51 +65,43 @@ fn gpu_names(report: &Report) -> BTreeMap<String, usize> {
 
 /// The metrics so far, over the headline window. What can never be known here is left out.
 fn metrics_line(report: &Report, columns: usize, paint: Paint) -> Option<String> {
-    let with_gpus = !report.gpus.is_empty();
-    let with_iterations = report.iterations.count > 0;
-    let shown = [
-        (output::AMU, with_gpus),
-        (output::PCU, with_gpus),
-        (output::AL, with_iterations),
-        (output::TT, with_iterations),
-        (output::ST, with_iterations),
-        (output::IT, false),
-        (output::AEC, with_gpus),
-        (output::MFU, false),
-        (output::JOULES, false),
-        (output::TOKENS, false),
-    ];
-    let parts: Vec<String> = shown
-        .into_iter()
-        .filter_map(|(metric, expected)| {
-            let value = (metric.value)(&report.metrics);
-            (value.is_some() || expected).then(|| part(metric, value, paint))
-        })
-        .collect();
+    let expected = |metric: &Metric| {
+        metric.headline == Headline::Always
+            && (metric.is_based_on(Basis::is_of_gpus) && !report.gpus.is_empty()
+                || metric.is_based_on(Basis::is_of_training) && report.iterations.count > 0)
+    };
+    let parts = METRICS.iter().filter_map(|metric| {
+        let form = metric.live?;
+        let value = match report.metrics.get(metric) {
+            Some(value) => format::number(form, value),
+            None if expected(metric) => format::dash(),
+            None => return None,
+        };
+        // Every column counts: no unit that the number or the label states.
+        let states_unit =
+            metric.label() == metric.unit || matches!(form, Show::Exponent(_) | Show::Percent(_));
+        let unit = if states_unit || value == format::dash() { "" } else { metric.unit };
+        Some(format!("{} {value} {unit}", paint.dim(metric.label())).trim_end().to_owned())
+    });
+    let parts: Vec<String> = parts.collect();
     (!parts.is_empty()).then(|| spread(&parts, columns))
-}
-
-fn part(metric: Headline, value: Option<f64>, paint: Paint) -> String {
-    let value = value.map_or("–".to_owned(), |value| metric.show_live(value));
-    format!("{} {value}", paint.dim(metric.label))
 }
 
 /// Why figures are missing, once for each reason.
 fn notes(report: &Report) -> Vec<String> {
-    let reason = |name: &str| report.unavailable.get(name).map(|reason| plain(reason));
     if report.gpus.is_empty() {
-        let reason = reason(output::AMU.name).map_or(String::new(), |reason| format!(": {reason}"));
-        return vec![format!("no GPU figures{reason}")];
+        let reason = plain(format::why_unknown(report, Basis::is_of_gpus));
+        let separator = if reason.is_empty() { "" } else { ": " };
+        return vec![format!("no GPU figures{separator}{reason}")];
     }
     let mut by_reason: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    // The first seconds have no figures yet, which needs no explanation.
-    let of_gpus: &[_] =
-        if report.command.wall_seconds > Some(10.0) { &[output::AMU, output::PCU, output::AEC] } else { &[] };
-    let of_iterations: &[_] =
-        if report.iterations.count > 0 { &[output::AL, output::TT, output::ST] } else { &[] };
-    for metric in of_gpus.iter().chain(of_iterations) {
-        if let (None, Some(reason)) = ((metric.value)(&report.metrics), reason(metric.name)) {
-            by_reason.entry(reason).or_default().push(metric.label);
+    for metric in Metric::headline().filter(|metric| metric.live.is_some()) {
+        // The first seconds have no figures yet, which needs no explanation.
+        let of_gpus = metric.is_based_on(Basis::is_of_gpus) && report.command.wall_seconds > Some(10.0);
+        let of_training = metric.is_based_on(Basis::is_of_training) && report.iterations.count > 0;
+        let reason = report.unavailable.get(metric.name).filter(|_| of_gpus || of_training);
+        if let (None, Some(reason)) = (report.metrics.get(metric), reason) {
+            by_reason.entry(plain(reason)).or_default().push(metric.label());
         }
     }
     by_reason.iter().map(|(reason, labels)| format!("no {}: {reason}", labels.join(", "))).collect()

@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use super::chart::{Chart, Ink, Shape, Width, sparkline};
 use super::series::{FEW, MOST, Quantity, Spread, spread};
 use super::timeline::{TimeUnit, Timeline};
+use crate::metrics::window::Basis;
 use crate::output::format::{self, EnergyUnit, percent};
 use crate::report::Report;
 use crate::report::{EnergySource, Gpu, GpuSeries, MeanMax};
@@ -17,7 +18,7 @@ pub fn over_time(report: &Report) -> Markup {
         return html! {
             section {
                 h2 { "GPUs" }
-                p.note { "No GPU figures: " (format::origin(report, "aec_watts")) }
+                p.note { "No GPU figures: " (format::why_unknown(report, Basis::is_of_gpus)) }
             }
         };
     }

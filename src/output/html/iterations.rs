@@ -7,6 +7,7 @@ use maud::{Markup, html};
 use super::chart::{Chart, Ink, Shape, Width};
 use super::series::{FEW, pairs, quantile, thinned};
 use super::timeline::TimeUnit;
+use crate::metrics::window::Basis;
 use crate::output::format::{self, count, duration, time, value};
 use crate::report::Report;
 use crate::report::{Latency, LatencyBin};
@@ -18,7 +19,7 @@ pub fn iterations(report: &Report) -> Markup {
         return html! {
             section {
                 h2 { "Iterations" }
-                p.note { "None: " (format::origin(report, "al_seconds")) }
+                p.note { "None: " (why_no_times(report)) }
             }
         };
     }
@@ -38,6 +39,10 @@ pub fn iterations(report: &Report) -> Markup {
             }
         }
     }
+}
+
+fn why_no_times(report: &Report) -> &str {
+    format::why_unknown(report, |basis| basis == Basis::IterationTime)
 }
 
 fn range_of(report: &Report) -> String {
@@ -134,7 +139,7 @@ fn histogram(report: &Report) -> Markup {
     let latency = &report.iterations.latency_seconds;
     let Some(bars) = Bars::of(&bins) else {
         return html! {
-            figure { figcaption { b { "Distribution" } } p.note { "– " (format::origin(report, "al_seconds")) } }
+            figure { figcaption { b { "Distribution" } } p.note { "– " (why_no_times(report)) } }
         };
     };
     let unit = TimeUnit::of(bars.end);
@@ -277,7 +282,7 @@ fn percentiles(report: &Report) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Latencies;
+    use crate::metrics::Distribution;
     use proptest::prelude::*;
 
     proptest! {
@@ -290,9 +295,9 @@ mod tests {
             times in 1u64..20,
         ) {
             // The first and the last may be filled in part.
-            let mut latencies = Latencies::new();
+            let mut latencies = Distribution::new();
             (first..first + values).for_each(|value| latencies.add(times, (value * step) as f64 / 1e6));
-            let bin = |bin: crate::metrics::latency::Bin| LatencyBin {
+            let bin = |bin: crate::metrics::distribution::Bin| LatencyBin {
                 from_seconds: bin.from_seconds,
                 to_seconds: bin.to_seconds,
                 iterations: bin.iterations,

@@ -3,9 +3,8 @@
 use maud::{Markup, html};
 
 use super::defined;
-use crate::metrics::registry::{METRICS, Metrics};
-use crate::output::format::{self, EnergyUnit, count, time, value};
-use crate::output::{AEC, AL, AMU, IT, PCU, ST, TT};
+use crate::metrics::registry::{METRICS, Metric, Test};
+use crate::output::format::{self, count, time, value};
 use crate::report::Report;
 use crate::report::Window;
 
@@ -13,56 +12,47 @@ pub fn headline(report: &Report) -> Markup {
     let counted = count(report.iterations.count, "iteration");
     let window = match (report.window, report.iterations.warmup) {
         (Window::Run, _) => "over the whole run".to_owned(),
+        (Window::Generate, _) => "over the time in which tokens were generated".to_owned(),
         (Window::Train, 0) => format!("over {counted} of training"),
         (Window::Train, n) => format!("over {counted} of training, without {n} of warm-up"),
     };
-    let energy = EnergyUnit::of([&report.metrics, &report.metrics_whole_run].map(|m| m.energy_joules));
     html! {
         section {
             h2 { "Metrics" small { (window) } }
             dl.tiles {
-                @for headline in [AMU, PCU, AL, TT, ST, IT, AEC] {
-                    @let show = |metrics: &Metrics| (headline.value)(metrics).map(|value| headline.show(value));
-                    (tile(report, headline.label, headline.name, headline.unit, show))
-                }
-                (tile(report, "Energy", "energy_joules", "", |metrics| metrics.energy_joules.map(|joules| energy.show(Some(joules)))))
+                @for metric in Metric::headline() { (tile(report, metric)) }
             }
         }
     }
 }
 
-fn tile(
-    report: &Report,
-    label: &str,
-    name: &str,
-    unit: &str,
-    show: impl Fn(&Metrics) -> Option<String>,
-) -> Markup {
-    let definition = METRICS.iter().find(|metric| metric.name == name).map_or("", |metric| metric.definition);
-    let long = definition.split_once(": ").map_or("of the measured GPUs", |(long, _)| long);
-    let shown = show(&report.metrics);
-    let (number, unit) = match shown.as_deref() {
-        Some(text) if unit.is_empty() => text.rsplit_once(' ').unwrap_or((text, "")),
-        Some(text) => (text, unit),
-        None => ("–", ""),
-    };
-    let latency = &report.iterations.latency_seconds;
-    let beside = match (name, show(&report.metrics_whole_run)) {
-        _ if shown.is_none() => None,
-        ("al_seconds", _) => {
+fn tile(report: &Report, metric: &Metric) -> Markup {
+    let long = metric.definition.split_once(": ").map_or("of the measured GPUs", |(long, _)| long);
+    let values = [report.metrics.get(metric), report.metrics_whole_run.get(metric)];
+    let numbers = format::numbers(metric, &values);
+    let unit = values[0].map(|_| format::unit(metric, &values));
+    let beside = match values {
+        [None, _] => None,
+        _ if metric.test == Test::IterationTimes => {
+            let latency = &report.iterations.latency_seconds;
             let [p50, p99] = [latency.p50, latency.p99].map(|at| time(at).replace(' ', "\u{a0}"));
             Some(format!("p50\u{a0}{p50} · p99\u{a0}{p99}"))
         }
-        (_, Some(whole)) if report.window == Window::Train => Some(format!("whole run {whole}")),
+        [_, Some(_)] if report.window == Window::Train => {
+            numbers.last().map(|whole| format!("whole run {whole}"))
+        }
         _ => None,
     };
     html! {
-        div.tile.none[shown.is_none()] {
-            dt { (defined(label, definition)) " " small { (long) } }
+        div.tile.none[values[0].is_none()] {
+            dt { (defined(metric.label(), metric.definition)) " " small { (long) } }
             dd {
-                p.figure { (number) @if !unit.is_empty() { " " span.unit { (unit) } } }
+                p.figure {
+                    @if let Some(number) = numbers.first() { (number) }
+                    @if let Some(unit) = unit { " " span.unit { (unit) } }
+                }
                 @if let Some(beside) = beside { p.beside { (beside) } }
-                p.origin { (format::origin(report, name)) }
+                p.origin { (format::origin(report, metric.name)) }
             }
         }
     }

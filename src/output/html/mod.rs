@@ -18,13 +18,38 @@ mod timeline;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::{RenderOptions, ReportFormat};
 use crate::output::format;
-use crate::report::Exit;
-use crate::report::Report;
+use crate::report::{Exit, NamedReport, Report};
 use crate::text::sanitize::visible;
 
-/// The page of one report, or one that compares several; each comes with the name of its file.
-pub fn html(reports: &[(String, Report)]) -> String {
+/// The page of one report, or the page that compares several.
+#[derive(Debug)]
+pub struct Html;
+
+impl ReportFormat for Html {
+    fn name(&self) -> &'static str {
+        "html"
+    }
+
+    fn help(&self) -> &'static str {
+        "A web page in one file"
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["html", "htm"]
+    }
+
+    fn render(&self, reports: &[NamedReport], _: RenderOptions) -> String {
+        html(reports)
+    }
+
+    fn comparison(&self) -> Option<fn(&[NamedReport], RenderOptions) -> String> {
+        Some(|reports, _| html(reports))
+    }
+}
+
+fn html(reports: &[NamedReport]) -> String {
     let page = match reports {
         [(_, report)] => page(&format::command(report), &run::body(report)),
         reports => page("Comparison of runs", &comparison::body(reports)),
