@@ -23,9 +23,7 @@ use std::io::{self, IsTerminal};
 use crate::config::LiveMode;
 
 pub use self::console::console_lines;
-pub use frame::frame;
 pub use output::{Stream, Unwritten};
-pub use screen::Size;
 pub use ticker::Ticker;
 pub use writer::Terminal;
 
