@@ -4,10 +4,10 @@
 use std::sync::LazyLock;
 
 use effllm::config::Options as Settings;
-use effllm::event::Event;
+use effllm::event::{Event, Stream};
 use effllm::gate::{Expression, ExpressionError};
 use effllm::log::lines::{LONGEST_LINE, LineSplitter};
-use effllm::log::{LogReader, Rules, Source, profiles};
+use effllm::log::{LogReader, Rules, profiles};
 use effllm::recorder::{Options, Recorder};
 use effllm::report::Report;
 use effllm::report::{Command, Job, Status};
@@ -116,7 +116,7 @@ pub fn follow(mut reader: LogReader, log: &[u8]) {
     let (mut at, mut before) = (0.0, [0; 4]);
     for (i, chunk) in log.chunks(size).enumerate() {
         at += 0.25;
-        let source = if i % 3 == 2 { Source::Stderr } else { Source::Stdout };
+        let source = if i % 3 == 2 { Stream::Stderr } else { Stream::Stdout };
         reader.push(source, chunk, at, &mut events);
         if i % 5 == 4 {
             reader.pause(&mut events);

@@ -14,6 +14,7 @@ use super::select::{GpuChoice, is_same_gpu};
 use super::source::{GpuSource, OpenSource, UnopenedSource, open_first, sources};
 use crate::error::Error;
 use crate::event::{Clock, Event, GpuIdentity, GpuQuantity};
+use crate::thread::wait_for_starting_threads;
 use crate::thread::worker::{Grid, Stop, Worker};
 
 /// How long the GPUs have to identify themselves. One that takes longer does not delay the others.
@@ -67,7 +68,8 @@ impl Sampler {
     /// The threads call `on_event`: first with [`Event::GpusFound`], then with [`Event::Gpu`] for each reading
     /// of a GPU. Until the source has answered, and where it has no GPUs, [`Event::GpusUnavailable`] tells why.
     ///
-    /// A library that hangs while it is loaded also blocks threads that start later; see [`crate::thread`].
+    /// A library that hangs while it is loaded blocks threads that start later, so this comes after all other
+    /// threads; see [`crate::thread`].
     pub fn spawn(options: Options, clock: Clock, on_event: impl Fn(Event) + Send + Sync + 'static) -> Self {
         Self::spawn_from(sources(options.library.clone()), options, clock, on_event)
     }
@@ -97,6 +99,7 @@ impl Sampler {
         let (options, on_event, verdict) =
             (sampler.options.clone(), sampler.on_event.clone(), sampler.verdict.clone());
         let work = move |stop: Stop| {
+            wait_for_starting_threads();
             let outcome = start_sampling(sources, &options, clock, &on_event, &stop);
             if let Err(refusal) = &outcome {
                 announce(refusal, &options, &on_event);
@@ -226,7 +229,8 @@ fn identify(
     for index in 0..count {
         let (start, started) = bounded(1);
         let (source, on_event, send) = (gpus.clone(), on_event.clone(), send.clone());
-        let work = move |stop: Stop| sample(source.as_ref(), index, clock, &on_event, &stop, send, &started);
+        let work =
+            move |stop: Stop| sample_gpu(source.as_ref(), index, clock, &on_event, &stop, send, &started);
         if stop.spawn(&format!("effllm-gpu-{index}"), work).is_ok() {
             threads.insert(index, start);
         }
@@ -246,8 +250,8 @@ fn unknown(source: &'static str, index: u32) -> GpuIdentity {
     GpuIdentity { source, index, unavailable: names.map(reason).collect(), ..GpuIdentity::default() }
 }
 
-/// The life of a GPU's thread.
-fn sample(
+/// The work of a GPU's thread.
+fn sample_gpu(
     source: &dyn GpuSource,
     index: u32,
     clock: Clock,

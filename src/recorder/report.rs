@@ -269,8 +269,13 @@ impl<'a> State<'a> {
                 "the log states models of {earlier} and of {last} parameters; --params N gives one number"
             ));
         }
-        let unknown = "the number of parameters is not known; --params N gives it";
-        self.model.parameters.value.ok_or_else(|| unknown.to_owned())
+        self.model.parameters.value.ok_or_else(|| {
+            let why = match self.recorder.facts.model_parameters() {
+                Err(why) => why,
+                Ok(_) => "the log states the number of parameters only after the last iteration",
+            };
+            format!("{why}; --params N gives it")
+        })
     }
 
     fn iterations(&self, run: &RunFacts) -> report::Iterations {
@@ -389,7 +394,7 @@ fn model(recorder: &Recorder, iterations: &Iterations) -> Model {
     let from_log = |value: Option<f64>| value.map(|value| (value, "log".to_owned()));
     let facts = &recorder.facts;
     let has_records = iterations.timing.count() > 0;
-    let parameters = facts.model_parameters().map(|(value, source)| (value, source.to_owned()));
+    let parameters = facts.model_parameters().ok().map(|(value, source)| (value, source.to_owned()));
     let parameters = match iterations.parameters.last {
         // A statement after the last record is of another model, or of another program.
         Some(last) => Some((last, parameters.map_or_else(|| "log".to_owned(), |(_, source)| source))),

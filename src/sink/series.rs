@@ -4,6 +4,7 @@
 //! in CSV the others are empty, in JSON Lines they are left out. What could not be read is not
 //! there either, and is never 0.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 
@@ -12,7 +13,8 @@ use serde_json::{Value, json};
 use super::queue::Opened;
 use crate::config::{SeriesFile, SeriesFormat};
 use crate::error::Error;
-use crate::event::{Clock, Event, GpuSample, HostSample, Progress, Scope, StartLatch};
+use crate::event::field::{Field, Kind};
+use crate::event::{Clock, Event, GpuSample, HostSample, Progress, RECORD_FIELDS, Scope, StartLatch};
 use crate::fs::atomic;
 use crate::output::escaped;
 use crate::text::sanitize::field;
@@ -92,7 +94,7 @@ impl Encoder {
             SeriesFormat::Csv => {
                 let mut csv = csv::WriterBuilder::new().buffer_capacity(1024).from_writer(to);
                 if std::mem::take(&mut self.needs_header) {
-                    let _ = csv.write_record(columns.iter().map(|(name, _)| name));
+                    let _ = csv.write_record(columns.iter().map(|(name, _)| name.as_bytes()));
                 }
                 let _ = csv.write_record(columns.iter().map(|(_, value)| match value {
                     Value::Null => String::new(),
@@ -110,6 +112,9 @@ impl Encoder {
     }
 }
 
+/// A column's name, and its value in one line.
+pub type Column = (Cow<'static, str>, Value);
+
 /// One line.
 struct Row<'a> {
     unix_seconds: f64,
@@ -121,16 +126,12 @@ struct Row<'a> {
 }
 
 impl Row<'_> {
-    /// All columns in their order; null where this line has nothing to say, or no finite number.
-    fn columns(&self) -> [(&'static str, Value); 39] {
+    /// All columns in their order; null where this line has no value, or no finite number.
+    fn columns(&self) -> Vec<Column> {
         let (unread, unsaid) = (GpuSample::default(), Progress::default());
         let (gpu, log) = (self.gpu.unwrap_or(&unread), self.progress.unwrap_or(&unsaid));
         let host = self.host;
-        let step_time = |smoothed| log.step_time.filter(|_| log.smoothed == smoothed);
-        let rate = |rate: Option<(f64, Scope)>, wanted| {
-            rate.filter(|(_, scope)| *scope == wanted).map(|(rate, _)| rate)
-        };
-        [
+        let columns = [
             // Unix time.
             ("unix_seconds", json!(self.unix_seconds)),
             // Since the start of the command; the first reading lies before it.
@@ -149,38 +150,47 @@ impl Row<'_> {
             ("processes", json!(host.map(|host| host.processes))),
             ("resident_bytes", json!(host.map(|host| host.resident_bytes))),
             ("cpu_seconds", json!(host.map(|host| host.cpu_seconds))),
-            // What the log states, and nothing that is derived from it.
-            // Which of several servers that write one log.
+            // The log's values, and nothing that is derived from them. The server is one of several that
+            // write one log.
             ("engine", json!(log.engine)),
-            ("epoch", json!(log.epoch)),
-            ("iteration", json!(log.iteration)),
-            ("total_iterations", json!(log.total_iterations)),
-            ("step_time_seconds", json!(step_time(false))),
-            // A progress bar's moving average.
-            ("smoothed_step_time_seconds", json!(step_time(true))),
-            ("loss", json!(log.loss)),
-            ("learning_rate", json!(log.learning_rate)),
-            ("grad_norm", json!(log.grad_norm)),
-            ("global_batch_size", json!(log.global_batch_size)),
-            ("consumed_samples", json!(log.consumed_samples)),
-            ("consumed_tokens", json!(log.consumed_tokens)),
-            ("samples", json!(log.samples)),
-            ("tokens", json!(log.tokens)),
-            ("samples_per_second", json!(rate(log.samples_per_s, Scope::Global))),
-            ("samples_per_second_per_gpu", json!(rate(log.samples_per_s, Scope::PerGpu))),
-            ("tokens_per_second", json!(rate(log.tokens_per_s, Scope::Global))),
-            ("tokens_per_second_per_gpu", json!(rate(log.tokens_per_s, Scope::PerGpu))),
-            ("tflops_per_gpu", json!(log.tflops_per_gpu)),
-            ("mfu_ratio", json!(log.mfu)),
-            ("prompt_tokens", json!(log.prompt_tokens)),
-            ("generated_tokens", json!(log.generated_tokens)),
-            ("prompt_tokens_per_second", json!(log.prompt_tokens_per_s)),
-            ("generation_tokens_per_second", json!(log.generation_tokens_per_s)),
-            // The time of these generated tokens.
-            ("generation_seconds", json!(log.generation_time)),
-            ("requests_running", json!(log.requests_running)),
-        ]
+        ];
+        let columns = columns.map(|(name, value)| (Cow::from(name), value)).into_iter();
+        columns.chain(progress_columns(log)).collect()
     }
+}
+
+/// The columns of a progress record.
+pub fn progress_columns(log: &Progress) -> Vec<Column> {
+    RECORD_FIELDS.iter().flat_map(|field| field_columns(field, log)).collect()
+}
+
+/// The columns of a field of a record: its name with its unit, and a second one for the rate of a GPU or
+/// the smoothed time of a progress bar.
+fn field_columns(field: &Field<Progress>, log: &Progress) -> Vec<Column> {
+    let name = match field.name {
+        "generation_time" => "generation".to_owned(),
+        name => name.replace("_per_s", "_per_second"),
+    };
+    let number = field.number(log);
+    let (unit, second, is_second) = match field.kind() {
+        Kind::Rate => ("", Some(format!("{name}_per_gpu")), field.scope(log) == Some(Scope::PerGpu)),
+        Kind::Duration if field.name == "step_time" => {
+            ("_seconds", Some(format!("smoothed_{name}_seconds")), log.smoothed)
+        }
+        Kind::Duration => ("_seconds", None, false),
+        Kind::Ratio => ("_ratio", None, false),
+        Kind::Timestamp | Kind::Flag | Kind::Text => return Vec::new(),
+        _ => ("", None, false),
+    };
+    let value = |number: Option<f64>| match number {
+        Some(whole) if field.kind() == Kind::Ordinal => json!(whole as u64),
+        number => json!(number),
+    };
+    let first = (Cow::from(name + unit), value(number.filter(|_| !is_second)));
+    [first]
+        .into_iter()
+        .chain(second.map(|name| (Cow::from(name), value(number.filter(|_| is_second)))))
+        .collect()
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ use std::io::{self, IsTerminal};
 use crate::config::LiveMode;
 
 pub use self::console::console_lines;
-pub use output::{Stream, Unwritten};
+pub use output::Unwritten;
 pub use ticker::Ticker;
 pub use writer::Terminal;
 

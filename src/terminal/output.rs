@@ -10,12 +10,7 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{OutputFlags, tcgetattr};
 
-/// Which of the child's streams bytes belong to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
-    Stdout,
-    Stderr,
-}
+use crate::event::Stream;
 
 /// An error, and how many of the bytes were written before it.
 #[derive(Debug)]

@@ -3,9 +3,10 @@
 
 use std::io;
 
-use super::output::{Output, Stream};
+use super::output::Output;
 use super::scanner::{Act, Line, Scanner};
 use super::screen::{Screen, Size};
+use crate::event::Stream;
 use crate::thread::worker::failpoint;
 
 #[derive(Debug)]

@@ -15,9 +15,10 @@ use terminal_size::terminal_size_of;
 
 use super::Live;
 use super::frame::frame;
-use super::output::{Descriptors, Output, Stream, Unwritten, write_all};
+use super::output::{Descriptors, Output, Unwritten, write_all};
 use super::screen::Size;
 use super::shared_terminal::SharedTerminal;
+use crate::event::Stream;
 use crate::report::Report;
 
 /// Where the child's bytes and everything of effllm's own are written.

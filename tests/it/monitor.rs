@@ -1,14 +1,13 @@
 //! `effllm monitor` measures what already runs.
 
 use std::fs::{self, File};
-use std::process::Stdio;
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
 use serde_json::json;
 
-use crate::harness::process::state;
+use crate::harness::process::{children, state};
 use crate::harness::terminal::Screen;
-use crate::harness::{Call, Session, TestEnv, assert_near, until};
+use crate::harness::{Call, EFFLLM, Session, TestEnv, assert_near};
 
 /// Every iteration is told on stderr, so that it can be waited for.
 const READ_THE_LOG: &str = "--gpus none --rules rules.toml --live log --log-interval 1 --log log";
@@ -176,20 +175,19 @@ fn the_table_leaves_the_screen_while_effllm_is_stopped() {
     let mut env = env();
     env.gpus("");
     let screen = Screen::new(30, 100);
-    // In the session of the test: the leader of one of its own could not be stopped.
-    let mut call = monitor(&env, "--pid $$");
-    call.command.env("TERM", "xterm").stdin(Stdio::null()).stdout(Stdio::null()).stderr(screen.stream());
-    let monitor = call.spawn();
+    let shell = screen.start_bash(&env, &[("effllm", EFFLLM.to_owned())]);
+    screen.press("$effllm monitor --pid $$\r");
     screen.wait_for("GPU    busy");
-    monitor.send(Signal::SIGTSTP);
-    until("effllm to stop", || state(monitor.pid()) == 'T');
-    screen.settle();
+    let monitor = children(shell.pid())[0];
+    kill(monitor, Signal::SIGTSTP).expect("effllm is there");
+    screen.wait_for_prompt_after("Stopped");
+    assert_eq!(state(monitor), 'T');
     assert!(!screen.contents().contains("GPU    busy"), "{}", screen.contents());
-    monitor.send(Signal::SIGCONT);
+    screen.press("fg\r");
     screen.wait_for("GPU    busy");
-    let report = monitor.end_by(Signal::SIGTERM).report();
+    kill(monitor, Signal::SIGTERM).expect("effllm is there");
     screen.wait_for("report: effllm-report.json");
-    assert_eq!(report.text("status"), "interrupted");
+    assert_eq!(env.report().text("status"), "interrupted");
 }
 
 #[test]

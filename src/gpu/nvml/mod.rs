@@ -38,7 +38,7 @@ pub fn source(library: Option<PathBuf>) -> UnopenedSource {
     UnopenedSource { name: NAME, open: Box::new(open) }
 }
 
-/// More than any machine has.
+/// No machine has more.
 const MOST_GPUS: u32 = 4096;
 
 impl Library {
@@ -47,12 +47,12 @@ impl Library {
     /// # Errors
     /// NVML is not installed, or does not work.
     fn open(path: Option<&Path>) -> Result<Self, NoGpus> {
-        // Opening a pipe would wait for its other end, and a device may do anything. A name without a
-        // slash is looked for by the loader.
+        // Opening a pipe would wait for its other end, and a device may do anything. The loader searches for a
+        // name without a slash.
         let is_path = |path: &&Path| path.as_os_str().as_encoded_bytes().contains(&b'/');
-        let is_no_file = |path: &&Path| path.metadata().is_ok_and(|found| !found.is_file());
+        let is_special = |path: &&Path| path.metadata().is_ok_and(|found| !found.is_file());
         let fault = |reason| NoGpus { reason, is_fault: true };
-        if let Some(path) = path.filter(is_path).filter(is_no_file) {
+        if let Some(path) = path.filter(is_path).filter(is_special) {
             return Err(fault(format!("{} is no regular file", path.display())));
         }
         let mut builder = Nvml::builder();
@@ -75,7 +75,7 @@ impl GpuSource for Library {
     fn count(&self) -> Result<u32, String> {
         let count = self.0.device_count().map_err(|error| failure("nvmlDeviceGetCount_v2")(error).reason)?;
         if count > MOST_GPUS {
-            return Err(format!("nvmlDeviceGetCount_v2: {count} GPUs cannot be"));
+            return Err(format!("{NAME} reported {count} GPUs (nvmlDeviceGetCount_v2)"));
         }
         Ok(count)
     }
@@ -106,7 +106,7 @@ impl Drop for Library {
     /// Ends the use of the library (nvmlShutdown); one without that function is left as it is.
     fn drop(&mut self) {
         if self.0.lib().nvmlShutdown.is_ok() {
-            // SAFETY: nothing uses it after this.
+            // SAFETY: this is the last use of the library.
             unsafe { ManuallyDrop::drop(&mut self.0) };
         }
     }

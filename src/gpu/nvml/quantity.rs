@@ -115,16 +115,16 @@ fn up_to(limit: f64, value: f64, unit: &str) -> Result<f64, Failure> {
     if value > limit { Err(implausible(format!("{value} {unit}"))) } else { Ok(value) }
 }
 
-fn implausible(what: String) -> Failure {
-    Failure { reason: format!("{NAME} reported {what}"), is_permanent: false }
+fn implausible(value: String) -> Failure {
+    Failure { reason: format!("{NAME} reported {value}"), is_permanent: false }
 }
 
-/// How a call failed, in words.
+/// How a call failed, as a sentence for the report.
 pub fn failure(call: &str) -> impl Fn(NvmlError) -> Failure {
     /// NVML_ERROR_ARGUMENT_VERSION_MISMATCH: the library knows another version of the struct.
     const VERSION_MISMATCH: u32 = 25;
     move |error| {
-        let (is_permanent, words) = match error {
+        let (is_permanent, message) = match error {
             NvmlError::NotSupported => (true, "not supported".to_owned()),
             NvmlError::FailedToLoadSymbol(_) | NvmlError::FunctionNotFound => {
                 (true, "not in this version of the library".to_owned())
@@ -137,6 +137,6 @@ pub fn failure(call: &str) -> impl Fn(NvmlError) -> Failure {
             NvmlError::GpuLost => (false, "the GPU is lost".to_owned()),
             error => (false, error.to_string()),
         };
-        Failure { reason: format!("{NAME}: {words} ({call})"), is_permanent }
+        Failure { reason: format!("{NAME}: {message} ({call})"), is_permanent }
     }
 }

@@ -5,7 +5,6 @@ mod comparisons;
 mod recipes;
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use quick_junit::TestCaseStatus;
 use serde_json::Value;
@@ -124,23 +123,15 @@ fn the_commands_failure_outranks_the_gates() {
 }
 
 #[test]
-fn a_misspelt_metric_is_told_at_once_and_nothing_starts() {
+fn a_misspelt_metric_is_told_and_nothing_starts() {
     let env = env();
-    // The best of five: the machine may have much else to do.
-    let times = (0..5).map(|_| {
-        let begun = Instant::now();
-        let done = env.effllm(["run", "--require", "pcuu >= 0.5", "--", "touch", "started"]).done();
-        let time = begun.elapsed();
-        assert_eq!(done.code(), Some(2));
-        assert_eq!(
-            done.stderr(),
-            "effllm: error: --require: unknown metric 'pcuu'\n    pcuu >= 0.5\n    ^^^^\n  \
-             did you mean 'pcu'? 'effllm gate --metrics' lists them all\n"
-        );
-        time
-    });
-    let best = times.min().expect("five times");
-    assert!(best < Duration::from_millis(50), "{best:?}");
+    let done = env.effllm(["run", "--require", "pcuu >= 0.5", "--", "touch", "started"]).done();
+    assert_eq!(done.code(), Some(2));
+    assert_eq!(
+        done.stderr(),
+        "effllm: error: --require: unknown metric 'pcuu'\n    pcuu >= 0.5\n    ^^^^\n  \
+         did you mean 'pcu'? 'effllm gate --metrics' lists them all\n"
+    );
     assert_eq!(env.files(), ["train.sh"]);
 }
 

@@ -16,7 +16,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::pty::{Winsize, grantpt, posix_openpt, ptsname_r, unlockpt};
 use nix::sys::termios::{Termios, tcgetattr};
 
-use super::{Call, PATIENCE, Session, until};
+use super::{Call, PATIENCE, Session, TestEnv, until};
 
 /// A pseudo-terminal: its master, and the side that programs see.
 pub struct Terminal {
@@ -152,6 +152,15 @@ impl Screen {
         self.terminal.start_redirected(call)
     }
 
+    /// Starts a shell with job control, whose prompt is `$ `, and waits for the prompt.
+    pub fn start_bash<'a>(&self, env: &'a TestEnv, variables: &[(&str, String)]) -> Session<'a> {
+        let mut call = env.command(["bash", "--norc", "--noprofile", "-i"]);
+        call.command.env("PS1", "$ ").env("HISTFILE", "").envs(variables.iter().cloned());
+        let session = self.start(call);
+        self.wait_for("$ ");
+        session
+    }
+
     pub fn stream(&self) -> Stdio {
         self.terminal.stream()
     }
@@ -228,6 +237,14 @@ impl Screen {
             assert!(begun.elapsed() < PATIENCE, "timed out: {what}; on the screen:\n{}", self.contents());
             thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Waits until nothing but a prompt follows the line with a text.
+    #[track_caller]
+    pub fn wait_for_prompt_after(&self, text: &str) {
+        self.wait_until(&format!("a prompt after '{text}'"), |shown| {
+            shown.rsplit_once(text).is_some_and(|(_, rest)| rest.trim_end().ends_with("\n$"))
+        });
     }
 
     /// Waits until everything that was written to it so far is on it.

@@ -1,5 +1,6 @@
 //! `effllm parse`: compressed logs, logs that grow, and why a log is read as it is.
 
+mod forks;
 mod profiles;
 mod recorded;
 

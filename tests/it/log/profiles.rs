@@ -10,10 +10,10 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 
 use crate::harness::{ROOT, TestEnv};
-use crate::library::{Event, LogReader, Progress, Rules, Source, profiles};
+use crate::library::{Event, LogReader, Progress, Rules, Stream, profiles};
 
 /// The built-in profiles, compiled once for all tests.
-static PROFILES: LazyLock<Vec<Rules>> = LazyLock::new(|| {
+pub static PROFILES: LazyLock<Vec<Rules>> = LazyLock::new(|| {
     let profiles = profiles::load_all().expect("profiles");
     for pattern in profiles.iter().flat_map(Rules::patterns) {
         pattern.compile().unwrap_or_else(|error| panic!("{}: {}", pattern.text(), error.what));
@@ -21,12 +21,12 @@ static PROFILES: LazyLock<Vec<Rules>> = LazyLock::new(|| {
     profiles
 });
 
-fn reader_of(name: &str) -> LogReader {
+pub fn reader_of(name: &str) -> LogReader {
     let rules = PROFILES.iter().find(|rules| rules.name == name).expect("a profile");
     LogReader::with_rules(rules.clone(), "the test")
 }
 
-fn logs() -> Vec<PathBuf> {
+pub fn logs() -> Vec<PathBuf> {
     let folder = Path::new(ROOT).join("fixtures/logs");
     let mut logs: Vec<PathBuf> = fs::read_dir(folder)
         .expect("fixtures/logs")
@@ -59,7 +59,7 @@ fn each_log_leads_to_the_profile_that_its_name_begins_with() {
         let expected = profiles::names().find(|name| stem.starts_with(name));
         let mut reader = LogReader::detecting(PROFILES.clone()).of_a_file();
         let mut events = Vec::new();
-        reader.push(Source::Stdout, &fs::read(&log).expect("read"), 0.0, &mut events);
+        reader.push(Stream::Stdout, &fs::read(&log).expect("read"), 0.0, &mut events);
         reader.finish(&mut events);
         assert_eq!(reader.profile().map(|profile| profile.0), expected, "{stem}");
     }
@@ -83,7 +83,7 @@ fn in_a_file_the_whole_log_and_its_pieces_give_the_same_events() {
         let read = |pieces: usize| {
             let mut reader = LogReader::detecting(PROFILES.clone()).of_a_file();
             let mut events = Vec::new();
-            bytes.chunks(pieces).for_each(|piece| reader.push(Source::Stdout, piece, 0.0, &mut events));
+            bytes.chunks(pieces).for_each(|piece| reader.push(Stream::Stdout, piece, 0.0, &mut events));
             reader.finish(&mut events);
             events
         };
@@ -105,7 +105,7 @@ fn lines_of_another_framework_do_not_switch_the_profile() {
         let mut reader = LogReader::detecting(PROFILES.clone()).of_a_file();
         let mut events = Vec::new();
         for text in [text(first), text(then)] {
-            reader.push(Source::Stdout, text.as_bytes(), 0.0, &mut events);
+            reader.push(Stream::Stdout, text.as_bytes(), 0.0, &mut events);
         }
         reader.finish(&mut events);
         let chosen = reader.profile().map(|profile| profile.0.to_owned()).expect("a profile");
@@ -118,7 +118,7 @@ fn lines_of_another_framework_do_not_switch_the_profile() {
 fn records(name: &str, text: &str) -> Vec<Progress> {
     let mut reader = reader_of(name);
     let mut events = Vec::new();
-    reader.push(Source::Stdout, text.as_bytes(), 1.0, &mut events);
+    reader.push(Stream::Stdout, text.as_bytes(), 1.0, &mut events);
     reader.finish(&mut events);
     let records = events.into_iter().filter_map(|event| match event {
         Event::Progress(record) => Some(*record),
@@ -318,6 +318,38 @@ fn every_profile_is_printed_as_rules_that_can_be_read() {
     }
 }
 
+/// The names of the pauses that rules recognise in a log.
+fn pauses(rules: &str, log: &str) -> Vec<String> {
+    let rules = Rules::parse(rules, "own.toml", "own").expect("rules");
+    let mut reader = LogReader::with_rules(rules, "the test");
+    let mut events = Vec::new();
+    reader.push(Stream::Stdout, log.as_bytes(), 1.0, &mut events);
+    reader.finish(&mut events);
+    let names = events.into_iter().filter_map(|event| match event {
+        Event::Pause { name, .. } => Some(name.to_string()),
+        _ => None,
+    });
+    names.collect()
+}
+
+#[test]
+fn a_pause_has_the_name_under_which_its_expression_is_listed() {
+    let record = "[[record]]\nline = 'step (?P<iteration>\\d+)'\n";
+    let log = "step 1\nSaving\nstep 2\nEvaluating\nstep 3\n";
+    let table = format!("[pause]\nevaluation = ['^Eval']\n\"my save\" = ['^Saving']\n{record}");
+    assert_eq!(pauses(&table, log), ["my save", "evaluation"]);
+    assert_eq!(pauses(&format!("pause = ['^Eval', '^Saving']\n{record}"), log), ["pause", "pause"]);
+}
+
+#[test]
+fn a_bar_of_an_evaluation_belongs_to_it() {
+    let log = "  1%|# | 1/100 [00:01<01:39, 1.00s/it]\n***** Running Evaluation *****\n\
+               10%|# | 1/10 [00:01<00:09, 1.00s/it]\n  2%|# | 2/100 [00:09<08:00, 5.00s/it]\n\
+               10%|# | 1/10 [00:01<00:09, 1.00s/it]\n";
+    let hf_trainer = profiles::text("hf-trainer").expect("text");
+    assert_eq!(pauses(hf_trainer, log), ["evaluation", "evaluation", "pause"]);
+}
+
 // ---- any bytes
 
 /// All numbers of a record.
@@ -380,9 +412,9 @@ proptest! {
         for name in profiles::names() {
             let mut reader = reader_of(name);
             let mut events = Vec::new();
-            reader.push(Source::Stdout, &bytes, 1.0, &mut events);
+            reader.push(Stream::Stdout, &bytes, 1.0, &mut events);
             reader.pause(&mut events);
-            reader.push(Source::Stderr, &bytes, 2.0, &mut events);
+            reader.push(Stream::Stderr, &bytes, 2.0, &mut events);
             reader.finish(&mut events);
             for event in events {
                 if let Event::Progress(record) = event {
@@ -392,7 +424,7 @@ proptest! {
         }
         let mut reader = LogReader::detecting(PROFILES.clone());
         let mut events = Vec::new();
-        reader.push(Source::Stdout, &bytes, 1.0, &mut events);
+        reader.push(Stream::Stdout, &bytes, 1.0, &mut events);
         reader.finish(&mut events);
     }
 }

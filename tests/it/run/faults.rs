@@ -2,7 +2,7 @@
 //! ends promptly, and what can be measured is.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
@@ -17,11 +17,8 @@ const PROMPT: Duration = Duration::from_secs(1);
 
 /// Runs the script for so long on a machine with a fault, and checks what must hold in any case.
 fn with_fault<'a>(env: &'a TestEnv, seconds: f64, options: &str) -> Done<'a> {
-    let begun = Instant::now();
     let session = env.run(&format!("--interval 0.05 {options}"), SCRIPT).start();
     session.wait_for("trained");
-    // A hang would be ten seconds or more.
-    assert!(begun.elapsed() < Duration::from_secs(2) + 3 * PROMPT, "{:?}", begun.elapsed());
     std::thread::sleep(Duration::from_secs_f64(seconds));
     let done = session.wait();
     let left =
@@ -104,7 +101,6 @@ fn a_gpu_that_hangs_from_the_start_is_null_with_a_reason_and_the_others_are_meas
         let env = machine(&format!(
             "gpu = [{{ count = 2, memory_used_gb = 20 }}]\n[[fault]]\ncall = '{call}'\ngpu = 1\nhang = true"
         ));
-        // The others are sampled once this one has had its time to identify itself.
         with_fault(&env, 1.5, "");
         let report = env.report();
         assert_near(report.number("gpus.0.memory_used_bytes.mean"), 2e10, 1e-9);
@@ -142,7 +138,7 @@ fn a_library_that_hangs_while_it_is_loaded_costs_the_gpu_figures() {
         "#include <unistd.h>\n__attribute__((constructor)) static void load(void) { for (;;) pause(); }",
     );
     with_fault(&env, 0.3, "--series series.csv --openmetrics metrics.prom");
-    assert_eq!(env.report().why_null("amu_gb"), "NVML did not answer yet");
+    assert!(env.report().why_null("amu_gb").contains("did not answer"));
     assert!(env.report().number("host.processes_max") > 0.0, "{:#}", env.report().at("host"));
     assert!(env.read("series.csv").contains(",host,"), "{}", env.read("series.csv"));
     assert!(env.read("metrics.prom").contains("effllm_running 0"));
@@ -173,6 +169,24 @@ fn a_library_that_hangs_while_it_is_loaded_costs_the_gpu_figures() {
     let pid = std::process::id().to_string();
     let done = env.effllm(["monitor", "-q", "--pid", &pid, "--duration", "0.2"]).done();
     assert_eq!(done.code(), Some(0), "{}", done.stderr());
+}
+
+#[test]
+fn the_command_starts_before_the_gpu_library_is_loaded() {
+    // While it is loaded, the library notes the children of effllm, which are the command or none.
+    let shell = library(
+        "#include <stdio.h>\n#include <unistd.h>\n\
+         __attribute__((constructor)) static void load(void) {\n\
+           char name[64], children[64];\n\
+           snprintf(name, sizeof name, \"/proc/self/task/%d/children\", getpid());\n\
+           FILE *from = fopen(name, \"r\"), *to = fopen(\"children.tmp\", \"w\");\n\
+           if (from && to && fgets(children, sizeof children, from)) fputs(children, to);\n\
+           if (to) fclose(to);\n\
+           rename(\"children.tmp\", \"children\");\n\
+         }",
+    );
+    let done = shell.run("", "until [ -e children ]; do sleep 0.02; done; [ $$ -eq $(cat children) ]").done();
+    assert_eq!(done.code(), Some(0), "{}", shell.read("children"));
 }
 
 #[test]
@@ -277,19 +291,11 @@ fn a_panic_in_any_thread_ends_what_it_measures_and_nothing_else() {
             .effllm(["run", "-q", "--interval", "0.05", "--pattern", step, "--", "sh", "-c", script])
             .start();
         session.wait_for("ready");
-        let readings = |gpu| {
-            let calls = env.nvml_calls();
-            calls
-                .iter()
-                .filter(|made| made.call == "nvmlDeviceGetPowerUsage" && made.gpu == Some(gpu))
-                .count()
+        let samples = || {
+            let calls = if env.exists("nvml-calls.jsonl") { env.nvml_calls() } else { Vec::new() };
+            calls.iter().filter(|made| made.call == "nvmlDeviceGetMemoryInfo_v2").count()
         };
-        let measured: &[u32] = match thread {
-            "effllm-gpu" => &[], // it panics before any reading
-            "effllm-gpu-0" => &[1],
-            _ => &[0, 1],
-        };
-        until("some samples", || measured.iter().all(|gpu| readings(*gpu) >= 4));
+        until("some samples", || thread == "effllm-gpu" || samples() > 8);
         session.send(Signal::SIGTERM); // upon which the report is saved
         env.write("stop", "");
         let done = session.wait();
@@ -314,7 +320,7 @@ fn a_panic_in_any_thread_ends_what_it_measures_and_nothing_else() {
             assert_eq!(report.at("iterations.last"), 3, "{thread}");
         }
         if !thread.contains("gpu") {
-            assert!(report.metric("amu_gb") > 0.0, "{thread}");
+            assert!(report.number("gpus.1.memory_used_bytes.mean") > 0.0, "{thread}");
         }
         if thread == "effllm-gpu-0" {
             assert!(report.number("gpus.1.samples") > 1.0, "{thread}");

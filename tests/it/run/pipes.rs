@@ -252,7 +252,7 @@ fn where_descriptors_are_short_the_command_takes_the_place_of_effllm() {
     let done = env.sh("ulimit -n 8; exec $effllm run -q -- sh -c 'echo out; exit 3'").done();
     assert_eq!((done.code(), done.stdout().as_str()), (Some(3), "out\n"), "{}", done.stderr());
     assert!(
-        done.stderr().starts_with("effllm: the command takes effllm's place and nothing is measured"),
+        done.stderr().starts_with("effllm: the command replaces effllm and nothing is measured"),
         "{}",
         done.stderr()
     );

@@ -230,6 +230,37 @@ fn time_in_which_the_command_was_stopped_counts_in_no_average() {
 }
 
 #[test]
+fn a_stop_of_effllm_is_a_warning_alone_and_a_suspension_together_with_the_command() {
+    for whole_job in [false, true] {
+        let env = TestEnv::new();
+        let script =
+            "echo ready; mkfifo never; exec 3<>never; until [ -e stop ]; do read -rt 0.05 -u 3; done; exit 0";
+        let mut call = env.effllm(["run", "--quiet", "--gpus", "none", "--", "bash", "-c", script]);
+        call.command.process_group(0);
+        let session = call.start();
+        session.wait_for("ready");
+        let effllm = session.pid();
+        let target = if whole_job { Pid::from_raw(-effllm.as_raw()) } else { effllm };
+        kill(target, Signal::SIGSTOP).expect("effllm is there");
+        until("effllm to stop", || state(effllm) == 'T');
+        // Longer than a busy machine keeps effllm from running.
+        let stopped = Instant::now();
+        thread::sleep(Duration::from_millis(1500));
+        kill(target, Signal::SIGCONT).expect("effllm is there");
+        let stopped = stopped.elapsed().as_secs_f64();
+        until("effllm to go on", || state(effllm) != 'T');
+        env.write("stop", "");
+        assert_eq!(session.wait().code(), Some(0));
+        let report = env.report();
+        let warnings = report.warnings();
+        let is_warned = warnings.iter().any(|warning| warning.starts_with("effllm was stopped "));
+        assert_eq!(is_warned, !whole_job, "{warnings:?}");
+        let suspended = report.number("command.suspended_seconds");
+        assert!(if whole_job { suspended >= stopped } else { suspended == 0.0 }, "{suspended} {stopped}");
+    }
+}
+
+#[test]
 fn the_death_signal_is_the_commands_too() {
     let env = TestEnv::new();
     // A caller that dies takes effllm with it, and effllm the command.

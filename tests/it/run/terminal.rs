@@ -13,24 +13,9 @@ use crate::harness::requirements::available;
 use crate::harness::terminal::Screen;
 use crate::harness::{EFFLLM, Session, TestEnv, until};
 
-/// A shell with job control, whose prompt is `$ `; `$run` is `effllm run --quiet`.
+/// An interactive shell, in which `$run` is `effllm run --quiet OPTIONS --`.
 fn interactive<'a>(env: &'a TestEnv, screen: &Screen, options: &str) -> Session<'a> {
-    let mut call = env.command(["bash", "--norc", "--noprofile", "-i"]);
-    call.command
-        .env("PS1", "$ ")
-        .env("run", format!("{EFFLLM} run --quiet {options} --"))
-        .env("HISTFILE", "");
-    let session = screen.start(call);
-    screen.wait_for("$ ");
-    session
-}
-
-/// Waits until nothing but a prompt follows the line with a text.
-#[track_caller]
-fn wait_for_prompt_after(screen: &Screen, text: &str) {
-    screen.wait_until(&format!("a prompt after '{text}'"), |shown| {
-        shown.rsplit_once(text).is_some_and(|(_, rest)| rest.trim_end().ends_with("\n$"))
-    });
+    screen.start_bash(env, &[("run", format!("{EFFLLM} run --quiet {options} --"))])
 }
 
 /// What a script leaves on a terminal of this size, plain and wrapped with these options.
@@ -139,8 +124,8 @@ fn control_c_is_delivered_once() {
 }
 
 #[test]
-fn control_c_before_the_command_has_started_keeps_it_from_that() {
-    for options in ["", "--stdio pty"] {
+fn control_c_while_the_listed_gpus_are_checked_keeps_the_command_from_starting() {
+    for options in ["--gpus 0", "--gpus 0 --stdio pty"] {
         let mut env = TestEnv::new();
         env.gpus("[[fault]]\ncall = 'nvmlInit_v2'\ndelay_s = 1.5");
         let screen = Screen::new(24, 80);
@@ -193,7 +178,7 @@ fn control_z_gives_the_prompt_and_fg_goes_on() {
         screen.press("$run bash counts\r");
         until("the command", || env.exists("count"));
         screen.press("\x1a");
-        wait_for_prompt_after(&screen, "Stopped");
+        screen.wait_for_prompt_after("Stopped");
         let stopped = env.read("count");
         screen.press("echo prompt$((1+1)); sleep 1.5\r");
         screen.wait_for("prompt2");
@@ -523,7 +508,7 @@ fn keys_mean_to_a_pipeline_what_they_mean_without_effllm() {
         env.write("stop", "");
         until("its end", || env.read("out") == "over\n");
         // What is typed before the command has ended is for the command.
-        wait_for_prompt_after(&screen, "fg\n$run bash command | cat > out");
+        screen.wait_for_prompt_after("fg\n$run bash command | cat > out");
         // A script ends with the command that the key has ended.
         for name in ["pid", "stop"] {
             fs::remove_file(env.path(name)).expect("it is there");
@@ -532,7 +517,7 @@ fn keys_mean_to_a_pipeline_what_they_mean_without_effllm() {
         screen.press("bash script\r");
         written_in(&env, "pid");
         screen.press("\x03");
-        wait_for_prompt_after(&screen, "bash script");
+        screen.wait_for_prompt_after("bash script");
         screen.press("echo status $?\r");
         screen.wait_for("status 130");
         assert!(!env.exists("next"));
@@ -546,7 +531,7 @@ fn what_starts_in_the_background_has_the_modes_of_a_terminal_at_rest() {
     let _session = interactive(&env, &screen, "--stdio pty");
     // The prompt's line editor is at work while it starts.
     screen.press("(until [ -e go ]; do sleep 0.02; done; exec $run sh -c 'stty -a >modes; echo >told') &\r");
-    wait_for_prompt_after(&screen, "[1]");
+    screen.wait_for_prompt_after("[1]");
     until("the line editor", || !screen.modes().local_flags.contains(LocalFlags::ICANON));
     env.write("go", "");
     until("the command", || env.exists("told"));

@@ -437,8 +437,7 @@ fn with_metrics_disabled_a_command_that_is_not_there_is_still_told() {
     env.set("EFFICIENTLLM_METRICS_ENABLED", "false");
     let done = env.effllm(["run", "--", "no-such-command"]).done();
     assert_eq!(done.code(), Some(127));
-    let said =
-        "effllm: error: 'no-such-command': command not found\n  no folder of PATH holds it; name its path\n";
+    let said = "effllm: error: 'no-such-command': command not found\n  it is in no directory of PATH; give its path\n";
     assert_eq!(done.stderr(), said);
 }
 
