@@ -30,7 +30,7 @@ pub use keyboard::Keyboard;
 pub use signal_name::TakenSignal;
 pub use signal_policy::SignalPolicy;
 pub use signals::{Signals, UserRequest, stop_effllm};
-pub use spawn::{Child, ProcessSlot, UNBUFFERED, spawn};
+pub use spawn::{ProcessSlot, UNBUFFERED, spawn};
 pub use stdio::{Output, StdioMode, StdioPlan};
 pub use supervisor::{LifecycleEvent, Supervisor};
 pub use tree::{Process, Tree, adopt_orphans};

@@ -24,9 +24,7 @@ use crate::config::LiveMode;
 use crate::output::RenderOptions;
 
 pub use console_lines::console_lines;
-pub use frame::frame;
 pub use output::Unwritten;
-pub use screen::Size;
 pub use ticker::Ticker;
 pub use writer::Terminal;
 
