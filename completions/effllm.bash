@@ -140,7 +140,7 @@ _effllm() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "table markdown json" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "table markdown html json" -- "${cur}"))
                     return 0
                     ;;
                 *)

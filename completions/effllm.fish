@@ -164,10 +164,11 @@ complete -c effllm -n "__fish_effllm_using_subcommand gate" -l metrics -d 'List 
 complete -c effllm -n "__fish_effllm_using_subcommand gate" -l json -d 'Print the verdicts as JSON'
 complete -c effllm -n "__fish_effllm_using_subcommand gate" -l allow-no-data -d 'Pass where a metric that is required is null'
 complete -c effllm -n "__fish_effllm_using_subcommand gate" -s h -l help -d 'Print help'
-complete -c effllm -n "__fish_effllm_using_subcommand compare" -l format -d 'How to print them' -r -f -a "table\t''
-markdown\t''
-json\t''"
-complete -c effllm -n "__fish_effllm_using_subcommand compare" -s h -l help -d 'Print help'
+complete -c effllm -n "__fish_effllm_using_subcommand compare" -l format -d 'Format of the output' -r -f -a "table\t'Text for a terminal'
+markdown\t'Tables for a pull request'
+html\t'A web page in one file'
+json\t'The report itself, for programs'"
+complete -c effllm -n "__fish_effllm_using_subcommand compare" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l pid -d 'Measure process PID and what it has started, until it ends [default: GPUs and log alone]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l log -d 'Read progress from FILE, which something else writes [default: none]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l duration -d 'End after this time, as in `90`, `10m` or `1h 30m` [default: none]' -r
@@ -259,12 +260,12 @@ complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_
 complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_subcommand_from help" -f -a "list" -d 'Name each profile and what it reads'
 complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_subcommand_from help" -f -a "show" -d 'Print the rules of a profile'
 complete -c effllm -n "__fish_effllm_using_subcommand profiles; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c effllm -n "__fish_effllm_using_subcommand report" -l format -d 'The form of the output [default: by the ending of the -o file\'s name, else table]' -r -f -a "table\t'The summary that `effllm run` ends with'
-markdown\t'Tables for a pull request; of several reports one that compares them'
-html\t'A page that needs nothing else; of several reports one that compares them'
-csv\t'A row a report'
-junit\t'What was required and what came of it, as JUnit XML: a test suite a report'
-json\t'The report itself; of several reports an array'"
+complete -c effllm -n "__fish_effllm_using_subcommand report" -l format -d 'Format of the output [default: by the extension of the -o file, else table]' -r -f -a "table\t'Text for a terminal'
+markdown\t'Tables for a pull request'
+html\t'A web page in one file'
+csv\t'A row for each report'
+junit\t'The verdicts of the gate as JUnit XML'
+json\t'The report itself, for programs'"
 complete -c effllm -n "__fish_effllm_using_subcommand report" -s o -l output -d 'Write to FILE instead of standard output' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand report" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c effllm -n "__fish_effllm_using_subcommand completions" -s h -l help -d 'Print help'

@@ -44,9 +44,9 @@ pub fn formats(
     offers: fn(&dyn ReportFormat) -> bool,
 ) -> impl TypedValueParser<Value = &'static dyn ReportFormat> {
     let formats = move || FORMATS.iter().copied().filter(move |format| offers(*format));
-    let names = formats().map(|format| PossibleValue::new(format.name()).help(format.help()));
+    let names = formats().map(|format| PossibleValue::new(format.about().name).help(format.about().help));
     PossibleValuesParser::new(names)
-        .try_map(move |name| formats().find(|format| format.name() == name).ok_or("is not a format"))
+        .try_map(move |name| formats().find(|format| format.about().name == name).ok_or("is not a format"))
 }
 
 /// The format that the extension of a file's name asks for. A name without one, a device and a pipe get
@@ -59,12 +59,12 @@ fn format_of_file(path: &Path) -> Result<&'static dyn ReportFormat, Error> {
     let extension = extension.to_string_lossy().to_ascii_lowercase();
     let default = FORMATS.first().copied().filter(|_| extension.is_empty());
     default.or_else(|| format_of_extension(&extension)).ok_or_else(|| {
-        let known: Vec<String> = FORMATS
-            .iter()
-            .filter_map(|format| Some(format!(".{} ({})", format.extensions().first()?, format.name())))
-            .collect();
+        let known = FORMATS.iter().map(|format| format.about());
+        let known =
+            known.filter_map(|format| Some(format!(".{} ({})", format.extensions.first()?, format.name)));
+        let known = known.collect::<Vec<_>>().join(", ");
         Error::usage(format!("-o: {}: no format is written as .{}", plain_name(path), plain(&extension)))
-            .hint(format!("name it {}, or choose by --format", known.join(", ")))
+            .hint(format!("name it {known}, or set --format"))
     })
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::comparison::{meaning, notes, ratio, value};
 use super::format::{command, ending};
 use super::gate::{got, margin, verdict, word};
-use super::{RenderOptions, ReportFormat};
+use super::{About, Render, RenderOptions, ReportFormat};
 use crate::compare::{Comparison, Direction, Row, compare};
 use crate::metrics::registry::METRICS;
 use crate::report::gate::{Gate, Level, Verdict};
@@ -18,16 +18,8 @@ use crate::text::units::{show_count, show_duration};
 pub struct Markdown;
 
 impl ReportFormat for Markdown {
-    fn name(&self) -> &'static str {
-        "markdown"
-    }
-
-    fn help(&self) -> &'static str {
-        "Tables for a pull request"
-    }
-
-    fn extensions(&self) -> &'static [&'static str] {
-        &["md", "markdown"]
+    fn about(&self) -> About {
+        About { name: "markdown", help: "Tables for a pull request", extensions: &["md", "markdown"] }
     }
 
     fn render(&self, reports: &[NamedReport], _: RenderOptions) -> String {
@@ -37,7 +29,7 @@ impl ReportFormat for Markdown {
         }
     }
 
-    fn comparison(&self) -> Option<fn(&[NamedReport], RenderOptions) -> String> {
+    fn comparison(&self) -> Option<Render> {
         Some(|reports, _| comparison(reports))
     }
 }
