@@ -14,11 +14,11 @@ use crate::terminal::stdout_options;
 
 const EXAMPLES: &str = "\
 Examples:
-  effllm compare before.json after.json   what changed, if not by chance
+  effllm compare before.json after.json   which changes are significant
   effllm compare a.json b.json c.json     b and c, each with a
   effllm compare --format markdown a.json b.json >> note.md";
 
-/// Set reports side by side: what changed, and what is more than chance
+/// Show reports side by side, and which changes are statistically significant
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Compare {
@@ -35,7 +35,7 @@ impl Compare {
     pub fn run(self) -> Result<ExitCode, Error> {
         let reports = read_reports(&self.reports)?;
         if let [(only, _)] = &reports[..] {
-            let what = format!("{only} is one report, and there is none to compare it with");
+            let what = format!("{only} is the only report; a comparison needs two");
             let help =
                 format!("'effllm compare {only} OTHER' compares two; 'effllm report {only}' shows one");
             return Err(Error::usage(what).hint(help));

@@ -1,4 +1,4 @@
-//! `effllm gate`: a report judged again and again, without a run.
+//! `effllm gate`: the verdict on an existing report.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -27,11 +27,11 @@ Expressions: METRIC OP VALUE, quoted for the shell.
   VALUE   a number, in the metric's own unit or with one: 820 ms, 0.65 kW, 85 %;
           or baseline, baseline * 0.95, baseline - 5 % (of it), baseline + 10 ms
 
-Exit status: 0 all that is required holds; 99 it does not, there is no data to tell, or the command \
-of the run failed; 2 bad flags, expressions or reports; 125 it holds, and a file that was asked for \
-could not be written.";
+Exit status: 0 every requirement holds; 99 one fails or has no data, or the command of the run \
+failed; 2 bad flags, expressions or reports; 125 every requirement holds, but a file could not be \
+written.";
 
-/// Judge a report by what is required, without running anything again
+/// Check a report against thresholds
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES, after_help = LANGUAGE)]
 pub struct Gate {
@@ -39,7 +39,7 @@ pub struct Gate {
     #[arg(value_name = "REPORT", required_unless_present = "metrics", value_hint = ValueHint::FilePath)]
     report: Option<PathBuf>,
 
-    /// List what can be required: every metric with its unit and definition
+    /// List every metric with its unit and definition
     #[arg(long)]
     metrics: bool,
 

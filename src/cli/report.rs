@@ -1,4 +1,4 @@
-//! `effllm report`: reports as documents for people and tables for programs.
+//! `effllm report`: reports as documents and tables.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ pub struct Report {
     output: Option<PathBuf>,
 }
 
-/// Reads the name of a format that offers what is needed.
+/// A parser of the names of the formats that `offers` accepts.
 pub fn formats(
     offers: fn(&dyn ReportFormat) -> bool,
 ) -> impl TypedValueParser<Value = &'static dyn ReportFormat> {
@@ -87,7 +87,7 @@ impl Report {
 
 fn cannot_write(of_kind: fn(String) -> Error, path: &Path, why: impl Display) -> Error {
     of_kind(format!("-o: {} cannot be written: {why}", plain_name(path)))
-        .hint("name a file in a folder that is there and can be written to")
+        .hint("name a file in an existing, writable folder")
 }
 
 fn plain_name(path: &Path) -> String {

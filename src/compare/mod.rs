@@ -1,4 +1,4 @@
-//! Reports side by side: what changed, and where a test can tell it from chance, whether for the better.
+//! Reports side by side: the changes of the metrics, and which of them are statistically significant.
 
 pub mod rank_test;
 
@@ -17,8 +17,8 @@ pub struct Comparison {
     /// The reports by name.
     pub reports: Vec<String>,
     /// Those metrics that at least one report has.
-    pub metrics: Vec<Row>,
-    /// In what the runs differ besides their metrics, as in `global batch size 32 vs 64`.
+    pub metrics: Vec<MetricComparison>,
+    /// The differences of the runs but for their metrics, as in `global batch size 32 vs 64`.
     pub differences: Vec<String>,
 }
 
@@ -32,7 +32,7 @@ impl Comparison {
 
 /// One metric of all reports.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Row {
+pub struct MetricComparison {
     pub name: &'static str,
     pub unit: &'static str,
     pub better: Better,
@@ -48,11 +48,11 @@ pub struct Change {
     /// The difference over the first value; null for a first value of 0.
     pub ratio: Option<f64>,
     pub direction: Direction,
-    /// Null where the times of the iterations do not speak for the metric.
+    /// Null where the metric does not follow from the times of the iterations.
     pub rank_test: Option<IterationTest>,
 }
 
-/// What a change means.
+/// The meaning of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
@@ -61,7 +61,7 @@ pub enum Direction {
     Same,
     /// There is a change, but the iterations differ among themselves so much that it may be chance.
     Undecided,
-    /// There is a change, and nothing in the reports that tells it from chance.
+    /// There is a change, and the reports have nothing to test it by.
     Untested,
 }
 
@@ -94,10 +94,10 @@ pub fn compare(reports: &[(String, Report)]) -> Comparison {
     let tests: Vec<Option<IterationTest>> = others.iter().map(|other| iteration_test(first, other)).collect();
     let row = |metric: &'static Metric| {
         let change = |(other, test): (&&Report, &Option<IterationTest>)| {
-            let test = test.filter(|test| speaks_for(metric, first, other, test));
+            let test = test.filter(|test| covers(metric, first, other, test));
             Some(change(metric, first.metrics.get(metric)?, other.metrics.get(metric)?, test))
         };
-        Row {
+        MetricComparison {
             name: metric.name,
             unit: metric.unit,
             better: metric.better,
@@ -127,12 +127,12 @@ fn change(metric: &Metric, before: f64, after: f64, rank_test: Option<IterationT
     Change { ratio: ratio.is_finite().then_some(ratio), direction, rank_test }
 }
 
-/// Whether a test of iteration times speaks for a metric's change: for the mean and the median time,
-/// and for the rates that follow from them where an iteration is the same work in both runs.
+/// Whether a test of iteration times covers a metric's change: that of the mean and the median time, and
+/// of the rates that follow from them where an iteration is the same work in both runs.
 ///
 /// The test is of typical iterations. A mean that a few very slow ones turn the other way is not what
 /// it has found.
-fn speaks_for(metric: &Metric, a: &Report, b: &Report, test: &IterationTest) -> bool {
+fn covers(metric: &Metric, a: &Report, b: &Report, test: &IterationTest) -> bool {
     let work = |report: &Report| Some(report.metrics.get(metric)? * report.metrics.al_seconds?);
     let follows = match metric.test {
         Test::IterationTimes => true,
@@ -162,7 +162,7 @@ struct Times {
     seconds: Vec<f64>,
     /// A power of two: as a history grows its points are merged in pairs.
     records_per_point: u64,
-    /// What the log speaks of at once; unknown where iterations have no numbers.
+    /// The iterations of one record; unknown where iterations have no numbers.
     iterations_per_record: Option<f64>,
 }
 
@@ -210,8 +210,8 @@ fn usual_step(iterations: &[Option<f64>]) -> Option<f64> {
     steps.get(steps.len() / 2).copied()
 }
 
-/// In what runs differ besides their metrics and how they ended: what makes a comparison one of two
-/// things at once. What is not known of one of them is no difference.
+/// The differences of runs but for their metrics and how they ended: two changes at once cannot be told
+/// apart. An unknown property is no difference.
 pub fn differences(reports: &[&Report]) -> Vec<String> {
     let number =
         |value: Option<f64>| value.map(|value| if value < 1e6 { value.to_string() } else { show(value) });
@@ -232,7 +232,7 @@ pub fn differences(reports: &[&Report]) -> Vec<String> {
     properties.iter().filter_map(|(name, of)| difference(name, reports, of)).collect()
 }
 
-/// What is not the same in all reports, as in `global batch size 32 vs 64`.
+/// A property that is not the same in all reports, as in `global batch size 32 vs 64`.
 fn difference(name: &str, reports: &[&Report], of: &dyn Fn(&Report) -> Option<String>) -> Option<String> {
     let values: Vec<String> = reports.iter().filter_map(|report| of(report)).collect();
     let differ = values.windows(2).any(|pair| pair.first() != pair.last());

@@ -63,7 +63,7 @@ fn what_no_test_speaks_for_is_neither_better_nor_worse() {
         metrics.each_mut().for_each(|(_, value)| *value = value.or(Some(10.0 * factor)));
     }
     let comparison = compared(&a, &b);
-    let told = |row: &&Row| row.changes[0].unwrap().direction != Direction::Untested;
+    let told = |row: &&MetricComparison| row.changes[0].unwrap().direction != Direction::Untested;
     let told: Vec<&str> = comparison.metrics.iter().filter(told).map(|row| row.name).collect();
     assert_eq!(told, ["al_seconds", "al_p50_seconds", "tokens_per_sec"]);
     let few = compared(&run(&[1.0; 7]), &run(&[2.0; 7]));

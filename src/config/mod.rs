@@ -49,7 +49,7 @@ pub struct Settings {
     pub gpus: GpuChoice,
     pub nvml_library: Option<PathBuf>,
     pub live: LiveMode,
-    pub sinks: sink::Options,
+    pub sinks: sink::SinkSettings,
     /// Iterations left out of the headline window.
     pub warmup: u64,
     /// Set PYTHONUNBUFFERED for the command.
@@ -183,7 +183,7 @@ impl Settings {
             interval: layer.interval.unwrap_or_default().0,
             history_size: layer.history_size.map_or(1000, usize::from),
             log_interval,
-            sinks: sink::Options {
+            sinks: sink::SinkSettings {
                 tensorboard: layer.tensorboard.clone(),
                 series: layer.series.clone(),
                 openmetrics: layer.openmetrics.clone(),

@@ -25,8 +25,7 @@ pub struct Requirement {
 
 /// The least that a run must have measured before its averages mean anything.
 ///
-/// Iterations are asked for where the log has any; a run whose log has none is judged as the whole
-/// that it is. Seconds are those of the counted iterations, or of the whole run without any.
+/// Iterations are required where the log has any; a run whose log has none is judged as a whole. Seconds are those of the counted iterations, or of the whole run without any.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Minimum {
     pub iterations: u64,

@@ -1,10 +1,10 @@
-//! What was recognised in a log, as JSON Lines.
+//! The facts and progress records of a log, as JSON Lines.
 
 use serde_json::{Map, Value, json};
 
 use crate::event::{Facts, Progress};
 
-/// What the log states once; `None` if it states nothing.
+/// The facts that a log states; `None` if it states none.
 pub fn context(facts: &Facts, profile: Option<&str>) -> Option<String> {
     let mut context = Map::new();
     let values = [

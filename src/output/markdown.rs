@@ -6,7 +6,7 @@ use super::comparison::{meaning, notes, ratio, value};
 use super::format::{command, ending};
 use super::gate::{got, margin, verdict, word};
 use super::{About, Render, RenderOptions, ReportFormat};
-use crate::compare::{Comparison, Direction, Row, compare};
+use crate::compare::{Comparison, Direction, MetricComparison, compare};
 use crate::metrics::registry::METRICS;
 use crate::report::gate::{Gate, Level, Verdict};
 use crate::report::{NamedReport, Report, Window};
@@ -57,7 +57,7 @@ fn table_row(cells: &[String]) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-fn compared_cells(row: &Row) -> Vec<String> {
+fn compared_cells(row: &MetricComparison) -> Vec<String> {
     let mut cells = vec![format!("`{}`", row.name), row.unit.to_owned()];
     cells.extend(row.values.first().copied().map(value));
     for (after, change) in row.values.iter().skip(1).zip(&row.changes) {

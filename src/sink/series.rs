@@ -1,8 +1,8 @@
 //! Every reading and every progress record, one a line, as it comes.
 //!
-//! A line says in `source` what it is of (`gpu`, `host` or `progress`) and has the columns of that;
-//! in CSV the others are empty, in JSON Lines they are left out. What could not be read is not
-//! there either, and is never 0.
+//! The column `source` of a line is `gpu`, `host` or `progress`, and only the columns of that source have
+//! values; in CSV the others are empty, in JSON Lines they are left out. So is a value that could not be
+//! read: it is never 0.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -22,11 +22,11 @@ use crate::text::sanitize::{self, field};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeriesFile {
     path: PathBuf,
-    format: Format,
+    format: SeriesFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Format {
+enum SeriesFormat {
     Csv,
     JsonLines,
 }
@@ -36,8 +36,8 @@ impl TryFrom<OsString> for SeriesFile {
     fn try_from(name: OsString) -> Result<Self, String> {
         let path = PathBuf::from(name);
         let format = match path.extension().and_then(OsStr::to_str) {
-            Some("csv") => Format::Csv,
-            Some("jsonl") => Format::JsonLines,
+            Some("csv") => SeriesFormat::Csv,
+            Some("jsonl") => SeriesFormat::JsonLines,
             _ => return Err("must end in .csv or .jsonl, which says how it is written".to_owned()),
         };
         Ok(Self { path, format })
@@ -70,9 +70,9 @@ impl SeriesFile {
         Ok(Opened::new(file, self.path.clone()))
     }
 
-    /// What makes lines of events, once the run has started.
-    pub fn encoder(self, clock: Clock, started: StartLatch) -> Encoder {
-        Encoder { format: self.format, clock, started, needs_header: self.format == Format::Csv }
+    /// The encoder of events as lines, once the run has started.
+    pub fn encoder(self, clock: Clock, started: StartLatch) -> SeriesEncoder {
+        SeriesEncoder { format: self.format, clock, started, needs_header: self.format == SeriesFormat::Csv }
     }
 }
 
@@ -83,37 +83,37 @@ pub fn shows(event: &Event) -> bool {
 
 /// Makes lines of events.
 #[derive(Debug)]
-pub struct Encoder {
-    format: Format,
+pub struct SeriesEncoder {
+    format: SeriesFormat,
     clock: Clock,
     started: StartLatch,
     needs_header: bool,
 }
 
-impl Encoder {
+impl SeriesEncoder {
     /// Appends the lines of an event: one for each GPU that was read.
     pub fn encode(&mut self, event: Event, to: &mut Vec<u8>) {
         match event {
             Event::Gpu(samples) => {
                 for sample in samples {
-                    self.line(&Row { gpu: Some(&sample), ..self.row("gpu", sample.at) }, to);
+                    self.line(&SeriesLine { gpu: Some(&sample), ..self.row("gpu", sample.at) }, to);
                 }
             }
             Event::Host(sample) => {
-                self.line(&Row { host: Some(sample), ..self.row("host", sample.at) }, to);
+                self.line(&SeriesLine { host: Some(sample), ..self.row("host", sample.at) }, to);
             }
             // Nothing has progressed at a bar's 0/N.
             Event::Progress(record) if !record.baseline => {
                 let at = record.at.unwrap_or(self.clock.now());
-                self.line(&Row { progress: Some(&record), ..self.row("progress", at) }, to);
+                self.line(&SeriesLine { progress: Some(&record), ..self.row("progress", at) }, to);
             }
             _ => {}
         }
     }
 
-    fn row(&self, source: &'static str, at: f64) -> Row<'static> {
+    fn row(&self, source: &'static str, at: f64) -> SeriesLine<'static> {
         let microseconds = |seconds: f64| (seconds * 1e6).round() / 1e6;
-        Row {
+        SeriesLine {
             unix_seconds: microseconds(self.clock.unix(at)),
             elapsed_seconds: microseconds(at - self.started.wait()),
             source,
@@ -123,11 +123,11 @@ impl Encoder {
         }
     }
 
-    fn line(&mut self, row: &Row<'_>, to: &mut Vec<u8>) {
+    fn line(&mut self, row: &SeriesLine<'_>, to: &mut Vec<u8>) {
         let columns = row.columns();
         // Nothing below fails: the bytes go into memory.
         match self.format {
-            Format::Csv => {
+            SeriesFormat::Csv => {
                 let mut csv = csv::WriterBuilder::new().buffer_capacity(1024).from_writer(to);
                 if std::mem::take(&mut self.needs_header) {
                     let _ = csv.write_record(columns.iter().map(|(name, _)| name));
@@ -139,7 +139,7 @@ impl Encoder {
                 }));
                 let _ = csv.flush();
             }
-            Format::JsonLines => {
+            SeriesFormat::JsonLines => {
                 let known = columns.iter().filter(|(_, value)| !value.is_null());
                 let line = known.map(|(name, value)| format!("\"{name}\":{value}")).collect::<Vec<_>>();
                 to.extend(sanitize::json(&format!("{{{}}}\n", line.join(","))).bytes());
@@ -149,7 +149,7 @@ impl Encoder {
 }
 
 /// One line.
-struct Row<'a> {
+struct SeriesLine<'a> {
     unix_seconds: f64,
     elapsed_seconds: f64,
     source: &'static str,
@@ -158,7 +158,7 @@ struct Row<'a> {
     progress: Option<&'a Progress>,
 }
 
-impl Row<'_> {
+impl SeriesLine<'_> {
     /// All columns in their order; null where this line has nothing to say, or no finite number.
     fn columns(&self) -> [(&'static str, Value); 39] {
         let (unread, unsaid) = (GpuSample::default(), Progress::default());
@@ -187,7 +187,7 @@ impl Row<'_> {
             ("processes", json!(host.map(|host| host.processes))),
             ("resident_bytes", json!(host.map(|host| host.resident_bytes))),
             ("cpu_seconds", json!(host.map(|host| host.cpu_seconds))),
-            // What the log states, and nothing that is derived from it.
+            // The statements of the log, and nothing derived from them.
             // Which of several servers that write one log.
             ("engine", json!(log.engine)),
             ("epoch", json!(log.epoch)),

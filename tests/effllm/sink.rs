@@ -453,7 +453,7 @@ fn what_cannot_be_written_is_told_before_the_command_starts() {
         ("--openmetrics none/m.prom", "OpenMetrics cannot be written to none/m.prom: No such file"),
         ("--openmetrics a-folder", "OpenMetrics cannot be written to a-folder: it is a folder"),
         ("--listen 70000", "0.0.0.0:9464 is open to others"),
-        ("--listen example.org:80", "is no address"),
+        ("--listen example.org:80", "is not a valid address"),
         (&format!("--listen {taken}"), &format!("cannot listen at {taken}: Address already in use")),
     ] {
         let done = shell.run(options, "touch started").done();

@@ -77,7 +77,7 @@ fn what_cannot_be_compared_is_named_with_the_way_out() {
     let shell = shell_with_baselines();
     shell.write("train.log", "iteration 1\n");
     for (arguments, what, help) in [
-        ("compare a.json", "a.json is one report", "'effllm compare a.json OTHER' compares two"),
+        ("compare a.json", "a.json is the only report", "'effllm compare a.json OTHER' compares two"),
         ("compare a.json none.json", "cannot read the report none.json", "'effllm parse --json LOG'"),
         ("compare a.json train.log", "train.log is no report of effllm", "'effllm parse --json LOG'"),
     ] {

@@ -160,8 +160,8 @@ fn several_reports_are_compared_with_the_first() {
     assert!(page.contains("Comparison of 2 runs"));
     assert!(page.contains("before.json") && page.contains("after.json"));
     assert!(page.contains("+50.0 %"), "al_seconds");
-    assert!(page.contains("<tr class=\"unlike\"><th scope=\"row\">Global batch size"));
-    assert!(!page.contains("<tr class=\"unlike\"><th scope=\"row\">Sequence length"));
+    assert!(page.contains("<tr class=\"differs\"><th scope=\"row\">Global batch size"));
+    assert!(!page.contains("<tr class=\"differs\"><th scope=\"row\">Sequence length"));
     // Told by colour and by word, and more by pointer; what may be chance by neither.
     let changes: Vec<&str> = page.split("<span class=\"change ").collect();
     let told = |start: &str, end: &str| {

@@ -73,11 +73,11 @@ fn page(title: &str, body: &Markup) -> Markup {
     }
 }
 
-/// What has a definition that shows by pointer, focus or tap.
+/// A word whose definition shows by pointer, focus or tap.
 fn defined(word: &str, definition: &str) -> Markup {
     html! {
         span.term tabindex="0" {
-            // A name may be broken behind its underscores.
+            // A name may be broken after its underscores.
             @for part in word.split_inclusive('_') { (part) wbr; }
             span.tip role="tooltip" { (definition) }
         }
