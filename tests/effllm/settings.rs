@@ -565,10 +565,10 @@ fn what_the_keys_of_the_gate_lead_to_names_their_place() {
       --require EXPR, or the key require of [gate], requires something, as in 'al <= 1.3 s'
     ");
     assert_snapshot!(said("warn = ['al <= baseline']"), @r"
-    effllm: error: effllm.toml:2:8: warn: 'al <= baseline' can never be judged: there is no baseline
+    effllm: error: effllm.toml:2:8: warn: 'al <= baseline' cannot be evaluated: there is no baseline
         warn = ['al <= baseline']
                ^
-      --baseline REPORT, or the key baseline of [gate], names the report of an earlier run
+      set --baseline REPORT, or the key baseline of [gate], to the report of an earlier run
     ");
     // What a flag says does not come from the file.
     let shell = Shell::new();
