@@ -11,7 +11,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use effllm::log::{LogReader, Source, profiles};
+use effllm::event::Stream;
+use effllm::log::{LogReader, profiles};
 
 /// Bytes of each log that is made.
 const LENGTH: usize = 4 << 20;
@@ -45,7 +46,7 @@ fn speed(reader: impl Fn() -> LogReader, log: &str) -> f64 {
         let mut events = Vec::new();
         let begun = Instant::now();
         for chunk in log.as_bytes().chunks(1 << 16) {
-            reader.push(Source::Stdout, chunk, 0.0, &mut events);
+            reader.push(Stream::Stdout, chunk, 0.0, &mut events);
             events.clear();
         }
         reader.finish(&mut events);

@@ -233,7 +233,18 @@ _effllm() {
                     return 0
                     ;;
                 --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
                     COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 *)
@@ -486,7 +497,7 @@ _effllm() {
             return 0
             ;;
         effllm__subcmd__monitor)
-            opts="-o -q -h --pid --log --from-start --duration --report --interval --gpus --nvml-lib --params --seq-len --global-batch-size --warmup --profile --rules --pattern --live --log-interval --tensorboard --series --openmetrics --listen --history-size --require --warn --baseline --allow-no-data --min-iterations --min-seconds --junit --gitlab-metrics --fail-fast --no-unbuffer --quiet --stdio --kill-after --no-forward --no-mask --config --help"
+            opts="-o -q -h --pid --log --from-start --duration --report --history-size --no-mask --interval --gpus --nvml-lib --params --seq-len --global-batch-size --warmup --profile --rules --pattern --log-interval --live --quiet --tensorboard --series --openmetrics --listen --require --warn --baseline --allow-no-data --min-iterations --min-seconds --junit --gitlab-metrics --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -545,6 +556,10 @@ _effllm() {
                     fi
                     return 0
                     ;;
+                --history-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --interval)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -578,19 +593,30 @@ _effllm() {
                     return 0
                     ;;
                 --rules)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
                     COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --pattern)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --live)
-                    COMPREPLY=($(compgen -W "auto table log off" -- "${cur}"))
-                    return 0
-                    ;;
                 --log-interval)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --live)
+                    COMPREPLY=($(compgen -W "auto table log off" -- "${cur}"))
                     return 0
                     ;;
                 --tensorboard)
@@ -634,10 +660,6 @@ _effllm() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --history-size)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --require)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -699,24 +721,19 @@ _effllm() {
                     fi
                     return 0
                     ;;
-                --fail-fast)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --stdio)
-                    COMPREPLY=($(compgen -W "pipe pty inherit" -- "${cur}"))
-                    return 0
-                    ;;
-                --kill-after)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --no-forward)
-                    COMPREPLY=($(compgen -W "INT TERM HUP QUIT USR1 USR2 ALRM TSTP CONT WINCH ABRT PIPE URG IO PWR PROF VTALRM XCPU XFSZ STKFLT" -- "${cur}"))
-                    return 0
-                    ;;
                 --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
                     COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 *)
@@ -727,7 +744,7 @@ _effllm() {
             return 0
             ;;
         effllm__subcmd__parse)
-            opts="-h --json --events --explain --follow --profile --rules --pattern --params --seq-len --global-batch-size --warmup --log-interval --require --warn --baseline --allow-no-data --min-iterations --min-seconds --junit --gitlab-metrics --help"
+            opts="-h --json --events --explain --follow --profile --rules --pattern --log-interval --params --seq-len --global-batch-size --warmup --require --warn --baseline --allow-no-data --min-iterations --min-seconds --junit --gitlab-metrics --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -738,10 +755,25 @@ _effllm() {
                     return 0
                     ;;
                 --rules)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
                     COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --pattern)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log-interval)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -761,10 +793,6 @@ _effllm() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --log-interval)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --require)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -812,6 +840,21 @@ _effllm() {
                     return 0
                     ;;
                 --gitlab-metrics)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --config)
                     local oldifs
                     if [ -n "${IFS+x}" ]; then
                         oldifs="$IFS"
@@ -958,7 +1001,7 @@ _effllm() {
             return 0
             ;;
         effllm__subcmd__run)
-            opts="-o -q -h --report --interval --gpus --nvml-lib --params --seq-len --global-batch-size --warmup --profile --rules --pattern --live --log-interval --tensorboard --series --openmetrics --listen --history-size --require --warn --baseline --allow-no-data --min-iterations --min-seconds --junit --gitlab-metrics --fail-fast --no-unbuffer --quiet --stdio --kill-after --no-forward --no-mask --config --help"
+            opts="-o -q -h --report --history-size --no-mask --interval --gpus --nvml-lib --params --seq-len --global-batch-size --warmup --profile --rules --pattern --log-interval --live --quiet --tensorboard --series --openmetrics --listen --require --warn --baseline --allow-no-data --min-iterations --min-seconds --junit --gitlab-metrics --fail-fast --no-unbuffer --stdio --kill-after --no-forward --config --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -994,6 +1037,10 @@ _effllm() {
                     fi
                     return 0
                     ;;
+                --history-size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --interval)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1027,19 +1074,30 @@ _effllm() {
                     return 0
                     ;;
                 --rules)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
                     COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 --pattern)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --live)
-                    COMPREPLY=($(compgen -W "auto table log off" -- "${cur}"))
-                    return 0
-                    ;;
                 --log-interval)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --live)
+                    COMPREPLY=($(compgen -W "auto table log off" -- "${cur}"))
                     return 0
                     ;;
                 --tensorboard)
@@ -1080,10 +1138,6 @@ _effllm() {
                     return 0
                     ;;
                 --listen)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --history-size)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1165,7 +1219,18 @@ _effllm() {
                     return 0
                     ;;
                 --config)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
                     COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
                     return 0
                     ;;
                 *)

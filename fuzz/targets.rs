@@ -1,13 +1,13 @@
 //! What is fuzzed, and what must hold whatever comes: one body for each target, used by libFuzzer
-//! (`fuzz_targets/`) and, on a stable compiler, by the tests (`tests/effllm/fuzz.rs`).
+//! (`fuzz_targets/`) and, on a stable compiler, by the tests (`tests/it/fuzz`).
 
 use std::sync::LazyLock;
 
-use effllm::config::Layer;
-use effllm::event::Event;
+use effllm::config::Options as Settings;
+use effllm::event::{Event, Stream};
 use effllm::gate::{Expression, ExpressionError};
 use effllm::log::lines::{LONGEST_LINE, LineSplitter};
-use effllm::log::{LogReader, Rules, Source, profiles};
+use effllm::log::{LogReader, Rules, profiles};
 use effllm::recorder::{Options, Recorder};
 use effllm::report::Report;
 use effllm::report::{Command, Job, Status};
@@ -43,11 +43,11 @@ pub fn rules(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     match Rules::parse(&text, "fuzz.toml", "fuzz") {
         Ok(rules) => follow(LogReader::with_rules(rules, "fuzz"), data),
-        Err(error) => assert!(error.exit == 2 && error.what.starts_with("fuzz.toml:"), "{error}"),
+        Err(error) => assert!(error.exit == 2 && error.location.is_some(), "{error}"),
     }
     match Rules::from_pattern(&text) {
         Ok(rules) => follow(LogReader::with_rules(rules, "fuzz"), data),
-        Err(error) => assert!(error.exit == 2 && error.what.starts_with("--pattern: "), "{error}"),
+        Err(error) => assert!(error.exit == 2 && error.location.is_some(), "{error}"),
     }
 }
 
@@ -82,11 +82,17 @@ pub fn gate(data: &[u8]) {
 
 /// Any text is a configuration or an error.
 pub fn config(data: &[u8]) {
-    if let Ok(layer) = toml::from_str::<Layer>(&String::from_utf8_lossy(data)) {
-        let said = format!("{layer:?}");
-        let twice = format!("{:?}", layer.clone().or(Layer::default()));
-        assert_eq!(said, twice, "a layer over nothing is itself");
-    }
+    let text = String::from_utf8_lossy(data);
+    let Ok(settings) = effllm::config::parse_file("fuzz.toml".as_ref(), &text) else { return };
+    let set = |options: &mut Settings| {
+        for (key, values) in &settings {
+            let values: Vec<_> = values.iter().map(|(value, _)| value.clone()).collect();
+            let _ = options.set(key, &values);
+        }
+        format!("{options:?}")
+    };
+    let mut options = Settings::default();
+    assert_eq!(set(&mut options), set(&mut options), "settings that are set twice are the same");
 }
 
 /// The built-in profiles, with every pattern compiled: copies share it.
@@ -110,7 +116,7 @@ pub fn follow(mut reader: LogReader, log: &[u8]) {
     let (mut at, mut before) = (0.0, [0; 4]);
     for (i, chunk) in log.chunks(size).enumerate() {
         at += 0.25;
-        let source = if i % 3 == 2 { Source::Stderr } else { Source::Stdout };
+        let source = if i % 3 == 2 { Stream::Stderr } else { Stream::Stdout };
         reader.push(source, chunk, at, &mut events);
         if i % 5 == 4 {
             reader.pause(&mut events);

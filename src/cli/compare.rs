@@ -7,18 +7,18 @@ use clap::{Args, ValueHint};
 
 use super::print;
 use super::report::formats;
-use crate::config::read_reports;
 use crate::error::Error;
 use crate::output::ReportFormat;
+use crate::report::file::read_reports;
 use crate::terminal::stdout_options;
 
 const EXAMPLES: &str = "\
 Examples:
-  effllm compare before.json after.json   which changes are significant
-  effllm compare a.json b.json c.json     b and c, each with a
+  effllm compare before.json after.json   significant changes
+  effllm compare a.json b.json c.json     b and c, each against a
   effllm compare --format markdown a.json b.json >> note.md";
 
-/// Show reports side by side, and which changes are statistically significant
+/// Compare reports: the changes, and which are statistically significant
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub struct Compare {
@@ -35,7 +35,7 @@ impl Compare {
     pub fn run(self) -> Result<ExitCode, Error> {
         let reports = read_reports(&self.reports)?;
         if let [(only, _)] = &reports[..] {
-            let what = format!("{only} is the only report; a comparison needs two");
+            let what = format!("there is no second report to compare {only} with");
             let help =
                 format!("'effllm compare {only} OTHER' compares two; 'effllm report {only}' shows one");
             return Err(Error::usage(what).hint(help));

@@ -1,4 +1,4 @@
-//! `effllm gate`: the verdict on an existing report.
+//! `effllm gate`: checks a report against thresholds.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -6,12 +6,13 @@ use std::process::ExitCode;
 use clap::{Args, ValueHint};
 
 use super::{print, say};
-use crate::config::{GateLayer, Layer, Settings, read_report};
+use crate::config::{FileOptions, Flags, GateOptions, Settings};
 use crate::error::Error;
 use crate::fs::conflicts::FileUse;
 use crate::metrics::registry::METRICS;
 use crate::output;
 use crate::report::Report;
+use crate::report::file::read_report;
 use crate::session::gate::ReportGate;
 
 const EXAMPLES: &str = "\
@@ -27,9 +28,8 @@ Expressions: METRIC OP VALUE, quoted for the shell.
   VALUE   a number, in the metric's own unit or with one: 820 ms, 0.65 kW, 85 %;
           or baseline, baseline * 0.95, baseline - 5 % (of it), baseline + 10 ms
 
-Exit status: 0 every requirement holds; 99 one fails or has no data, or the command of the run \
-failed; 2 bad flags, expressions or reports; 125 every requirement holds, but a file could not be \
-written.";
+Exit status: 0 all requirements hold; 99 one failed or has no data, or the command of the run failed; \
+2 invalid flags, expressions or reports; 125 all hold, but an output file could not be written.";
 
 /// Check a report against thresholds
 #[derive(Debug, Args)]
@@ -48,11 +48,16 @@ pub struct Gate {
     json: bool,
 
     #[command(flatten)]
-    gate: GateLayer,
+    flags: Flags<JudgeOptions>,
+}
 
-    /// Read FILE in place of the project's effllm.toml [default: effllm.toml, if it is there]
-    #[arg(long, value_name = "FILE", help_heading = "Settings")]
-    config: Option<PathBuf>,
+/// The options of a run that concern its gate.
+#[derive(Debug, Clone, Args)]
+struct JudgeOptions {
+    #[command(flatten)]
+    _gate: GateOptions,
+    #[command(flatten)]
+    _files: FileOptions,
 }
 
 impl Gate {
@@ -60,12 +65,11 @@ impl Gate {
         let Some(file) = self.report.filter(|_| !self.metrics) else {
             return print(&output::metrics_table(METRICS));
         };
-        let layer = Layer { gate: self.gate, config: self.config, ..Layer::default() };
-        let mut settings = Settings::resolve(layer)?;
+        let mut settings = Settings::resolve(self.flags)?;
         settings.gate.fail_fast = None; // there is no run to end
         let gate = ReportGate::prepare(&settings.gate, vec![FileUse::read("REPORT", &file)])?;
         if !gate.has_requirements() {
-            return Err(Error::usage("the report has no requirements to meet")
+            return Err(Error::usage("there are no requirements")
                 .hint("--require EXPR adds one, as in --require 'al <= 1.3 s'"));
         }
         let mut report = read_report(&file)?;

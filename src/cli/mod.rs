@@ -4,12 +4,12 @@ mod compare;
 mod gate;
 mod generate;
 mod gpus;
-mod misuse;
 mod monitor;
 mod parse;
 mod profiles;
 mod report;
 mod run;
+mod usage_error;
 
 use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
@@ -20,19 +20,19 @@ use clap::{Parser, Subcommand};
 use crate::error::{self, Error};
 use crate::process::Ending;
 
-/// What `effllm` alone answers.
+/// The output of `effllm` without arguments.
 const WELCOME: &str = "\
-effllm runs a training or inference command exactly as it is, samples its GPUs, reads its progress
-from its log, and ends with a report of the EfficientLLM metrics.
+effllm runs a training or inference command unmodified, samples its GPUs, reads its progress from its
+log, and writes a report of the EfficientLLM metrics.
 
   effllm run -- bash train.sh …   run a command, and write effllm-report.json
-  effllm parse train.log          read a log that exists
+  effllm parse train.log          parse an existing log
   effllm run --help               the options, with examples
 
 effllm --help lists every command.
 ";
 
-/// Wraps a training command, leaves it as it is, and reports the EfficientLLM metrics of the run
+/// Run a training command unmodified, and report the EfficientLLM metrics of the run
 #[derive(Debug, Parser)]
 #[command(name = "effllm", version)]
 pub struct Cli {
@@ -56,7 +56,7 @@ enum Command {
     Schema(generate::Schema),
 }
 
-/// Reads the arguments, does what they say, and answers with the exit status.
+/// Runs the command in the arguments; returns the exit status.
 pub fn main() -> ExitCode {
     if std::env::args_os().len() < 2 {
         say(WELCOME);
@@ -65,7 +65,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() && error.kind() != DisplayHelpOnMissingArgumentOrSubcommand => {
-            fail(&misuse::explain(&error))
+            fail(&usage_error::usage_error(&error))
         }
         Err(help) => help.exit(),
     };
@@ -88,25 +88,25 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Prints on stdout. A reader that has gone away has had enough (`| head`).
+/// Prints on stdout. A reader that has gone away (`| head`) is not an error.
 fn print(text: &str) -> Result<ExitCode, Error> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Error::failed(format!("cannot write to stdout: {error}"))
-                .hint("send it to a place that has room for it"))
+                .hint("redirect the output to a file system with free space"))
         }
         _ => Ok(ExitCode::SUCCESS),
     }
 }
 
-/// Prints on stderr. If that cannot be written to, the exit status still tells.
+/// Prints on stderr. If stderr cannot be written, the exit status still reports the failure.
 fn say(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
-/// Ends effllm, without what is usually done at the end of a process: NVML may still be loading, and the
-/// loader would wait for it.
+/// Ends effllm without the usual cleanup of a process: NVML may still be loading, and the loader would
+/// wait for it.
 fn fail(error: &Error) -> ! {
     say(&format!("{error}\n"));
     Ending::Exited(error.exit.into()).imitate()

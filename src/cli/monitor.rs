@@ -1,11 +1,15 @@
-//! `effllm monitor`: measures what already runs.
+//! `effllm monitor`: attaches to a running process or log.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::{Arg, Args, ValueHint};
+use clap::{Args, ValueHint};
 
-use crate::config::{COMMAND, Layer, Patience, Settings};
+use crate::config::{
+    FileOptions, Flags, GateOptions, GpuOptions, LiveOptions, LogOptions, ModelOptions, OutputOptions,
+    ReportOptions, Settings, parse_duration,
+};
 use crate::error::Error;
 use crate::log::tail::StartAt;
 use crate::monitor::{self, MonitorTarget};
@@ -13,51 +17,65 @@ use crate::monitor::{self, MonitorTarget};
 const EXAMPLES: &str = "\
 Examples:
   effllm monitor --pid 4242 --log serve.log      a server, until it ends
-  effllm monitor --log train.log --duration 10m  a job that someone else started
-  effllm monitor --gpus 0,1 -o -                 GPUs alone; report on stdout";
+  effllm monitor --log train.log --duration 10m  a job started by someone else
+  effllm monitor --gpus 0,1 -o -                 GPUs only; report on stdout";
 
 const EXIT_STATUS: &str = "\
-The log is followed when it is renamed and written anew, or truncated. What it held before says which \
-profile and sizes are in use with --from-start; iterations count from the first record that comes \
-while effllm measures.
+The log is followed when it is rotated or truncated. With --from-start, its earlier lines give the \
+profile and sizes; iterations count from the first record that is written while effllm measures.
 
 Exit status: 0 once the report is written, after Ctrl-C, SIGTERM or SIGHUP too (`status` then says \
-interrupted); 99 a gate did not pass; 2 bad flags or settings, no such process, a log that cannot be \
-read; 125 there is nothing to measure.";
+interrupted); 99 a gate did not pass; 2 invalid flags or settings, no such process, or an \
+unreadable log; 125 nothing to measure.";
 
-/// Measure what already runs, until Ctrl-C, its end, or for a while
+/// Attach to a running process or log, and report its metrics
 #[derive(Debug, Args)]
-#[command(before_help = EXAMPLES, after_help = EXIT_STATUS, mut_args(without_a_command))]
+#[command(before_help = EXAMPLES, after_help = EXIT_STATUS)]
 pub struct Monitor {
-    /// Measure process PID and what it has started, until it ends [default: GPUs and log alone]
+    /// Measure process PID and its descendants until it ends [default: none]
     #[arg(long, value_name = "PID", allow_hyphen_values = true, value_parser = pid)]
     pid: Option<u32>,
 
-    /// Read progress from FILE, which something else writes [default: none]
+    /// Read progress from FILE as another program writes it [default: none]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     log: Option<PathBuf>,
 
-    /// Read the log from its start, for what it states once [default: from its end on]
+    /// Read the profile and sizes from the log's earlier lines, too [default: off]
     #[arg(long, requires = "log")]
     from_start: bool,
 
     /// End after this time, as in `90`, `10m` or `1h 30m` [default: none]
-    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
-    duration: Option<Patience>,
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = parse_duration)]
+    duration: Option<Duration>,
 
     #[command(flatten)]
-    flags: Layer,
+    flags: Flags<MonitorOptions>,
+}
+
+/// The options of a run without those of a command.
+#[derive(Debug, Clone, Args)]
+struct MonitorOptions {
+    #[command(flatten)]
+    _report: ReportOptions,
+    #[command(flatten)]
+    _gpus: GpuOptions,
+    #[command(flatten)]
+    _model: ModelOptions,
+    #[command(flatten)]
+    _log: LogOptions,
+    #[command(flatten)]
+    _live: LiveOptions,
+    #[command(flatten)]
+    _outputs: OutputOptions,
+    #[command(flatten)]
+    _gate: GateOptions,
+    #[command(flatten)]
+    _files: FileOptions,
 }
 
 fn pid(text: &str) -> Result<u32, String> {
     let number = text.parse().ok().filter(|pid| *pid > 0);
-    number.ok_or_else(|| "is no process ID; 'ps -e' lists them".to_owned())
-}
-
-/// Hides the options that say how to run a command: there is none.
-fn without_a_command(arg: Arg) -> Arg {
-    let of_a_command = arg.get_help_heading() == Some(COMMAND) || arg.get_id() == "fail_fast";
-    arg.hide(of_a_command)
+    number.ok_or_else(|| "is not a process ID; 'ps -e' lists them".to_owned())
 }
 
 impl Monitor {
@@ -66,7 +84,7 @@ impl Monitor {
             pid: self.pid,
             log: self.log,
             start_at: if self.from_start { StartAt::Start } else { StartAt::End },
-            duration: self.duration.map(|period| period.0),
+            duration: self.duration,
         };
         let settings = Settings::resolve(self.flags)?;
         let origins = settings.origins.clone();

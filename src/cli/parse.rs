@@ -1,4 +1,4 @@
-//! `effllm parse`: the log half of the main job, on a log that exists.
+//! `effllm parse`: the metrics of an existing log.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::gate::conclude;
-use crate::config::{Bounded, Count, GateLayer, Layer, Parameters, Settings, Whole};
+use crate::config::{FileOptions, Flags, GateOptions, LogOptions, ModelOptions, Settings};
 use crate::error::Error;
 use crate::fs::conflicts::FileUse;
 use crate::parse::{self, Form, Request};
@@ -14,20 +14,20 @@ use crate::session::gate::ReportGate;
 
 const EXAMPLES: &str = "\
 Examples:
-  effllm parse train.log                       what the log says, as a table
+  effllm parse train.log                       the metrics, as a table
   effllm parse --json train.log | jq .metrics  the report
-  effllm parse --events - < train.log          a JSON object a progress record
-  effllm parse --explain train.log.gz          what each rule matched, or nearly";
+  effllm parse --events - < train.log          a JSON object per progress record
+  effllm parse --explain train.log.gz          what each rule matched, or almost";
 
 const NOTES: &str = "\
-Logs that gzip or zstd has compressed are read as they are, from standard input too. Of a log that is \
-damaged or cannot be read to its end, what could be read is reported before the error.";
+Logs compressed with gzip or zstd are read directly, also from standard input. A damaged log is reported \
+as far as it can be read, before the error.";
 
-/// Read a log that exists, and report what it says
+/// Parse an existing log, and report its metrics
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES, after_help = NOTES)]
 pub struct Parse {
-    /// The log; standard input if it is left out or `-`
+    /// The log; standard input if absent or `-`
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
 
@@ -35,76 +35,38 @@ pub struct Parse {
     #[arg(long, conflicts_with_all = ["events", "explain"])]
     json: bool,
 
-    /// Print what was recognised as JSON Lines: what the log states once, then an object a record
+    /// Print the recognised facts and records as JSON Lines
     #[arg(long, conflicts_with = "explain")]
     events: bool,
 
-    /// Show what each rule matched, and for those that never did the line nearest to a match
+    /// Show what each rule matched, and the closest line for rules without a match
     #[arg(long)]
     explain: bool,
 
-    /// Read on as the file grows, is rotated or truncated, until Ctrl-C
+    /// Follow the file as it grows, is rotated or truncated, until Ctrl-C
     #[arg(long)]
     follow: bool,
 
     #[command(flatten)]
-    flags: ParseFlags,
+    flags: Flags<ParseOptions>,
 }
 
-/// Those options of a run that concern its log.
-#[derive(Debug, Args)]
-struct ParseFlags {
-    /// Read the log by a built-in profile; `auto` takes the first that recognises it [default: auto]
-    #[arg(long, value_name = "NAME", conflicts_with = "rules", help_heading = "Log")]
-    profile: Option<String>,
-
-    /// Read the log by the rules in FILE; see effllm-rules(5) [default: none]
-    #[arg(long, value_name = "FILE", help_heading = "Log")]
-    rules: Option<PathBuf>,
-
-    /// Read progress from lines that match REGEX; its named groups are fields [default: none]
-    #[arg(long, value_name = "REGEX", help_heading = "Log")]
-    pattern: Option<String>,
-
-    /// Parameters of the model, as in `7.6B`, `494M` or `7615616512` [default: from the log]
-    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Metrics")]
-    params: Option<Parameters>,
-
-    /// Tokens a sample [default: from the log]
-    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Metrics")]
-    seq_len: Option<Count>,
-
-    /// Samples an iteration, over the whole job [default: from the log]
-    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Metrics")]
-    global_batch_size: Option<Count>,
-
-    /// Leave the first N iterations out of the headline metrics [default: 0]
-    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Metrics")]
-    warmup: Option<Whole>,
-
-    /// Iterations between two reports of --follow [default: 10] [env: EFFICIENTLLM_LOG_INTERVAL]
-    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Log")]
-    log_interval: Option<Bounded>,
-
+/// The options of a run that concern its log.
+#[derive(Debug, Clone, Args)]
+struct ParseOptions {
     #[command(flatten)]
-    gate: GateLayer,
+    _log: LogOptions,
+    #[command(flatten)]
+    _model: ModelOptions,
+    #[command(flatten)]
+    _gate: GateOptions,
+    #[command(flatten)]
+    _files: FileOptions,
 }
 
 impl Parse {
     pub fn run(self) -> Result<ExitCode, Error> {
-        let flags = self.flags;
-        let settings = Settings::resolve(Layer {
-            profile: flags.profile,
-            rules: flags.rules,
-            pattern: flags.pattern,
-            params: flags.params,
-            seq_len: flags.seq_len,
-            global_batch_size: flags.global_batch_size,
-            warmup: flags.warmup,
-            log_interval: flags.log_interval,
-            gate: flags.gate,
-            ..Layer::default()
-        })?;
+        let settings = Settings::resolve(self.flags)?;
         let form = match (self.json, self.events, self.explain) {
             (true, ..) => Form::Json,
             (_, true, _) => Form::Events,

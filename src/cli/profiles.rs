@@ -1,4 +1,4 @@
-//! `effllm profiles`: the built-in rules, as a starting point for one's own.
+//! `effllm profiles`: the built-in rules, as a starting point for custom ones.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -12,17 +12,17 @@ use crate::log::{Rules, profiles};
 #[derive(Debug, Args)]
 pub struct Profiles {
     #[command(subcommand)]
-    what: Option<What>,
+    action: Option<Action>,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
-    /// Name each profile and what it reads
+enum Action {
+    /// List each profile with its description
     List,
     /// Print the rules of a profile
     #[command(before_help = "\
 Examples:
-  effllm profiles show megatron > own.toml")]
+  effllm profiles show megatron > custom.toml")]
     Show {
         /// The profile's name, as `effllm profiles list` prints it
         #[arg(value_name = "NAME", id = "profile_name")]
@@ -32,14 +32,14 @@ Examples:
 
 impl Profiles {
     pub fn run(self) -> Result<ExitCode, Error> {
-        let text = match self.what.unwrap_or(What::List) {
-            What::List => {
+        let text = match self.action.unwrap_or(Action::List) {
+            Action::List => {
                 let line = |profile: Rules| format!("{:<14}{}\n", profile.name, profile.description);
                 profiles::load_all()?.into_iter().map(line).collect()
             }
-            What::Show { name } => profiles::text(&name)?.to_owned(),
+            Action::Show { name } => profiles::text(&name)?.to_owned(),
         };
-        // Whoever reads may have had enough (`| head`): that is no failure.
+        // A reader that has gone away (`| head`) is not an error.
         let _ = io::stdout().write_all(text.as_bytes());
         Ok(ExitCode::SUCCESS)
     }

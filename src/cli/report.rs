@@ -8,19 +8,19 @@ use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::print;
-use crate::config::read_reports;
 use crate::error::Error;
 use crate::fs::atomic::{can_replace, is_stream, replace};
 use crate::fs::conflicts::{FileUse, check_output_conflicts};
 use crate::output::{FORMATS, RenderOptions, ReportFormat, format_of_extension};
+use crate::report::file::read_reports;
 use crate::text::sanitize::plain;
 
 const EXAMPLES: &str = "\
 Examples:
-  effllm report effllm-report.json                         the table once more
+  effllm report effllm-report.json                         the summary table
   effllm report effllm-report.json -o report.html          a page for a browser
-  effllm report before.json after.json -o comparison.html  one that compares
-  effllm report --format csv runs/*.json > runs.csv        a row a run";
+  effllm report before.json after.json -o comparison.html  a comparison
+  effllm report --format csv runs/*.json > runs.csv        a row per run";
 
 /// Render reports as a table, a web page, Markdown, CSV or JUnit XML
 #[derive(Debug, Args)]

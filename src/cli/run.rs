@@ -6,32 +6,32 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::say;
-use crate::config::{Layer, Settings, metrics_enabled};
+use crate::config::{Flags, Options, Settings, metrics_enabled};
 use crate::error::Error;
 use crate::process;
 use crate::run;
 
 const EXAMPLES: &str = "\
 Examples:
-  effllm run -- bash run_mcore_qwen.sh dsw 7B 4 …          a launch script as is
+  effllm run -- bash run_mcore_qwen.sh dsw 7B 4 …          a launch script
   effllm run -o - -- ./train.sh | jq .metrics              the report on stdout
-  effllm run --pattern 'step (?P<iteration>\\d+)' -- ./toy  a log of one's own";
+  effllm run --pattern 'step (?P<iteration>\\d+)' -- ./toy  a custom log";
 
 const EXIT_STATUS: &str = "\
-Exit status: the command's own, and death by its signal; 127 no such command, 126 it cannot be \
-executed, 125 effllm failed before it ran, 99 it succeeded and what was required does not hold, \
-2 bad flags, rules, expressions or settings.";
+Exit status: the command's own, or death by the same signal; 127 command not found, 126 not \
+executable, 125 effllm failed before the command ran, 99 the command succeeded and a requirement \
+failed, 2 invalid flags, rules, expressions or settings.";
 
 const NOT_JUDGED: &str = "\
-effllm: warning: nothing is measured with EFFICIENTLLM_METRICS_ENABLED=false, so what is required is not judged
-  unset the variable where a gate is to fail\n";
+effllm: warning: EFFICIENTLLM_METRICS_ENABLED=false: nothing is measured, and the gate is not judged
+  unset the variable to judge the gate\n";
 
-/// Run a command as it is, and report the metrics of its run
+/// Run a command unmodified, and report the metrics of its run
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES, after_help = EXIT_STATUS)]
 pub struct Run {
     #[command(flatten)]
-    flags: Layer,
+    flags: Flags<Options>,
 
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
@@ -41,7 +41,7 @@ pub struct Run {
 impl Run {
     pub fn run(self) -> Result<ExitCode, Error> {
         if !metrics_enabled()? {
-            if Settings::require_something(self.flags) {
+            if Settings::has_requirements(self.flags) {
                 say(NOT_JUDGED);
             }
             return Err(process::exec(&self.command, None));

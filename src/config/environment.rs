@@ -1,43 +1,39 @@
-//! The environment's layer: the variables of the original tool, and effllm's own.
+//! The environment variables: those of the original tool, and effllm's own.
 
 use std::env;
-use std::fmt::Display;
-use std::path::PathBuf;
-use std::str::FromStr;
+use std::ffi::OsString;
 
-use super::layer::Layer;
 use super::values::parse_bool;
-use crate::error::Error;
+use crate::error::{Error, Location};
 
 const METRICS_ENABLED: &str = "EFFICIENTLLM_METRICS_ENABLED";
-const COLLECTION_INTERVAL: &str = "EFFICIENTLLM_COLLECTION_INTERVAL";
-const HISTORY_SIZE: &str = "EFFICIENTLLM_HISTORY_SIZE";
-const LOG_INTERVAL: &str = "EFFICIENTLLM_LOG_INTERVAL";
-const NVML_LIB: &str = "EFFLLM_NVML_LIB";
+/// The variables that set an option, with its key.
+pub const VARIABLES: [(&str, &str); 4] = [
+    ("EFFICIENTLLM_COLLECTION_INTERVAL", "interval"),
+    ("EFFICIENTLLM_HISTORY_SIZE", "history-size"),
+    ("EFFICIENTLLM_LOG_INTERVAL", "log-interval"),
+    ("EFFLLM_NVML_LIB", "nvml-lib"),
+];
 
-/// Whether anything is to be measured; if not, the command is executed in effllm's place.
+/// Whether anything is measured; otherwise effllm executes the command in its own place.
+///
+/// # Errors
+/// The variable is neither true nor false.
 pub fn metrics_enabled() -> Result<bool, Error> {
-    Ok(variable(METRICS_ENABLED, parse_bool)?.unwrap_or(true))
-}
-
-/// What the environment says.
-pub fn layer() -> Result<Layer, Error> {
-    Ok(Layer {
-        interval: variable(COLLECTION_INTERVAL, FromStr::from_str)?,
-        history_size: variable(HISTORY_SIZE, FromStr::from_str)?,
-        log_interval: variable(LOG_INTERVAL, FromStr::from_str)?,
-        nvml_lib: env::var_os(NVML_LIB).filter(|path| !path.is_empty()).map(PathBuf::from),
-        ..Layer::default()
+    let Some(value) = variable(METRICS_ENABLED) else { return Ok(true) };
+    let value = value.to_string_lossy();
+    parse_bool(&value).map_err(|reason| {
+        let error = Error::usage(format!("'{value}' {reason}")).at(Location::Variable(METRICS_ENABLED));
+        error.hint(unset(METRICS_ENABLED))
     })
 }
 
-/// A variable's value; one that is set to nothing is as good as unset.
-fn variable<T, E: Display>(name: &str, read: impl Fn(&str) -> Result<T, E>) -> Result<Option<T>, Error> {
-    let Some(value) = env::var_os(name).filter(|value| !value.is_empty()) else { return Ok(None) };
-    let value = value.to_string_lossy();
-    let usage = |why: E| {
-        Error::usage(format!("the environment variable {name}='{value}' {why}"))
-            .hint(format!("correct it, or unset it: env -u {name} …"))
-    };
-    read(&value).map(Some).map_err(usage)
+/// A variable's value; an empty one counts as unset.
+pub fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The help for a variable with a wrong value.
+pub fn unset(name: &str) -> String {
+    format!("correct it, or unset it: env -u {name} …")
 }

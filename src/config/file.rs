@@ -1,103 +1,53 @@
-//! The files' layers: the user's configuration and the project's.
+//! The configuration files: the user's and the project's.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
-use serde_json::error::Category;
+use clap::{Arg, ArgAction};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
-use super::layer::Layer;
-use super::origins::SettingOrigins;
-use super::read;
-use crate::error::{self, Error};
+use super::options::{GATE, Options};
+use super::origins::Origin;
+use crate::error::{self, Error, Location};
+use crate::fs::bounded;
 use crate::log::Rules;
-use crate::report::Report;
-use crate::report::SCHEMA;
-use crate::text::sanitize::plain;
 
-/// The project's file, over the user's. `chosen` takes the place of the project's `effllm.toml`.
-/// Answers also with the files that nobody asked for and that may not be read: they count as absent.
-pub fn layers(chosen: Option<&Path>) -> Result<(Layer, Vec<String>), Error> {
+/// The most bytes of a file of settings or rules.
+const LARGEST: u64 = 1 << 20;
+
+/// A setting of a file: its key, and its values as text with their places.
+pub type Setting = (String, Vec<(OsString, Origin)>);
+
+/// The settings of the user's file, then those of the project's; `chosen` replaces the project's
+/// `effllm.toml`. With them, the files that exist and that cannot be read: they count as absent.
+///
+/// # Errors
+/// The chosen file cannot be read, or a file is not valid.
+pub fn settings(chosen: Option<&Path>) -> Result<(Vec<Setting>, Vec<String>), Error> {
     let mut unread = Vec::new();
-    let project = match chosen {
-        Some(file) => Some(parsed(file).map_err(|error| match error.place {
-            Some(_) => error, // it names the file and the line
-            None => error.of_flag("config"),
-        })?),
-        None => read_if_there(Path::new("effllm.toml"), &mut unread)?,
+    let mut settings = match user_file() {
+        Some(file) => read_if_present(&file, &mut unread)?,
+        None => Vec::new(),
     };
-    let user = user_file().map(|file| read_if_there(&file, &mut unread)).transpose()?.flatten();
-    Ok((project.unwrap_or_default().or(user.unwrap_or_default()), unread))
+    settings.extend(match chosen {
+        Some(file) => parse(file, &read(file, "config", "name a TOML file; its keys are the long flags")?)?,
+        None => read_if_present(Path::new("effllm.toml"), &mut unread)?,
+    });
+    Ok((settings, unread))
 }
 
-/// Rules from a file that the user named.
+/// The rules in a file that the user named.
+///
+/// # Errors
+/// The file cannot be read, or the rules are not valid.
 pub fn read_rules(file: &Path) -> Result<Rules, Error> {
-    const WAY_OUT: &str = "--rules FILE, or the key rules of effllm.toml, names a file of rules";
-    let text = text(file, WAY_OUT).map_err(|error| match error.place {
-        Some(_) => error,
-        None => error.of_flag("rules"),
-    })?;
+    let text = read(file, "rules", "name a file of rules; see effllm-rules(5)")?;
     let name = file.file_stem().map_or_else(|| "custom".into(), |stem| stem.to_string_lossy());
     Rules::parse(&text, &file.display().to_string(), &name)
-}
-
-/// A report that effllm wrote: a file, or for `-` standard input.
-///
-/// # Errors
-/// It cannot be read, or is no report of a form that this version knows.
-pub fn read_report(file: &Path) -> Result<Report, Error> {
-    #[derive(Deserialize)]
-    struct Form {
-        schema: String,
-    }
-    let (name, text) = if file == Path::new("-") {
-        ("standard input".to_owned(), read::report(io::stdin().lock()))
-    } else {
-        (file.display().to_string(), File::open(file).and_then(read::report))
-    };
-    const WRITTEN_BY: &str = "'effllm run -o FILE' and 'effllm parse --json LOG' write reports";
-    let text = text
-        .map_err(|error| Error::usage(format!("cannot read the report {name}: {error}")).hint(WRITTEN_BY))?;
-    let no_report =
-        |why: String| Error::usage(format!("{name} is no report of effllm: {why}")).hint(WRITTEN_BY);
-    if text.trim_ascii().is_empty() {
-        return Err(no_report("it is empty".to_owned()));
-    }
-    let broken = |error: serde_json::Error| match error.classify() {
-        Category::Eof => {
-            let what = format!("the report {name} is cut off: it ends in line {}", error.line());
-            Error::usage(what).hint("copy it once more; effllm itself replaces a report whole")
-        }
-        Category::Syntax => no_report(format!("it is not JSON: {error}")),
-        Category::Data | Category::Io => no_report(error.to_string()),
-    };
-    let form: Form = serde_json::from_slice(&text).map_err(broken)?;
-    match form.schema.strip_prefix(SCHEMA_NAME) {
-        _ if form.schema == SCHEMA => serde_json::from_slice(&text).map_err(broken),
-        Some(_) => {
-            let schema = plain(&form.schema);
-            let what = format!("the report {name} is of another form, {schema}; this effllm reads {SCHEMA}");
-            Err(Error::usage(what).hint("read it with the effllm that wrote it, or a newer one"))
-        }
-        None => Err(no_report(format!("its schema is '{}', not '{SCHEMA}'", plain(&form.schema)))),
-    }
-}
-
-/// The schema of every form of the report, whatever its version.
-const SCHEMA_NAME: &str = "effllm.report/";
-
-/// Reports with the names of their files.
-///
-/// # Errors
-/// One of them cannot be read, or two are to be read from standard input.
-pub fn read_reports(files: &[PathBuf]) -> Result<Vec<(String, Report)>, Error> {
-    if files.iter().filter(|file| *file == Path::new("-")).count() > 1 {
-        return Err(Error::usage("'-' is named twice, but standard input can be read only once")
-            .hint("name a file for one of them"));
-    }
-    files.iter().map(|file| Ok((file.display().to_string(), read_report(file)?))).collect()
 }
 
 fn user_file() -> Option<PathBuf> {
@@ -106,93 +56,115 @@ fn user_file() -> Option<PathBuf> {
     Some(folder.join("effllm/config.toml"))
 }
 
-/// A file that nobody named. In a container the home can be another user's, and the file is then there
-/// for others.
-fn read_if_there(file: &Path, unread: &mut Vec<String>) -> Result<Option<Layer>, Error> {
+/// A file that the user did not name. In a container the home can be another user's, with a file that is
+/// not for this user.
+fn read_if_present(file: &Path, unread: &mut Vec<String>) -> Result<Vec<Setting>, Error> {
     let is_absent = |error: &io::Error| {
         matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::PermissionDenied)
     };
     match file.metadata() {
-        Err(error) if is_absent(&error) => return Ok(None),
-        Ok(found) if !found.is_file() => unread.push(format!("{}: it is no file", file.display())),
+        Err(error) if is_absent(&error) => return Ok(Vec::new()),
+        Ok(found) if !found.is_file() => unread.push(format!("{}: not a regular file", file.display())),
         _ => match File::open(file) {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 unread.push(format!("{}: {error}", file.display()));
             }
-            _ => return parsed(file).map(Some),
+            _ => return parse(file, &read(file, "config", "make it readable, or remove it")?),
         },
     }
-    Ok(None)
+    Ok(Vec::new())
 }
 
-fn parsed(file: &Path) -> Result<Layer, Error> {
-    let text = text(file, "it names a TOML file whose keys are the long flags of 'effllm run --help'")?;
-    let origins = SettingOrigins::of(&file.display().to_string(), &text);
-    let layer = toml::from_str(&text).map(|layer| Layer { origins, ..layer });
-    layer.map_err(|error| {
-        let offset = error.span().map_or(0, |span| span.start);
-        let (message, own_way_out) = match error.message().rsplit_once('\n') {
-            Some((message, help)) => (message, Some(help)),
-            None => (error.message(), None),
-        };
-        let key = key_at(&text, offset);
-        let what = key.map_or(String::new(), |key| format!("{key}: ")) + &one_line(message);
-        const KEYS: &str = "the keys are the long flags of 'effllm run --help'";
-        let help = match (own_way_out, misspelt(message), key) {
-            (Some(help), ..) => help.to_owned(),
-            (None, Some(key), _) => format!("did you mean '{key}'? {KEYS}"),
-            (None, None, _) if message == "duplicate key" => "leave one of the two out".to_owned(),
-            (None, None, Some("gate")) => "[gate] is a table; effllm-gate(1) has an example".to_owned(),
-            (None, None, Some(key)) => format!("effllm-run(1) says what --{key} takes"),
-            (None, None, None) => KEYS.to_owned(),
-        };
-        Error::in_file(&file.display().to_string(), &text, offset, &what).hint(help)
-    })
-}
-
-/// The key whose value begins at an offset.
-fn key_at(text: &str, offset: usize) -> Option<&str> {
-    let line = text.get(..offset)?.rsplit('\n').next()?;
-    let (key, _) = line.split_once('=')?;
-    Some(key.trim())
-}
-
-/// The key that an unknown one was meant to be.
-fn misspelt(message: &str) -> Option<String> {
-    let mut quoted = message.split('`').skip(1).step_by(2);
-    let unknown = quoted.next().filter(|_| message.starts_with("unknown field"))?;
-    let known: Vec<&str> = quoted.collect();
-    error::nearest(unknown, known).map(str::to_owned)
-}
-
-/// The first part of a message, without its list of everything that would have been right, in the words
-/// of TOML.
-fn one_line(message: &str) -> String {
-    let message = message.split(", expected one of").next().unwrap_or(message);
-    let message = message.replace("unknown field", "unknown key").replace('\n', " ");
-    let Some((is, expected)) = message
-        .strip_prefix("invalid type: ")
-        .or_else(|| message.strip_prefix("invalid value: "))
-        .and_then(|types| types.split_once(", expected "))
-    else {
-        return message;
-    };
-    let is = match is {
-        "sequence" => "a list",
-        "map" => "a table",
-        is => is,
-    };
-    let expected = expected.replace("struct GateLayer", "a table").replace("path string", "a string");
-    format!("{is} is not {expected}")
-}
-
-fn text(file: &Path, help: &str) -> Result<String, Error> {
-    let bytes = read::settings(file)
-        .map_err(|error| Error::usage(format!("cannot read {}: {error}", file.display())).hint(help))?;
+/// The text of a file that the setting `key` names.
+fn read(file: &Path, key: &str, help: &str) -> Result<String, Error> {
+    let cannot_read =
+        |error| Error::usage(format!("cannot read {}: {error}", file.display())).of_flag(key).hint(help);
+    let bytes = bounded::read_file(file, LARGEST).map_err(cannot_read)?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes());
-        Error::in_file(&file.display().to_string(), &text, valid, "this is not UTF-8")
+        Error::in_file(&file.display().to_string(), &text, valid, "not valid UTF-8")
             .hint("TOML files are UTF-8 text")
+    })
+}
+
+/// The settings in a file's text.
+///
+/// # Errors
+/// It is not TOML, a key is unknown, or a value has no text.
+pub fn parse(file: &Path, text: &str) -> Result<Vec<Setting>, Error> {
+    let path = file.display().to_string();
+    let table = DeTable::parse(text).map_err(|error| {
+        let offset = error.span().map_or(0, |span| span.start);
+        let message = error.message().replace('\n', " ");
+        Error::in_file(&path, text, offset, &message).hint(KEYS)
+    })?;
+    let options = Options::command();
+    let mut settings = Vec::new();
+    for (key, value) in table.get_ref() {
+        match value.get_ref() {
+            DeValue::Table(gate) if key.get_ref() == "gate" => {
+                for (key, value) in gate {
+                    settings.push(setting(&options, (&path, text), key, value, true)?);
+                }
+            }
+            _ => settings.push(setting(&options, (&path, text), key, value, false)?),
+        }
+    }
+    Ok(settings)
+}
+
+const KEYS: &str = "the keys are the long flags of 'effllm run --help', those of the gate in [gate]";
+
+type Key<'a> = Spanned<std::borrow::Cow<'a, str>>;
+
+fn setting(
+    options: &clap::Command,
+    (path, text): (&str, &str),
+    key: &Key,
+    value: &Spanned<DeValue>,
+    is_in_gate: bool,
+) -> Result<Setting, Error> {
+    let name = key.get_ref().as_ref();
+    let belongs =
+        |arg: &&Arg| (arg.get_help_heading() == Some(GATE)) == is_in_gate && arg.get_id() != "config";
+    let known = || options.get_arguments().filter(belongs);
+    let Some(arg) = known().find(|arg| arg.get_long() == Some(name)) else {
+        let unknown = Error::in_file(path, text, key.span().start, &format!("unknown key '{name}'"));
+        return Err(match error::nearest(name, known().filter_map(Arg::get_long)) {
+            Some(nearest) => unknown.hint(format!("did you mean '{nearest}'? {KEYS}")),
+            None => unknown.hint(KEYS),
+        });
+    };
+    let values = match value.get_ref() {
+        DeValue::Array(values) if matches!(arg.get_action(), ArgAction::Append) => values.iter().collect(),
+        _ => vec![value],
+    };
+    let place = |value: &Spanned<DeValue>| {
+        let (location, excerpt) = Location::in_file(path, text, value.span().start, Some(name));
+        let origin = Origin { location, excerpt: Some(excerpt) };
+        match text_of(value.get_ref()) {
+            Ok(text) => Ok((text.into(), origin)),
+            Err(message) => Err(origin.error(message.to_owned()).hint(manual(name))),
+        }
+    };
+    Ok((name.to_owned(), values.into_iter().map(place).collect::<Result<_, _>>()?))
+}
+
+/// The help for a value that an option does not take.
+pub fn manual(key: &str) -> String {
+    format!("see --{key} in effllm-run(1)")
+}
+
+/// A value as a flag would give it.
+fn text_of(value: &DeValue) -> Result<String, &'static str> {
+    Ok(match value {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(is_set) => is_set.to_string(),
+        DeValue::Array(_) => return Err("needs one value, not a list"),
+        DeValue::Table(_) => return Err("needs a value, not a table"),
+        DeValue::Datetime(_) => return Err("needs a string or a number, not a date"),
     })
 }

@@ -1,93 +1,80 @@
-//! Where each setting was given, so that whatever turns out to be wrong with one can name its place,
-//! and the report can say where a value came from.
+//! Where each setting was given, for errors about its value and for the report.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::sync::Arc;
 
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use toml::Spanned;
+use crate::error::{Error, Location};
 
-use crate::error::Error;
-
-/// The origins of those settings that stand in a file, by their keys. All others are flags.
+/// The places of each setting by its key, one for each of its values.
 #[derive(Debug, Clone, Default)]
-pub struct SettingOrigins(BTreeMap<String, ProcessSlot>);
+pub struct SettingOrigins(BTreeMap<String, Vec<Origin>>);
 
-/// A value in a file.
+/// Where a setting was given.
 #[derive(Debug, Clone)]
-struct ProcessSlot {
-    file: Arc<str>,
-    text: Arc<str>,
-    /// Where in the text it begins, in bytes.
-    offset: usize,
+pub struct Origin {
+    pub location: Location,
+    pub excerpt: Option<String>,
+}
+
+impl From<Location> for Origin {
+    fn from(location: Location) -> Self {
+        Self { location, excerpt: None }
+    }
+}
+
+impl Origin {
+    /// The error about the value that was given here.
+    pub fn error(self, message: String) -> Error {
+        Error { location: Some(self.location), excerpt: self.excerpt, ..Error::usage(message) }
+    }
 }
 
 impl SettingOrigins {
-    /// Those of a file's keys, of which no other has the name of one in `[gate]`; none if it is no TOML, which who reads it is told.
-    pub fn of(file: &str, text: &str) -> Self {
-        type Keys = BTreeMap<String, Spanned<IgnoredAny>>;
-        #[derive(Default, Deserialize)]
-        struct Table {
-            #[serde(default)]
-            gate: Keys,
-        }
-        let keys: Keys = toml::from_str(text).unwrap_or_default();
-        let Table { gate } = toml::from_str(text).unwrap_or_default();
-        let (file, text): (Arc<str>, Arc<str>) = (file.into(), text.into());
-        let place = |value: Spanned<IgnoredAny>| ProcessSlot {
-            file: file.clone(),
-            text: text.clone(),
-            offset: value.span().start,
-        };
-        Self(keys.into_iter().chain(gate).map(|(key, value)| (key, place(value))).collect())
+    pub fn insert(&mut self, key: &str, origins: Vec<Origin>) {
+        self.0.insert(key.to_owned(), origins);
     }
 
-    /// These over others.
-    pub fn or(self, mut below: Self) -> Self {
-        below.0.extend(self.0);
-        below
+    fn location(&self, key: &str) -> Option<&Location> {
+        self.0.get(key)?.first().map(|origin| &origin.location)
     }
 
-    /// A key has got its value from elsewhere.
-    pub fn forget(&mut self, key: &str) {
-        self.0.remove(key);
-    }
-
-    /// Who gave a setting: `--seq-len`, or `seq-len in effllm.toml`.
+    /// What gave a setting: `--seq-len`, `seq-len in effllm.toml`, or a variable.
     pub fn source(&self, key: &str) -> String {
-        match self.0.get(key) {
-            Some(place) => format!("{key} in {}", place.file),
-            None => format!("--{key}"),
+        match self.location(key) {
+            Some(Location::File { path, .. }) => format!("{key} in {path}"),
+            Some(Location::Variable(name)) => (*name).to_owned(),
+            _ => format!("--{key}"),
         }
-    }
-
-    /// The line that gave a setting, `effllm.toml:2`, if it stands in a file.
-    pub fn line(&self, key: &str) -> Option<String> {
-        let place = self.0.get(key)?;
-        let before = place.text.get(..place.offset)?;
-        Some(format!("{}:{}", place.file, before.matches('\n').count() + 1))
     }
 
     /// The setting as it was given: `--gpus all`, or `gpus = all in effllm.toml`.
     pub fn given(&self, key: &str, value: impl Display) -> String {
-        match self.0.get(key) {
-            Some(place) => format!("{key} = {value} in {}", place.file),
-            None => format!("--{key} {value}"),
+        match self.location(key) {
+            Some(Location::File { path, .. }) => format!("{key} = {value} in {path}"),
+            Some(Location::Variable(name)) => format!("{name}={value}"),
+            _ => format!("--{key} {value}"),
         }
     }
 
-    /// An error that a setting has led to, with the place where the setting stands.
+    /// The file and line that gave a setting, as in `effllm.toml:2`.
+    pub fn line(&self, key: &str) -> Option<String> {
+        match self.location(key)? {
+            Location::File { path, line, .. } => Some(format!("{path}:{line}")),
+            _ => None,
+        }
+    }
+
+    /// The error about a flag's value, with the place that gave the value.
     pub fn attach_origin(&self, error: Error) -> Error {
-        let located = error.setting.and_then(|key| Some((key, self.0.get(key)?)));
-        let Some((key, place)) = located else { return error };
-        // What speaks of the flag speaks of the key now.
-        let what = match error.what.strip_prefix("--").and_then(|what| what.strip_prefix(key)) {
-            Some(rest) => format!("{key}{rest}"),
-            None => format!("{key}: {}", error.what),
+        self.attach_nth(0, error)
+    }
+
+    /// The same for the flag's nth value.
+    pub fn attach_nth(&self, nth: usize, error: Error) -> Error {
+        let Some(Location::Flag(key)) = &error.location else { return error };
+        let Some(origin) = self.0.get(key).and_then(|origins| origins.get(nth)).cloned() else {
+            return error;
         };
-        let shown = Error::in_file(&place.file, &place.text, place.offset, &what);
-        Error { exit: error.exit, place: error.place.or(shown.place), help: error.help, ..shown }
+        Error { location: Some(origin.location), excerpt: error.excerpt.or(origin.excerpt), ..error }
     }
 }

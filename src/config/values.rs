@@ -1,16 +1,17 @@
-//! The values of settings, each read in one way from a flag, a variable or a file, and checked there.
+//! The values of options: how each is read from text, and its limits.
 
-use std::ffi::OsString;
-use std::fmt;
-use std::marker::PhantomData;
+use std::error::Error as _;
+use std::ffi::{OsStr, OsString};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use serde::de::{DeserializeSeed, Deserializer, Error, SeqAccess, Visitor};
+use clap::error::{ContextKind, ErrorKind};
 
-use crate::text::units::{parse_count, parse_duration};
+use crate::text::units;
 
 /// Where the report goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +21,8 @@ pub enum ReportTarget {
     Stdout,
 }
 
-impl ReportTarget {
-    pub fn default_file() -> Self {
+impl Default for ReportTarget {
+    fn default() -> Self {
         Self::File(PathBuf::from("effllm-report.json"))
     }
 }
@@ -30,21 +31,40 @@ impl TryFrom<OsString> for ReportTarget {
     type Error = String;
     fn try_from(name: OsString) -> Result<Self, String> {
         match name.as_encoded_bytes() {
-            b"" => Err("names no file; `-` is stdout".to_owned()),
+            b"" => Err("is not the name of a file; `-` is stdout".to_owned()),
             b"-" => Ok(Self::Stdout),
             _ => Ok(Self::File(PathBuf::from(name))),
         }
     }
 }
 
-impl FromStr for ReportTarget {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::try_from(OsString::from(text))
+/// The file of a series; the name's ending chooses the format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeriesFile {
+    pub path: PathBuf,
+    pub format: SeriesFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeriesFormat {
+    Csv,
+    JsonLines,
+}
+
+impl TryFrom<OsString> for SeriesFile {
+    type Error = String;
+    fn try_from(name: OsString) -> Result<Self, String> {
+        let path = PathBuf::from(name);
+        let format = match path.extension().and_then(OsStr::to_str) {
+            Some("csv") => SeriesFormat::Csv,
+            Some("jsonl") => SeriesFormat::JsonLines,
+            _ => return Err("must end in .csv or .jsonl, which selects the format".to_owned()),
+        };
+        Ok(Self { path, format })
     }
 }
 
-/// Reads a name of a file, which need not be UTF-8, from a flag.
+/// Reads a file's name, which need not be UTF-8.
 pub fn file_name<T>() -> impl TypedValueParser<Value = T>
 where
     T: TryFrom<OsString, Error = String> + Clone + Send + Sync + 'static,
@@ -52,226 +72,147 @@ where
     OsStringValueParser::new().try_map(T::try_from)
 }
 
-/// The time between two samples: 10 ms to an hour.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Interval(pub Duration);
-
-impl Default for Interval {
-    fn default() -> Self {
-        Self(Duration::from_secs(1))
-    }
+/// The choice of `--live`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum LiveMode {
+    /// The table on a terminal, else the log.
+    #[default]
+    Auto,
+    Table,
+    Log,
+    Off,
 }
 
-impl FromStr for Interval {
+/// How long a requirement may fail before the run is stopped; `None` for ever.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FailFastAfter(pub Option<Duration>);
+
+impl FromStr for FailFastAfter {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        match parse_duration(text) {
-            Some(seconds) if (0.01..=3600.0).contains(&seconds) => Ok(Self(Duration::from_secs_f64(seconds))),
-            Some(_) => Err("must be between 0.01 and 3600 seconds".to_owned()),
-            None => Err("is no number of seconds, as in 1.0 or 500ms".to_owned()),
-        }
-    }
-}
-
-/// A time to wait: up to a year.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience(pub Duration);
-
-impl FromStr for Patience {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match parse_duration(text) {
-            Some(seconds) if (0.0..=365.0 * 86400.0).contains(&seconds) => {
-                Ok(Self(Duration::from_secs_f64(seconds)))
+        match (text, units::parse_duration(text)) {
+            ("true", _) => Ok(Self(Some(Duration::from_secs(30)))),
+            ("false", _) => Ok(Self(None)),
+            (_, Some(seconds)) if (0.1..=1e6).contains(&seconds) => {
+                Ok(Self(Some(Duration::from_secs_f64(seconds))))
             }
-            Some(_) => Err("must be between 0 seconds and a year".to_owned()),
-            None => Err("is no duration, as in 30, 90s or 5m".to_owned()),
+            _ => Err("is not a number of seconds from 0.1 to 1000000, as in 30 or 5min".to_owned()),
         }
     }
+}
+
+/// The time between two samples.
+pub fn parse_interval(text: &str) -> Result<Duration, String> {
+    match units::parse_duration(text) {
+        Some(seconds) if (0.01..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        Some(_) => Err("must be between 0.01 and 3600 seconds".to_owned()),
+        None => Err("is not a number of seconds, as in 1.0 or 500ms".to_owned()),
+    }
+}
+
+/// A time to wait.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    match units::parse_duration(text) {
+        Some(seconds) if (0.0..=365.0 * 86400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        Some(_) => Err("must be between 0 seconds and a year".to_owned()),
+        None => Err("is not a duration, as in 30, 90s or 5m".to_owned()),
+    }
+}
+
+/// A number of seconds, 0 or more.
+pub fn parse_seconds(text: &str) -> Result<f64, String> {
+    let seconds = units::parse_duration(text).filter(|seconds| *seconds >= 0.0);
+    seconds.ok_or_else(|| "is not a number of seconds, as in 90 or 5min".to_owned())
 }
 
 /// A whole number above zero with an optional suffix: 7.6B, 494M, 2048.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Count(f64);
-
-impl Count {
-    pub fn value(self) -> f64 {
-        self.0
-    }
-}
-
-impl FromStr for Count {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match parse_count(text) {
-            // Of 1.0000000001B the remainder is an error of rounding, of 7.6 it is a suffix left out.
-            Some(count) if (count - count.round()).abs() > 1e-9 * count.abs() => {
-                Err(format!("must be a whole number; did you mean {0}B, {0}M or {0}k?", text.trim()))
-            }
-            Some(count) if (1.0..=1e18).contains(&count) => Ok(Self(count.round())),
-            Some(_) => Err("must be between 1 and 1e18".to_owned()),
-            None => Err("is no number, as in 7.6B, 494M or 2048".to_owned()),
+pub fn parse_count(text: &str) -> Result<f64, String> {
+    match units::parse_count(text) {
+        // The remainder of 1.0000000001B is an error of rounding, that of 7.6 a suffix left out.
+        Some(count) if (count - count.round()).abs() > 1e-9 * count.abs() => {
+            Err(format!("must be a whole number; did you mean {0}B, {0}M or {0}k?", text.trim()))
         }
+        Some(count) if (1.0..=1e18).contains(&count) => Ok(count.round()),
+        Some(_) => Err("must be between 1 and 1e18".to_owned()),
+        None => Err("is not a number, as in 7.6B, 494M or 2048".to_owned()),
     }
 }
 
-/// A whole number between 1 and 10 million.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounded(u32);
-
-impl FromStr for Bounded {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.parse::<u32>() {
-            Ok(number) if (1..=10_000_000).contains(&number) => Ok(Self(number)),
-            _ => Err("must be a whole number between 1 and 10000000".to_owned()),
-        }
+/// The number of a model's parameters.
+pub fn parse_parameters(text: &str) -> Result<f64, String> {
+    let count = parse_count(text)?;
+    if count < 1000.0 {
+        let text = text.trim();
+        return Err(format!("is too few for a model; did you mean {text}B, {text}M or {text}k?"));
     }
+    Ok(count)
 }
 
-/// A number of iterations, none included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Whole(pub u64);
-
-impl FromStr for Whole {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        text.parse().map(Self).map_err(|_| "must be a whole number, 0 or more".to_owned())
-    }
+/// A whole number from 1 to 10 million.
+pub fn parse_bounded(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| (1..=10_000_000).contains(number));
+    number.ok_or_else(|| "must be a whole number between 1 and 10000000".to_owned())
 }
 
-/// How many parameters a model has.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Parameters(pub Count);
-
-impl FromStr for Parameters {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        let count: Count = text.parse()?;
-        if count.value() < 1000.0 {
-            let text = text.trim();
-            return Err(format!("is less than any model has; did you mean {text}B, {text}M or {text}k?"));
-        }
-        Ok(Self(count))
-    }
+/// A number of iterations.
+pub fn parse_whole(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "must be a whole number, 0 or more".to_owned())
 }
 
-impl From<Bounded> for u64 {
-    fn from(bounded: Bounded) -> Self {
-        Self::from(bounded.0)
-    }
+/// `9464`, `:9464`, `localhost:9464`, `0.0.0.0:9464` or `[::]:9464`.
+pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    let local = ["", ":", "localhost:"].into_iter().find_map(|before| {
+        let port = text.strip_prefix(before)?.parse().ok()?;
+        Some(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    });
+    let reason = "is not an address: 9464 is a port of localhost, 0.0.0.0:9464 is open to other machines";
+    local.or(text.parse().ok()).ok_or_else(|| reason.to_owned())
 }
 
-impl From<Bounded> for usize {
-    fn from(bounded: Bounded) -> Self {
-        Self::try_from(bounded.0).unwrap_or(Self::MAX)
-    }
-}
-
-/// Reads a value from a file as it is read from a flag, whether it is written as text or as a number.
-pub fn text_or_number<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: FromStr<Err: fmt::Display>,
-{
-    TextOrNumber(PhantomData).deserialize(deserializer).map(Some)
-}
-
-/// Reads a list of such values from a file; one alone is a list of one.
-pub fn one_or_more<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: FromStr<Err: fmt::Display>,
-{
-    deserializer.deserialize_any(OneOrMore(PhantomData))
-}
-
-/// As [`one_or_more`], for an option that may be left out.
-pub fn some_or_more<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: FromStr<Err: fmt::Display>,
-{
-    one_or_more(deserializer).map(Some)
-}
-
-/// Reads `true` or `false` from a file, in all their forms.
-pub fn yes_or_no<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
-    text_or_number::<D, YesOrNo>(deserializer).map(|flag| flag.map(|flag| flag.0))
-}
-
-struct YesOrNo(bool);
-
-impl FromStr for YesOrNo {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        parse_bool(text).map(Self)
-    }
-}
-
-struct OneOrMore<T>(PhantomData<T>);
-
-impl<'de, T: FromStr<Err: fmt::Display>> Visitor<'de> for OneOrMore<T> {
-    type Value = Vec<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string or a list of them")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Vec<T>, E> {
-        TextOrNumber(PhantomData).visit_str(text).map(|value| vec![value])
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
-        let mut values = Vec::new();
-        while let Some(value) = list.next_element_seed(TextOrNumber(PhantomData))? {
-            values.push(value);
-        }
-        Ok(values)
-    }
-}
-
-/// How a text or a number is read.
-struct TextOrNumber<T>(PhantomData<T>);
-
-impl<'de, T: FromStr<Err: fmt::Display>> DeserializeSeed<'de> for TextOrNumber<T> {
-    type Value = T;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<T: FromStr<Err: fmt::Display>> Visitor<'_> for TextOrNumber<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string or a number")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
-        let one_line = || text.replace(char::is_control, " ");
-        text.parse().map_err(|why| E::custom(format!("'{}' {why}", one_line())))
-    }
-
-    fn visit_bool<E: Error>(self, flag: bool) -> Result<T, E> {
-        self.visit_str(if flag { "true" } else { "false" })
-    }
-
-    fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
-        self.visit_str(&number.to_string())
-    }
-
-    fn visit_f64<E: Error>(self, number: f64) -> Result<T, E> {
-        self.visit_str(&number.to_string())
-    }
-}
-
-/// Reads `true`, `1`, `yes`, `on` and their opposites.
+/// `true`, `1`, `yes`, `on` and their opposites.
 pub fn parse_bool(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" => Ok(true),
         "false" | "0" | "no" | "off" => Ok(false),
         _ => Err("is neither true nor false".to_owned()),
+    }
+}
+
+/// The message of clap's error about a value.
+pub fn value_message(error: &clap::Error) -> String {
+    let context = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
+    let value = context(ContextKind::InvalidValue);
+    let message = match (error.kind(), error.source()) {
+        (ErrorKind::ValueValidation, Some(reason)) => format!("'{value}' {reason}"),
+        (ErrorKind::TooManyValues, _) => format!("takes no value, but '{value}' is given"),
+        (ErrorKind::InvalidValue, _) if value.is_empty() => "needs a value".to_owned(),
+        (ErrorKind::InvalidValue, _) => {
+            format!("'{value}' is not one of {}", context(ContextKind::ValidValue))
+        }
+        (kind, _) => kind.as_str().unwrap_or("invalid arguments").to_owned(),
+    };
+    message.replace(char::is_control, " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_alone_is_one_of_localhost() {
+        for (text, address) in [
+            ("9464", Some("127.0.0.1:9464")),
+            (":9464", Some("127.0.0.1:9464")),
+            ("localhost:9464", Some("127.0.0.1:9464")),
+            ("0.0.0.0:9464", Some("0.0.0.0:9464")),
+            ("[::]:9464", Some("[::]:9464")),
+            ("0", Some("127.0.0.1:0")),
+            ("99999", None),
+            ("host:9464", None),
+            ("", None),
+        ] {
+            let parsed = parse_address(text).ok().map(|address| address.to_string());
+            assert_eq!(parsed.as_deref(), address, "{text}");
+        }
     }
 }

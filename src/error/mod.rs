@@ -1,12 +1,12 @@
-//! The one error that reaches the user: what went wrong, where, and the way out.
+//! The error that the user sees: its message, where the faulty value was given, and help.
 
 use std::fmt;
 
-/// Bad flags, rules or settings: found before the child starts.
+/// Bad flags, rules or settings, found before the command starts.
 pub const USAGE: u8 = 2;
-/// effllm itself failed before the child ran.
+/// effllm itself failed before the command ran.
 pub const FAILED: u8 = 125;
-/// The command succeeded, and what was required of it does not hold.
+/// The command succeeded and a requirement did not hold.
 pub const GATE: u8 = 99;
 /// The command was found but could not be executed.
 pub const NOT_EXECUTABLE: u8 = 126;
@@ -17,59 +17,62 @@ pub const NOT_FOUND: u8 = 127;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     pub exit: u8,
-    /// One line: what was being done to what, and what happened.
-    pub what: String,
-    /// The place, shown as it is below the line (a quoted pattern with a caret, for example).
-    pub place: Option<String>,
-    /// The way out, one line.
+    /// The operation, its object and the failure, in one line.
+    pub message: String,
+    /// Where the faulty value was given.
+    pub location: Option<Location>,
+    /// The faulty text, shown below the message, with a caret where a column is known.
+    pub excerpt: Option<String>,
+    /// What the user can do, in one line.
     pub help: Option<String>,
-    /// The key of the setting that led to it. Where that stands is not known here.
-    pub setting: Option<&'static str>,
+}
+
+/// Where a value was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// A flag by its long name, which is also the key of the setting: `report`.
+    Flag(String),
+    /// A positional argument by its name in the help: `REPORT`.
+    Argument(String),
+    /// An environment variable.
+    Variable(&'static str),
+    /// A place in a file; lines and columns count from 1.
+    File { path: String, line: usize, column: usize, key: Option<String> },
 }
 
 impl Error {
-    pub fn usage(what: impl Into<String>) -> Self {
-        Self::new(USAGE, what)
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(USAGE, message)
     }
 
-    pub fn failed(what: impl Into<String>) -> Self {
-        Self::new(FAILED, what)
+    pub fn failed(message: impl Into<String>) -> Self {
+        Self::new(FAILED, message)
     }
 
-    pub fn new(exit: u8, what: impl Into<String>) -> Self {
-        Self { exit, what: what.into(), place: None, help: None, setting: None }
+    pub fn new(exit: u8, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into(), location: None, excerpt: None, help: None }
     }
 
-    /// A usage error at a byte offset of a file's text, as `rules.toml:12:14: …`, with the line shown:
-    /// of a long one what is around the place.
-    pub fn in_file(file: &str, text: &str, offset: usize, what: &str) -> Self {
-        const MOST_SHOWN: usize = 200;
-        let before = text.get(..offset).unwrap_or(text);
-        let line = before.matches('\n').count();
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
-        let left_out = if column < MOST_SHOWN { 0 } else { column - MOST_SHOWN / 2 };
-        let shown = text.lines().nth(line).unwrap_or_default().chars().skip(left_out).take(MOST_SHOWN);
-        let caret = " ".repeat(column - left_out) + "^";
-        let what: String = what.chars().take(2 * MOST_SHOWN).collect();
-        Self::usage(format!("{file}:{}:{}: {what}", line + 1, column + 1))
-            .at(format!("{}\n{caret}", shown.collect::<String>()))
+    /// A usage error at a byte offset of a file's text, with an excerpt of the line.
+    pub fn in_file(path: &str, text: &str, offset: usize, message: &str) -> Self {
+        let (location, excerpt) = Location::in_file(path, text, offset, None);
+        let message: String = message.chars().take(2 * LONGEST_EXCERPT).collect();
+        Self::usage(message).at(location).excerpt(excerpt)
     }
 
-    pub fn at(mut self, place: impl Into<String>) -> Self {
-        self.place = Some(place.into());
+    pub fn at(mut self, location: Location) -> Self {
+        self.location = Some(location);
         self
     }
 
-    /// The setting by this key led to it.
-    pub fn about(mut self, key: &'static str) -> Self {
-        self.setting = Some(key);
-        self
+    /// The value of this flag, or of the setting with this key, is at fault.
+    pub fn of_flag(self, key: &str) -> Self {
+        self.at(Location::Flag(key.to_owned()))
     }
 
-    /// As [`about`](Self::about), and what was wrong is told of the flag of that name.
-    pub fn of_flag(mut self, key: &'static str) -> Self {
-        self.what = format!("--{key}: {}", self.what);
-        self.about(key)
+    pub fn excerpt(mut self, excerpt: impl Into<String>) -> Self {
+        self.excerpt = Some(excerpt.into());
+        self
     }
 
     pub fn hint(mut self, help: impl Into<String>) -> Self {
@@ -78,10 +81,43 @@ impl Error {
     }
 }
 
+/// The most characters of a file's line in an excerpt.
+const LONGEST_EXCERPT: usize = 200;
+
+impl Location {
+    /// The place at a byte offset of a file's text, and its line with a caret below the place.
+    pub fn in_file(path: &str, text: &str, offset: usize, key: Option<&str>) -> (Self, String) {
+        let before = text.get(..offset).unwrap_or(text);
+        let line = before.matches('\n').count();
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
+        let skipped = if column < LONGEST_EXCERPT { 0 } else { column - LONGEST_EXCERPT / 2 };
+        let shown = text.lines().nth(line).unwrap_or_default().chars().skip(skipped).take(LONGEST_EXCERPT);
+        let excerpt = format!("{}\n{}^", shown.collect::<String>(), " ".repeat(column - skipped));
+        let (path, key) = (path.to_owned(), key.map(str::to_owned));
+        (Self::File { path, line: line + 1, column: column + 1, key }, excerpt)
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) => write!(f, "--{name}"),
+            Self::Argument(name) => f.write_str(name),
+            Self::Variable(name) => f.write_str(name),
+            Self::File { path, line, column, key: None } => write!(f, "{path}:{line}:{column}"),
+            Self::File { path, line, column, key: Some(key) } => write!(f, "{path}:{line}:{column}: {key}"),
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "effllm: error: {}", self.what)?;
-        for line in self.place.iter().flat_map(|place| place.lines()) {
+        f.write_str("effllm: error: ")?;
+        if let Some(location) = &self.location {
+            write!(f, "{location}: ")?;
+        }
+        f.write_str(&self.message)?;
+        for line in self.excerpt.iter().flat_map(|excerpt| excerpt.lines()) {
             write!(f, "\n    {line}")?;
         }
         if let Some(help) = &self.help {
@@ -93,8 +129,8 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The known name nearest to a misspelt one, if any is near enough to be meant; else the shortest of
-/// which it is the beginning.
+/// The known name that a misspelt one is most likely to mean: the nearest by edit distance, else the
+/// shortest that it begins.
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let known: Vec<&str> = known.into_iter().collect();
     let near = known

@@ -2,43 +2,71 @@
 
 use std::collections::BTreeMap;
 
-/// A value that the log stated, and how finely.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Stated {
-    pub value: f64,
-    /// Half a unit in the last printed place: `0.49` billions is 490e6 ± 5e6. 0 for whole numbers.
-    pub half_unit: f64,
-}
+use super::field::{Stated, fields};
 
-/// All facts that a log stated so far; each is `None` until it is.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Facts {
-    /// Parameters of the whole model.
-    pub parameters: Option<Stated>,
-    /// Trainable parameters; fewer than `parameters` where a base model is frozen.
-    pub trainable_parameters: Option<Stated>,
-    /// Parameters that are not trained.
-    pub frozen_parameters: Option<Stated>,
-    /// Parameters that each model-parallel rank said it holds, by the rank's printed name.
-    pub parameters_by_rank: BTreeMap<String, f64>,
-    /// Parameters of the rank that holds most.
-    pub parameters_of_largest_rank: Option<Stated>,
-    pub sequence_length: Option<f64>,
-    pub global_batch_size: Option<f64>,
-    pub micro_batch_size: Option<f64>,
-    /// Tokens that one iteration takes over the whole job.
-    pub tokens_per_iteration: Option<f64>,
-    /// Processes of the whole job, one for each GPU.
-    pub world_size: Option<f64>,
-    pub nodes: Option<f64>,
-    pub processes_per_node: Option<f64>,
-    pub tensor_parallel_size: Option<f64>,
-    pub pipeline_parallel_size: Option<f64>,
-    pub total_iterations: Option<u64>,
-    /// Iterations between two progress lines.
-    pub log_interval: Option<u64>,
-    /// The iteration that training resumed from.
-    pub resume_iteration: Option<u64>,
+fields! {
+    /// All facts that a log stated so far; each is `None` until it is.
+    #[derive(Debug, Clone, Default, PartialEq)]
+    pub struct Facts, FACT_FIELDS;
+
+    /// parameters of the whole model
+    parameters: Option<Stated> = Count;
+
+    /// parameters that are trained
+    trainable_parameters: Option<Stated> = Count;
+
+    /// parameters that are not trained
+    frozen_parameters: Option<Stated> = Count;
+
+    /// parameters that the model-parallel rank `rank` holds
+    parameters_by_rank: BTreeMap<String, f64> = Count as parameters_of_rank {
+        /// the name of that rank
+        rank: Text;
+    };
+
+    /// parameters that the rank with most of them holds
+    parameters_of_largest_rank: Option<Stated> = Count;
+
+    /// tokens a sample
+    sequence_length: Option<f64> = Size;
+
+    /// samples an iteration, over the whole job
+    global_batch_size: Option<f64> = Size;
+
+    /// samples a device takes at a time
+    micro_batch_size: Option<f64> = Size;
+
+    /// tokens an iteration, over the whole job
+    tokens_per_iteration: Option<f64> = Size;
+
+    /// processes of the whole job, one a GPU
+    world_size: Option<f64> = Size;
+
+    /// nodes of the job
+    nodes: Option<f64> = Size;
+
+    /// processes on each node
+    processes_per_node: Option<f64> = Size;
+
+    /// tensor-parallel ranks
+    tensor_parallel_size: Option<f64> = Size;
+
+    /// pipeline-parallel ranks
+    pipeline_parallel_size: Option<f64> = Size;
+
+    /// expert-parallel ranks
+    expert_parallel_size: Option<f64> = Size;
+
+    /// the last iteration that the job will make
+    total_iterations: Option<u64> = Ordinal;
+
+    /// iterations between two progress lines
+    log_interval: Option<u64> = Size;
+
+    /// the iteration that training resumed from
+    resume_iteration: Option<u64> = Ordinal;
+
+    besides {}
 }
 
 impl Facts {
@@ -47,35 +75,85 @@ impl Facts {
         self.world_size.or_else(|| Some(self.nodes.unwrap_or(1.0) * self.processes_per_node?))
     }
 
-    /// Parameters of the whole model as finely as the log allows, and where they come from.
+    /// [`model_parameters`](Self::model_parameters) with the precision that they are stated with.
+    pub fn stated_parameters(&self) -> Option<Stated> {
+        let (value, _) = self.model_parameters().ok()?;
+        let is_total = self.parameters.is_some_and(|total| total.value == value);
+        let half_unit = self.parameters.filter(|_| is_total).map_or(0.0, |total| total.half_unit);
+        Some(Stated { value, half_unit })
+    }
+
+    /// Parameters of the whole model as finely as the log allows, and their source.
     ///
-    /// A total of two decimals is bettered by the ranks' own counts where these agree with it to
-    /// the last printed place: then nothing large is held twice. Without a total, one rank's count
-    /// is the model's only if the model is not split.
-    pub fn model_parameters(&self) -> Option<(f64, &'static str)> {
-        let of_ranks: f64 = self.parameters_by_rank.values().sum();
+    /// The counts of the ranks are better than a total of two decimals if they agree with it to the last
+    /// printed place: then no large part is counted twice.
+    ///
+    /// # Errors
+    /// The reason why the number is not known.
+    pub fn model_parameters(&self) -> Result<(f64, &'static str), &'static str> {
         if let Some(total) = self.parameters {
             let agrees = |value: f64| value > 0.0 && (value - total.value).abs() <= total.half_unit;
+            let of_ranks = self.parameters_by_rank.values().sum();
             if agrees(of_ranks) {
-                return Some((of_ranks, "log, sum of the ranks' parameters"));
+                return Ok((of_ranks, "log, sum of the ranks' parameters"));
             }
             if let Some(largest) = self.parameters_of_largest_rank.filter(|largest| agrees(largest.value)) {
-                return Some((largest.value, "log, parameters of the only rank"));
+                return Ok((largest.value, "log, parameters of the only rank"));
             }
-            // One of two decimals says nothing of a small model.
-            return Some((total.value, "log, total parameters")).filter(|(total, _)| *total > 0.0);
-        }
-        let unsplit = self.tensor_parallel_size == Some(1.0) && self.pipeline_parallel_size == Some(1.0);
-        if unsplit && self.parameters_by_rank.len() == 1 {
-            return Some((of_ranks, "log, parameters of the only rank"));
-        }
-        match (self.trainable_parameters, self.frozen_parameters) {
-            (Some(trainable), Some(frozen)) => {
-                Some((trainable.value + frozen.value, "log, trainable and frozen parameters"))
+            // A total of a small model may be rounded to zero.
+            if total.value > 0.0 {
+                return Ok((total.value, "log, total parameters"));
             }
-            (Some(trainable), None) => Some((trainable.value, "log, trainable parameters")),
-            (None, _) => None,
         }
+        self.parameters_of_all_ranks().or_else(|reason| {
+            match (self.trainable_parameters, self.frozen_parameters) {
+                (Some(trainable), Some(frozen)) => {
+                    Ok((trainable.value + frozen.value, "log, trainable and frozen parameters"))
+                }
+                (Some(trainable), None) => Ok((trainable.value, "log, trainable parameters")),
+                (None, _) => Err(reason),
+            }
+        })
+    }
+
+    /// The sum of the counts of the model-parallel ranks, if each has stated one.
+    fn parameters_of_all_ranks(&self) -> Result<(f64, &'static str), &'static str> {
+        if self.parameters_by_rank.is_empty() {
+            return Err("the log states no number of parameters");
+        }
+        let (Some(tensor), Some(pipeline)) = (self.tensor_parallel_size, self.pipeline_parallel_size) else {
+            return Err("the log states parameters of single ranks, but not the model-parallel sizes");
+        };
+        // Tensor and pipeline rank; a single number is the rank in both.
+        let is_rank = |name: &String| {
+            let numbers = name.split(|c: char| !c.is_ascii_digit()).filter(|number| !number.is_empty());
+            let numbers: Vec<f64> = numbers.filter_map(|number| number.parse().ok()).collect();
+            match numbers[..] {
+                [rank] => rank < tensor * pipeline,
+                [first, second, ref others @ ..] => {
+                    first < tensor && second < pipeline && others.iter().all(|other| *other == 0.0)
+                }
+                [] => false,
+            }
+        };
+        let ranks = self.parameters_by_rank.len() as f64;
+        if ranks != tensor * pipeline || !self.parameters_by_rank.keys().all(is_rank) {
+            return Err("the log states the parameters of some model-parallel ranks, but not of every one");
+        }
+        if self.expert_parallel_size.is_some_and(|size| size > 1.0) {
+            return Err(
+                "the log states the parameters of one expert-parallel rank, which lacks the others' experts",
+            );
+        }
+        if pipeline > 1.0 {
+            return Err("the first and the last pipeline rank may both count a shared embedding");
+        }
+        let source = if ranks == 1.0 {
+            "log, parameters of the only rank"
+        } else {
+            "log, sum of the ranks' parameters"
+        };
+        Ok((self.parameters_by_rank.values().sum(), source))
     }
 }
 
@@ -90,17 +168,17 @@ mod tests {
     #[test]
     fn counts_of_the_ranks_better_a_rounded_total() {
         let mut facts = Facts { parameters: billions(0.49), ..Facts::default() };
-        assert_eq!(facts.model_parameters(), Some((0.49e9, "log, total parameters")));
+        assert_eq!(facts.model_parameters(), Ok((0.49e9, "log, total parameters")));
         facts.parameters_by_rank.insert("(0, 0)".into(), 494_032_768.0);
-        assert_eq!(facts.model_parameters().map(|p| p.0), Some(494_032_768.0));
+        assert_eq!(facts.model_parameters().map(|p| p.0), Ok(494_032_768.0));
     }
 
     #[test]
     fn a_total_that_is_rounded_to_nothing_is_not_known() {
         let mut facts = Facts { parameters: billions(0.0), ..Facts::default() };
-        assert_eq!(facts.model_parameters(), None);
+        assert!(facts.model_parameters().is_err());
         facts.parameters_by_rank.insert("(0, 0)".into(), 4_500_000.0);
-        assert_eq!(facts.model_parameters().map(|p| p.0), Some(4_500_000.0));
+        assert_eq!(facts.model_parameters().map(|p| p.0), Ok(4_500_000.0));
     }
 
     #[test]
@@ -108,16 +186,42 @@ mod tests {
         let mut facts = Facts { parameters: billions(0.49), ..Facts::default() };
         facts.parameters_by_rank.insert("(0, 0)".into(), 315e6);
         facts.parameters_by_rank.insert("(0, 1)".into(), 315e6);
-        assert_eq!(facts.model_parameters().map(|p| p.0), Some(0.49e9));
+        assert_eq!(facts.model_parameters().map(|p| p.0), Ok(0.49e9));
+    }
+
+    /// The model's parameters by the counts of these ranks and the tensor- and pipeline-parallel sizes.
+    fn by_ranks(ranks: &[&str], sizes: Option<(f64, f64)>) -> Result<f64, &'static str> {
+        let mut facts = Facts::default();
+        facts.parameters_by_rank.extend(ranks.iter().map(|rank| ((*rank).to_owned(), 1e9)));
+        (facts.tensor_parallel_size, facts.pipeline_parallel_size) = sizes.unzip();
+        facts.model_parameters().map(|parameters| parameters.0)
     }
 
     #[test]
-    fn one_ranks_count_alone_is_no_models() {
-        let mut facts = Facts::default();
-        facts.parameters_by_rank.insert("0".into(), 805_560_320.0);
-        assert_eq!(facts.model_parameters(), None);
-        facts.tensor_parallel_size = Some(1.0);
-        facts.pipeline_parallel_size = Some(1.0);
-        assert_eq!(facts.model_parameters().map(|p| p.0), Some(805_560_320.0));
+    fn counts_of_all_ranks_are_the_models() {
+        assert_eq!(by_ranks(&["(0, 0)"], Some((1.0, 1.0))), Ok(1e9));
+        assert_eq!(by_ranks(&["0"], Some((1.0, 1.0))), Ok(1e9));
+        assert_eq!(by_ranks(&["(0, 0)", "(1, 0)"], Some((2.0, 1.0))), Ok(2e9));
+        assert_eq!(by_ranks(&["(0 ,0)", "(1 ,0)"], Some((2.0, 1.0))), Ok(2e9));
+        assert_eq!(by_ranks(&["(0, 0, 0)", "(1, 0, 0)"], Some((2.0, 1.0))), Ok(2e9));
+    }
+
+    #[test]
+    fn counts_of_some_ranks_or_of_shared_embeddings_are_not() {
+        for (ranks, sizes, reason) in [
+            (&["0"][..], None, "sizes"),
+            (&["(0, 0)"], Some((2.0, 1.0)), "not of every"),
+            (&["(0, 0)", "(2, 0)"], Some((2.0, 1.0)), "not of every"),
+            (&["(0, 0, 0)", "(0, 0, 1)"], Some((2.0, 1.0)), "not of every"),
+            (&["(0, 0)", "(0, 1)"], Some((1.0, 2.0)), "embedding"),
+            (&[], Some((1.0, 1.0)), "no number of parameters"),
+        ] {
+            let found = by_ranks(ranks, sizes);
+            assert!(found.is_err_and(|why| why.contains(reason)), "{ranks:?}: {found:?}");
+        }
+        let mut facts = Facts { expert_parallel_size: Some(8.0), ..Facts::default() };
+        facts.parameters_by_rank.insert("(0, 0)".into(), 1e9);
+        (facts.tensor_parallel_size, facts.pipeline_parallel_size) = (Some(1.0), Some(1.0));
+        assert!(facts.model_parameters().is_err_and(|why| why.contains("experts")));
     }
 }

@@ -4,12 +4,24 @@
 
 mod clock;
 mod facts;
+pub mod field;
+mod gpu;
+mod progress;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use clock::{Clock, StartLatch};
-pub use facts::{Facts, Stated};
+pub use facts::{FACT_FIELDS, Facts};
+pub use field::Stated;
+pub use gpu::{GpuIdentity, GpuQuantity, GpuSample};
+pub use progress::{Progress, RECORD_FIELDS};
+
+/// A stream of the command's output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    Stdout,
+    Stderr,
+}
 
 /// One thing that a source saw.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +54,12 @@ pub enum Event {
     },
     /// The GPUs that will be measured; comes before their first sample.
     GpusFound(Vec<GpuIdentity>),
+    /// No GPU is measured, or none yet.
+    GpusUnavailable {
+        reason: String,
+    },
+    /// A source cannot measure as asked, and the reader of the report should know.
+    Warning(String),
     Gpu(Vec<GpuSample>),
     Host(HostSample),
 }
@@ -57,7 +75,7 @@ pub struct LogTime {
     pub is_timestamp: bool,
 }
 
-/// What a rate in a log line speaks for.
+/// The GPUs that a rate in a log line is a sum over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
@@ -65,100 +83,6 @@ pub enum Scope {
     Global,
     /// One GPU of the job.
     PerGpu,
-}
-
-/// One progress record: those of its fields that the log stated, in SI units.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Progress {
-    /// When the last byte of the record's line arrived; `None` for a log that lies in a file.
-    pub at: Option<f64>,
-    /// The moment on the log's own clock.
-    pub clock: Option<LogTime>,
-    /// A progress bar at `0/N`: the moment at which counting begins, and no progress yet.
-    pub baseline: bool,
-    /// `step_time` is a progress bar's smoothed rate: shown, never counted as measured.
-    pub smoothed: bool,
-    /// The record's mean counts the first record's iterations again (a window that was not reset).
-    pub overlaps_first: bool,
-    /// `consumed_samples` and `consumed_tokens` are those before the iteration, not after it.
-    pub counted_before: bool,
-    /// `step_time` is over what a [`Event::Pause`] told of, too.
-    pub spans_pause: bool,
-    /// Whose record it is, where several servers write one log: their tokens add up.
-    pub engine: Option<String>,
-    pub epoch: Option<f64>,
-    pub iteration: Option<u64>,
-    pub total_iterations: Option<u64>,
-    /// The optimizer step, where the iterations are micro-batches of which a batch takes several.
-    pub optimizer_step: Option<u64>,
-    /// Seconds per iteration, a mean over the iterations since the record before.
-    pub step_time: Option<f64>,
-    pub loss: Option<f64>,
-    /// The loss is stated, and is NaN or infinite: the training has diverged.
-    pub diverged: bool,
-    pub learning_rate: Option<f64>,
-    pub grad_norm: Option<f64>,
-    pub global_batch_size: Option<f64>,
-    /// Samples since the job's first iteration.
-    pub consumed_samples: Option<f64>,
-    /// Tokens since the job's first iteration.
-    pub consumed_tokens: Option<f64>,
-    /// Samples since the record before.
-    pub samples: Option<f64>,
-    /// Tokens since the record before.
-    pub tokens: Option<f64>,
-    pub samples_per_s: Option<(f64, Scope)>,
-    pub tokens_per_s: Option<(f64, Scope)>,
-    /// TFLOP/s.
-    pub tflops_per_gpu: Option<f64>,
-    /// 0 to 1.
-    pub mfu: Option<f64>,
-    pub prompt_tokens: Option<f64>,
-    /// Tokens generated since the record before.
-    pub generated_tokens: Option<f64>,
-    pub prompt_tokens_per_s: Option<f64>,
-    pub generation_tokens_per_s: Option<f64>,
-    /// Seconds in which the generated tokens came about.
-    pub generation_time: Option<f64>,
-    pub requests_running: Option<f64>,
-}
-
-/// What a GPU is, read once.
-#[derive(Debug, Clone, PartialEq)]
-pub struct GpuIdentity {
-    /// NVML's index.
-    pub index: u32,
-    pub uuid: Option<String>,
-    pub name: Option<String>,
-    pub memory_total_bytes: Option<u64>,
-    /// What the driver keeps for itself counts as used memory, since NVML does not tell it apart.
-    pub reserved_is_used: bool,
-    pub power_limit_watts: Option<f64>,
-    /// Why this GPU is measured: the flag or variable that named it.
-    pub selected_because: String,
-    /// Further indices under which NVML lists this very GPU.
-    pub listed_again: Vec<u32>,
-    /// Reasons for what could not be read, by quantity.
-    pub unavailable: BTreeMap<&'static str, String>,
-}
-
-/// One reading of one GPU. A quantity that could not be read is `None`, and `unavailable` says why.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct GpuSample {
-    /// Middle of the time that the reading took.
-    pub at: f64,
-    /// NVML's index.
-    pub index: u32,
-    pub memory_used_bytes: Option<f64>,
-    /// 0 to 1: the share of NVML's last sample period in which some kernel ran.
-    pub utilization_ratio: Option<f64>,
-    pub power_watts: Option<f64>,
-    /// Total energy since the driver was loaded; may reset.
-    pub energy_joules: Option<f64>,
-    pub temperature_celsius: Option<f64>,
-    pub sm_clock_mhz: Option<f64>,
-    /// Reasons for what could not be read, by quantity.
-    pub unavailable: Vec<(&'static str, String)>,
 }
 
 /// One reading of the child's process tree.

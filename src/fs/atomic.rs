@@ -1,4 +1,4 @@
-//! Files that are whole at every moment: what is in them is replaced at once, or not at all.
+//! Atomic writes: at every moment a file has its old or its new content.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata, Permissions};
@@ -11,13 +11,13 @@ use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
 use nix::unistd::{geteuid, linkat};
 use tempfile::{Builder, TempPath};
 
-/// As many links as Linux follows (path_resolution(7)).
-const MOST_LINKS: usize = 40;
+/// The number of links that Linux follows (path_resolution(7)).
+const MAX_LINKS: usize = 40;
 
-/// Whether something can be put at a path, or why not.
+/// Checks that [`replace`] can write a path.
 ///
 /// # Errors
-/// The folder is not there or not to be written to, or the path is a folder itself.
+/// The reason: the folder does not exist or cannot be written, or the path is a folder itself.
 pub fn can_replace(path: &Path) -> Result<(), String> {
     if path.is_dir() {
         return Err("it is a folder".to_owned());
@@ -26,21 +26,19 @@ pub fn can_replace(path: &Path) -> Result<(), String> {
     if is_stream(path) {
         return path.metadata().map(drop).map_err(|error| error.to_string());
     }
-    // The error names the temporary file behind what happened; that name helps nobody.
-    let why = |error: io::Error| error.to_string().split(" at path").next().unwrap_or_default().to_owned();
     let is_possible = |path: PathBuf| {
         let folder = folder_of(&path);
-        nameless_in(folder).or_else(|_| named_in(folder).map(|(file, _)| file))
+        // The kernel checks permissions before it says that the file system has no such files.
+        nameless_in(folder).or_else(|error| named_in(folder).map(|(file, _)| file).map_err(|_| error))
     };
-    target_of(path).and_then(is_possible).map(drop).map_err(why)
+    target_of(path).and_then(is_possible).map(drop).map_err(|error| error.to_string())
 }
 
-/// Puts bytes in the place of a file so that at every moment either the old or the new is there.
-/// Those for a [stream](is_stream) are written to it. The new file has the permissions that the umask
-/// leaves, but none that the user's own old one had not: who has closed it to others keeps it closed.
+/// Replaces a file's content atomically; a [stream](is_stream) is written to. The new file follows the umask,
+/// and never has a permission that the user's own old file did not have.
 ///
 /// # Errors
-/// The new file cannot be written; the old one is still there.
+/// The new file cannot be written; the old one is unchanged.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     refuse_planted(path)?;
     if is_stream(path) {
@@ -65,7 +63,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     nameless().or_else(|_: io::Error| named())
 }
 
-/// Takes those permissions from a file that an old one had not.
+/// Removes the permissions that an old file did not have.
 fn restrict(file: &File, old: Option<u32>) -> io::Result<()> {
     let Some(old) = old else { return Ok(()) };
     let mode = file.metadata()?.mode() & 0o777;
@@ -77,40 +75,38 @@ fn fill(mut file: &File, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Whether a path leads to a device, a pipe or a descriptor (`/dev/null`, `/dev/stdout`, `>(jq .)`):
-/// what is there is written to, and never replaced.
+/// Whether a path leads to a device, a pipe or a descriptor (`/dev/null`, `/dev/stdout`, `>(jq .)`), which is
+/// written to and never replaced.
 pub fn is_stream(path: &Path) -> bool {
-    // What /dev/stdout leads to may be a file, into which others write too. /dev/shm holds files.
+    // /dev/stdout may lead to a file that other programs write to. /dev/shm holds regular files.
     let descriptor = path.starts_with("/dev") && !path.starts_with("/dev/shm");
     descriptor || path.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
-/// Where a link leads to, also if nothing is there yet: it stays, and the file behind it is replaced.
+/// The target of a link, which need not exist: the target is replaced, and the link remains.
 fn target_of(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
-    for _ in 0..MOST_LINKS {
+    for _ in 0..MAX_LINKS {
         let Ok(target) = path.read_link() else { return Ok(path) };
         path = folder_of(&path).join(target);
     }
     Err(io::Error::from_raw_os_error(nix::libc::ELOOP))
 }
 
-/// Where [`replace`] puts a file, called by one name whatever the path is: absolute and without links.
-/// `None` where nothing can be put.
+/// The absolute path without links of the file that [`replace`] writes; `None` if it cannot write one.
 pub fn place_of(path: &Path) -> Option<PathBuf> {
     let target = target_of(path).ok()?;
     Some(folder_of(&target).canonicalize().ok()?.join(target.file_name()?))
 }
 
-/// Refuses a path that leads, with any of its parts or by what a link in it leads to, through a link
-/// that must not be followed: one that somebody else has put into a folder in which everybody may, as
-/// into /tmp. It is the rule of proc_sys_fs(5), protected_symlinks, which not every kernel has on.
+/// Refuses to follow another user's symlink in a shared directory such as /tmp, anywhere in a path. This is
+/// the rule of `protected_symlinks` in proc_sys_fs(5), which not every kernel enforces.
 ///
 /// # Errors
-/// It does.
+/// The path leads through such a link.
 pub fn refuse_planted(path: &Path) -> io::Result<()> {
     if leads_through_planted(path, &mut 0) {
-        return Err(io::Error::other("another user's link, in a folder that all users share, is on the way"));
+        return Err(io::Error::other("refusing to follow another user's symlink in a shared directory"));
     }
     Ok(())
 }
@@ -118,13 +114,12 @@ pub fn refuse_planted(path: &Path) -> io::Result<()> {
 fn leads_through_planted(path: &Path, links: &mut usize) -> bool {
     path.ancestors().any(|part| {
         let Ok(target) = part.read_link() else { return false };
-        *links += 1; // too many are the kernel's error
-        is_planted(part)
-            || *links <= MOST_LINKS && leads_through_planted(&folder_of(part).join(target), links)
+        *links += 1; // the kernel reports too many
+        is_planted(part) || *links <= MAX_LINKS && leads_through_planted(&folder_of(part).join(target), links)
     })
 }
 
-/// Whether a link is another user's, in a shared folder that is not that user's.
+/// Whether a link belongs to another user, in a shared folder that does not.
 fn is_planted(link: &Path) -> bool {
     const STICKY_AND_WORLD_WRITABLE: u32 = 0o1002;
     let (Ok(link), Ok(folder)) = (link.symlink_metadata(), folder_of(link).metadata()) else { return false };
@@ -133,14 +128,14 @@ fn is_planted(link: &Path) -> bool {
         && link.uid() != folder.uid()
 }
 
-/// A new file without a name, with the permissions that the umask leaves: nothing of it stays if
-/// effllm is killed. Not every file system has such files (NFS has none).
+/// A new file without a name, which leaves nothing behind if effllm is killed. Not every file system has such
+/// files (NFS has none).
 fn nameless_in(folder: &Path) -> io::Result<File> {
     File::options().write(true).mode(0o666).custom_flags(OFlag::O_TMPFILE.bits()).open(folder)
 }
 
-/// Has it take the place of another file. It needs a name of its own for a moment, always the same
-/// one: an effllm that is killed in that moment leaves it to the next.
+/// Renames a file without a name over another file. It has a temporary name for a moment, always the same
+/// one, so that the next effllm removes the leftover of a killed one.
 fn name(file: &File, path: &Path) -> io::Result<()> {
     let mut name = OsString::from(".effllm-report.");
     name.push(path.file_name().unwrap_or_default());
@@ -162,7 +157,7 @@ fn name(file: &File, path: &Path) -> io::Result<()> {
     })
 }
 
-/// A new file with a name from the beginning.
+/// A new file with a temporary name.
 fn named_in(folder: &Path) -> io::Result<(File, TempPath)> {
     let mut temporary = Builder::new();
     temporary.prefix(".effllm-report.").permissions(Permissions::from_mode(0o666));
@@ -183,15 +178,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_whole_has_no_name() {
+    fn an_incomplete_file_has_no_name() {
         let folder = tempfile::tempdir().unwrap();
-        // A file system without such files cannot show it.
+        // Not every file system has such files.
         let Ok(file) = nameless_in(folder.path()) else { return };
         fill(&file, b"whole").unwrap();
         assert_eq!(names(folder.path()), [""; 0]);
         name(&file, &folder.path().join("report")).unwrap();
         assert_eq!(names(folder.path()), ["report"]);
-        // One that was killed in the moment of the name.
+        // The leftover of a killed effllm.
         fs::write(folder.path().join(".effllm-report.report.new"), "stale").unwrap();
         replace(&folder.path().join("report"), b"newer").unwrap();
         assert_eq!(names(folder.path()), ["report"]);
@@ -199,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_replaced_leaves_nothing_behind() {
+    fn a_failed_replacement_leaves_nothing_behind() {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("report")).unwrap();
         replace(&folder.path().join("report"), b"text").unwrap_err();
@@ -207,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn without_such_files_a_file_with_a_name_does_the_same() {
+    fn a_named_file_replaces_atomically_too() {
         let folder = tempfile::tempdir().unwrap();
         let (file, name) = named_in(folder.path()).unwrap();
         fill(&file, b"whole").unwrap();

@@ -1,15 +1,14 @@
-//! Files that are named for more than one purpose: what is written must not replace what else is
-//! written, nor what is read.
+//! Conflicts between the files of one run: no output may replace another output or an input.
 
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::fs::atomic::{is_stream, place_of};
 
-/// A file that effllm is to read or to write.
+/// A file that effllm reads or writes.
 #[derive(Debug, Clone)]
 pub struct FileUse {
-    /// Who named it: `--junit`, or `junit in effllm.toml`.
+    /// The flag or key that named it: `--junit`, or `junit in effllm.toml`.
     by: String,
     path: PathBuf,
     is_written: bool,
@@ -24,7 +23,7 @@ impl FileUse {
         Self { by: by.into(), path: path.into(), is_written: false }
     }
 
-    /// The file itself, however it is called. Standard input, devices and pipes are none.
+    /// The file's canonical path; `None` for standard input, devices and pipes.
     fn place(&self) -> Option<PathBuf> {
         let is_file = self.path != Path::new("-") && !is_stream(&self.path);
         is_file.then(|| place_of(&self.path)).flatten()
@@ -32,7 +31,7 @@ impl FileUse {
 }
 
 /// # Errors
-/// One file is to be written for two purposes, or in the place of one that is read.
+/// Two outputs have the same file, or an output would replace an input.
 pub fn check_output_conflicts(uses: &[FileUse]) -> Result<(), Error> {
     let placed: Vec<(&FileUse, PathBuf)> =
         uses.iter().filter_map(|used| Some((used, used.place()?))).collect();

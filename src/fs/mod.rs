@@ -1,4 +1,5 @@
-//! Files: writing them whole, and finding two uses of one file.
+//! Files: atomic writes, bounded reads, and conflicts between the files of one run.
 
 pub mod atomic;
+pub mod bounded;
 pub mod conflicts;

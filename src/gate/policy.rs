@@ -54,7 +54,7 @@ impl Policy {
                 Level::Require => "require",
                 Level::Warn => "warn",
             };
-            policy.can_be_met(expression).map_err(|error| error.about(key))?;
+            policy.can_be_met(expression).map_err(|error| error.of_flag(key))?;
         }
         Ok(policy)
     }
@@ -179,7 +179,7 @@ impl Policy {
         }
         let seconds = match report.window {
             Window::Train => iterations.seconds,
-            Window::Run => report.command.wall_seconds,
+            Window::Generate | Window::Run => report.command.wall_seconds,
         };
         let (seconds, least) = (seconds.unwrap_or(0.0), self.minimum.seconds);
         (seconds < least).then(|| format!("only {} of {}", show_duration(seconds), show_duration(least)))

@@ -1,14 +1,20 @@
-//! What the GPUs do while the command runs, read from NVML.
+//! The GPUs while the command runs: a trait for sources of readings with one folder for each vendor, the
+//! choice of GPUs, and the threads that sample them.
 //!
-//! NVML is a library of the driver: it may be absent, old, slow, or hang for ever in any call. So
-//! threads of its own make every call, one for each GPU, [`Sampler::start`] and [`Sampler::finish`]
-//! wait for them only for a while, and a quantity that it cannot read is `None` with a reason.
+//! A vendor's library may be absent, old, slow, or hang for ever in any call. So threads of the sampler make
+//! every call, one thread for each GPU, nothing waits for them without a limit, and a quantity that cannot be
+//! read is `None` with a reason.
 
+#[cfg(test)]
+mod fake;
+mod inventory;
 mod nvml;
+mod reader;
 mod sampler;
 mod select;
-mod survey;
+mod source;
 
-pub use sampler::{Options, Sampler, Start};
+pub use inventory::{Listing, inventory};
+pub use sampler::{Options, Sampler, Variables};
 pub use select::{GpuChoice, GpuName};
-pub use survey::{Survey, Surveyed, survey};
+pub use source::NoGpus;

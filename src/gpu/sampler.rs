@@ -1,250 +1,300 @@
-//! The threads that read the GPUs at a steady rate: one opens NVML and chooses among the GPUs, and
-//! each GPU has one of its own, so that a GPU whose calls hang holds up none of the others.
+//! The threads that sample the GPUs at a steady rate: one opens the source and chooses among its GPUs, and each
+//! GPU has its own, so that a GPU whose calls hang delays none of the others.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::nvml::{Gpu, Library};
-use super::select::{GpuChoice, Present};
+use super::reader::Reader;
+use super::select::{GpuChoice, is_same_gpu};
+use super::source::{GpuSource, OpenSource, UnopenedSource, open_first, sources};
 use crate::error::Error;
-use crate::event::{Clock, Event, GpuIdentity};
+use crate::event::{Clock, Event, GpuIdentity, GpuQuantity};
+use crate::thread::wait_for_starting_threads;
 use crate::thread::worker::{Grid, Stop, Worker};
 
-/// How long the command's start may be held up for NVML.
-const START_PATIENCE: Duration = Duration::from_secs(2);
-/// How much of it is for the GPUs to say what they are, and for their first samples: a GPU that
-/// hangs is not to cost the others theirs.
-const PROBE_PATIENCE: Duration = Duration::from_millis(900);
-const SAMPLE_PATIENCE: Duration = Duration::from_millis(600);
+/// How long the GPUs have to identify themselves. One that takes longer does not delay the others.
+const IDENTIFY_TIMEOUT: Duration = Duration::from_millis(900);
 
-/// What to measure, and how often.
-#[derive(Debug, Clone)]
+/// Looks up an environment variable of the command.
+pub type Variables = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Which GPUs to measure, and how often.
+#[derive(Clone)]
 pub struct Options {
     pub choice: GpuChoice,
-    /// The choice as the user has given it: `--gpus 0,1`.
-    pub asked: String,
+    /// The choice as the user wrote it: `--gpus 0,1`.
+    pub choice_origin: String,
     pub interval: Duration,
-    /// The NVML library; `None` for the system's libnvidia-ml.so.1.
+    /// The library that the source loads; `None` for the system's.
     pub library: Option<PathBuf>,
-    /// CUDA_VISIBLE_DEVICES of the command.
-    pub visible_devices: Option<String>,
-    /// CUDA_DEVICE_ORDER of the command.
-    pub device_order: Option<String>,
+    /// The environment of the command.
+    pub variables: Variables,
 }
-
-/// How measuring began.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Start {
-    /// The first samples are taken.
-    Measuring { gpus: Vec<GpuIdentity>, driver: Option<String> },
-    /// No GPU will be measured.
-    Unavailable { reason: String },
-    /// NVML has not answered yet. [`Event::GpusFound`] and samples follow if it does.
-    Late { reason: String },
-}
-
-/// The thread's answer to its start: an error is a `--gpus` that names a GPU that is not there.
-type Answer = Result<Start, Error>;
 
 /// A running sampler. Dropped, it ends by itself.
+pub struct Sampler {
+    /// `None` where there is nothing to measure.
+    worker: Option<Worker>,
+    verdict: Arc<OnceLock<Verdict>>,
+    /// Closed once there is a verdict.
+    decided: Receiver<Infallible>,
+    options: Options,
+    /// The names of the sources that are tried.
+    source: String,
+    on_event: OnEvent,
+}
+
+type OnEvent = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// Whether GPUs are measured.
+type Verdict = Result<(), Refusal>;
+
 #[derive(Debug)]
-pub struct Sampler(Option<Worker>);
+enum Refusal {
+    NoGpus(String),
+    /// `--gpus` lists a GPU that is not there.
+    NoSuchGpu(Error),
+}
 
 impl Sampler {
-    /// Opens NVML, chooses the GPUs and takes the first sample, so that it lies before the start of
-    /// the command; goes on without an answer after 2 s. Samples are due whole intervals after the
-    /// first one.
+    /// Starts to measure, and returns at once: the sampler's threads open the source, choose the GPUs and
+    /// sample them, now and then at whole intervals.
     ///
-    /// `on_event` is called from the sampler's threads: first with one [`Event::GpusFound`], then
-    /// with an [`Event::Gpu`] for each reading of a GPU.
+    /// The threads call `on_event`: first with [`Event::GpusFound`], then with [`Event::Gpu`] for each reading
+    /// of a GPU. Until the source has answered, and where it has no GPUs, [`Event::GpusUnavailable`] tells why.
+    ///
+    /// A library that hangs while it is loaded blocks threads that start later, so this comes after all other
+    /// threads; see [`crate::thread`].
+    pub fn spawn(options: Options, clock: Clock, on_event: impl Fn(Event) + Send + Sync + 'static) -> Self {
+        Self::spawn_from(sources(options.library.clone()), options, clock, on_event)
+    }
+
+    fn spawn_from(
+        sources: Vec<UnopenedSource>,
+        options: Options,
+        clock: Clock,
+        on_event: impl Fn(Event) + Send + Sync + 'static,
+    ) -> Self {
+        let names: Vec<&str> = sources.iter().map(|source| source.name).collect();
+        let (undecided, decided) = bounded(0);
+        let mut sampler = Self {
+            worker: None,
+            verdict: Arc::default(),
+            decided,
+            options,
+            source: names.join(" and "),
+            on_event: Arc::new(on_event),
+        };
+        if sampler.options.choice == GpuChoice::None {
+            sampler.refuse(sampler.options.choice_origin.clone());
+            return sampler;
+        }
+        sampler.unavailable(format!("{} did not answer yet", sampler.source));
+        crate::thread::init_thread_locals(); // the library may never finish loading
+        let (options, on_event, verdict) =
+            (sampler.options.clone(), sampler.on_event.clone(), sampler.verdict.clone());
+        let work = move |stop: Stop| {
+            wait_for_starting_threads();
+            let outcome = start_sampling(sources, &options, clock, &on_event, &stop);
+            if let Err(refusal) = &outcome {
+                announce(refusal, &options, &on_event);
+            }
+            let _ = verdict.set(outcome);
+            drop(undecided);
+        };
+        match Worker::spawn("effllm-gpu", work) {
+            Ok(worker) => sampler.worker = Some(worker),
+            Err(error) => {
+                sampler.refuse(format!("the thread that reads the GPUs could not be started: {error}"))
+            }
+        }
+        sampler
+    }
+
+    /// Checks that the GPUs which `--gpus` lists are there. Where the source does not answer within `timeout`,
+    /// they count as there, and the report has a warning.
     ///
     /// # Errors
     /// `--gpus` lists a GPU that is not there.
-    pub fn start(
-        options: Options,
-        clock: Clock,
-        on_event: impl Fn(Event) + Clone + Send + 'static,
-    ) -> Result<(Self, Start), Error> {
-        if options.choice == GpuChoice::None {
-            return Ok((Self(None), Start::Unavailable { reason: options.asked }));
+    pub fn check_list(&self, timeout: Duration) -> Result<(), Error> {
+        if !matches!(self.options.choice, GpuChoice::List(_)) {
+            return Ok(());
         }
-        crate::thread::init_thread_locals(); // NVML may never come back from being loaded
-        let (answer, answered) = bounded(1);
-        let work = move |stop: Stop| measure(&options, clock, &on_event, &stop, &answer);
-        let thread = match Worker::spawn("effllm-gpu", work) {
-            Ok(thread) => thread,
-            Err(error) => {
-                let reason = format!("the thread that reads NVML could not be started: {error}");
-                return Ok((Self(None), Start::Unavailable { reason }));
-            }
-        };
-        let start = match answered.recv_timeout(START_PATIENCE) {
-            Ok(answer) => answer?,
-            Err(RecvTimeoutError::Timeout) => {
-                Start::Late { reason: format!("NVML did not answer within {} s", START_PATIENCE.as_secs()) }
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                Start::Unavailable { reason: "the thread that reads NVML died".to_owned() }
-            }
-        };
-        Ok((Self(Some(thread)), start))
+        match self.verdict(timeout) {
+            Some(Err(Refusal::NoSuchGpu(error))) => return Err(error.clone()),
+            Some(_) => {}
+            None => (self.on_event)(Event::Warning(format!(
+                "{}: not checked: {} did not answer within {} s",
+                self.options.choice_origin,
+                self.source,
+                timeout.as_secs_f64()
+            ))),
+        }
+        Ok(())
     }
 
-    /// Takes a last sample, shuts NVML down, and waits for both no longer than `patience`.
+    /// Why no GPU is measured, if that is certain within `timeout`.
+    pub fn why_unavailable(&self, timeout: Duration) -> Option<String> {
+        Some(self.verdict(timeout)?.as_ref().err()?.reason().to_owned())
+    }
+
+    /// Takes a last sample, closes the source, and waits for both no longer than `patience`.
     ///
-    /// False where NVML hangs; the thread is then left behind.
-    pub fn finish(self, patience: Duration) -> bool {
-        self.0.is_none_or(|thread| thread.finish(patience))
+    /// False where the source hangs: its threads are left behind, and the report has a warning.
+    pub fn finish(mut self, patience: Duration) -> bool {
+        let is_finished = self.worker.take().is_none_or(|worker| worker.finish(patience));
+        if !is_finished {
+            let warning =
+                format!("{} did not answer at the end: the last sample may be missing", self.source);
+            (self.on_event)(Event::Warning(warning));
+        } else if self.verdict.get().is_none() {
+            self.unavailable(format!("the thread that opens {} failed", self.source));
+        }
+        is_finished
+    }
+
+    fn verdict(&self, timeout: Duration) -> Option<&Verdict> {
+        let _ = self.decided.recv_timeout(timeout);
+        self.verdict.get()
+    }
+
+    fn refuse(&self, reason: String) {
+        self.unavailable(reason.clone());
+        let _ = self.verdict.set(Err(Refusal::NoGpus(reason)));
+    }
+
+    fn unavailable(&self, reason: String) {
+        (self.on_event)(Event::GpusUnavailable { reason });
     }
 }
 
-/// What a GPU said of itself, or nothing if it is another user's.
-type Probe = (u32, Option<(Present, GpuIdentity)>);
+impl Refusal {
+    fn reason(&self) -> &str {
+        match self {
+            Self::NoGpus(reason) => reason,
+            Self::NoSuchGpu(error) => &error.message,
+        }
+    }
+}
 
-/// The first thread's life. That nobody waits for the answer any more is no reason not to measure.
-fn measure(
+/// Tells the reader of the report why there are no GPUs.
+fn announce(refusal: &Refusal, options: &Options, on_event: &OnEvent) {
+    let reason = refusal.reason().to_owned();
+    if matches!(options.choice, GpuChoice::List(_)) {
+        on_event(Event::Warning(format!(
+            "{}: no GPU is measured: {reason}; 'effllm gpus' lists the GPUs",
+            options.choice_origin
+        )));
+    }
+    on_event(Event::GpusUnavailable { reason });
+}
+
+/// Opens the source, identifies and chooses the GPUs, and lets their threads sample.
+fn start_sampling(
+    sources: Vec<UnopenedSource>,
     options: &Options,
     clock: Clock,
-    on_event: &(impl Fn(Event) + Clone + Send + 'static),
+    on_event: &OnEvent,
     stop: &Stop,
-    answer: &Sender<Answer>,
-) {
-    let unavailable = |reason| Ok(Start::Unavailable { reason });
-    let opened = Library::open(options.library.as_deref()).map(Arc::new);
-    let gpus = opened.and_then(|library| {
-        let count = library.count()?;
-        Ok((probe(&library, count, clock, on_event, stop), library))
-    });
-    let ((probes, threads), library) = match gpus {
-        Ok(gpus) => gpus,
-        Err(reason) => return drop(answer.send(unavailable(reason))),
-    };
-    let (identities, threads) = match choose(options, &probes, threads) {
-        Ok(chosen) => chosen,
-        Err(none) => return drop(answer.send(none)),
-    };
-    let driver = library.driver();
-    on_event(Event::GpusFound(identities.clone()));
+) -> Verdict {
+    let source = open_first(sources).map_err(|none| Refusal::NoGpus(none.reason))?;
+    let (gpus, mut threads) = identify(&source, clock, on_event, stop);
+    let chosen = choose(options, source.gpus.as_ref(), &gpus)?;
+    let starts: Vec<_> = chosen.iter().filter_map(|gpu| threads.remove(&gpu.index)).collect();
+    on_event(Event::GpusFound(chosen));
     // One grid for all: they are sampled at the same moments.
     let grid = Grid::new(Instant::now(), options.interval);
-    let (sampling, sampled) = bounded(0);
-    for thread in threads {
-        let _ = thread.send((grid, sampling.clone())); // full or gone: it cannot be
+    for start in starts {
+        let _ = start.send(grid); // a thread that ended has no more samples
     }
-    drop(sampling);
-    let _ = sampled.recv_timeout(SAMPLE_PATIENCE);
-    let _ = answer.send(Ok(Start::Measuring { gpus: identities, driver }));
+    Ok(())
 }
 
-/// Tells a GPU's thread to sample: when, and whom to tell of the first sample, by dropping this.
-type Go = (Grid, Sender<std::convert::Infallible>);
-
-/// Starts a thread for each GPU and asks what it is. Which of them are to go on is said later.
-fn probe(
-    library: &Arc<Library>,
-    count: u32,
+/// Starts a thread for each GPU, and collects the identities of those that this user may see. A thread samples
+/// once it is sent a grid, and ends if the sender is dropped instead.
+fn identify(
+    source: &OpenSource,
     clock: Clock,
-    on_event: &(impl Fn(Event) + Clone + Send + 'static),
+    on_event: &OnEvent,
     stop: &Stop,
-) -> (Vec<Probe>, BTreeMap<u32, Sender<Go>>) {
-    let (send, probes) = bounded(count as usize);
+) -> (Vec<GpuIdentity>, BTreeMap<u32, Sender<Grid>>) {
+    let OpenSource { name, ref gpus, count } = *source;
+    let (send, identities) = bounded(count as usize);
     let mut threads = BTreeMap::new();
     for index in 0..count {
-        let (go, start) = bounded(1);
-        let (library, on_event, send) = (library.clone(), on_event.clone(), send.clone());
-        let work = move |stop: Stop| sample(&library, index, clock, &on_event, &stop, send, &start);
+        let (start, started) = bounded(1);
+        let (source, on_event, send) = (gpus.clone(), on_event.clone(), send.clone());
+        let work =
+            move |stop: Stop| sample_gpu(source.as_ref(), index, clock, &on_event, &stop, send, &started);
         if stop.spawn(&format!("effllm-gpu-{index}"), work).is_ok() {
-            threads.insert(index, go);
+            threads.insert(index, start);
         }
     }
     drop(send);
-    let deadline = Instant::now() + PROBE_PATIENCE;
-    let mut found: Vec<Probe> = std::iter::from_fn(|| probes.recv_deadline(deadline).ok()).collect();
-    for index in 0..count {
-        if !found.iter().any(|(known, _)| *known == index) {
-            let silent = (Present { index, ..Present::default() }, silent(index));
-            found.push((index, Some(silent)));
-        }
-    }
-    found.sort_by_key(|(index, _)| *index);
-    (found, threads)
+    let deadline = Instant::now() + IDENTIFY_TIMEOUT;
+    let mut found: BTreeMap<_, _> = (0..count).map(|index| (index, Some(unknown(name, index)))).collect();
+    found.extend(std::iter::from_fn(|| identities.recv_deadline(deadline).ok()));
+    (found.into_values().flatten().collect(), threads)
 }
 
-/// A GPU of which nothing is known but that it is there.
-fn silent(index: u32) -> GpuIdentity {
+/// A GPU that has not identified itself.
+fn unknown(source: &'static str, index: u32) -> GpuIdentity {
     let facts = ["uuid", "name", "memory_total_bytes", "power_limit_watts"].into_iter();
-    let reason = |what| (what, "NVML did not answer when asked for this GPU".to_owned());
-    GpuIdentity {
-        index,
-        uuid: None,
-        name: None,
-        memory_total_bytes: None,
-        reserved_is_used: false,
-        power_limit_watts: None,
-        selected_because: String::new(),
-        listed_again: Vec::new(),
-        unavailable: facts.chain(Gpu::quantities()).map(reason).collect(),
-    }
+    let names = facts.chain(GpuQuantity::ALL.iter().map(|quantity| quantity.name()));
+    let reason = |name| (name, format!("{source} did not answer when it was asked for this GPU"));
+    GpuIdentity { source, index, unavailable: names.map(reason).collect(), ..GpuIdentity::default() }
 }
 
-/// The life of a GPU's thread.
-fn sample(
-    library: &Library,
+/// The work of a GPU's thread.
+fn sample_gpu(
+    source: &dyn GpuSource,
     index: u32,
     clock: Clock,
-    on_event: &impl Fn(Event),
+    on_event: &OnEvent,
     stop: &Stop,
-    probe: Sender<Probe>,
-    start: &Receiver<Go>,
+    identities: Sender<(u32, Option<GpuIdentity>)>,
+    start: &Receiver<Grid>,
 ) {
-    let gpu = library.gpu(index);
-    let _ = probe.send((index, gpu.as_ref().map(|gpu| (gpu.present(), gpu.identity("")))));
-    drop(probe);
-    // Closed without a word: it is not one of those to measure.
-    let (Some(mut gpu), Ok((grid, sampling))) = (gpu, start.recv()) else { return };
-    let mut sample = || on_event(Event::Gpu(vec![gpu.sample(clock)]));
+    let gpu = source.gpu(index);
+    let _ = identities.send((index, gpu.as_ref().map(|gpu| gpu.identity())));
+    drop(identities);
+    let (Some(gpu), Ok(grid)) = (gpu, start.recv()) else { return };
+    let mut reader = Reader::new(index, gpu);
+    let mut sample = || on_event(Event::Gpu(vec![reader.sample(clock)]));
     sample();
-    drop(sampling);
     while stop.wait_until(grid.next_after(Instant::now())) {
         sample();
     }
-    sample(); // what the energy counter shows when the command has ended
+    sample(); // the energy counter's value when the command has ended
 }
 
-/// The GPUs to measure and their threads, or the answer where there are none.
+/// The GPUs to measure, each once.
 fn choose(
     options: &Options,
-    probes: &[Probe],
-    mut threads: BTreeMap<u32, Sender<Go>>,
-) -> Result<(Vec<GpuIdentity>, Vec<Sender<Go>>), Answer> {
-    let unavailable = |reason| Ok(Start::Unavailable { reason });
-    let seen = || probes.iter().filter_map(|(_, probe)| probe.as_ref());
-    let present: Vec<Present> = seen().map(|(present, _)| present.clone()).collect();
-    if present.is_empty() {
-        return Err(unavailable("NVML shows no GPU on this node".to_owned()));
+    source: &dyn GpuSource,
+    gpus: &[GpuIdentity],
+) -> Result<Vec<GpuIdentity>, Refusal> {
+    if gpus.is_empty() {
+        return Err(Refusal::NoGpus("the GPUs of this node belong to other users".to_owned()));
     }
-    let selection = options
-        .choice
-        .select(&present, options.visible_devices.as_deref(), options.device_order.as_deref(), &options.asked)
-        .map_err(Err)?;
-    let mut chosen: Vec<(&Present, GpuIdentity)> = Vec::new();
+    let visible = || source.visible_to_command(gpus, options.variables.as_ref());
+    let selection =
+        options.choice.select(gpus, visible, &options.choice_origin).map_err(Refusal::NoSuchGpu)?;
+    let mut chosen: Vec<GpuIdentity> = Vec::new();
     for index in &selection.indices {
-        let Some((present, identity)) = seen().find(|(present, _)| present.index == *index) else { continue };
-        match chosen.iter_mut().find(|(known, _)| known.is(present)) {
-            Some((_, known)) => known.listed_again.push(*index),
-            None => {
-                let selected_because = selection.because.clone();
-                chosen.push((present, GpuIdentity { selected_because, ..identity.clone() }));
-            }
+        let Some(gpu) = gpus.iter().find(|gpu| gpu.index == *index) else { continue };
+        match chosen.iter_mut().find(|known| is_same_gpu(known, gpu)) {
+            Some(known) => known.listed_again.push(*index),
+            None => chosen.push(GpuIdentity { selected_because: selection.reason.clone(), ..gpu.clone() }),
         }
     }
-    if chosen.is_empty() {
-        return Err(unavailable(selection.because));
-    }
-    let threads = chosen.iter().filter_map(|(present, _)| threads.remove(&present.index)).collect();
-    Ok((chosen.into_iter().map(|(_, identity)| identity).collect(), threads))
+    if chosen.is_empty() { Err(Refusal::NoGpus(selection.reason)) } else { Ok(chosen) }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,16 @@
-//! Which GPUs are measured: what was asked for against what is there. No NVML and no environment,
-//! so that every rule can be a row of a table.
+//! Which GPUs are measured: the choice of the user, applied to the GPUs that a source shows. No calls and no
+//! environment, so that every rule can be a row of a table.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::Error;
+use crate::event::GpuIdentity;
 
-/// What `--gpus` asks for.
+/// The value of `--gpus`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum GpuChoice {
-    /// Those that the command can see by its CUDA_VISIBLE_DEVICES; all where that is not set.
+    /// The GPUs that the command can see by its environment variables; all where those are not set.
     #[default]
     Auto,
     All,
@@ -20,69 +21,47 @@ pub enum GpuChoice {
 /// One entry of a list of GPUs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GpuName {
-    /// NVML's index.
+    /// The source's index.
     Index(u32),
     /// A UUID, or its beginning: `GPU-1a2b`.
     Uuid(String),
 }
 
-/// A GPU that NVML shows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Present {
-    /// NVML's index.
-    pub index: u32,
-    pub uuid: Option<String>,
-    /// Where it sits: `00000000:1B:00.0`.
-    pub pci_bus_id: Option<String>,
-    pub name: Option<String>,
-    /// UUIDs of the MIG devices that the GPU is divided into.
-    pub mig_uuids: Vec<String>,
-}
-
-/// The GPUs to be measured, and why these.
+/// The GPUs to measure, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
-    /// NVML's indices in the order in which they were named, each once.
+    /// The source's indices in the order in which they were named, each once.
     pub indices: Vec<u32>,
-    /// Why these; where there are none, why none.
-    pub because: String,
-}
-
-impl Present {
-    /// Whether NVML lists one GPU under two indices. A UUID alone does not tell: faulty boards share one.
-    pub fn is(&self, other: &Self) -> bool {
-        let place = |gpu: &Self| gpu.uuid.clone().zip(gpu.pci_bus_id.clone());
-        place(self).is_some() && place(self) == place(other)
-    }
+    /// Why these GPUs; where there are none, why none.
+    pub reason: String,
 }
 
 impl GpuChoice {
-    /// Chooses among the GPUs that are there.
-    ///
-    /// `visible_devices` and `device_order` are CUDA_VISIBLE_DEVICES and CUDA_DEVICE_ORDER in the
-    /// environment of the command; `asked` is the choice as the user has given it.
+    /// Chooses among the GPUs that are there. `visible` is the selection by the vendor's environment variables,
+    /// and `origin` is the choice as the user wrote it: `--gpus 0,1`.
     ///
     /// # Errors
     /// A listed GPU is not there, or the beginning of a UUID fits several.
     pub fn select(
         &self,
-        present: &[Present],
-        visible_devices: Option<&str>,
-        device_order: Option<&str>,
-        asked: &str,
+        gpus: &[GpuIdentity],
+        visible: impl FnOnce() -> Option<Selection>,
+        origin: &str,
     ) -> Result<Selection, Error> {
-        let every = || present.iter().map(|gpu| gpu.index).collect();
-        Ok(match (self, visible_devices) {
-            (Self::Auto, Some(list)) => visible_to_cuda(list, device_order, present),
-            (Self::Auto, None) => Selection { indices: every(), because: "all GPUs of this node".to_owned() },
-            (Self::All, _) => Selection { indices: every(), because: asked.to_owned() },
-            (Self::None, _) => Selection { indices: Vec::new(), because: asked.to_owned() },
-            (Self::List(names), _) => {
+        let all = |reason: &str| {
+            let indices = gpus.iter().map(|gpu| gpu.index).collect();
+            Selection { indices, reason: reason.to_owned() }
+        };
+        Ok(match self {
+            Self::Auto => visible().unwrap_or_else(|| all("all GPUs of this node")),
+            Self::All => all(origin),
+            Self::None => Selection { indices: Vec::new(), reason: origin.to_owned() },
+            Self::List(names) => {
                 let mut indices = Vec::new();
                 for name in names {
-                    push_once(&mut indices, find(name, present)?);
+                    push_once(&mut indices, find(name, gpus)?);
                 }
-                Selection { indices, because: asked.to_owned() }
+                Selection { indices, reason: origin.to_owned() }
             }
         })
     }
@@ -127,7 +106,7 @@ impl FromStr for GpuName {
             Ok(index) => Ok(Self::Index(index)),
             Err(_) if text.starts_with("GPU-") => Ok(Self::Uuid(text.to_owned())),
             Err(_) => Err(format!(
-                "names no GPU by `{text}`: write auto, all, none, or NVML indices and UUIDs (or their \
+                "names no GPU by `{text}`: write auto, all, none, or GPU indices and UUIDs (or their \
                  beginnings) separated by commas, such as 0,1 or GPU-1a2b"
             )),
         }
@@ -143,24 +122,20 @@ impl fmt::Display for GpuName {
     }
 }
 
-fn find(name: &GpuName, present: &[Present]) -> Result<u32, Error> {
-    let found: Vec<u32> = match name {
-        GpuName::Index(index) => present.iter().map(|gpu| gpu.index).filter(|i| i == index).collect(),
-        GpuName::Uuid(beginning) => with_uuid(beginning, present),
+fn find(name: &GpuName, gpus: &[GpuIdentity]) -> Result<u32, Error> {
+    let found = match name {
+        GpuName::Index(index) => gpus.iter().map(|gpu| gpu.index).filter(|known| known == index).collect(),
+        GpuName::Uuid(beginning) => with_uuid(beginning, gpus),
     };
     match found[..] {
         [index] => Ok(index),
-        [] => Err(wrong(name, "no such GPU", present)),
-        _ => Err(wrong(name, &format!("fits {} GPUs", found.len()), present)),
+        [] => Err(not_found(name, "is not a GPU of this machine", gpus)),
+        _ => Err(not_found(name, &format!("names {} GPUs", found.len()), gpus)),
     }
 }
 
-fn wrong(name: &GpuName, why: &str, present: &[Present]) -> Error {
-    Error::usage(format!("--gpus {name}: {why}")).about("gpus").hint(there_are(present))
-}
-
-fn there_are(present: &[Present]) -> String {
-    let gpus: Vec<_> = present
+fn not_found(name: &GpuName, reason: &str, gpus: &[GpuIdentity]) -> Error {
+    let there: Vec<_> = gpus
         .iter()
         .map(|gpu| {
             let name = gpu.name.as_deref().unwrap_or("of unknown name");
@@ -168,90 +143,35 @@ fn there_are(present: &[Present]) -> String {
             format!("{} {name} ({uuid})", gpu.index)
         })
         .collect();
-    let verb = if gpus.len() == 1 { "is" } else { "are" };
-    format!("there {verb} {}: {}", gpus.len(), gpus.join(", "))
+    let verb = if there.len() == 1 { "is" } else { "are" };
+    let help = format!("there {verb} {}: {}", there.len(), there.join(", "));
+    Error::usage(format!("'{name}' {reason}")).of_flag("gpus").hint(help)
 }
 
-/// Reads CUDA_VISIBLE_DEVICES as CUDA does: the first entry that names no device ends the list.
-fn visible_to_cuda(list: &str, device_order: Option<&str>, present: &[Present]) -> Selection {
-    let mut indices = Vec::new();
-    let mut notes = Vec::new();
-    let mut by_index = false;
-    for entry in list.split(',').map(str::trim) {
-        let Some(index) = cuda_device(entry, present) else {
-            if entry.starts_with("MIG-") {
-                notes.push(format!("{entry} is not attributable: no GPU here shows this MIG device"));
-            } else if !matches!(entry, "" | "-1") {
-                notes.push(format!("{entry} is no GPU here and ends the list"));
-            }
-            break;
-        };
-        if entry.starts_with("MIG-") {
-            notes.push(format!("{entry} is measured with the whole of its GPU"));
-        }
-        by_index |= entry.parse::<u32>().is_ok();
-        push_once(&mut indices, index);
-    }
-    if by_index && indices.len() < present.len() && !counts_as_nvml(device_order, present) {
-        notes.push("taken as NVML's indices; CUDA may count in another order".to_owned());
-    }
-    if indices.is_empty() {
-        notes.push("it shows the command no GPU".to_owned());
-    }
-    let notes = if notes.is_empty() { String::new() } else { format!(" ({})", notes.join("; ")) };
-    Selection { indices, because: format!("CUDA_VISIBLE_DEVICES={list}{notes}") }
-}
-
-/// The NVML index of the GPU behind an entry of CUDA_VISIBLE_DEVICES.
-fn cuda_device(entry: &str, present: &[Present]) -> Option<u32> {
-    let found = if entry.starts_with("GPU-") {
-        with_uuid(entry, present)
-    } else if let Some((parent, _instance)) = entry
-        .strip_prefix("MIG-")
-        .filter(|name| name.starts_with("GPU-"))
-        .and_then(|name| name.split_once('/'))
-    {
-        with_uuid(parent, present) // drivers before 470: MIG-GPU-UUID/instance/instance
-    } else if entry.starts_with("MIG-") {
-        let shows = |gpu: &&Present| gpu.mig_uuids.iter().any(|uuid| begins(uuid, entry));
-        present.iter().filter(shows).map(|gpu| gpu.index).collect()
-    } else {
-        let index: u32 = entry.parse().ok()?;
-        present.iter().map(|gpu| gpu.index).filter(|i| *i == index).collect()
-    };
-    match found[..] {
-        [index] => Some(index),
-        _ => None,
-    }
-}
-
-/// Whether CUDA's device numbers are NVML's indices. NVML counts by PCI bus. CUDA does so where it
-/// is told to, and else puts the fastest first, which changes nothing among equals. It numbers MIG
-/// devices in a way of its own.
-fn counts_as_nvml(device_order: Option<&str>, present: &[Present]) -> bool {
-    let equals = present.windows(2).all(|pair| match pair {
-        [a, b] => a.name.is_some() && a.name == b.name,
-        _ => true,
-    });
-    (device_order == Some("PCI_BUS_ID") || equals) && present.iter().all(|gpu| gpu.mig_uuids.is_empty())
-}
-
-fn with_uuid(beginning: &str, present: &[Present]) -> Vec<u32> {
-    let fits = |gpu: &&Present| gpu.uuid.as_deref().is_some_and(|uuid| begins(uuid, beginning));
-    let mut found: Vec<&Present> = Vec::new();
-    for gpu in present.iter().filter(fits) {
-        if !found.iter().any(|known| known.is(gpu)) {
+/// The indices of the GPUs whose UUID begins so; a GPU that the source lists twice counts once.
+pub fn with_uuid(beginning: &str, gpus: &[GpuIdentity]) -> Vec<u32> {
+    let fits = |gpu: &&GpuIdentity| gpu.uuid.as_deref().is_some_and(|uuid| begins(uuid, beginning));
+    let mut found: Vec<&GpuIdentity> = Vec::new();
+    for gpu in gpus.iter().filter(fits) {
+        if !found.iter().any(|known| is_same_gpu(known, gpu)) {
             found.push(gpu);
         }
     }
     found.iter().map(|gpu| gpu.index).collect()
 }
 
-fn begins(uuid: &str, beginning: &str) -> bool {
+/// Whether a UUID begins so, in upper or lower case.
+pub fn begins(uuid: &str, beginning: &str) -> bool {
     uuid.get(..beginning.len()).is_some_and(|head| head.eq_ignore_ascii_case(beginning))
 }
 
-fn push_once(indices: &mut Vec<u32>, index: u32) {
+/// Whether a source lists one GPU under two indices. A UUID alone does not tell: faulty boards share one.
+pub fn is_same_gpu(a: &GpuIdentity, b: &GpuIdentity) -> bool {
+    let ids = |gpu: &GpuIdentity| gpu.uuid.clone().zip(gpu.pci_bus_id.clone());
+    ids(a).is_some() && ids(a) == ids(b)
+}
+
+pub fn push_once(indices: &mut Vec<u32>, index: u32) {
     if !indices.contains(&index) {
         indices.push(index);
     }
@@ -261,22 +181,17 @@ fn push_once(indices: &mut Vec<u32>, index: u32) {
 mod tests {
     use super::*;
 
-    const H100: &str = "NVIDIA H100 80GB HBM3";
-
-    fn gpu(index: u32, uuid: &str, name: &str) -> Present {
-        let (uuid, name) = (Some(uuid.to_owned()), Some(name.to_owned()));
-        Present { index, uuid, name, ..Present::default() }
+    fn gpus() -> Vec<GpuIdentity> {
+        let gpu = |(index, uuid): (u32, &str)| {
+            let (uuid, name) = (Some(uuid.to_owned()), Some("NVIDIA H100 80GB HBM3".to_owned()));
+            GpuIdentity { index, uuid, name, ..GpuIdentity::default() }
+        };
+        [(0, "GPU-1a2b-0"), (1, "GPU-1a2b-1"), (2, "GPU-77")].map(gpu).to_vec()
     }
 
-    fn equals() -> Vec<Present> {
-        vec![gpu(0, "GPU-1a2b-0", H100), gpu(1, "GPU-1a2b-1", H100), gpu(2, "GPU-77", H100)]
-    }
-
-    fn select(choice: &str, devices: Option<&str>) -> (Vec<u32>, String) {
-        let asked = format!("--gpus {choice}");
-        let choice: GpuChoice = choice.parse().unwrap();
-        let selection = choice.select(&equals(), devices, None, &asked).unwrap();
-        (selection.indices, selection.because)
+    fn select(choice: &str) -> Result<Selection, Error> {
+        let visible = || Some(Selection { indices: vec![1], reason: "VISIBLE=1".to_owned() });
+        choice.parse::<GpuChoice>().unwrap().select(&gpus(), visible, &format!("--gpus {choice}"))
     }
 
     #[test]
@@ -299,72 +214,15 @@ mod tests {
             ("0,0,GPU-1a2b-0", vec![0]),
             ("GPU-7", vec![2]),
         ] {
-            assert_eq!(select(choice, Some("1")), (indices, format!("--gpus {choice}")));
+            assert_eq!(select(choice), Ok(Selection { indices, reason: format!("--gpus {choice}") }));
         }
     }
 
     #[test]
-    fn auto_reads_cuda_visible_devices_as_cuda_does() {
-        for (devices, indices, note) in [
-            ("0,1", vec![0, 1], ""),
-            (" 2, 0", vec![2, 0], ""),
-            ("1,1", vec![1], ""),
-            ("GPU-77,gpu-1", vec![2], " (gpu-1 is no GPU here and ends the list)"),
-            ("GPU-1A2B-1", vec![1], ""),
-            ("GPU-1a2b", vec![], " (GPU-1a2b is no GPU here and ends the list; it shows the command no GPU)"),
-            ("0,9,1", vec![0], " (9 is no GPU here and ends the list)"),
-            ("0,-1,1", vec![0], ""),
-            ("0,", vec![0], ""),
-            ("", vec![], " (it shows the command no GPU)"),
-            ("-1", vec![], " (it shows the command no GPU)"),
-            (
-                "NoDevFiles",
-                vec![],
-                " (NoDevFiles is no GPU here and ends the list; it shows the command no GPU)",
-            ),
-        ] {
-            assert_eq!(
-                select("auto", Some(devices)),
-                (indices, format!("CUDA_VISIBLE_DEVICES={devices}{note}"))
-            );
-        }
-        assert_eq!(select("auto", None), (vec![0, 1, 2], "all GPUs of this node".to_owned()));
-    }
-
-    #[test]
-    fn a_mig_device_stands_for_its_gpu_if_that_can_be_found() {
-        let mut present = equals();
-        present[1].mig_uuids = vec!["MIG-aa".to_owned(), "MIG-ab".to_owned()];
-        for (devices, indices, note) in [
-            ("MIG-aa", vec![1], "MIG-aa is measured with the whole of its GPU"),
-            ("MIG-GPU-77/1/0", vec![2], "MIG-GPU-77/1/0 is measured with the whole of its GPU"),
-            (
-                "MIG-c",
-                vec![],
-                "MIG-c is not attributable: no GPU here shows this MIG device; it shows the command no GPU",
-            ),
-            ("0", vec![0], "taken as NVML's indices; CUDA may count in another order"),
-        ] {
-            let selection = GpuChoice::Auto.select(&present, Some(devices), Some("PCI_BUS_ID"), "").unwrap();
-            assert_eq!(selection.indices, indices, "{devices}");
-            assert_eq!(selection.because, format!("CUDA_VISIBLE_DEVICES={devices} ({note})"));
-        }
-    }
-
-    #[test]
-    fn the_order_is_in_doubt_only_where_it_can_matter() {
-        let mixed = [gpu(0, "GPU-0", "NVIDIA T4"), gpu(1, "GPU-1", H100)];
-        let note = " (taken as NVML's indices; CUDA may count in another order)";
-        for (devices, order, note) in [
-            ("0", None, note),
-            ("0", Some("FASTEST_FIRST"), note),
-            ("0", Some("PCI_BUS_ID"), ""),
-            ("1,0", None, ""), // both, in whatever order
-            ("GPU-1", None, ""),
-        ] {
-            let selection = GpuChoice::Auto.select(&mixed, Some(devices), order, "").unwrap();
-            assert_eq!(selection.because, format!("CUDA_VISIBLE_DEVICES={devices}{note}"), "{order:?}");
-        }
+    fn auto_is_the_visible_gpus_and_all_without_a_variable() {
+        assert_eq!(select("auto").unwrap().reason, "VISIBLE=1");
+        let all = GpuChoice::Auto.select(&gpus(), || None, "").unwrap();
+        assert_eq!(all, Selection { indices: vec![0, 1, 2], reason: "all GPUs of this node".to_owned() });
     }
 
     #[test]
@@ -372,12 +230,12 @@ mod tests {
         let there = "there are 3: 0 NVIDIA H100 80GB HBM3 (GPU-1a2b-0), 1 NVIDIA H100 80GB HBM3 \
                      (GPU-1a2b-1), 2 NVIDIA H100 80GB HBM3 (GPU-77)";
         for (choice, what) in [
-            ("9", "--gpus 9: no such GPU"),
-            ("0,GPU-x", "--gpus GPU-x: no such GPU"),
-            ("GPU-1a2b", "--gpus GPU-1a2b: fits 2 GPUs"),
+            ("9", "'9' is not a GPU of this machine"),
+            ("0,GPU-x", "'GPU-x' is not a GPU of this machine"),
+            ("GPU-1a2b", "'GPU-1a2b' names 2 GPUs"),
         ] {
-            let error = choice.parse::<GpuChoice>().unwrap().select(&equals(), None, None, "").unwrap_err();
-            assert_eq!((error.what.as_str(), error.help.as_deref()), (what, Some(there)));
+            let error = select(choice).unwrap_err();
+            assert_eq!((error.message.as_str(), error.help.as_deref()), (what, Some(there)));
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use nix::unistd::{SysconfVar, sysconf};
 
 use crate::event::{Clock, Event, HostSample, StartLatch};
-use crate::process::tree::{Process, Tree};
+use crate::process::{Process, Tree};
 use crate::thread::worker::{Grid, Worker};
 
 /// A tree of thousands of threads takes tens of milliseconds to read. After a reading come times of

@@ -215,7 +215,7 @@ mod tests {
             match input.read(&mut buffer) {
                 Ok(0) => return (all, None),
                 Ok(n) => all.extend_from_slice(&buffer[..n]),
-                Err(error) => return (all, Some(error.what)),
+                Err(error) => return (all, Some(error.message)),
             }
         }
     }

@@ -1,14 +1,14 @@
-//! What the command's output says of its progress.
+//! A log's progress: from bytes to events.
 //!
-//! A log that is no command's output comes from a file, compressed or growing ([`input`], [`tail`]).
-//! Bytes become lines ([`lines`], [`launcher_prefix`]), lines are matched against rules ([`rules`],
-//! [`field`]), matches become records ([`parser`]), and where no profile was named the first one
-//! that recognises a record is chosen ([`detect`]). Frameworks are data: the built-in profiles lie
-//! in `profiles/`, written in the language that users write ([`profiles`]).
+//! A log comes from the command's output, or from a file, which may be compressed or growing ([`input`],
+//! [`tail`]). Bytes become lines ([`lines`], [`launcher_prefix`]), lines are matched against rules ([`rules`],
+//! [`pattern`], [`binding`]), matches become records ([`parser`]), and records progress ([`sequence`]). Where
+//! no profile was named, the first one that recognises a record is chosen ([`detect`]). Frameworks are data:
+//! the built-in profiles in `profiles/` are written in the language of users' rules ([`profiles`]).
 
+pub mod binding;
 pub mod closest_match;
 pub mod detect;
-pub mod field;
 pub mod input;
 pub mod launcher_prefix;
 pub mod lines;
@@ -19,8 +19,9 @@ pub mod prefilter;
 pub mod profiles;
 pub mod reader;
 pub mod rules;
+pub mod sequence;
 pub mod tail;
 pub mod timestamp;
 
-pub use reader::{LogReader, Source};
+pub use reader::LogReader;
 pub use rules::Rules;

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use regex::bytes::{Captures, Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
 
-use super::field::{self, Binding, Value};
+use crate::event::field::Value;
+
+use super::binding::{self, Binding};
 use super::launcher_prefix::Line;
 use super::literals;
 
@@ -17,6 +19,8 @@ use super::literals;
 #[derive(Debug, Clone)]
 pub struct Pattern {
     text: String,
+    /// The text, in which the empty groups have an expression.
+    expression: String,
     regex: OnceLock<Option<Regex>>,
     /// Group number and meaning.
     bindings: Vec<(usize, Binding)>,
@@ -50,10 +54,11 @@ impl Watch {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn note(&self, values: &[(&Binding, Value)]) {
+    fn note(&self, values: &[(&Binding, Option<Value>)]) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         seen.matches += 1;
-        seen.last.extend(values.iter().map(|(binding, value)| (binding.name(), value.clone())));
+        let values = values.iter().filter_map(|(binding, value)| Some((binding.name(), value.clone()?)));
+        seen.last.extend(values);
     }
 }
 
@@ -75,10 +80,13 @@ impl Pattern {
     /// Reads a pattern; it may still prove too large when it is compiled.
     pub fn new(text: &str) -> Result<Self, PatternError> {
         let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
-        let parsed = parser.parse(text).map_err(|error| not_regular(&error))?;
+        let expression = with_full_groups(text);
+        // A mistake is shown in the text as it is written.
+        parser.parse(text).map_err(|error| not_regular(&error))?;
+        let parsed = parser.parse(&expression).map_err(|error| not_regular(&error))?;
         let mut bindings = Vec::new();
         for (group, name) in literals::group_names(&parsed) {
-            match field::bind(&name) {
+            match binding::bind(&name) {
                 Ok(binding) => bindings.push((group, binding)),
                 Err(help) => return Err(unknown_group(text, &name, help)),
             }
@@ -86,6 +94,7 @@ impl Pattern {
         let words = literals::required_words(&parsed).unwrap_or_default();
         Ok(Self {
             text: text.to_owned(),
+            expression,
             regex: OnceLock::new(),
             bindings,
             words,
@@ -97,7 +106,7 @@ impl Pattern {
 
     /// Compiles the pattern now, to know that it can be.
     pub fn compile(&self) -> Result<(), PatternError> {
-        match build(&self.text) {
+        match build(&self.expression) {
             Ok(regex) => {
                 self.regex.get_or_init(|| Some(regex));
                 Ok(())
@@ -125,8 +134,14 @@ impl Pattern {
         self.watch.get_or_insert_default().clone()
     }
 
+    /// The expression as it is written.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The expression, in which empty groups stand for the texts of their fields.
+    pub fn expression(&self) -> &str {
+        &self.expression
     }
 
     /// Words of which every match contains one; empty if there are none.
@@ -196,26 +211,10 @@ impl Pattern {
         matched
     }
 
-    /// Whether the group of this field took something that cannot be true.
-    pub fn is_unbelievable(&self, field: &str, captures: &Captures<'_>) -> bool {
-        let of_field = self.bindings.iter().filter(|(_, binding)| binding.name() == field);
-        let mut taken = of_field.filter_map(|bound| Some((bound, captures.get(bound.0)?)));
-        taken.any(|((_, binding), text)| binding.read(&String::from_utf8_lossy(text.as_bytes())).is_none())
-    }
-
-    /// Whether the group of this field took NaN or infinity.
-    pub fn takes_beyond_number(&self, field: &str, captures: &Captures<'_>) -> bool {
-        let of_field = self.bindings.iter().filter(|(_, binding)| binding.name() == field);
-        let mut taken =
-            of_field.filter_map(|(group, _)| std::str::from_utf8(captures.get(*group)?.as_bytes()).ok());
-        taken.any(|text| text.parse().is_ok_and(|number: f64| !number.is_finite()))
-    }
-
-    /// The values that the groups took.
-    pub fn values(&self, captures: &Captures<'_>) -> Vec<(&Binding, Value)> {
+    /// The values that the groups state; `None` for a text that is no value of its field.
+    pub fn values(&self, captures: &Captures<'_>) -> Vec<(&Binding, Option<Value>)> {
         let read = |(group, binding): &'_ (usize, Binding)| {
-            let text = String::from_utf8_lossy(captures.get(*group)?.as_bytes());
-            binding.read(&text)
+            Some(binding.read(&String::from_utf8_lossy(captures.get(*group)?.as_bytes())))
         };
         let values: Vec<_> =
             self.bindings.iter().filter_map(|bound| Some((&bound.1, read(bound)?))).collect();
@@ -225,14 +224,27 @@ impl Pattern {
         values
     }
 
-    /// The fields that its groups take.
-    pub fn fields(&self) -> impl Iterator<Item = &'static str> {
-        self.bindings.iter().map(|(_, binding)| binding.name())
+    /// The meanings of its groups.
+    pub fn bindings(&self) -> impl Iterator<Item = &Binding> {
+        self.bindings.iter().map(|(_, binding)| binding)
     }
 
     fn regex(&self) -> Option<&Regex> {
-        self.regex.get_or_init(|| build(&self.text).ok()).as_ref()
+        self.regex.get_or_init(|| build(&self.expression).ok()).as_ref()
     }
+}
+
+/// An expression in which each empty group of a field matches the texts of that field.
+fn with_full_groups(text: &str) -> String {
+    let (mut full, mut rest) = (String::new(), text);
+    while let Some((before, after)) = rest.split_once(">)") {
+        let name =
+            before.rsplit_once('<').filter(|(before, _)| before.ends_with("(?P") || before.ends_with("(?"));
+        let of_field = name.and_then(|(_, name)| binding::bind(name).ok()?.text_expression());
+        full += &format!("{before}>{})", of_field.unwrap_or_default());
+        rest = after;
+    }
+    full + rest
 }
 
 fn build(text: &str) -> Result<Regex, regex::Error> {
@@ -252,4 +264,57 @@ fn not_regular(error: &regex_syntax::Error) -> PatternError {
 fn unknown_group(text: &str, name: &str, help: String) -> PatternError {
     let offset = text.find(&format!("<{name}>")).map_or(0, |at| at + 1);
     PatternError { offset, what: format!("group '{name}' is no field"), help: Some(help) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The text that a pattern takes from a line for its first field.
+    fn taken(pattern: &str, line: &str) -> Option<String> {
+        let pattern = Pattern::new(pattern).expect("a pattern");
+        pattern.compile().expect("small enough");
+        let captures = pattern.captures(Line::new(line.as_bytes()))?;
+        Some(String::from_utf8_lossy(captures.get(pattern.bindings.first()?.0)?.as_bytes()).into_owned())
+    }
+
+    #[test]
+    fn an_empty_group_takes_a_text_of_its_field() {
+        for (group, line, text) in [
+            ("iteration", "5/10", "5"),
+            ("iteration", "1,048,576,", "1,048,576"),
+            ("loss", "3.25, lr 1", "3.25"),
+            ("loss", "-1.5e-05|", "-1.5e-05"),
+            ("loss", "nan, lr", "nan"),
+            ("loss", "-Infinity", "-Infinity"),
+            ("loss", ".5", ".5"),
+            ("loss", "nano", ""),
+            ("learning_rate", "1.2e-05, 1.2e-05]", "1.2e-05"),
+            ("tokens_per_s", "529,882.5 |", "529,882.5"),
+            ("tokens_per_s", "334.7T/s", "334.7T"),
+            ("tokens", "12 M tokens", "12 M"),
+            ("tokens", "12 MB", "12"),
+            ("tokens", "512 per", "512"),
+            ("tokens", "3,5 tokens", "3,5"),
+            ("step_time_ms", "820.31 ms", "820.31"),
+            ("step_time_ms", "1.65K", "1.65K"),
+            ("step_time", "820.31 ms (step)", "820.31 ms"),
+            ("step_time", "38.9\u{b5}s", "38.9\u{b5}s"),
+            ("step_time", "5 steps", "5"),
+            ("elapsed", "1h 22m 38s,", "1h 22m 38s"),
+            ("elapsed", "1:02:03<4", "1:02:03"),
+            ("timestamp", "2024-09-14T19:44:19.250Z", "2024-09-14T19:44:19.250"),
+            ("rank", "a, b", "a,"),
+        ] {
+            let expected = Some(text.to_owned()).filter(|text| !text.is_empty());
+            assert_eq!(taken(&format!("^x(?P<{group}>)"), &format!("x{line}")), expected, "{group} {line}");
+        }
+        assert_eq!(taken(r"step(?P<spans_pause>) (?P<iteration>\d)", "step 5"), Some(String::new()));
+    }
+
+    #[test]
+    fn a_mistake_is_shown_in_the_pattern_as_it_is_written() {
+        let error = Pattern::new(r"loss (?P<loss>) (").expect_err("unclosed");
+        assert_eq!(error.offset, 16);
+    }
 }

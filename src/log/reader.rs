@@ -1,19 +1,12 @@
-//! The whole way from a log's bytes to events.
+//! From a log's bytes to events.
 
-use crate::event::Event;
+use crate::event::{Event, Stream};
 
 use super::detect::Detector;
 use super::launcher_prefix::{Line, without_escapes};
 use super::lines::{Arrival, LineSplitter};
 use super::parser::Parser;
 use super::rules::Rules;
-
-/// Which stream bytes came from: each has its own unfinished line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
-    Stdout,
-    Stderr,
-}
 
 #[derive(Debug, Clone)]
 enum Profile {
@@ -63,10 +56,10 @@ impl LogReader {
     }
 
     /// Takes bytes that arrived at a moment.
-    pub fn push(&mut self, source: Source, bytes: &[u8], at: f64, out: &mut Vec<Event>) {
+    pub fn push(&mut self, stream: Stream, bytes: &[u8], at: f64, out: &mut Vec<Event>) {
         self.bytes += bytes.len() as u64;
         let Self { splitters: [stdout, stderr], lines, .. } = self;
-        let splitter = if source == Source::Stdout { stdout } else { stderr };
+        let splitter = if stream == Stream::Stdout { stdout } else { stderr };
         splitter.push(bytes, at, |line, at| lines.take(line, at, out));
     }
 

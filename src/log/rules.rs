@@ -1,58 +1,19 @@
-//! The rules language: TOML in, patterns out, and errors that show the place.
-//!
-//! A set of rules says which lines are progress records and what they state. All patterns are
-//! regular expressions as <https://docs.rs/regex> describes them, over bytes; their named groups are
-//! fields ([`field`]). A line is matched without its escape sequences and without its launcher's
-//! prefix (`0: `, `[rank0]:`, `(Trainer pid=71) `), or else with it ([`Line`](super::launcher_prefix::Line)).
-//!
-//! ```toml
-//! description = "what writes such logs"
-//!
-//! # Each is looked for in every line; what it takes is stated once for the whole job.
-//! facts = ['seq_length: (?P<sequence_length>\d+)']
-//! # The same, but many programs state it alike: no sign that this profile is the log's.
-//! hints = ['--seq-length (?P<sequence_length>\d+)']
-//! # Lines that are sure signs of this profile, though they are no records.
-//! signs = ['MyTrainer \d+\.\d+ starting']
-//! # Lines that nothing is read from.
-//! ignore = ['^DEBUG']
-//! # Lines that tell of time spent on something other than training: an evaluation, a checkpoint.
-//! pause = ['Evaluating']
-//! # Lines at which training begins anew: what follows continues what was counted before.
-//! restart = ['Resuming from']
-//!
-//! [[record]]
-//! # What makes a line a record. Several may lie in one line, glued together.
-//! line = 'step (?P<iteration>\d+)'
-//! # What else it may say. Each is looked for by itself, so that their order does not matter.
-//! fields = ['loss=(?P<loss>\S+)', 'lr=(?P<learning_rate>\S+)']
-//! # Lines that may go on with the record, if it is one of several lines. What lies between
-//! # them is left alone, up to a few lines; what a line states that the record does not, it adds.
-//! more = '^\s+\w+: '
-//! # A line with which such a record is complete; without it the next record completes it.
-//! end = 'done'
-//! # Whose record it is, where several servers write into one log. Looked for in the line with its
-//! # launcher's prefix. The tokens of different ones are added up.
-//! by = 'engine \d+'
-//! # A progress bar: drawn again and again, its rate smoothed, `0/N` no progress yet. The rate is
-//! # shown but not counted, and a bar that counts up to another total is none of training's.
-//! bar = true
-//! # The line belongs to the record before it, where it does not contradict that.
-//! join = true
-//! # Whether the line is reason to choose the profile: "sure" (at once), "weak" (if many such come,
-//! # or nothing better until the log ends) or "none".
-//! sign = "sure"
-//! ```
-//!
-//! Records of the same iteration are one record: other ranks and nodes repeat it, and several kinds
-//! of lines may each state a part of it. What was stated first holds.
+//! The language in which log rules are written, for users and for the built-in profiles alike: TOML tables
+//! of regular expressions over bytes, whose named groups are fields ([`binding`](super::binding)).
+//! effllm-rules(5) describes its keys, and `profiles/` shows it in use.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use serde::Deserialize;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 
 use crate::error::{self, Error};
 
-use super::field;
+use super::binding::Binding;
 use super::pattern::{Pattern, PatternError};
 
 /// Rules as they are written.
@@ -72,9 +33,38 @@ struct File {
     #[serde(default)]
     ignore: Vec<Spanned<String>>,
     #[serde(default)]
-    pause: Vec<Spanned<String>>,
+    pause: PauseTable,
     #[serde(default)]
     restart: Vec<Spanned<String>>,
+}
+
+/// Patterns by the name of a pause; those of a list share the name `pause`.
+#[derive(Debug, Default)]
+struct PauseTable(BTreeMap<String, Vec<Spanned<String>>>);
+
+impl<'de> Deserialize<'de> for PauseTable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListOrTable;
+
+        impl<'de> Visitor<'de> for ListOrTable {
+            type Value = PauseTable;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of expressions, or a table of such lists")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<PauseTable, A::Error> {
+                let patterns = Vec::deserialize(SeqAccessDeserializer::new(list))?;
+                Ok(PauseTable(BTreeMap::from([("pause".to_owned(), patterns)])))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<PauseTable, A::Error> {
+                BTreeMap::deserialize(MapAccessDeserializer::new(table)).map(PauseTable)
+            }
+        }
+
+        deserializer.deserialize_any(ListOrTable)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -142,9 +132,17 @@ pub struct Rules {
     /// Lines that are no records, whatever else matches them.
     pub ignore: Vec<Pattern>,
     /// Lines that show time spent on something other than training.
-    pub pause: Vec<Pattern>,
+    pub pause: Vec<PauseRule>,
     /// Lines that show that training begins anew.
     pub restart: Vec<Pattern>,
+}
+
+/// A line that shows a pause.
+#[derive(Debug, Clone)]
+pub struct PauseRule {
+    /// The kind of work that training pauses for, as `evaluation`.
+    pub name: Arc<str>,
+    pub line: Pattern,
 }
 
 /// How a line becomes a progress record.
@@ -218,6 +216,11 @@ impl Rules {
             return Err(Error::in_file(origin, text, 0, what)
                 .hint("'effllm profiles show megatron' prints rules to start from"));
         }
+        let mut pause = Vec::new();
+        for (name, lines) in &file.pause.0 {
+            let name: Arc<str> = name.as_str().into();
+            pause.extend(all(lines)?.into_iter().map(|line| PauseRule { name: name.clone(), line }));
+        }
         Ok(Self {
             name: file.name.unwrap_or_else(|| name.to_owned()),
             description: file.description.unwrap_or_default(),
@@ -226,7 +229,7 @@ impl Rules {
             hints: all(&file.hints)?,
             signs: all(&file.signs)?,
             ignore: all(&file.ignore)?,
-            pause: all(&file.pause)?,
+            pause,
             restart: all(&file.restart)?,
         })
     }
@@ -235,14 +238,15 @@ impl Rules {
     pub fn from_pattern(text: &str) -> Result<Self, Error> {
         let usage = |error: PatternError| Error {
             help: error.help,
-            ..Error::usage(format!("--pattern: {}", error.what)).at(with_caret(text, error.offset))
+            ..Error::usage(error.what).of_flag("pattern").excerpt(with_caret(text, error.offset))
         };
         let line = Pattern::new(text).map_err(usage)?.at("--pattern".to_owned());
         line.compile().map_err(usage)?;
         let rule = RecordRule::of(line);
         if !rule.takes_a_value() {
-            return Err(Error::usage("--pattern: no group is named after a field")
-                .at(text)
+            return Err(Error::usage("no group is named after a field")
+                .of_flag("pattern")
+                .excerpt(text)
                 .hint("name one, as in 'step (?P<iteration>\\d+)'; effllm-rules(5) lists the fields"));
         }
         Ok(Self { records: vec![rule], ..Self::empty("custom") })
@@ -287,12 +291,12 @@ impl Rules {
             (Purpose::Hint, hints),
             (Purpose::Sign, signs),
             (Purpose::Ignore, ignore),
-            (Purpose::Pause, pause),
-            (Purpose::Restart, restart),
         ];
         for (purpose, patterns) in lists {
             patterns.iter_mut().for_each(|pattern| take(purpose, pattern));
         }
+        pause.iter_mut().for_each(|rule| take(Purpose::Pause, &mut rule.line));
+        restart.iter_mut().for_each(|pattern| take(Purpose::Restart, pattern));
     }
 
     /// Those patterns of which one matches any line that these rules have to do with, unless a
@@ -300,7 +304,8 @@ impl Rules {
     pub fn openers(&self) -> impl Iterator<Item = &Pattern> {
         let lines = self.records.iter().map(|rule| &rule.line);
         let facts = self.facts.iter().chain(&self.hints);
-        lines.chain(facts).chain(&self.signs).chain(&self.pause).chain(&self.restart)
+        let pauses = self.pause.iter().map(|rule| &rule.line);
+        lines.chain(facts).chain(&self.signs).chain(pauses).chain(&self.restart)
     }
 }
 
@@ -324,7 +329,7 @@ impl RecordRule {
     }
 
     fn takes_a_value(&self) -> bool {
-        self.own_patterns().flat_map(Pattern::fields).any(field::is_of_record)
+        self.own_patterns().flat_map(Pattern::bindings).any(Binding::is_of_record)
     }
 }
 

@@ -1,17 +1,15 @@
-//! The arithmetic: integrals over time, iteration times, rates. No I/O and no clock.
-//!
-//! Everything here keeps running sums, so an average is over all that happened, however long the
-//! run and however little of it is kept for plots.
+//! The arithmetic of metrics: sums, the metrics computed from them, and how sums are gathered from
+//! readings. No I/O and no clock.
 
 pub mod curve;
-pub mod integral;
-pub mod latency;
+pub mod distribution;
+pub mod gauge;
 pub mod outlier_filter;
-pub mod rate;
 pub mod registry;
+pub mod sums;
+pub mod window;
 
-pub use curve::Area;
-pub use integral::{EnergyCounter, Integral};
-pub use latency::Latencies;
+pub use distribution::Distribution;
 pub use outlier_filter::OutlierFilter;
-pub use rate::Rate;
+pub use registry::{METRICS, Metric, Metrics};
+pub use sums::{Amount, Area, Gauge, GpuSums, IterationSums, Sums};

@@ -1,47 +1,40 @@
-//! The thread that reads a log which something else writes.
+//! The thread that reads a log which another process writes.
 
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
-use crate::event::{Clock, Event, StartLatch};
+use crate::event::{Clock, Event, Stream};
+use crate::log::LogReader;
 use crate::log::tail::{Step, Tail};
-use crate::log::{LogReader, Source};
-use crate::session::log_follower::{Follower, LogFeed};
+use crate::session::Armed;
+use crate::session::log_follower::LogFeed;
 use crate::session::shared_recorder::SharedRecorder;
 use crate::thread::worker::{Stop, Worker};
 
-/// How often the file is looked at.
-const LOOK: Duration = Duration::from_millis(100);
-/// How long the end waits for what the file still holds.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How often the file is read.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// How long the end waits for the rest of the file.
+const TIMEOUT: Duration = Duration::from_secs(2);
 const BUFFER: usize = 64 * 1024;
 
-/// A log file that is being read.
-pub struct LogTailer {
-    thread: Option<Worker>,
-    follower: Follower,
-}
+/// The thread; `None` if the system had none left.
+pub struct LogTailer(Option<Worker>);
 
 impl LogTailer {
-    /// Starts the thread, which begins with the run; `follower` is who reads the feed.
-    pub fn read(
-        tail: Tail,
-        clock: Clock,
-        started: StartLatch,
-        recorder: SharedRecorder,
-        feed: LogFeed,
-        follower: Follower,
-    ) -> Self {
+    /// Starts the thread, which begins with the run and fills the feed.
+    pub fn spawn(tail: Tail, armed: &Armed, feed: LogFeed) -> Self {
+        let (started, clock, recorder) =
+            (armed.started(), armed.session.clock, armed.session.recorder.clone());
         let read = move |stop: Stop| {
             started.wait();
             Reading { tail, clock, recorder, feed, buffer: vec![0; BUFFER] }.run(&stop);
         };
-        Self { thread: Worker::spawn("effllm-tail", read).ok(), follower }
+        Self(Worker::spawn("effllm-tail", read).ok())
     }
 
-    /// Reads what the file holds now. False if that takes too long, or cannot be done.
+    /// Reads the rest that the file holds now. False if that takes too long, or is impossible.
     pub fn finish(self) -> bool {
-        self.thread.is_some_and(|thread| thread.finish(PATIENCE)) && self.follower.finish()
+        self.0.is_some_and(|thread| thread.finish(TIMEOUT))
     }
 }
 
@@ -59,10 +52,10 @@ impl Reading {
         while stop.wait_until(due) {
             due = Instant::now();
             if self.step() == 0 {
-                due += LOOK;
+                due += POLL_INTERVAL;
             }
         }
-        // No more than is there now: another may write on for ever.
+        // No more than the file holds now: its writer may go on for ever.
         let mut left = self.tail.backlog();
         while left > 0 {
             match self.step() {
@@ -72,25 +65,25 @@ impl Reading {
         }
     }
 
-    /// Sends on what there is; returns how many bytes that was.
+    /// Feeds the next bytes; returns their number.
     fn step(&mut self) -> usize {
         let read = match self.tail.read(&mut self.buffer) {
             Ok(Step::Bytes(read)) => self.buffer.get(..read).unwrap_or_default(),
             Ok(Step::Truncated) => b"\n", // ends the line that was cut off
             Ok(Step::Nothing) => return 0,
             Err(error) => {
-                self.recorder.lock().warn(error.what);
+                self.recorder.lock().warn(error.message);
                 return 0;
             }
         };
         let at = self.clock.now();
-        self.feed.send(Source::Stdout, at, read);
+        self.feed.send(Stream::Stdout, at, read);
         read.len()
     }
 }
 
-/// What the log states before anything is measured. Its progress does not count: nothing is known of
-/// the GPUs at that time.
+/// The facts that the log states before anything is measured. Its progress does not count: nothing is
+/// known of the GPUs at that time.
 ///
 /// # Errors
 /// The file's.
@@ -100,7 +93,7 @@ pub fn scan_existing(tail: &mut Tail, reader: &mut LogReader) -> Result<Option<E
     while left > 0 {
         let Step::Bytes(read) = tail.read(&mut buffer)? else { break };
         left = left.saturating_sub(read as u64);
-        reader.push(Source::Stdout, buffer.get(..read).unwrap_or_default(), 0.0, &mut events);
+        reader.push(Stream::Stdout, buffer.get(..read).unwrap_or_default(), 0.0, &mut events);
         facts = events.drain(..).rfind(|event| matches!(event, Event::Facts(_))).or(facts);
     }
     reader.pause(&mut events);

@@ -1,21 +1,21 @@
-//! The facts and progress records of a log, as JSON Lines.
+//! Progress records and facts of a log, as JSON Lines.
 
 use serde_json::{Map, Value, json};
 
-use crate::event::{Facts, Progress};
+use crate::event::field::Kind;
+use crate::event::{FACT_FIELDS, Facts, Progress, RECORD_FIELDS};
 
-/// The facts that a log states; `None` if it states none.
+/// The facts that the log states once; `None` if it states none.
 pub fn context(facts: &Facts, profile: Option<&str>) -> Option<String> {
     let mut context = Map::new();
-    let values = [
-        ("parameters", facts.model_parameters().map(|parameters| parameters.0)),
-        ("sequence_length", facts.sequence_length),
-        ("global_batch_size", facts.global_batch_size),
-        ("micro_batch_size", facts.micro_batch_size),
-        ("world_size", facts.job_world_size()),
-        ("total_iterations", facts.total_iterations.map(|total| total as f64)),
-    ];
-    values.into_iter().for_each(|(name, value)| put(&mut context, name, value));
+    for field in FACT_FIELDS {
+        let value = match field.name {
+            "parameters" => facts.model_parameters().ok().map(|parameters| parameters.0),
+            "world_size" => facts.job_world_size(),
+            _ => field.number(facts),
+        };
+        put(&mut context, field.name, value);
+    }
     (!context.is_empty()).then(|| json!({ "context": context, "profile": profile }).to_string())
 }
 
@@ -23,29 +23,12 @@ pub fn context(facts: &Facts, profile: Option<&str>) -> Option<String> {
 pub fn progress(record: &Progress, profile: Option<&str>) -> String {
     let mut object = Map::new();
     object.insert("profile".to_owned(), json!(profile));
-    let values = [
-        ("iteration", record.iteration.map(|iteration| iteration as f64)),
-        ("total_iterations", record.total_iterations.map(|total| total as f64)),
-        ("step_time_s", record.step_time),
-        ("loss", record.loss),
-        ("consumed_samples", record.consumed_samples),
-        ("consumed_tokens", record.consumed_tokens),
-        ("global_batch_size", record.global_batch_size),
-        ("samples_per_s", record.samples_per_s.map(|rate| rate.0)),
-        ("tokens_per_s", record.tokens_per_s.map(|rate| rate.0)),
-        ("tflops_per_gpu", record.tflops_per_gpu),
-        ("mfu", record.mfu),
-        ("grad_norm", record.grad_norm),
-        ("learning_rate", record.learning_rate),
-        ("prompt_tokens", record.prompt_tokens),
-        ("generated_tokens", record.generated_tokens),
-        ("prompt_tokens_per_s", record.prompt_tokens_per_s),
-        ("generation_tokens_per_s", record.generation_tokens_per_s),
-        ("requests_running", record.requests_running),
-    ];
-    values.into_iter().for_each(|(name, value)| put(&mut object, name, value));
-    if let Some((_, scope)) = record.tokens_per_s {
-        object.insert("tokens_per_s_scope".to_owned(), json!(scope));
+    for field in RECORD_FIELDS {
+        let unit = if field.kind() == Kind::Duration { "_s" } else { "" };
+        put(&mut object, &format!("{}{unit}", field.name), field.number(record));
+        if let Some(scope) = field.scope(record) {
+            object.insert(format!("{}_scope", field.name), json!(scope));
+        }
     }
     Value::Object(object).to_string()
 }

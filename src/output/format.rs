@@ -1,7 +1,8 @@
 //! Values of a report in words: a metric with its unit, a model size with its source, the GPUs.
 
-use crate::metrics::registry::{Basis, METRICS, Metric, Show};
-use crate::report::{PhaseName, Report, Sourced};
+use crate::metrics::registry::{METRICS, Metric, Show};
+use crate::metrics::window::Basis;
+use crate::report::{PhaseKind, Report, Sourced};
 use crate::text::units::{EnergyUnit, or_dash, show, show_exponent, show_grouped};
 
 /// A number in the form that its metric asks for.
@@ -88,10 +89,15 @@ pub fn gpus(report: &Report) -> String {
     kinds.iter().map(|(name, n)| format!("{n} × {name}")).collect::<Vec<_>>().join(", ")
 }
 
-pub fn phase(name: PhaseName) -> &'static str {
-    match name {
-        PhaseName::Startup => "start-up",
-        PhaseName::Training => "training",
-        PhaseName::After => "after training",
+pub fn phase(kind: PhaseKind) -> &'static str {
+    match kind {
+        PhaseKind::Startup => "start-up",
+        PhaseKind::Warmup => "warm-up",
+        PhaseKind::Train => "training",
+        PhaseKind::Pause => "evaluation, checkpoints",
+        PhaseKind::Gap => "gaps",
+        PhaseKind::Generate => "generation",
+        PhaseKind::Suspended => "suspended",
+        PhaseKind::After => "after the last iteration",
     }
 }

@@ -1,16 +1,15 @@
-//! Why a log is read as it is: what each rule matched, and how near those came that never did.
+//! Why a log is read as it is: the lines that each rule matched, and the closest line to each other rule.
 
 use std::collections::VecDeque;
 
-use super::table;
 use crate::config::LogRules;
-use crate::event::Event;
+use crate::event::{Event, Stream};
 use crate::log::closest_match::{ClosestMatch, Search};
 use crate::log::launcher_prefix::{Line, without_escapes};
 use crate::log::lines::LineSplitter;
 use crate::log::pattern::Watch;
 use crate::log::rules::Purpose;
-use crate::log::{LogReader, Rules, Source};
+use crate::log::{LogReader, Rules};
 
 /// Lines that are kept until the profile is known, to be compared with its rules then.
 const LONGEST_BACKLOG: usize = 2000;
@@ -42,6 +41,7 @@ pub struct WatchedProfile {
 pub struct WatchedPattern {
     pub purpose: Purpose,
     pub text: String,
+    expression: String,
     pub place: String,
     pub watch: Watch,
     /// Lines that it matched, and the last one's number.
@@ -53,19 +53,21 @@ pub struct WatchedPattern {
     search: Option<Search>,
 }
 
-/// All that is known in the end.
-pub struct Explanation<'a> {
-    pub name: &'a str,
+/// Why a log is read as it is.
+pub struct Explanation {
     pub lines: u64,
     pub records: u64,
-    pub chosen: Option<(&'a WatchedProfile, Why<'a>)>,
-    pub profiles: &'a [WatchedProfile],
+    /// The index of the profile in use, and why it is.
+    pub chosen: Option<(usize, Why)>,
+    pub profiles: Vec<WatchedProfile>,
 }
 
 /// Why a profile is in use.
-pub enum Why<'a> {
-    Line(u64, &'a [u8]),
-    Else(&'a str),
+pub enum Why {
+    /// The number and the text of the line that it recognised.
+    Line(u64, Vec<u8>),
+    /// The flag or setting that chose it.
+    Choice(String),
 }
 
 impl Explainer {
@@ -95,26 +97,22 @@ impl Explainer {
         }
     }
 
-    /// The log has ended: says what is known of it.
-    pub fn explain(mut self, name: &str) -> String {
+    /// The log has ended.
+    pub fn finish(mut self) -> Explanation {
         self.split(|splitter, line| splitter.finish(|bytes, _| line(bytes)));
         let mut events = Vec::new();
         self.reader.finish(&mut events);
         self.count(&events);
         self.choose();
-        let chosen = self.chosen.and_then(|chosen| self.profiles.get(chosen)).map(|profile| {
-            let line = self.decided.as_ref().map(|(number, line)| Why::Line(*number, line));
-            let because = self.reader.profile().map_or("", |(_, because)| because);
-            (profile, line.unwrap_or(Why::Else(because)))
-        });
-        let lines = self.reader.lines();
-        table::explanation(&Explanation {
-            name,
-            lines,
+        let because = self.reader.profile().map_or("", |(_, because)| because);
+        let line = self.decided.map(|(number, line)| Why::Line(number, line));
+        let why = line.unwrap_or_else(|| Why::Choice(because.to_owned()));
+        Explanation {
+            lines: self.reader.lines(),
             records: self.records,
-            chosen,
-            profiles: &self.profiles,
-        })
+            chosen: self.chosen.map(|chosen| (chosen, why)),
+            profiles: self.profiles,
+        }
     }
 
     fn split(&mut self, cut: impl FnOnce(&mut LineSplitter, &mut dyn FnMut(&[u8]))) {
@@ -127,7 +125,7 @@ impl Explainer {
         let number = self.ended + 1;
         let mut events = Vec::new();
         for bytes in [line, b"\n"] {
-            self.reader.push(Source::Stdout, bytes, 0.0, &mut events);
+            self.reader.push(Stream::Stdout, bytes, 0.0, &mut events);
         }
         self.count(&events);
         self.profiles.iter_mut().for_each(|profile| profile.count(number));
@@ -182,6 +180,7 @@ impl WatchedProfile {
             patterns.push(WatchedPattern {
                 purpose,
                 text: pattern.text().to_owned(),
+                expression: pattern.expression().to_owned(),
                 place: pattern.place().to_owned(),
                 watch: pattern.watch(),
                 lines: 0,
@@ -221,8 +220,8 @@ impl WatchedProfile {
                 _ => true,
             };
             if is_due && concerns(pattern.purpose) {
-                let text = &pattern.text;
-                let search = pattern.search.get_or_insert_with(|| Search::new(text));
+                let expression = &pattern.expression;
+                let search = pattern.search.get_or_insert_with(|| Search::new(expression));
                 line.texts().for_each(|text| search.look(number, text));
             }
         }

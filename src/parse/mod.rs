@@ -11,12 +11,13 @@ use std::path::PathBuf;
 
 use crate::config::Settings;
 use crate::error::Error;
-use crate::event::Event;
+use crate::event::{Event, Stream};
 use crate::log::LogReader;
 use crate::output;
 use crate::recorder::Recorder;
 use crate::report::Report;
 use crate::report::{Command, Job, Status};
+use crate::session::recorder_options;
 use crate::terminal::console_lines;
 
 use events::EventPrinter;
@@ -98,40 +99,34 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// What has come of the log when the events are handed on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LifecycleEvent {
-    /// There is more.
-    Reading,
-    /// All that is there for now.
-    CaughtUp,
-}
+/// Whether all of the log has been read that is there for now.
+type IsCaughtUp = bool;
 
-/// Reads the log through and hands on the events, also those before a place that cannot be read.
+/// Reads the log to its end and hands over the events, also those before a place that cannot be read.
 fn read(
     source: &mut Source,
     reader: &mut LogReader,
-    mut take: impl FnMut(&LogReader, &mut Vec<Event>, LifecycleEvent) -> Result<(), Failure>,
+    mut take: impl FnMut(&LogReader, &mut Vec<Event>, IsCaughtUp) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let mut events = Vec::new();
     loop {
-        let (piece, moment) = match source.next() {
+        let (piece, is_caught_up) = match source.next() {
             Ok(Piece::Bytes(bytes)) => {
-                reader.push(crate::log::Source::Stdout, bytes, 0.0, &mut events);
-                (Ok(true), LifecycleEvent::Reading)
+                reader.push(Stream::Stdout, bytes, 0.0, &mut events);
+                (Ok(true), false)
             }
-            Ok(Piece::CaughtUp) => (Ok(true), LifecycleEvent::CaughtUp),
+            Ok(Piece::CaughtUp) => (Ok(true), true),
             Ok(Piece::Silence) => {
                 reader.pause(&mut events);
-                (Ok(true), LifecycleEvent::CaughtUp)
+                (Ok(true), true)
             }
-            Ok(Piece::End) => (Ok(false), LifecycleEvent::CaughtUp),
-            Err(error) => (Err(Failure::Input(error)), LifecycleEvent::CaughtUp),
+            Ok(Piece::End) => (Ok(false), true),
+            Err(error) => (Err(Failure::Input(error)), true),
         };
         if !matches!(piece, Ok(true)) {
             reader.finish(&mut events);
         }
-        take(reader, &mut events, moment)?;
+        take(reader, &mut events, is_caught_up)?;
         if !piece? {
             return Ok(());
         }
@@ -145,17 +140,17 @@ fn report(
     out: &mut impl Write,
 ) -> (Report, Result<(), Failure>) {
     let command = Command::of(vec![source.name().to_owned()]);
-    let mut recorder = Recorder::new(settings.recorder_options(), command, Job::default());
+    let mut recorder = Recorder::new(recorder_options(&settings), command, Job::default());
     recorder.no_gpus("a log has no GPU figures".to_owned());
     let mut reader = settings.log.reader().of_a_file();
     let mut announced = 0;
     let announces = request.follow && request.form == Form::Summary;
-    let read = read(&mut source, &mut reader, |reader, events, moment| {
+    let read = read(&mut source, &mut reader, |reader, events, is_caught_up| {
         recorder.fold(Event::LogRead { lines: reader.lines(), bytes: reader.bytes() });
         events.drain(..).for_each(|event| recorder.fold(event));
         let intervals = recorder.last_iteration().map_or(0, |last| last / settings.log_interval);
         // Of what was there before one report is enough.
-        if announces && moment == LifecycleEvent::CaughtUp && intervals != announced {
+        if announces && is_caught_up && intervals != announced {
             announced = intervals;
             out.write_all(console_lines(&recorder.report(0.0)).as_bytes())?;
             out.flush()?;
@@ -163,7 +158,7 @@ fn report(
         Ok(())
     });
     if let Err(Failure::Input(error)) = &read {
-        recorder.warn(format!("{}; this is what comes before", error.what));
+        recorder.warn(format!("{}; this is what comes before", error.message));
     }
     if let Some((name, because)) = reader.profile() {
         recorder.fold(Event::Profile { name: name.to_owned(), because: because.to_owned() });
@@ -201,10 +196,10 @@ fn events(
         printer.print_facts(first.profile().map(|profile| profile.0))?;
         source = Source::open(request).map_err(Failure::Input)?;
     }
-    read(&mut source, &mut reader, |reader, events, moment| {
+    read(&mut source, &mut reader, |reader, events, is_caught_up| {
         let profile = reader.profile().map(|profile| profile.0);
         events.drain(..).try_for_each(|event| printer.print(event, profile, !twice))?;
-        if moment == LifecycleEvent::CaughtUp {
+        if is_caught_up {
             printer.print_facts(profile)?;
         }
         if twice { Ok(()) } else { Ok(printer.flush()?) }
@@ -228,6 +223,6 @@ fn explanation(
     };
     let read = read();
     let name = request.file.as_ref().map_or("the log".to_owned(), |file| file.display().to_string());
-    out.write_all(explainer.explain(&name).as_bytes())?;
+    out.write_all(table::explanation(&name, &explainer.finish()).as_bytes())?;
     read
 }

@@ -5,14 +5,13 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Request;
 use crate::error::Error;
 use crate::log::input::{self, Compression, Input};
 use crate::log::tail::{StartAt, Step, Tail};
-use crate::monitor;
+use crate::process::UserSignals;
 
 /// How often a file that has not grown is looked at.
 const LOOK: Duration = Duration::from_millis(100);
@@ -33,7 +32,7 @@ enum Kind {
 
 struct Growing {
     tail: Tail,
-    told_to_end: Receiver<()>,
+    signals: UserSignals,
     state: State,
     /// Once it is told to end: the bytes that were there then, less those read since.
     left: Option<u64>,
@@ -112,13 +111,13 @@ impl Growing {
                 .hint("without --follow it is read as it is"));
         }
         let tail = Tail::open(file, StartAt::Start)?;
-        Ok(Self { tail, told_to_end: monitor::interruptions()?, state: State::Bytes, left: None })
+        Ok(Self { tail, signals: UserSignals::take()?, state: State::Bytes, left: None })
     }
 
     fn next<'a>(&mut self, buffer: &'a mut [u8]) -> Result<Piece<'a>, Error> {
         loop {
             let wait = if self.state == State::Bytes { Duration::ZERO } else { LOOK };
-            if self.left.is_none() && self.told_to_end.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+            if self.left.is_none() && self.signals.ends_within(wait) {
                 self.left = Some(self.tail.backlog());
             }
             let step = if self.left == Some(0) { Step::Nothing } else { self.tail.read(buffer)? };

@@ -1,10 +1,16 @@
 //! An explanation as text.
 
+use comfy_table::presets::NOTHING;
+use comfy_table::{Cell, CellAlignment, Table};
 use console::measure_text_width;
+use jiff::SignedDuration;
+use jiff::civil::DateTime;
 
 use super::explain::{Explanation, WatchedPattern, WatchedProfile, Why};
+use crate::event::LogTime;
+use crate::event::field::Value;
+use crate::log::binding::as_written;
 use crate::log::closest_match::ClosestMatch;
-use crate::log::field::Value;
 use crate::log::rules::Purpose;
 use crate::text::sanitize::{clip, plain};
 use crate::text::units::show;
@@ -18,8 +24,10 @@ const LONGEST_RULE: usize = 98;
 const LONGEST_WANTED: usize = 40;
 const LONGEST_VALUE: usize = 30;
 
-pub fn explanation(explanation: &Explanation) -> String {
-    let Explanation { name, lines, records, chosen, profiles } = explanation;
+/// The explanation of a log of this name.
+pub fn explanation(name: &str, explanation: &Explanation) -> String {
+    let Explanation { lines, records, chosen, profiles } = explanation;
+    let chosen = chosen.as_ref().and_then(|(chosen, why)| Some((profiles.get(*chosen)?, why)));
     let mut text = format!("{}: {lines} lines, {records} progress records\n", plain(name));
     match chosen {
         Some((profile, why)) => {
@@ -40,7 +48,7 @@ fn because(why: &Why) -> String {
             let line = clip(&plain(&String::from_utf8_lossy(line)), BEFORE + BEHIND);
             format!("which line {number} is written in: {line}")
         }
-        Why::Else(because) => format!("chosen by {}", plain(because)),
+        Why::Choice(because) => format!("chosen by {}", plain(because)),
     }
 }
 
@@ -110,7 +118,7 @@ fn nearest(near: &ClosestMatch) -> String {
     let start = format!("   line {}: {}{before}", near.number, if cut > 0 { "…" } else { "" });
     let column = measure_text_width(&start);
     let (indent, side) = if near.behind { (column, "then") } else { (column.saturating_sub(1), "before it") };
-    let wanted = clip(&plain(&near.wanted), LONGEST_WANTED);
+    let wanted = clip(&plain(&as_written(&near.wanted)), LONGEST_WANTED);
     format!("{start}{}\n{}^ {side}: {wanted}\n", clip(&behind, BEHIND), " ".repeat(indent))
 }
 
@@ -134,6 +142,9 @@ fn label(purpose: Purpose) -> &'static str {
 fn values(pattern: &WatchedPattern) -> String {
     let one = |(name, value): (&str, Value)| match value {
         Value::Flag => name.to_owned(),
+        Value::NotFinite => format!("{name} not finite"),
+        Value::Rate(rate, _) => format!("{name} {}", show(rate)),
+        Value::Time(time) => format!("{name} {}", moment(time)),
         Value::Text(text) => format!("{name} '{}'", clip(&plain(&text), LONGEST_VALUE)),
         Value::Number(stated) if stated.value.fract() == 0.0 && stated.value.abs() < 1e15 => {
             format!("{name} {:.0}", stated.value)
@@ -143,21 +154,24 @@ fn values(pattern: &WatchedPattern) -> String {
     pattern.watch.seen().last.into_iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
-/// Columns as wide as they need to be; numbers stand to the right.
-fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| measure_text_width(cell)).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..N).map(width).collect();
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            let gap = " ".repeat(width.saturating_sub(measure_text_width(cell)));
-            let is_number = cell.starts_with(|c: char| c.is_ascii_digit() || c == '–');
-            line += &if is_number { format!("  {gap}{cell}") } else { format!("  {cell}{gap}") };
-        }
-        text += &format!("{}\n", line.get(1..).unwrap_or_default().trim_end());
+/// A date and time or a time of day as the log prints it, or seconds since the start.
+fn moment(time: LogTime) -> String {
+    let since_epoch = SignedDuration::try_from_secs_f64(time.seconds).ok();
+    let date =
+        since_epoch.and_then(|since| DateTime::constant(1970, 1, 1, 0, 0, 0, 0).checked_add(since).ok());
+    match date.filter(|_| time.is_timestamp) {
+        Some(date) => format!("'{}'", date.to_string().replace('T', " ")),
+        None => format!("{} s", show(time.seconds)),
     }
-    text
+}
+
+/// Columns as wide as they need to be; numbers are aligned to the right.
+fn table<const N: usize>(rows: &[[String; N]]) -> String {
+    let cell = |text: &String| {
+        let is_number = text.starts_with(|c: char| c.is_ascii_digit());
+        Cell::new(text).set_alignment(if is_number { CellAlignment::Right } else { CellAlignment::Left })
+    };
+    let mut table = Table::new();
+    table.load_style(NOTHING).add_rows(rows.iter().map(|row| row.iter().map(cell)));
+    table.trim_fmt() + "\n"
 }

@@ -1,4 +1,4 @@
-//! What effllm does by a signal of the user's while there is no command to have it.
+//! The default action of a user's signals, for the time in which there is no command to receive them.
 
 use std::time::Duration;
 
@@ -6,76 +6,73 @@ use crossbeam_channel::{Sender, bounded};
 use nix::libc::{self, c_int};
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 
-use super::ending::{die_by, stop_like};
+use super::raise::{die_by_signal, stop_by_signal};
 use crate::thread::spawn_thread;
 
-/// Those by which a user ends or stops effllm itself, while there is no command to have them.
-pub const TERMINATION_SIGNALS: [c_int; 5] =
-    [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGTSTP];
-/// How long effllm goes on after one of them when the command has ended: what ends a whole job comes
-/// to the command first, and the report is still to be written.
+/// How long effllm goes on after such a signal once the command has ended: a job's end is signalled to
+/// the command first, and the report is still to be written.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Has effllm do what the user's signals say, before there is a command and when there is none any more.
-/// It is one thread, which is there before a library is loaded that may hold up those to come.
+/// A thread in which the user's signals have their default action, before the command starts and after
+/// its end. It starts before a library is loaded that may hold up later threads.
 #[derive(Debug)]
 pub struct DefaultSignalHandler(Option<Sender<()>>);
 
 impl DefaultSignalHandler {
-    /// Begins with it, for signals that are blocked everywhere else.
-    pub fn start(users: SigSet) -> Self {
-        let (order, orders) = bounded(0);
-        let obey = move || {
-            let _ = pthread_sigmask(SigmaskHow::SIG_UNBLOCK, Some(&users), None);
-            if orders.recv().is_err() {
-                return; // there will be none
+    /// Starts the thread, for signals that are blocked in all others.
+    pub fn start(signals: SigSet) -> Self {
+        let (sender, switches) = bounded(0);
+        let handle = move || {
+            let _ = pthread_sigmask(SigmaskHow::SIG_UNBLOCK, Some(&signals), None);
+            if switches.recv().is_err() {
+                return; // effllm ends without a command
             }
-            let _ = pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&users), None);
-            let _ = orders.recv(); // which tells that this is done
-            if orders.recv().is_ok() {
-                end_soon(&users);
+            let _ = pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&signals), None);
+            let _ = switches.recv(); // acknowledges that the signals are blocked
+            if switches.recv().is_ok() {
+                end_soon(&signals);
             }
         };
-        // Without a thread they wait for the command.
-        let thread = spawn_thread("effllm-signals", obey);
-        Self(thread.is_ok().then_some(order))
+        // Without a thread the signals wait for the command.
+        let thread = spawn_thread("effllm-signals", handle);
+        Self(thread.is_ok().then_some(sender))
     }
 
     /// From here on the signals are the command's.
     pub fn suspend(&self) {
-        self.order();
-        self.order();
+        self.switch();
+        self.switch();
     }
 
-    /// From here on there is no command any more: such a signal ends effllm if it does not end soon
-    /// by itself, and a second one at once.
+    /// From here on a signal ends effllm if effllm does not end soon by itself, and a second signal
+    /// ends it immediately.
     pub fn resume(&self) {
-        self.order();
+        self.switch();
     }
 
-    fn order(&self) {
-        let _ = self.0.as_ref().map(|order| order.send(())); // fails if the thread has panicked
+    fn switch(&self) {
+        let _ = self.0.as_ref().map(|sender| sender.send(())); // fails if the thread has panicked
     }
 }
 
-fn end_soon(users: &SigSet) -> ! {
+fn end_soon(signals: &SigSet) -> ! {
     loop {
-        match wait_for(users, None) {
-            Some(libc::SIGTSTP) => stop_like(libc::SIGTSTP),
+        match next(signals, None) {
+            Some(libc::SIGTSTP) => stop_by_signal(libc::SIGTSTP),
             Some(signal) => {
-                let second = wait_for(users, Some(GRACE)).filter(|second| *second != libc::SIGTSTP);
-                die_by(second.unwrap_or(signal));
+                let second = next(signals, Some(GRACE)).filter(|second| *second != libc::SIGTSTP);
+                die_by_signal(second.unwrap_or(signal));
             }
             None => {}
         }
     }
 }
 
-/// The next of these blocked signals; `None` if none comes in time.
-fn wait_for(signals: &SigSet, patience: Option<Duration>) -> Option<c_int> {
-    let patience = patience.map(nix::sys::time::TimeSpec::from);
-    let patience = patience.as_ref().map_or(std::ptr::null(), |time| std::ptr::from_ref(time.as_ref()));
+/// The next of these blocked signals; `None` if none comes within the timeout.
+fn next(signals: &SigSet, timeout: Option<Duration>) -> Option<c_int> {
+    let timeout = timeout.map(nix::sys::time::TimeSpec::from);
+    let timeout = timeout.as_ref().map_or(std::ptr::null(), |time| std::ptr::from_ref(time.as_ref()));
     // SAFETY: reads a set and a time that are there, and writes nothing.
-    let signal = unsafe { libc::sigtimedwait(signals.as_ref(), std::ptr::null_mut(), patience) };
+    let signal = unsafe { libc::sigtimedwait(signals.as_ref(), std::ptr::null_mut(), timeout) };
     (signal > 0).then_some(signal)
 }

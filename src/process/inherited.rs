@@ -1,7 +1,8 @@
-//! What effllm was started with, seen before anything changes it.
+//! Ignored signals, closed descriptors and the death signal that effllm was started with, recorded before
+//! anything changes them.
 //!
 //! Rust's runtime ignores SIGPIPE and opens /dev/null for each closed one of stdin, stdout and
-//! stderr before `main` begins; the command is to have all of them as they were.
+//! stderr before `main` begins; the command inherits all of them as they were.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -9,15 +10,14 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use nix::libc;
 
 /// Signals that effllm may ignore though its caller did not, or the other way round: Rust ignores
-/// SIGPIPE, and who ignores SIGCHLD is not told of the command's end.
+/// SIGPIPE, and a process that ignores SIGCHLD learns no exit status.
 const CHANGED: [libc::c_int; 2] = [libc::SIGPIPE, libc::SIGCHLD];
 /// Whether each of them was ignored.
 static IGNORED: [AtomicBool; 2] = [const { AtomicBool::new(false) }; 2];
 /// Whether descriptors 0, 1 and 2 were closed.
 static CLOSED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
 
-/// The signal that is sent when the parent dies (PR_SET_PDEATHSIG): a process that is executed keeps
-/// it, and one that is forked does not.
+/// The signal that is sent when the parent dies (PR_SET_PDEATHSIG): exec keeps it, fork does not.
 static DEATH_SIGNAL: AtomicI32 = AtomicI32::new(0);
 
 /// Whether a signal is ignored now.
@@ -30,7 +30,7 @@ pub fn is_ignored(number: libc::c_int) -> bool {
     }
 }
 
-extern "C" fn look() {
+extern "C" fn record() {
     // SAFETY: reading a descriptor's flags or a death signal changes nothing.
     unsafe {
         for (number, ignored) in CHANGED.into_iter().zip(&IGNORED) {
@@ -50,12 +50,12 @@ extern "C" fn look() {
 // only reads and needs none of it.
 #[used]
 #[unsafe(link_section = ".init_array")]
-static LOOK: extern "C" fn() = look;
+static RECORD: extern "C" fn() = record;
 
-/// Restores all of them, in the process that is about to become the command.
+/// Restores all of them, in the process that is about to become the command. Async-signal-safe.
 ///
 /// # Errors
-/// The system's; async-signal-safe.
+/// None: for use in `pre_exec`.
 pub fn restore() -> io::Result<()> {
     for (number, ignored) in CHANGED.into_iter().zip(&IGNORED) {
         if ignored.load(Ordering::Relaxed) {

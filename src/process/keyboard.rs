@@ -1,9 +1,8 @@
-//! The user's terminal while the command has a terminal of its own (`--stdio pty`): it is raw, and
-//! what is typed goes to the command's terminal, which makes of it what the command wants: lines,
-//! signals, or keys as they are.
+//! The user's terminal while the command has a terminal of its own (`--stdio pty`): raw, so that typed
+//! bytes reach the command's terminal, whose modes turn them into lines, signals or single keys.
 //!
-//! One key is not passed on: Ctrl-Z, where it would stop the command. The command's session holds
-//! nobody who could let it go on, so the kernel would ignore it; effllm stops the command itself.
+//! One key is not passed on: Ctrl-Z, where it would stop the command. The command's session has no
+//! process that could continue it, so the kernel would ignore the key; effllm stops the command itself.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
@@ -17,40 +16,51 @@ use nix::sys::termios::{
 };
 use nix::unistd::{read, write};
 
-use crate::process::is_ours;
+use super::pty::{has_foreground, resize};
 
-/// As much as is read before the command has taken it.
+/// Most bytes that are read before the command has taken them.
 const BUFFER: usize = 1024;
 
 /// The user's terminal, raw for as long as it is [held](Keyboard::hold).
 #[derive(Debug)]
 pub struct Keyboard {
     terminal: OwnedFd,
-    /// As it was when it first was ours: before that its modes are a shell's.
+    /// Its modes when effllm first was in its foreground: before that they are a shell's.
     original: Option<Termios>,
     held: bool,
-    /// Our end of the command's terminal; does not block.
+    /// effllm's end of the command's terminal; does not block.
     command: OwnedFd,
-    /// What was typed and the command's terminal has not taken yet.
+    /// Typed bytes that the command's terminal has not taken yet.
     waiting: Vec<u8>,
-    /// Nothing more will come.
+    /// The user's terminal has ended.
     hung_up: bool,
 }
 
-/// A key that effllm itself must know of.
+/// A key that has a consequence for effllm itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
-    /// Ctrl-C, which the command gets too.
+    /// Ctrl-C, which the command receives too.
     Interrupt,
-    /// Ctrl-\, which it gets too.
+    /// Ctrl-\, which the command receives too.
     Quit,
-    /// Ctrl-Z, which it does not.
+    /// Ctrl-Z, which the command does not receive.
     Suspend,
 }
 
-/// The bytes that stand for these keys now; `None` where they are keys like any other.
+impl Key {
+    /// The signal that a terminal sends for it.
+    pub fn signal(self) -> libc::c_int {
+        match self {
+            Self::Interrupt => libc::SIGINT,
+            Self::Quit => libc::SIGQUIT,
+            Self::Suspend => libc::SIGTSTP,
+        }
+    }
+}
+
+/// The bytes that stand for these keys now; `None` where a key has no special special.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Meaning {
+struct SpecialKeys {
     interrupt: Option<u8>,
     quit: Option<u8>,
     suspend: Option<u8>,
@@ -61,10 +71,10 @@ impl Keyboard {
         Self { terminal, original: None, held: false, command, waiting: Vec::new(), hung_up: false }
     }
 
-    /// Makes the terminal raw, if it is ours to arrange.
+    /// Makes the terminal raw, if effllm is in its foreground.
     pub fn hold(&mut self) {
         restore_at_death();
-        if self.original.is_none() && is_ours(&self.terminal) {
+        if self.original.is_none() && has_foreground(&self.terminal) {
             self.original = tcgetattr(&self.terminal).ok();
         }
         let Some(mut raw) = self.original.clone() else { return };
@@ -73,13 +83,13 @@ impl Keyboard {
         self.held = self.set(&raw);
     }
 
-    /// Whether the terminal is raw for the command, or will never be again.
+    /// Whether the terminal is raw, or has ended.
     pub fn is_held(&self) -> bool {
         self.held || self.hung_up
     }
 
-    /// Gives the keys their usual meaning back: the command has ended, and Ctrl-C is for effllm. What
-    /// the command has left to be shown still ends its lines by itself.
+    /// Gives the keys their usual meaning back: the command has ended, and Ctrl-C is for effllm. Output
+    /// modes stay, for the rest of the command's output ends its lines by itself.
     pub fn release_keys(&mut self) {
         if let Some(mut modes) = self.original.clone().filter(|_| self.held) {
             modes.output_flags.remove(OutputFlags::OPOST);
@@ -94,22 +104,22 @@ impl Keyboard {
         }
     }
 
-    /// False where the terminal is not ours.
+    /// False where effllm is not in the terminal's foreground.
     fn set(&self, modes: &Termios) -> bool {
-        is_ours(&self.terminal) && tcsetattr(&self.terminal, SetArg::TCSANOW, modes).is_ok()
+        has_foreground(&self.terminal) && tcsetattr(&self.terminal, SetArg::TCSANOW, modes).is_ok()
     }
 
-    /// The user's terminal.
-    pub fn terminal(&self) -> BorrowedFd<'_> {
-        self.terminal.as_fd()
+    /// Gives the command's terminal the size of the user's. True if it changes.
+    pub fn resize_command(&self) -> bool {
+        resize(&self.terminal, &self.command)
     }
 
-    /// Our end of the command's terminal.
+    /// effllm's end of the command's terminal.
     pub fn command(&self) -> BorrowedFd<'_> {
         self.command.as_fd()
     }
 
-    /// What to wait for before [`Keyboard::relay`] has something to do.
+    /// The descriptor that is ready when [`Keyboard::relay`] has something to do.
     pub fn awaited(&self) -> Option<PollFd<'_>> {
         if !self.waiting.is_empty() {
             Some(PollFd::new(self.command.as_fd(), PollFlags::POLLOUT))
@@ -120,16 +130,16 @@ impl Keyboard {
         }
     }
 
-    /// Passes on what was typed, once it is [there](Keyboard::awaited). `can_stop`: whether the
-    /// foreground of the command's terminal is a process group that Ctrl-Z would stop if it could.
-    pub fn relay(&mut self, can_stop: impl FnOnce(BorrowedFd) -> bool) -> Vec<Key> {
+    /// Passes typed bytes on, once they are [there](Keyboard::awaited). `can_stop`: whether Ctrl-Z would
+    /// stop the foreground of the command's terminal if the kernel did not ignore it.
+    pub fn relay(&mut self, can_stop: impl FnOnce() -> bool) -> Vec<Key> {
         let mut keys = Vec::new();
         if self.waiting.is_empty() {
             let mut typed = [0; BUFFER];
             match read(&self.terminal, &mut typed) {
                 Ok(length @ 1..) => {
                     let typed = typed.get(..length).unwrap_or_default();
-                    (self.waiting, keys) = sift(typed, self.meaning(), || can_stop(self.command.as_fd()));
+                    (self.waiting, keys) = split_keys(typed, self.special_keys(), can_stop);
                 }
                 Err(Errno::EINTR | Errno::EAGAIN) => {}
                 Ok(0) | Err(_) => self.hung_up = true,
@@ -143,14 +153,14 @@ impl Keyboard {
         keys
     }
 
-    /// What the keys mean to the command's terminal as the command has set it.
-    fn meaning(&self) -> Meaning {
-        let Ok(modes) = tcgetattr(&self.command) else { return Meaning::default() };
+    /// The special keys of the command's terminal as the command has set it.
+    fn special_keys(&self) -> SpecialKeys {
+        let Ok(modes) = tcgetattr(&self.command) else { return SpecialKeys::default() };
         let key = |index: SpecialCharacterIndices| {
             let byte = modes.control_chars.get(index as usize).copied().filter(|byte| *byte != DISABLED);
             byte.filter(|_| modes.local_flags.contains(LocalFlags::ISIG))
         };
-        Meaning {
+        SpecialKeys {
             interrupt: key(SpecialCharacterIndices::VINTR),
             quit: key(SpecialCharacterIndices::VQUIT),
             suspend: key(SpecialCharacterIndices::VSUSP),
@@ -167,25 +177,25 @@ impl Drop for Keyboard {
 /// _POSIX_VDISABLE: no byte stands for this key.
 const DISABLED: u8 = 0;
 
-/// What of the typed bytes goes to the command, and what effllm must know.
-fn sift(typed: &[u8], meaning: Meaning, can_stop: impl FnOnce() -> bool) -> (Vec<u8>, Vec<Key>) {
+/// The typed bytes for the command, and the keys among them that effllm itself must handle.
+fn split_keys(typed: &[u8], special: SpecialKeys, can_stop: impl FnOnce() -> bool) -> (Vec<u8>, Vec<Key>) {
     let is = |key: Option<u8>, byte: &u8| key == Some(*byte);
-    let stops = typed.iter().any(|byte| is(meaning.suspend, byte)) && can_stop();
+    let stops = typed.iter().any(|byte| is(special.suspend, byte)) && can_stop();
     let keys = typed.iter().filter_map(|byte| match byte {
-        byte if is(meaning.interrupt, byte) => Some(Key::Interrupt),
-        byte if is(meaning.quit, byte) => Some(Key::Quit),
-        byte if stops && is(meaning.suspend, byte) => Some(Key::Suspend),
+        byte if is(special.interrupt, byte) => Some(Key::Interrupt),
+        byte if is(special.quit, byte) => Some(Key::Quit),
+        byte if stops && is(special.suspend, byte) => Some(Key::Suspend),
         _ => None,
     });
-    let passed = typed.iter().filter(|byte| !(stops && is(meaning.suspend, byte)));
+    let passed = typed.iter().filter(|byte| !(stops && is(special.suspend, byte)));
     (passed.copied().collect(), keys.collect())
 }
 
-/// What the terminal is set to if a signal that is not taken ends effllm.
+/// The terminal and its original modes, for the case that a fault ends effllm.
 static RESTORED_AT_DEATH: OnceLock<(i32, libc::termios)> = OnceLock::new();
 
-/// Signals that a fault of effllm's own raises; those that others send are taken.
-const DEADLY: [Signal; 7] = [
+/// Signals that a fault of effllm's own raises.
+const FAULTS: [Signal; 7] = [
     Signal::SIGSEGV,
     Signal::SIGBUS,
     Signal::SIGILL,
@@ -195,17 +205,16 @@ const DEADLY: [Signal; 7] = [
     Signal::SIGSYS,
 ];
 
-/// Has the terminal restored if effllm dies by a signal. The command is not concerned: what is
-/// handled here is at its default there.
+/// Restores the terminal if a fault ends effllm. The command is not affected: exec resets handlers.
 fn restore_at_death() {
     let die = SigAction::new(SigHandler::Handler(die), SaFlags::empty(), SigSet::empty());
-    for deadly in DEADLY {
+    for fault in FAULTS {
         // SAFETY: the handler makes only async-signal-safe calls.
-        if let Ok(before) = unsafe { sigaction(deadly, &die) }
+        if let Ok(before) = unsafe { sigaction(fault, &die) }
             && matches!(before.handler(), SigHandler::SigIgn)
         {
-            // SAFETY: it was ignored before.
-            let _ = unsafe { sigaction(deadly, &before) };
+            // SAFETY: the signal was ignored before.
+            let _ = unsafe { sigaction(fault, &before) };
         }
     }
 }
@@ -215,10 +224,10 @@ extern "C" fn die(number: libc::c_int) {
         // SAFETY: sets the modes of a terminal by a descriptor; async-signal-safe.
         unsafe { libc::tcsetattr(*terminal, libc::TCSANOW, original) };
     }
-    if let Ok(deadly) = Signal::try_from(number) {
+    if let Ok(fault) = Signal::try_from(number) {
         // SAFETY: the default disposition runs no code of ours. The signal comes when this returns.
-        let _ = unsafe { signal(deadly, SigHandler::SigDfl) };
-        let _ = raise(deadly);
+        let _ = unsafe { signal(fault, SigHandler::SigDfl) };
+        let _ = raise(fault);
     }
 }
 
@@ -227,11 +236,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_typed_is_passed_on_but_for_the_key_that_stops() {
+    fn typed_bytes_are_passed_on_except_for_the_key_that_stops() {
         use Key::{Interrupt, Quit, Suspend};
-        let usual = Meaning { interrupt: Some(3), quit: Some(28), suspend: Some(26) };
-        let raw = Meaning::default();
-        for (typed, meaning, can_stop, passed, keys) in [
+        let usual = SpecialKeys { interrupt: Some(3), quit: Some(28), suspend: Some(26) };
+        let raw = SpecialKeys::default();
+        for (typed, special, can_stop, passed, keys) in [
             (&b"ls\r"[..], usual, true, &b"ls\r"[..], &[][..]),
             (b"a\x03b", usual, true, b"a\x03b", &[Interrupt]),
             (b"\x1c", usual, true, b"\x1c", &[Quit]),
@@ -242,8 +251,8 @@ mod tests {
             (b"\x03\x1a", raw, true, b"\x03\x1a", &[]),
             (b"", usual, true, b"", &[]),
         ] {
-            let sifted = sift(typed, meaning, || can_stop);
-            assert_eq!(sifted, (passed.to_vec(), keys.to_vec()), "{typed:?}");
+            let split = split_keys(typed, special, || can_stop);
+            assert_eq!(split, (passed.to_vec(), keys.to_vec()), "{typed:?}");
         }
     }
 }

@@ -1,20 +1,37 @@
-//! The wrapped command: how it is started, what signals mean, and how it ended.
+//! Processes and signals: starting, supervising and ending the command, its terminal, and /proc. Nothing
+//! else in effllm knows a signal by its number.
 
+mod children;
 mod default_handler;
-pub mod ending;
+mod ending;
+mod exec;
+mod external;
 mod inherited;
+mod job_control;
 mod keyboard;
-mod named;
+mod procfs;
 mod pty;
-pub mod signals;
-pub mod spawn;
-pub mod tree;
+mod raise;
+mod signal_name;
+mod signal_policy;
+mod signals;
+mod spawn;
+mod stdio;
+mod supervisor;
+mod tree;
+mod user_signals;
+mod wait;
 
-pub use ending::{Change, Ending, changes, stop_like};
-pub use inherited::is_ignored;
-pub use keyboard::{Key, Keyboard};
-pub use named::NamedProcess;
-pub use pty::{Pty, fit, is_ours};
-pub use signals::{Action, Arrival, Origin, Policy, Signals, TakenSignal, is_pending, stops_too};
-pub use spawn::{Child, Output, ProcessSlot, StdioMode, Stream, Wiring, exec, spawn};
-pub use tree::Tree;
+pub use children::resource_usage;
+pub use default_handler::DefaultSignalHandler;
+pub use ending::Ending;
+pub use exec::exec;
+pub use external::ExternalProcess;
+pub use keyboard::Keyboard;
+pub use signal_name::TakenSignal;
+pub use signals::{Arrival, Signals};
+pub use spawn::{Child, ProcessSlot, UNBUFFERED, spawn};
+pub use stdio::{Output, StdioMode, StdioPlan};
+pub use supervisor::{LifecycleEvent, SignalOptions, Supervisor};
+pub use tree::{Process, Tree, adopt_orphans};
+pub use user_signals::{UserRequest, UserSignals, stop_effllm};

@@ -14,18 +14,18 @@ use nix::unistd::{getpgrp, tcgetpgrp};
 /// Both ends of a pseudo-terminal; neither is inherited by the command.
 #[derive(Debug)]
 pub struct Pty {
-    /// Our end; does not block.
+    /// effllm's end; does not block.
     pub master: OwnedFd,
     /// The command's end.
     pub slave: OwnedFd,
 }
 
 impl Pty {
-    /// A terminal with the modes and the size of this one. While this one is in another's hands its
-    /// modes are a line editor's, and the new one keeps those of any new terminal.
+    /// A terminal with the modes and the size of this one. While another process group is in the
+    /// foreground of this one, its modes may be a line editor's, and the new one keeps the default modes.
     ///
     /// # Errors
-    /// The system has no pseudo-terminal to give.
+    /// The system has no pseudo-terminal left.
     pub fn like(terminal: impl AsFd) -> io::Result<Self> {
         let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
         let master = posix_openpt(flags)?;
@@ -36,23 +36,23 @@ impl Pty {
             .write(true)
             .custom_flags(libc::O_NOCTTY)
             .open(ptsname_r(&master)?)?;
-        if is_ours(&terminal) {
+        if has_foreground(&terminal) {
             tcsetattr(&slave, SetArg::TCSANOW, &tcgetattr(&terminal)?)?;
         }
-        fit(&terminal, &slave);
+        resize(&terminal, &slave);
         Ok(Self { master: master.into(), slave: slave.into() })
     }
 }
 
-/// Whether a terminal is ours to arrange: effllm is in its foreground, or it controls nobody here. In
-/// the background (`&`) it is the shell's, and the kernel would stop who changes its modes.
-pub fn is_ours(terminal: impl AsFd) -> bool {
+/// Whether effllm may set a terminal's modes: effllm is in its foreground, or the terminal does not
+/// control this session. The kernel stops a background process that sets them.
+pub fn has_foreground(terminal: impl AsFd) -> bool {
     tcgetpgrp(terminal).map_or(true, |group| group == getpgrp())
 }
 
-/// Gives a terminal the size of another; its foreground processes hear of it if it changes. True if it
-/// does.
-pub fn fit(like: impl AsFd, terminal: impl AsFd) -> bool {
+/// Gives a terminal the size of another; the kernel signals its foreground processes if the size
+/// changes. True if it does.
+pub fn resize(like: impl AsFd, terminal: impl AsFd) -> bool {
     let (Some(wanted), Some(before)) = (size(&like), size(&terminal)) else { return false };
     // SAFETY: reads a winsize that is there.
     unsafe {

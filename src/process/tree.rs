@@ -1,19 +1,25 @@
-//! The processes that descend from the command.
+//! The processes that descend from the command, found in /proc.
 //!
 //! Descent is by parent, not by session or process group: torchrun puts its workers in sessions of
-//! their own. A process whose parent has died is given to the nearest ancestor that is a child
-//! subreaper: to effllm, which is one while it runs a command.
+//! their own. A process whose parent has died is adopted by the nearest ancestor that is a child
+//! subreaper: by effllm, which is one while it runs a command.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::ErrorKind;
 
-/// What /proc/PID/stat says of one process (proc_pid_stat(5)).
+use nix::sys::prctl::set_child_subreaper;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, getpgid};
+
+use super::procfs::StatFields;
+
+/// One process, by its /proc/PID/stat (proc_pid_stat(5)).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Process {
     pub pid: u32,
     pub parent: u32,
-    /// It has ended, and its parent has not asked for its status yet.
+    /// It has ended, and its parent has not reaped it yet.
     pub zombie: bool,
     /// User and system time, with that of the children that it waited for, in clock ticks.
     pub cpu_ticks: u64,
@@ -21,25 +27,25 @@ pub struct Process {
     pub resident_pages: u64,
 }
 
-/// Which processes are measured.
+/// The processes that are measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tree {
-    /// What descends from a process, apart from strangers and what descends from those.
+    /// The descendants of a process, without `strangers` and their descendants.
     Below { root: u32, strangers: Vec<u32> },
-    /// A process and what descends from it.
+    /// A process and its descendants.
     Of(u32),
 }
 
 impl Tree {
-    /// What will descend from effllm from now on: the command, what it starts, and the orphans of both
-    /// where effllm is their subreaper. What it has now was started by who executed effllm.
+    /// The future descendants of effllm: the command, its descendants, and its orphans once effllm is
+    /// their subreaper. The present children of effllm belong to the process that executed effllm.
     pub fn of_the_command() -> Self {
         let us = std::process::id();
         let strangers = Self::Below { root: us, strangers: Vec::new() }.processes();
         Self::Below { root: us, strangers: strangers.iter().map(|process| process.pid).collect() }
     }
 
-    /// Those that can be read.
+    /// The processes that can be read now.
     pub fn processes(&self) -> Vec<Process> {
         match self {
             Self::Below { root, strangers } => {
@@ -50,13 +56,54 @@ impl Tree {
             Self::Of(root) => tree(*root, &[]),
         }
     }
+
+    /// Asks every process to end (SIGTERM).
+    pub fn terminate(&self) {
+        send(&self.processes(), Signal::SIGTERM);
+    }
+
+    /// Kills the command and all of its tree, in whatever session they are. Processes that are born
+    /// meanwhile are found by reading the tree again.
+    pub fn kill(&self, command: Pid) {
+        // Without /proc the command's PID and group are all that is known.
+        let _ = kill(command, Signal::SIGKILL);
+        if getpgid(Some(command)) == Ok(command) {
+            send_to_group(command, Signal::SIGKILL);
+        }
+        for _ in 0..3 {
+            send(&self.processes(), Signal::SIGKILL);
+        }
+    }
 }
 
-/// The process and all its descendants that can be read but for strangers; empty where there is no
-/// such process.
+fn send(processes: &[Process], signal: Signal) {
+    for process in processes {
+        // Fails only for a process that has just ended.
+        let _ = kill(Pid::from_raw(process.pid.cast_signed()), signal);
+    }
+}
+
+/// Makes effllm the parent of its descendants' orphans, or no longer. Where the kernel cannot, orphans
+/// leave the tree.
+pub fn adopt_orphans(adopt: bool) {
+    let _ = set_child_subreaper(adopt);
+}
+
+/// Sends a signal to the process group that a process leads.
+pub fn send_to_group(leader: Pid, signal: Signal) {
+    let _ = kill(Pid::from_raw(-leader.as_raw()), signal);
+}
+
+/// Sends a signal to effllm's own process group, effllm included.
+pub fn send_to_own_group(signal: Signal) {
+    let _ = kill(Pid::from_raw(0), signal);
+}
+
+/// The process and its descendants, as far as they can be read, without `strangers`; empty if there
+/// is no such process.
 fn tree(root: u32, strangers: &[u32]) -> Vec<Process> {
     let mut tree = Vec::from_iter(process(root));
-    // One that changes its parent meanwhile is met twice.
+    // A process that changes its parent meanwhile is met twice.
     let mut known: HashSet<u32> = strangers.iter().copied().chain([root]).collect();
     let mut everyone = None;
     let mut next = 0;
@@ -109,7 +156,7 @@ fn process(pid: u32) -> Option<Process> {
 }
 
 fn parse_stat(pid: u32, stat: &[u8]) -> Option<Process> {
-    let fields = Fields::of(stat)?;
+    let fields = StatFields::parse(stat)?;
     Some(Process {
         pid,
         parent: fields.get(4)?.parse().ok()?,
@@ -119,39 +166,11 @@ fn parse_stat(pid: u32, stat: &[u8]) -> Option<Process> {
     })
 }
 
-/// The fields of /proc/PID/stat by their number in proc_pid_stat(5).
-pub struct Fields<'stat>(Vec<&'stat str>);
-
-impl<'stat> Fields<'stat> {
-    /// The name, the second field, is in parentheses and may hold anything, parentheses and bytes
-    /// that are no UTF-8 included: what follows it begins after the last one, with the third.
-    pub fn of(stat: &'stat [u8]) -> Option<Self> {
-        let name_end = stat.iter().rposition(|byte| *byte == b')')?;
-        let after_name = str::from_utf8(stat.get(name_end + 1..)?).ok()?;
-        Some(Self(after_name.split_ascii_whitespace().collect()))
-    }
-
-    fn get(&self, number: usize) -> Option<&'stat str> {
-        self.0.get(number.checked_sub(3)?).copied()
-    }
-
-    pub fn count(&self, number: usize) -> Option<u64> {
-        self.get(number)?.parse().ok()
-    }
-
-    pub fn is_dead(&self) -> Option<bool> {
-        Some(matches!(self.get(3)?, "Z" | "X"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::process::{Child, Command};
     use std::thread::sleep;
     use std::time::{Duration, Instant};
-
-    use nix::sys::signal::{Signal, kill};
-    use nix::unistd::Pid;
 
     use super::*;
 
@@ -230,7 +249,7 @@ mod tests {
     fn wait_until(condition: impl Fn() -> bool) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !condition() {
-            assert!(Instant::now() < deadline, "it never came");
+            assert!(Instant::now() < deadline, "timed out");
             sleep(Duration::from_millis(5));
         }
     }

@@ -3,24 +3,20 @@
 use std::collections::BTreeMap;
 
 use crate::event::{GpuIdentity, GpuSample};
-use crate::metrics::{Area, EnergyCounter, Integral};
+use crate::metrics::gauge::GpuIntegral;
+use crate::metrics::sums::higher;
+use crate::metrics::window::GpuFacts;
+use crate::metrics::{Gauge, GpuSums};
 use crate::report::{EnergySource, Gpu, GpuNow, GpuSeries, MeanMax};
 
 use super::downsample::{Downsampled, Merge};
 
-/// The share of a time that readings must cover for their energy to be that of all of it.
-const LEAST_COVERAGE: f64 = 0.95;
-
-/// The integrals of one GPU's readings.
+/// The readings of one GPU.
 #[derive(Debug)]
 pub struct GpuTrack {
     identity: GpuIdentity,
-    pub memory: Integral,
-    pub utilization: Integral,
-    pub power: Integral,
-    temperature: Integral,
-    clock: Integral,
-    counter: EnergyCounter,
+    key: String,
+    integral: GpuIntegral,
     samples: u64,
     now: GpuNow,
     unavailable: BTreeMap<String, String>,
@@ -37,35 +33,20 @@ struct Point {
 
 impl Merge for Point {
     fn merge(&mut self, later: Self) {
-        self.memory = self.memory.max_of(later.memory);
-        self.utilization = self.utilization.max_of(later.utilization);
-        self.power = self.power.max_of(later.power);
-    }
-}
-
-trait MaxOf {
-    fn max_of(self, other: Self) -> Self;
-}
-
-impl MaxOf for Option<f64> {
-    fn max_of(self, other: Self) -> Self {
-        [self, other].into_iter().flatten().reduce(f64::max)
+        self.memory = higher(self.memory, later.memory);
+        self.utilization = higher(self.utilization, later.utilization);
+        self.power = higher(self.power, later.power);
     }
 }
 
 impl GpuTrack {
     pub fn new(identity: GpuIdentity, largest_gap: f64, history_size: usize) -> Self {
-        let integral = || Integral::new(largest_gap);
         let unavailable =
             identity.unavailable.iter().map(|(what, why)| ((*what).to_owned(), why.clone())).collect();
         Self {
+            key: identity.uuid.clone().unwrap_or_else(|| format!("index {}", identity.index)),
             identity,
-            memory: integral(),
-            utilization: integral(),
-            power: integral(),
-            temperature: integral(),
-            clock: integral(),
-            counter: EnergyCounter::default(),
+            integral: GpuIntegral::new(largest_gap),
             samples: 0,
             now: GpuNow::default(),
             unavailable,
@@ -77,15 +58,21 @@ impl GpuTrack {
         self.identity.index
     }
 
+    /// By which its sums are found: the UUID, or the index where there is none.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
     pub fn push(&mut self, sample: GpuSample) {
         let at = sample.at;
-        let power_before = self.power.total();
-        self.memory.push(at, sample.memory_used_bytes);
-        self.utilization.push(at, sample.utilization_ratio);
-        self.power.push(at, sample.power_watts);
-        self.temperature.push(at, sample.temperature_celsius);
-        self.clock.push(at, sample.sm_clock_mhz);
-        self.counter.push(at, sample.energy_joules, self.power.total() - power_before);
+        let reading = [
+            sample.memory_used_bytes,
+            sample.utilization_ratio,
+            sample.power_watts,
+            sample.temperature_celsius,
+            sample.sm_clock_mhz,
+        ];
+        self.integral.push(at, reading, sample.energy_joules);
         self.now = GpuNow {
             memory_used_bytes: sample.memory_used_bytes,
             utilization_ratio: sample.utilization_ratio,
@@ -93,133 +80,104 @@ impl GpuTrack {
             temperature_celsius: sample.temperature_celsius,
             sm_clock_mhz: sample.sm_clock_mhz,
         };
-        let known =
-            [sample.memory_used_bytes, sample.utilization_ratio, sample.power_watts, sample.energy_joules];
-        self.samples += u64::from(known.iter().any(Option::is_some));
+        let [memory, utilization, power, ..] = reading;
+        let is_known = [memory, utilization, power, sample.energy_joules].iter().any(Option::is_some);
+        self.samples += u64::from(is_known);
         for (what, why) in sample.unavailable {
             self.unavailable.insert(what.to_owned(), why);
         }
-        self.history.push(Point {
-            at,
-            memory: sample.memory_used_bytes,
-            utilization: sample.utilization_ratio,
-            power: sample.power_watts,
-        });
+        self.history.push(Point { at, memory, utilization, power });
     }
 
-    /// What lies between the last reading and the next counts in no average.
+    /// Leaves the time between the last reading and the next out of every average.
     pub fn interrupt(&mut self) {
-        for integral in
-            [&mut self.memory, &mut self.utilization, &mut self.power, &mut self.temperature, &mut self.clock]
-        {
-            integral.interrupt();
-        }
-        self.counter.interrupt();
+        self.integral.interrupt();
     }
 
-    /// Whether its used memory has in it what the driver keeps for itself.
-    pub fn reserved_is_used(&self) -> bool {
-        self.identity.reserved_is_used
+    /// The sums between two moments.
+    pub fn between(&self, from: f64, to: f64) -> GpuSums {
+        self.integral.between(from, to)
     }
 
-    /// Readings that brought at least one quantity.
-    pub fn samples(&self) -> u64 {
-        self.samples
+    /// The last reading's moment.
+    pub fn end(&self) -> Option<f64> {
+        self.integral.end()
     }
 
-    /// Why a quantity is not known.
-    pub fn why_unavailable(&self, quantity: &str) -> Option<&str> {
-        self.unavailable.get(quantity).map(String::as_str)
+    /// The time between the two readings around a moment, in seconds.
+    pub fn resolution(&self, at: f64) -> f64 {
+        self.integral.resolution(at)
     }
 
-    /// Joules between two moments and the seconds that they span: by the counter where there is
-    /// one, else by power.
-    pub fn energy(&self, from: f64, to: f64) -> Area {
-        match self.energy_source() {
-            Some(EnergySource::Counter) => self.counter.between(from, to),
-            _ => self.power.between(from, to),
-        }
+    pub fn forget_before(&mut self, at: f64) {
+        self.integral.forget_before(at);
     }
 
-    /// Joules between two moments; an error with the share of the time that is known, where that is too
-    /// little for their energy to be that of all of it.
-    pub fn whole_energy(&self, from: f64, to: f64) -> Result<f64, f64> {
-        let energy = self.energy(from, to);
-        let share = energy.seconds / (to - from);
-        if share >= LEAST_COVERAGE { Ok(energy.area) } else { Err(share) }
-    }
-
-    pub fn energy_source(&self) -> Option<EnergySource> {
-        if self.counter.is_known() {
-            Some(EnergySource::Counter)
-        } else {
-            (self.power.total().seconds > 0.0).then_some(EnergySource::Power)
+    /// What the metrics need to know of it besides its sums.
+    pub fn facts(&self) -> GpuFacts {
+        GpuFacts {
+            key: self.key.clone(),
+            label: format!("GPU {}", self.index()),
+            source: "NVML".to_owned(),
+            samples: self.samples,
+            reserved_is_used: self.identity.reserved_is_used,
+            unavailable: self.unavailable.clone(),
         }
     }
 
-    /// The share of the time between two moments that readings cover.
-    pub fn coverage(&self, from: f64, to: f64) -> Option<f64> {
-        let covered =
-            [&self.memory, &self.utilization, &self.power].map(|integral| integral.between(from, to).seconds);
-        let most = covered.into_iter().fold(0.0, f64::max);
-        (to > from).then(|| (most / (to - from)).min(1.0))
-    }
-
-    /// Where readings cover noticeably less than all of the time between two moments, how much they do,
-    /// and why if that is known: `GPU 1 34 %`, `GPU 2 power 14 % – NVML: …`. A quantity that was not read at
-    /// all is null, with its reason.
-    pub fn gap(&self, from: f64, to: f64) -> Option<String> {
+    /// Where readings cover noticeably less than all of some seconds, how much they do, and why if that
+    /// is known: `GPU 1 34 %`, `GPU 2 power 14 % – NVML: …`. A quantity that was not read at all is null,
+    /// with its reason.
+    pub fn gap(&self, sums: &GpuSums, seconds: f64) -> Option<String> {
         const NOTICEABLE: f64 = 0.95;
         let quantities = [
-            (" memory", "memory_used_bytes", &self.memory),
-            (" utilisation", "utilization_ratio", &self.utilization),
-            (" power", "power_watts", &self.power),
+            (" memory", "memory_used_bytes", sums.memory_used_bytes),
+            (" utilization", "utilization_ratio", sums.utilization_ratio),
+            (" power", "power_watts", sums.power_watts),
         ];
-        let whole = self.coverage(from, to)?;
+        let why = |name: &str| self.unavailable.get(name).map(String::as_str);
+        let whole = sums.covered_seconds() / seconds;
         let (label, why, share) = if whole < NOTICEABLE {
-            ("", quantities.iter().find_map(|(_, name, _)| self.why_unavailable(name)), whole)
+            ("", quantities.iter().find_map(|(_, name, _)| why(name)), whole)
         } else {
-            let share = |integral: &Integral| integral.between(from, to).seconds / (to - from);
-            let shares = quantities.map(|(label, name, integral)| (label, name, share(integral)));
+            let shares = quantities.map(|(label, name, gauge)| (label, name, gauge.area.seconds / seconds));
             let is_gap = |(.., share): &(_, _, f64)| (f64::MIN_POSITIVE..NOTICEABLE).contains(share);
             let (label, name, share) = shares.into_iter().find(is_gap)?;
-            (label, self.why_unavailable(name), share)
+            (label, why(name), share)
         };
         let why = why.map(|why| format!(" – {why}")).unwrap_or_default();
         Some(format!("GPU {}{label} {:.0} %{why}", self.index(), 100.0 * share))
     }
 
-    /// What the reader should know of this GPU's energy.
-    pub fn warnings(&self, from: f64, to: f64) -> Vec<String> {
+    /// What the reader should know of this GPU's energy over some time.
+    pub fn warnings(&self, sums: &GpuSums, seconds: f64) -> Vec<String> {
         let index = self.index();
         let mut warnings: Vec<String> = Vec::new();
         for again in &self.identity.listed_again {
-            warnings.push(format!("GPU {index}: NVML lists it again as GPU {again}; it is counted once"));
+            warnings.push(format!("GPU {index} is listed again as GPU {again}; it is counted once"));
         }
-        let steps = self.counter.implausible_steps();
+        let steps = self.integral.implausible_counter_steps();
         if steps > 0 {
             warnings.push(format!(
-                "GPU {index}: the energy counter fell or jumped {steps} times; power stands in for it there"
+                "GPU {index}: the energy counter fell or jumped {steps} times; sampled power replaces it there"
             ));
         }
-        let (counted, sampled) = (self.counter.between(from, to), self.power.between(from, to));
-        if let (Some(counted), Some(sampled)) = (counted.mean(), sampled.mean())
-            && to - from >= 10.0
+        if let (Some(counted), Some(sampled)) = (sums.energy_counter.mean(), sums.power_watts.mean())
+            && seconds >= 10.0
             && (counted - sampled).abs() > 0.1 * counted.max(sampled)
         {
             warnings.push(format!(
-                "GPU {index}: the energy counter says {counted:.0} W, sampled power {sampled:.0} W; the counter is used"
+                "GPU {index}: the energy counter gives {counted:.0} W, sampled power {sampled:.0} W; the counter is used"
             ));
         }
         warnings
     }
 
-    pub fn report(&self, from: f64, to: f64) -> Gpu {
-        let mean_max = |integral: &Integral| MeanMax {
-            mean: integral.between(from, to).mean(),
-            max: integral.peak_between(from, to),
-        };
-        let energy = self.energy(from, to);
+    /// The GPU over some time.
+    pub fn report(&self, sums: &GpuSums, seconds: f64) -> Gpu {
+        let mean_max = |gauge: Gauge| MeanMax { mean: gauge.mean(), max: gauge.max };
+        let energy = sums.energy();
+        let source = if sums.is_by_counter() { EnergySource::Counter } else { EnergySource::Power };
         Gpu {
             index: self.index(),
             uuid: self.identity.uuid.clone(),
@@ -227,15 +185,15 @@ impl GpuTrack {
             memory_total_bytes: self.identity.memory_total_bytes,
             power_limit_watts: self.identity.power_limit_watts,
             selected_because: self.identity.selected_because.clone(),
-            energy_source: self.energy_source(),
+            energy_source: (energy.seconds > 0.0).then_some(source),
             samples: self.samples,
-            coverage_ratio: self.coverage(from, to),
-            memory_used_bytes: mean_max(&self.memory),
-            utilization_ratio: mean_max(&self.utilization),
-            power_watts: mean_max(&self.power),
-            temperature_celsius: mean_max(&self.temperature),
-            sm_clock_mhz: mean_max(&self.clock),
-            energy_joules: (energy.seconds > 0.0).then_some(energy.area),
+            coverage_ratio: (seconds > 0.0).then(|| (sums.covered_seconds() / seconds).min(1.0)),
+            memory_used_bytes: mean_max(sums.memory_used_bytes),
+            utilization_ratio: mean_max(sums.utilization_ratio),
+            power_watts: mean_max(sums.power_watts),
+            temperature_celsius: mean_max(sums.temperature_celsius),
+            sm_clock_mhz: mean_max(sums.sm_clock_mhz),
+            energy_joules: (energy.seconds > 0.0).then_some(energy.integral),
             now: self.now,
             unavailable: self.unavailable.clone(),
         }

@@ -5,22 +5,27 @@
 //! [`host`] integrate readings, [`thin`] keeps what plots need, and [`report`] draws the sums up.
 
 mod amount_counter;
+mod divergence;
 mod downsample;
 mod gpu;
-mod headline;
 mod host;
-mod progression;
+mod iterations;
+mod phases;
 mod report;
 mod serving;
+mod timeline;
+mod timing;
 
 use std::collections::BTreeMap;
 
-use crate::event::{Event, Facts};
-use crate::report::{Command, Job, Log, Status};
+use crate::event::{Event, Facts, Stated};
+use crate::report::{Command, Environment, Job, Log, Status};
 
 use gpu::GpuTrack;
 use host::HostTrack;
-use progression::Progression;
+use iterations::{Iterations, Sizes};
+use phases::Phases;
+use timeline::Work;
 
 /// What the user said of the run, where the log does not or need not.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +55,7 @@ pub struct Recorder {
     options: Options,
     command: Command,
     job: Job,
+    environment: Environment,
     status: Status,
     /// The run's start and, once it is over, its end.
     started: f64,
@@ -57,7 +63,10 @@ pub struct Recorder {
     facts: Facts,
     log: Log,
     last_record_at: Option<f64>,
-    progression: Progression,
+    iterations: Iterations,
+    phases: Phases,
+    /// The newest work, until the next one confirms it.
+    newest_work: Option<Work>,
     gpus: Vec<GpuTrack>,
     gpus_unavailable: Option<String>,
     log_unavailable: Option<&'static str>,
@@ -79,11 +88,14 @@ impl Recorder {
     /// A run that begins with its clock.
     pub fn new(options: Options, command: Command, job: Job) -> Self {
         Self {
-            progression: Progression::new(options.warmup, options.history_size),
+            iterations: Iterations::new(options.warmup, options.history_size),
+            phases: Phases::starting(0.0),
+            newest_work: None,
             host: HostTrack::new(largest_gap(options.interval)),
             options,
             command,
             job,
+            environment: Environment::default(),
             status: Status::Running,
             started: 0.0,
             ended: None,
@@ -114,12 +126,22 @@ impl Recorder {
                     (record.baseline, self.joins) = (true, false);
                 }
                 self.last_record_at = record.at;
-                self.progression.record(&record, &self.sizes(record.at));
+                let (sizes, mut work) = (self.sizes(record.at), Vec::new());
+                self.iterations.record(&record, &sizes, &mut work);
+                work.into_iter().for_each(|work| self.work(work));
             }
             Event::Facts(facts) => self.facts = *facts,
-            Event::Pause { .. } => self.progression.interrupt(),
+            Event::Pause { at, name } => {
+                self.iterations.interrupt();
+                if let Some(at) = at {
+                    self.confirm_newest_work();
+                    self.phases.pause(at, &name);
+                }
+            }
             Event::Restart { at } => {
-                self.progression.restart(at);
+                let mut work = Vec::new();
+                self.iterations.restart(at, &mut work);
+                work.into_iter().for_each(|work| self.work(work));
                 self.warn("training began again from an earlier iteration; its iterations are counted on");
             }
             Event::LogRead { lines, bytes } => (self.log.lines, self.log.bytes) = (lines, bytes),
@@ -133,10 +155,14 @@ impl Recorder {
                 self.gpus = found.into_iter().map(track).collect();
                 self.gpus_unavailable = None;
             }
+            Event::GpusUnavailable { reason } => self.no_gpus(reason),
+            Event::Warning(warning) => self.warn(warning),
             Event::Gpu(samples) => {
                 for sample in samples {
                     if let Some(track) = self.gpus.iter_mut().find(|track| track.index() == sample.index) {
+                        let at = sample.at;
                         track.push(sample);
+                        self.phases.settle(&mut self.gpus, at, largest_gap(self.options.interval));
                     }
                 }
             }
@@ -166,6 +192,7 @@ impl Recorder {
     /// counts in no average.
     pub fn started(&mut self, at: f64, date: String) {
         self.started = at;
+        self.phases = Phases::starting(at);
         self.command.started_at = Some(date);
     }
 
@@ -182,20 +209,33 @@ impl Recorder {
 
     /// The command and effllm have gone on.
     pub fn resumed(&mut self, at: f64) {
-        self.suspended_seconds += self.stopped_at.take().map_or(0.0, |stopped| (at - stopped).max(0.0));
+        if let Some(stopped) = self.stopped_at.take() {
+            self.suspended_seconds += (at - stopped).max(0.0);
+            self.phases.suspended(stopped, at);
+        }
         self.interrupt();
     }
 
     fn interrupt(&mut self) {
         self.gpus.iter_mut().for_each(GpuTrack::interrupt);
         self.host.interrupt();
-        self.progression.interrupt();
+        self.iterations.interrupt();
+        self.confirm_newest_work();
     }
 
     /// The command has ended.
     pub fn ended(&mut self, at: f64, status: Status, finish: impl FnOnce(&mut Command)) {
         self.ended = Some(at);
         self.status = status;
+        let mut work = Vec::new();
+        self.iterations.end(&mut work);
+        work.into_iter().for_each(|work| self.work(work));
+        if self.iterations.finish()
+            && let Some(newest) = &mut self.newest_work
+        {
+            newest.seconds = None;
+        }
+        self.confirm_newest_work();
         finish(&mut self.command);
     }
 
@@ -209,7 +249,7 @@ impl Recorder {
 
     /// The last iteration that was recognised.
     pub fn last_iteration(&self) -> Option<u64> {
-        self.progression.last_iteration()
+        self.iterations.last_iteration()
     }
 
     /// When the last record arrived.
@@ -222,13 +262,35 @@ impl Recorder {
         (self.log.lines, self.log.records)
     }
 
-    fn sizes(&self, at: Option<f64>) -> progression::Sizes {
-        progression::Sizes {
+    /// The machine and the software that the command runs on.
+    pub fn set_environment(&mut self, environment: Environment) {
+        self.environment = environment;
+    }
+
+    /// Divides the time before some work. The newest one waits until the next: at the log's end it may
+    /// turn out to have no time.
+    fn work(&mut self, work: Work) {
+        self.confirm_newest_work();
+        self.newest_work = Some(work);
+    }
+
+    fn confirm_newest_work(&mut self) {
+        if let Some(work) = self.newest_work.take() {
+            self.phases.work(&work);
+        }
+    }
+
+    fn sizes(&self, at: Option<f64>) -> Sizes {
+        let given_parameters = given(&self.options.parameters);
+        let parameters = given_parameters.map(|value| Stated { value, half_unit: 0.0 });
+        Sizes {
             global_batch_size: given(&self.options.global_batch_size).or(self.facts.global_batch_size),
+            sequence_length: given(&self.options.sequence_length).or(self.facts.sequence_length),
             tokens_per_iteration: self.facts.tokens_per_iteration,
             world_size: self.facts.job_world_size(),
             log_interval: self.facts.log_interval,
             resume_iteration: self.facts.resume_iteration,
+            parameters: parameters.or_else(|| self.facts.stated_parameters()),
             elapsed: at.map(|at| at - self.started),
         }
     }

@@ -1,316 +1,437 @@
-//! Draws the sums up into a report.
+//! Makes a report of the sums.
 
-use crate::metrics::registry::Metrics;
-use crate::metrics::{Latencies, Rate};
-use crate::report::Report;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::metrics::registry::Computed;
+use crate::metrics::window::{Basis, GpuFacts, RunFacts, Sources, Window};
+use crate::metrics::{Amount, Distribution, Metric, Metrics, Sums};
 use crate::report::{
-    Iterations, Latency, LatencyBin, Model, Phase, PhaseName, SCHEMA, Series, Sourced, Window as WindowName,
+    self, Latency, LatencyBin, Model, Phase, PhaseKind, Report, SCHEMA, Series, Sourced, Window as WindowName,
 };
 
-use super::amount_counter::{Amount, AmountCounter};
-use super::headline::{Headline, Window};
-use super::progression::{Progression, SAMPLES_BY_RATE, TOKENS_BY_RATE, Timing};
+use super::amount_counter::Split;
+use super::iterations::{Iterations, SAMPLES_BY_RATE, TOKENS_BY_RATE};
+use super::phases::Phases;
+use super::timing::TimeSource;
 use super::{Given, Recorder};
+
+/// Bins of a histogram in a report.
+const MOST_BINS: usize = 256;
 
 impl Recorder {
     /// The report as things stand at a moment.
     pub fn report(&self, now: f64) -> Report {
-        let end = self.ended.unwrap_or(now);
-        let progression = self.progression.settled();
-        let model = self.model(&progression);
-        let live = self.command.started_at.is_some();
-        let wall = live.then_some((end - self.started).max(0.0));
-        let running = wall.map(|wall| (wall - self.suspended_seconds).max(0.0));
-        let (window, from, to) = self.window(&progression, end);
-        let source = Source { recorder: self, progression: &progression, model: &model, wall: running };
-        let headline = Headline::new(&source.over(from, to, Which::Counted));
-        let whole_run = Headline::new(&source.over(self.started, end, Which::All));
+        let state = State::new(self, now);
+        let (name, window) = state.window();
+        let whole = state.sums(&|_| true, &|_| true);
+        let run = state.run_facts();
+        let headline = Computed::over(&Window { sums: &window, run: &run });
+        let whole_run = Metrics::over(&Window { sums: &whole, run: &run }, |_| true);
         let mut command = self.command.clone();
-        command.wall_seconds = wall;
-        command.suspended_seconds = live.then_some(self.suspended_seconds);
+        command.wall_seconds = state.wall();
+        command.suspended_seconds = state.is_live().then_some(state.suspended_seconds());
         command.cpu_seconds = command.cpu_seconds.or(self.host.cpu_seconds());
         let mut job = self.job.clone();
         job.world_size = self.facts.job_world_size().map(|world| world as u64);
         job.nodes = self.facts.nodes.map(|nodes| nodes as u64);
+        let gpu_sums = |key: &str| whole.gpus.get(key).copied().unwrap_or_default();
+        let report_gpu = |gpu: &super::gpu::GpuTrack| gpu.report(&gpu_sums(gpu.key()), whole.seconds);
+        let diverged = state.iterations.divergence.goes_on();
         Report {
             schema: SCHEMA.to_owned(),
             effllm_version: env!("CARGO_PKG_VERSION").to_owned(),
             status: self.status,
             command,
             job,
-            gpus: self.gpus.iter().map(|gpu| gpu.report(self.started, end)).collect(),
-            host: self.host.report(self.started, end),
+            environment: self.environment.clone(),
+            model: state.model.clone(),
+            gpus: self.gpus.iter().map(report_gpu).collect(),
+            host: self.host.report(),
             log: self.log.clone(),
-            iterations: self.iterations(&progression, source.amounts(Which::Counted)),
-            window,
-            phases: if live && window == WindowName::Train {
-                self.phases((from, to), end)
-            } else {
-                Vec::new()
-            },
+            iterations: state.iterations(&run),
+            window: name,
+            phases: state.phases(&run),
+            uncertainty: uncertainty(&headline.metrics, &window),
             metrics: headline.metrics,
-            metrics_whole_run: whole_run.metrics,
+            metrics_whole_run: whole_run,
             provenance: headline.provenance,
             unavailable: headline
                 .unavailable
                 .into_iter()
                 .chain(self.unknowable.clone())
-                .chain(progression.divergence.on_resume().map(|why| ("iterations.loss_last".to_owned(), why)))
+                .chain(diverged.map(|why| ("iterations.loss_last".to_owned(), why)))
                 .collect(),
-            warnings: self.all_warnings(from, to, &model),
+            warnings: state.warnings(&window),
             series: Series {
                 gpus: self.gpus.iter().map(|gpu| gpu.series(self.started)).collect(),
-                iterations: progression.series(self.started),
+                iterations: state.iterations.series(self.started),
             },
             gate: None,
-            model,
         }
     }
 
-    /// Of the `metrics` of the report at a moment, those that the original EfficientLLM monitor
-    /// has: for those who ask often.
-    pub fn original_metrics(&self, now: f64) -> Metrics {
-        let end = self.ended.unwrap_or(now);
-        let progression = self.progression.settled();
-        let model = self.model(&progression);
-        let (_, from, to) = self.window(&progression, end);
-        let source = Source { recorder: self, progression: &progression, model: &model, wall: None };
-        source.over(from, to, Which::Counted).originals()
+    /// Of the `metrics` of the report at a moment, those that are wanted: for those who ask often.
+    pub fn metrics(&self, now: f64, wanted: fn(&Metric) -> bool) -> Metrics {
+        let state = State::new(self, now);
+        let (_, window) = state.window();
+        Metrics::over(&Window { sums: &window, run: &state.run_facts() }, wanted)
+    }
+}
+
+/// The recorder as it would be if the run ended at a moment.
+struct State<'a> {
+    recorder: &'a Recorder,
+    end: f64,
+    iterations: Cow<'a, Iterations>,
+    phases: Phases,
+    model: Model,
+}
+
+impl<'a> State<'a> {
+    fn new(recorder: &'a Recorder, now: f64) -> Self {
+        let end = recorder.ended.unwrap_or(now);
+        let mut phases = recorder.phases.clone();
+        let mut work = Vec::from_iter(recorder.newest_work);
+        let iterations = recorder.iterations.settled(&mut work);
+        work.iter().for_each(|work| phases.work(work));
+        if let Some(stopped) = recorder.stopped_at {
+            phases.suspended(stopped, end);
+        }
+        let is_live = recorder.command.started_at.is_some();
+        let phases = if is_live { phases.ending(end, &recorder.gpus) } else { Phases::default() };
+        let model = model(recorder, &iterations);
+        Self { recorder, end, iterations, phases, model }
+    }
+
+    /// Whether the log is a running command's, rather than read from a file.
+    fn is_live(&self) -> bool {
+        self.recorder.command.started_at.is_some()
+    }
+
+    fn wall(&self) -> Option<f64> {
+        self.is_live().then_some((self.end - self.recorder.started).max(0.0))
+    }
+
+    fn suspended_seconds(&self) -> f64 {
+        let stopped = self.recorder.stopped_at.map_or(0.0, |at| (self.end - at).max(0.0));
+        self.recorder.suspended_seconds + stopped
     }
 
     /// What the headline metrics are taken over.
-    fn window(&self, progression: &Progression, end: f64) -> (WindowName, f64, f64) {
-        match progression.window() {
-            Some((from, to)) => (WindowName::Train, from.max(self.started), to.min(end)),
-            None if progression.train.iterations > 0 => (WindowName::Train, self.started, end),
-            None => (WindowName::Run, self.started, end),
+    fn window(&self) -> (WindowName, Sums) {
+        let sums = self.iterations.timing.sums();
+        if sums.train.timed > 0 {
+            (WindowName::Train, self.sums_of(PhaseKind::Train))
+        } else if self.iterations.served.seconds > 0.0 {
+            (WindowName::Generate, self.sums_of(PhaseKind::Generate))
+        } else {
+            // All time, and of the iterations those that would count.
+            (WindowName::Run, self.sums(&|_| true, &|kind| kind != PhaseKind::Warmup))
         }
     }
 
-    fn model(&self, progression: &Progression) -> Model {
-        let from_log = |value: Option<f64>, source: &str| value.map(|value| (value, source.to_owned()));
-        let choose = |given: &Option<Given>, log: Option<(f64, String)>| {
-            let given = given.as_ref().map(|given| (given.value, given.source.clone()));
-            let (value, source) = given.or(log).unzip();
-            Sourced { value, source }
+    /// The sums of one kind of time.
+    fn sums_of(&self, kind: PhaseKind) -> Sums {
+        let is_wanted = |other| other == kind;
+        self.sums(&is_wanted, &is_wanted)
+    }
+
+    /// The time and the GPUs' sums of some kinds of time, with the iterations and amounts of some.
+    fn sums(&self, timed: &dyn Fn(PhaseKind) -> bool, counted: &dyn Fn(PhaseKind) -> bool) -> Sums {
+        let iterations = &self.iterations;
+        let (times, tokens, samples) =
+            (iterations.timing.sums(), self.tokens(), iterations.samples.amounts());
+        let gpus = self.phases.sums(timed);
+        let of = |iterations: &crate::metrics::IterationSums, tokens, samples, generated_tokens| Sums {
+            iterations: iterations.clone(),
+            tokens,
+            samples,
+            generated_tokens,
+            // Without a clock of the run, its time is the iterations' own.
+            seconds: if self.is_live() { 0.0 } else { iterations.seconds },
+            gpus: BTreeMap::new(),
         };
-        let parameters = self.facts.model_parameters();
-        let batch = progression.global_batch_size.or(self.facts.global_batch_size);
-        Model {
-            parameters: choose(
-                &self.options.parameters,
-                parameters.map(|(n, source)| (n, source.to_owned())),
-            ),
-            sequence_length: choose(
-                &self.options.sequence_length,
-                from_log(self.facts.sequence_length, "log"),
-            ),
-            global_batch_size: choose(&self.options.global_batch_size, from_log(batch, "log")),
+        let generated = iterations.generated;
+        let parts = [
+            (PhaseKind::Warmup, of(&times.warmup, tokens.warmup, samples.warmup, generated.warmup)),
+            (PhaseKind::Train, of(&times.train, tokens.train, samples.train, generated.train)),
+            (PhaseKind::Generate, Sums { generated_tokens: iterations.served, ..Sums::default() }),
+        ];
+        let counted = parts.iter().filter(|(kind, _)| counted(*kind));
+        counted.fold(gpus, |sums, (_, part)| sums.then(part))
+    }
+
+    /// Tokens that the log states, else samples times their length.
+    fn tokens(&self) -> Split<Amount> {
+        if self.tokens_are_of_samples() {
+            self.iterations.samples.tokens()
+        } else {
+            self.iterations.tokens.amounts()
         }
     }
 
-    fn iterations(&self, progression: &Progression, amounts: Amounts) -> Iterations {
-        let train = &progression.train;
-        let seconds = (train.latencies.count > 0).then_some(train.latencies.seconds);
-        Iterations {
-            count: train.iterations,
-            warmup: progression.run.iterations - train.iterations,
-            first: progression.first,
-            last: progression.last_iteration(),
-            total: progression.total_iterations.or(self.facts.total_iterations),
-            tokens: amounts.tokens.ok().map(|tokens| tokens.total.round()),
-            samples: amounts.samples.ok().map(|samples| samples.total.round()),
-            timed: train.latencies.count,
-            seconds,
-            latency_seconds: latency(&train.latencies),
-            latency_histogram: histogram(&train.latencies),
-            loss_last: progression.loss,
+    fn tokens_are_of_samples(&self) -> bool {
+        let is_known = |amounts: Split<Amount>| (amounts.warmup + amounts.train).is_known();
+        let Iterations { tokens, samples, .. } = &*self.iterations;
+        // Whole samples are worth more than a rate times a time.
+        let is_estimate = tokens.source == TOKENS_BY_RATE && samples.source != SAMPLES_BY_RATE;
+        !is_known(tokens.amounts()) || is_estimate && is_known(samples.tokens())
+    }
+
+    /// All tokens, if none is missing.
+    fn all_tokens(&self) -> Option<Split<Amount>> {
+        let is_partial = self.tokens_are_of_samples() && self.iterations.samples.without_length;
+        (!is_partial).then(|| self.tokens())
+    }
+
+    fn phases(&self, run: &RunFacts) -> BTreeMap<PhaseKind, Phase> {
+        let tracks: BTreeMap<_, _> = self.phases.kinds().collect();
+        let phase = |kind| {
+            let sums = self.sums_of(kind);
+            let track = tracks.get(&kind);
+            let phase = Phase {
+                episodes: track.map_or(0, |track| track.episodes),
+                metrics: Metrics::over(&Window { sums: &sums, run }, |_| true),
+                longest: track.map_or_else(Vec::new, |track| track.longest(self.recorder.started)),
+                sums,
+            };
+            let is_empty = phase.sums == Sums::default();
+            (!is_empty).then_some((kind, phase))
+        };
+        PhaseKind::ALL.into_iter().filter_map(phase).collect()
+    }
+
+    fn run_facts(&self) -> RunFacts {
+        let recorder = self.recorder;
+        let times = self.iterations.timing.sums();
+        let generated = self.iterations.generated.train.total + self.iterations.served.total;
+        RunFacts {
+            gpus: recorder.gpus.iter().map(super::gpu::GpuTrack::facts).collect::<Vec<GpuFacts>>(),
+            no_gpus: recorder.gpus_unavailable.clone().unwrap_or_else(|| "no GPU was measured".to_owned()),
+            parameters: self.parameters(),
+            job_gpus: recorder.facts.job_world_size(),
+            iteration_seconds: times.warmup.seconds + times.train.seconds,
+            running_seconds: self.wall().map(|wall| (wall - self.suspended_seconds()).max(0.0)),
+            no_iterations: self.no_iterations().to_owned(),
+            no_tokens: if self.iterations.samples.amounts().train.is_known() {
+                "tokens are not stated and the sequence length is not known; --seq-len N gives it".to_owned()
+            } else {
+                NO_SAMPLES.to_owned()
+            },
+            no_samples: NO_SAMPLES.to_owned(),
+            no_generated_tokens: if generated > 0.0 {
+                "requests of several slots, and no timestamps that tell how much of their time overlapped"
+                    .to_owned()
+            } else {
+                "no generated tokens in this log".to_owned()
+            },
+            sources: self.sources(),
         }
     }
 
-    /// What came before, in and after the time between two moments.
-    fn phases(&self, (from, to): (f64, f64), end: f64) -> Vec<Phase> {
-        let energy = |from, to| {
-            let joules = self.gpus.iter().map(|gpu| gpu.whole_energy(from, to).ok());
-            joules.sum::<Option<f64>>().filter(|_| !self.gpus.is_empty())
-        };
-        let phase = |name, from: f64, to: f64| Phase {
-            name,
-            from_seconds: from - self.started,
-            to_seconds: to - self.started,
-            energy_joules: energy(from, to),
-        };
-        [
-            phase(PhaseName::Startup, self.started, from),
-            phase(PhaseName::Training, from, to),
-            phase(PhaseName::After, to, end),
-        ]
-        .into_iter()
-        .filter(|phase| phase.to_seconds > phase.from_seconds)
-        .collect()
+    fn sources(&self) -> Sources {
+        let Iterations { samples, tokens, timing, sequence_length, .. } = &*self.iterations;
+        let parameters = &self.model.parameters;
+        Sources {
+            times: match timing.source {
+                Some(TimeSource::Stated) => "log, stated iteration time",
+                Some(TimeSource::Arrival) => "arrival of the log's lines",
+                Some(TimeSource::LogClock) => "the log's own clock",
+                None => "",
+            }
+            .to_owned(),
+            samples: samples.source.to_owned(),
+            tokens: match (
+                self.tokens_are_of_samples(),
+                sequence_length.earlier,
+                self.model.sequence_length.value,
+            ) {
+                (true, Some(earlier), Some(last)) => {
+                    format!("{} × sequence length ({earlier}, then {last})", samples.source)
+                }
+                (true, None, Some(length)) => format!("{} × sequence length {length}", samples.source),
+                _ => tokens.source.to_owned(),
+            },
+            parameters: match (parameters.value, &parameters.source) {
+                (Some(value), Some(source)) => format!("{value:.2e} parameters ({source})"),
+                _ => String::new(),
+            },
+        }
     }
 
-    fn all_warnings(&self, from: f64, to: f64, model: &Model) -> Vec<String> {
-        let mut warnings = self.warnings.clone();
-        warnings.extend(self.gpus.iter().flat_map(|gpu| gpu.warnings(from, to)));
-        let progression = &self.progression;
-        warnings.extend(progression.divergence.warning());
+    fn parameters(&self) -> Result<f64, String> {
+        let given = &self.recorder.options.parameters;
+        if let (None, Some(earlier), Some(last)) =
+            (given, self.iterations.parameters.earlier, self.iterations.parameters.last)
+        {
+            return Err(format!(
+                "the log states models of {earlier} and of {last} parameters; --params N gives one number"
+            ));
+        }
+        self.model.parameters.value.ok_or_else(|| {
+            let why = match self.recorder.facts.model_parameters() {
+                Err(why) => why,
+                Ok(_) => "the log states the number of parameters only after the last iteration",
+            };
+            format!("{why}; --params N gives it")
+        })
+    }
+
+    fn iterations(&self, run: &RunFacts) -> report::Iterations {
+        let Iterations { timing, samples, .. } = &*self.iterations;
+        let sums = timing.sums();
+        let train = self.sums_of(PhaseKind::Train);
+        let window = Window { sums: &train, run };
+        let mean = window.iteration_time().ok();
+        let quantile = |share| window.iteration_time_quantile(share).ok();
+        let total = |amount: Amount| amount.is_known().then(|| amount.total.round());
+        report::Iterations {
+            count: sums.train.count,
+            warmup: sums.warmup.count,
+            first: self.iterations.first,
+            last: self.iterations.last_iteration(),
+            total: self.iterations.total_iterations.or(self.recorder.facts.total_iterations),
+            tokens: self.all_tokens().and_then(|tokens| total(tokens.train)),
+            samples: total(samples.amounts().train),
+            timed: sums.train.timed,
+            seconds: mean.map(|_| sums.train.seconds),
+            latency_seconds: Latency {
+                mean,
+                p50: quantile(0.5),
+                p95: quantile(0.95),
+                p99: quantile(0.99),
+                max: quantile(1.0),
+            },
+            latency_histogram: quantile(0.5).map_or_else(Vec::new, |_| histogram(&sums.train.times)),
+            loss_last: self.iterations.loss,
+        }
+    }
+
+    fn no_iterations(&self) -> &'static str {
+        if let Some(reason) = self.recorder.log_unavailable {
+            reason
+        } else if self.iterations.timing.count() > 0 {
+            "no iterations were counted: the warm-up took them all"
+        } else {
+            "no iterations were recognised in the log"
+        }
+    }
+
+    fn warnings(&self, window: &Sums) -> Vec<String> {
+        let recorder = self.recorder;
+        let mut warnings = recorder.warnings.clone();
+        let sums = |key: &str| window.gpus.get(key).copied().unwrap_or_default();
+        for gpu in &recorder.gpus {
+            warnings.extend(gpu.warnings(&sums(gpu.key()), window.seconds));
+        }
+        warnings.extend(self.iterations.divergence.warning());
         for (count, what) in [
-            (progression.rejected_times, "times"),
-            (progression.samples.rejected, "numbers of samples"),
-            (progression.tokens.rejected, "numbers of tokens"),
+            (self.iterations.timing.rejected, "iteration times"),
+            (self.iterations.samples.rejected, "sample counts"),
+            (self.iterations.tokens.rejected, "token counts"),
         ] {
             if count > 0 {
-                warnings.push(format!("{what} that the log states were left out {count} times: the lines around them speak against them"));
+                warnings.push(format!(
+                    "{count} of the {what} that the log states were left out: the lines around them contradict them"
+                ));
             }
         }
-        let is_long = to - from > 5.0;
-        let gaps: Vec<_> = self.gpus.iter().filter(|_| is_long).filter_map(|gpu| gpu.gap(from, to)).collect();
+        if self.iterations.timing.is_bursty() {
+            warnings.push(
+                "the log's lines came in bursts (the output is buffered): iteration times are means over a \
+                 burst; --stdio pty, or stdbuf -oL before the command, prevents bursts"
+                    .to_owned(),
+            );
+        }
+        if let (Some(earlier), Some(last)) =
+            (self.iterations.sequence_length.earlier, self.iterations.sequence_length.last)
+        {
+            warnings.push(format!(
+                "the sequence length changed from {earlier} to {last}: each sample counts with the length of its time"
+            ));
+        }
+        let is_long = window.seconds > 5.0;
+        let gap = |gpu: &super::gpu::GpuTrack| gpu.gap(&sums(gpu.key()), window.seconds);
+        let gaps: Vec<_> = recorder.gpus.iter().filter(|_| is_long).filter_map(gap).collect();
         if !gaps.is_empty() {
             warnings.push(format!("readings cover only a part of the time: {}", gaps.join("; ")));
         }
-        if let Some(world) = self.facts.job_world_size().filter(|world| *world < self.gpus.len() as f64) {
-            let measured = self.gpus.len();
+        if self.phases.coarsest() > 3.0 * recorder.options.interval.max(1.0) {
             warnings.push(format!(
-                "the log speaks for {world} GPUs, {measured} were measured; --gpus names those of the job"
+                "the log was silent so long that older GPU readings were thinned: the edges of phases are known within {:.0} s",
+                self.phases.coarsest()
             ));
         }
-        if model.parameters.source.as_deref() == Some("log, trainable parameters") {
+        if let Some(world) =
+            recorder.facts.job_world_size().filter(|world| *world < recorder.gpus.len() as f64)
+        {
+            let measured = recorder.gpus.len();
+            let plural = if world == 1.0 { "" } else { "s" };
+            warnings.push(format!(
+                "the log reports {world} GPU{plural}, {measured} were measured; select the job's with --gpus"
+            ));
+        }
+        if self.model.parameters.source.as_deref() == Some("log, trainable parameters") {
             warnings.push(
                 "the log names only the trainable parameters; if a base model is frozen, give --params"
-                    .into(),
+                    .to_owned(),
             );
         }
         warnings
     }
 }
 
-fn latency(latencies: &Latencies) -> Latency {
-    Latency {
-        mean: latencies.mean(),
-        p50: latencies.quantile(0.5),
-        p95: latencies.quantile(0.95),
-        p99: latencies.quantile(0.99),
-        max: latencies.max,
+const NO_SAMPLES: &str = "neither samples nor a batch size are known; --global-batch-size N gives it";
+
+/// The sizes that metrics rest on: given, or as the log had stated them at the last record.
+fn model(recorder: &Recorder, iterations: &Iterations) -> Model {
+    let choose = |given: &Option<Given>, log: Option<(f64, String)>| {
+        let given = given.as_ref().map(|given| (given.value, given.source.clone()));
+        let (value, source) = given.or(log).unzip();
+        Sourced { value, source }
+    };
+    let from_log = |value: Option<f64>| value.map(|value| (value, "log".to_owned()));
+    let facts = &recorder.facts;
+    let has_records = iterations.timing.count() > 0;
+    let parameters = facts.model_parameters().ok().map(|(value, source)| (value, source.to_owned()));
+    let parameters = match iterations.parameters.last {
+        // A statement after the last record is of another model, or of another program.
+        Some(last) => Some((last, parameters.map_or_else(|| "log".to_owned(), |(_, source)| source))),
+        None => parameters.filter(|_| !has_records),
+    };
+    let length = if has_records { iterations.sequence_length.last } else { facts.sequence_length };
+    let batch = iterations.global_batch_size.or(facts.global_batch_size);
+    let options = &recorder.options;
+    Model {
+        parameters: choose(&options.parameters, parameters),
+        sequence_length: choose(&options.sequence_length, from_log(length)),
+        global_batch_size: choose(&options.global_batch_size, from_log(batch)),
     }
 }
 
-/// Bins of a histogram in a report.
-const MOST_BINS: usize = 256;
+/// How far the metrics that rest on iteration times may be off.
+fn uncertainty(metrics: &Metrics, window: &Sums) -> BTreeMap<String, f64> {
+    let error = window.iterations.relative_error();
+    let error = if error.is_finite() { error } else { 0.0 };
+    let is_timed = |metric: &Metric| {
+        metric
+            .basis
+            .iter()
+            .any(|basis| matches!(basis, Basis::IterationTime | Basis::Tokens | Basis::Samples))
+    };
+    let uncertain = |(metric, value): (&Metric, Option<f64>)| {
+        let value = value.filter(|_| error > 0.0 && is_timed(metric))?;
+        Some((metric.name.to_owned(), value.abs() * error))
+    };
+    metrics.each().filter_map(uncertain).collect()
+}
 
-fn histogram(latencies: &Latencies) -> Vec<LatencyBin> {
-    let bin = |bin: crate::metrics::latency::Bin| LatencyBin {
+fn histogram(times: &Distribution) -> Vec<LatencyBin> {
+    let bin = |bin: crate::metrics::distribution::Bin| LatencyBin {
         from_seconds: bin.from_seconds,
         to_seconds: bin.to_seconds,
         iterations: bin.iterations,
     };
-    latencies.bins(MOST_BINS).into_iter().map(bin).collect()
-}
-
-/// Tokens and samples of a window, or why they are not known.
-struct Amounts {
-    tokens: Result<Amount, String>,
-    tokens_source: String,
-    samples: Result<Amount, String>,
-    samples_source: String,
-}
-
-/// The iterations that metrics speak of: those of the headline window, or the warm-up's too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Which {
-    Counted,
-    All,
-}
-
-/// What the headline of any window is made from.
-struct Source<'a> {
-    recorder: &'a Recorder,
-    progression: &'a Progression,
-    model: &'a Model,
-    wall: Option<f64>,
-}
-
-impl Source<'_> {
-    fn over(&self, from: f64, to: f64, which: Which) -> Window<'_> {
-        let amounts = self.amounts(which);
-        let parameters = &self.model.parameters;
-        let parameters_source = match (parameters.value, &parameters.source) {
-            (Some(value), Some(source)) => format!("{value:.2e} parameters ({source})"),
-            _ => String::new(),
-        };
-        Window {
-            from,
-            to,
-            gpus: &self.recorder.gpus,
-            no_gpus: self.recorder.gpus_unavailable.as_deref().unwrap_or("no GPU was measured"),
-            sums: if which == Which::Counted { &self.progression.train } else { &self.progression.run },
-            tokens: amounts.tokens,
-            samples: amounts.samples,
-            parameters: parameters
-                .value
-                .ok_or_else(|| "the number of parameters is not known; --params N gives it".to_owned()),
-            world_size: self.recorder.facts.job_world_size(),
-            wall: self.wall,
-            no_iterations: self.no_iterations(),
-            timing_source: match self.progression.timing {
-                Some(Timing::Stated) => "log, stated iteration time",
-                Some(Timing::Arrival) => "arrival of the log's lines",
-                Some(Timing::LogClock) => "the log's own clock",
-                None => "",
-            },
-            tokens_source: amounts.tokens_source,
-            samples_source: amounts.samples_source,
-            parameters_source,
-        }
-    }
-
-    fn amounts(&self, which: Which) -> Amounts {
-        let of = |meter: &AmountCounter| meter.amount(which == Which::Counted);
-        let nothing = || self.no_iterations().to_owned();
-        let sums = if which == Which::Counted { &self.progression.train } else { &self.progression.run };
-        let has_iterations = sums.iterations > 0;
-        let samples = of(&self.progression.samples).ok_or_else(|| {
-            let unknown = "neither samples nor a batch size are known; --global-batch-size N gives it";
-            if has_iterations { unknown.to_owned() } else { nothing() }
-        });
-        let samples_source = self.progression.samples.source.to_owned();
-        // Whole samples are worth more than a rate times a time.
-        let estimated = self.progression.tokens.source == TOKENS_BY_RATE && samples_source != SAMPLES_BY_RATE;
-        let (tokens, tokens_source) =
-            match (of(&self.progression.tokens), self.tokens_of_samples(&samples, &samples_source)) {
-                (Some(_), (Ok(tokens), source)) if estimated => (Ok(tokens), source),
-                (Some(tokens), _) => (Ok(tokens), self.progression.tokens.source.to_owned()),
-                (None, of_samples) => of_samples,
-            };
-        Amounts { tokens, tokens_source, samples, samples_source }
-    }
-
-    /// Tokens that the log does not state: samples times their length.
-    fn tokens_of_samples(
-        &self,
-        samples: &Result<Amount, String>,
-        source: &str,
-    ) -> (Result<Amount, String>, String) {
-        let Some(length) = self.model.sequence_length.value else {
-            let unknown = "tokens are not stated and the sequence length is not known; --seq-len N gives it";
-            let why = samples.as_ref().err().cloned().unwrap_or_else(|| unknown.to_owned());
-            return (Err(why), String::new());
-        };
-        let times_length = |samples: &Amount| Amount {
-            total: samples.total * length,
-            rate: Rate { amount: samples.rate.amount * length, seconds: samples.rate.seconds },
-        };
-        let tokens = samples.as_ref().map(times_length).map_err(Clone::clone);
-        (tokens, format!("{source} × sequence length {length}"))
-    }
-
-    fn no_iterations(&self) -> &'static str {
-        if let Some(reason) = self.recorder.log_unavailable {
-            reason
-        } else if self.progression.run.iterations > 0 {
-            "no iterations were counted: the warm-up took them all"
-        } else {
-            "no iterations were recognised in the log"
-        }
-    }
+    times.bins(MOST_BINS).into_iter().map(bin).collect()
 }

@@ -1,8 +1,11 @@
 //! The report: everything that effllm says of a run, and the type behind its JSON Schema.
 
+pub mod file;
 pub mod gate;
+mod phases;
 #[cfg(test)]
 pub mod samples;
+pub mod schema1;
 
 use std::collections::BTreeMap;
 
@@ -11,22 +14,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::sanitize::plain;
 
-pub use crate::metrics::registry::Metrics;
+pub use crate::metrics::Metrics;
 pub use gate::Gate;
+pub use phases::{Episode, Phase, PhaseKind, whole_energy};
 
 /// The version of the document's form.
-pub const SCHEMA: &str = "effllm.report/1";
+pub const SCHEMA: &str = "effllm.report/2";
 
 /// What effllm says of a run. A value that is unknown is null; `unavailable` says why.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Report {
-    /// The form of this document: `effllm.report/1`.
+    /// The form of this document: `effllm.report/2`.
     pub schema: String,
     /// The version of effllm that wrote it.
     pub effllm_version: String,
     pub status: Status,
     pub command: Command,
     pub job: Job,
+    pub environment: Environment,
     pub model: Model,
     /// The measured GPUs of this node.
     pub gpus: Vec<Gpu>,
@@ -35,10 +40,9 @@ pub struct Report {
     pub iterations: Iterations,
     /// What `metrics` is taken over.
     pub window: Window,
-    /// What the run's time went to, in order and without gaps; empty where no iteration has a time
-    /// of day. Of no use to a metric: the headline window is the phase `training`.
-    #[serde(default)]
-    pub phases: Vec<Phase>,
+    /// The run's time by kind, each with its sums: the kinds together are the whole run. A kind in
+    /// which no time passed is left out; a log that is read from a file has only iterations.
+    pub phases: BTreeMap<PhaseKind, Phase>,
     pub metrics: Metrics,
     /// The same metrics from the start of the command to its end.
     pub metrics_whole_run: Metrics,
@@ -46,6 +50,8 @@ pub struct Report {
     pub provenance: BTreeMap<String, String>,
     /// Why a value is null, by the metric's name.
     pub unavailable: BTreeMap<String, String>,
+    /// How far a metric may be off by the clocks that it was measured with, in its own unit.
+    pub uncertainty: BTreeMap<String, f64>,
     /// What the reader should know before trusting a number.
     pub warnings: Vec<String>,
     pub series: Series,
@@ -131,6 +137,20 @@ pub enum Exit {
     Code(i32),
     /// It died by this signal, by name.
     Signal(String),
+}
+
+/// The machine and the software that the command ran on; null where it is unknown.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Environment {
+    /// The GPU driver's version.
+    pub driver: Option<String>,
+    /// The kernel's release.
+    pub kernel: Option<String>,
+    pub cpu_model: Option<String>,
+    /// Logical processors that effllm may run on.
+    pub cpus: Option<u64>,
+    /// The commit of the Git repository that the command's folder lies in.
+    pub git_commit: Option<String>,
 }
 
 /// The job that the command is a part of.
@@ -293,38 +313,15 @@ pub struct LatencyBin {
     pub iterations: u64,
 }
 
-/// A part of the run.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Phase {
-    pub name: PhaseName,
-    /// Seconds since the start of the run.
-    pub from_seconds: f64,
-    pub to_seconds: f64,
-    /// Energy of the measured GPUs of this node; null where the readings of one of them leave out more
-    /// than a twentieth of the phase.
-    pub energy_joules: Option<f64>,
-}
-
-/// The parts of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PhaseName {
-    /// Before the first counted iteration.
-    Startup,
-    /// From the start of the first counted iteration to the end of the last, with the evaluations
-    /// and checkpoints between them.
-    Training,
-    /// After the last iteration.
-    After,
-}
-
 /// What the headline metrics are taken over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Window {
-    /// From the start of the first counted iteration to the end of the last.
+    /// The iterations' own time: the phase `train`.
     Train,
-    /// The whole run: no iterations were counted.
+    /// The time in which tokens were generated, where nothing trains: the phase `generate`.
+    Generate,
+    /// The whole run: no iteration's time is known.
     Run,
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::metrics::registry::{Basis, METRICS, Metric, Metrics};
+use crate::metrics::registry::{METRICS, Metric, Metrics};
+use crate::metrics::window::Basis;
 use crate::report::{
-    Command, EnergySource, Exit, Gpu, GpuNow, Host, Iterations, Job, Latency, Log, MeanMax, Model, Report,
-    SCHEMA, Series, Status, Window,
+    Command, EnergySource, Environment, Exit, Gpu, GpuNow, Host, Iterations, Job, Latency, Log, MeanMax,
+    Model, Report, SCHEMA, Series, Status, Window,
 };
 
 /// Iteration 142 of 50000 on some GPUs; everything is known.
@@ -41,7 +42,9 @@ pub fn training(gpus: u32) -> Report {
             ..Iterations::default()
         },
         window: Window::Train,
-        phases: Vec::new(),
+        phases: BTreeMap::new(),
+        environment: Environment::default(),
+        uncertainty: BTreeMap::new(),
         metrics: Metrics {
             amu_gb: Some(71.204),
             pcu_ratio: Some(0.987),

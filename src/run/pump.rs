@@ -1,4 +1,4 @@
-//! Bytes straight through: the command's output to effllm's own, then a copy to the log.
+//! The pumps: they carry the command's output to effllm's own, then a copy to the log.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,30 +11,29 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::event::Clock;
-use crate::log::Source;
-use crate::process::{Output, Stream};
+use crate::event::{Clock, Stream};
+use crate::process::Output;
 use crate::session::log_follower::LogFeed;
 use crate::terminal::Unwritten;
 use crate::thread::spawn_thread;
 
-/// As much as a pipe holds.
+/// The capacity of a pipe.
 const BUFFER: usize = 64 * 1024;
-/// How long what a command has left in its pipes is waited for before they are looked at: something
-/// that goes on may hold them open.
-const PATIENCE: Duration = Duration::from_millis(500);
+/// How long the pumps have to end by themselves after the command, before their pipes are examined: a
+/// process that the command left running may hold them open.
+const DRAIN_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Where a stream of the command goes. A broken pipe ends the stream; after any other error the next
-/// bytes are tried again.
-pub type Sink = Box<dyn FnMut(&[u8]) -> Result<(), Unwritten> + Send>;
-/// Tells of output that begins to be lost.
-pub type Tell = Box<dyn FnOnce(String) + Send>;
+/// Writes a stream of the command. A broken pipe ends the stream; after any other error the next bytes
+/// are tried again.
+pub type Destination = Box<dyn FnMut(&[u8]) -> Result<(), Unwritten> + Send>;
+/// Warns that output begins to be lost.
+pub type OnLoss = Box<dyn FnOnce(&str) + Send>;
 
-/// What a thread is to carry, with the buffer that it has for that.
+/// The work of a pump thread, which has a buffer for it.
 type Work = Box<dyn FnOnce(&mut [u8]) + Send>;
 
-/// Threads for the pumps, had before there is a command: one that runs already must not find that its
-/// output has no way out.
+/// Threads for the pumps, started before the command: a command that runs already must not find that
+/// its output is carried by no thread.
 pub struct PumpThreads([Sender<Work>; 2]);
 
 /// The threads that carry the command's output.
@@ -44,7 +43,7 @@ pub struct Pumps {
     flows: Vec<Arc<Flow>>,
 }
 
-/// How far a pump has come.
+/// The progress of a pump.
 #[derive(Debug)]
 struct Flow {
     stream: Stream,
@@ -52,21 +51,21 @@ struct Flow {
     carried: AtomicU64,
     /// Those of them that could not be written.
     lost: AtomicU64,
-    /// Whether its pipe is empty, and all that came from there has been taken by its own reader.
+    /// Whether its pipe is empty, and all bytes from there have been written.
     is_idle: AtomicBool,
-    /// The most that the command's pipe holds.
+    /// The capacity of the command's pipe.
     pipe_bytes: u64,
 }
 
 impl PumpThreads {
     /// # Errors
-    /// The system has no threads to give.
+    /// The system has no threads left.
     pub fn spawn() -> io::Result<Self> {
         let spawn = |name| -> io::Result<Sender<Work>> {
-            let (work, given) = bounded::<Work>(1);
+            let (work, received) = bounded::<Work>(1);
             spawn_thread(name, move || {
                 let mut buffer = vec![0; BUFFER];
-                if let Ok(work) = given.recv() {
+                if let Ok(work) = received.recv() {
                     work(&mut buffer);
                 }
             })?;
@@ -75,13 +74,12 @@ impl PumpThreads {
         Ok(Self([spawn("stdout")?, spawn("stderr")?]))
     }
 
-    /// Starts a pump for each stream of the command; `sink` is where one goes, `tell` whom its first
-    /// loss is told.
+    /// Starts a pump for each stream of the command.
     pub fn start(
         self,
         outputs: Vec<Output>,
-        sink: impl Fn(Stream) -> Sink,
-        tell: impl Fn() -> Tell,
+        destination: impl Fn(Stream) -> Destination,
+        on_loss: impl Fn() -> OnLoss,
         clock: Clock,
         log: Option<LogFeed>,
     ) -> Pumps {
@@ -98,22 +96,21 @@ impl PumpThreads {
                 is_idle: AtomicBool::new(false),
                 pipe_bytes: pipe_bytes.unwrap_or(BUFFER as u64),
             });
-            let (flow_told, alive, log) = (flow.clone(), alive.clone(), log.clone());
-            let (to, tell) = (sink(stream), tell());
+            flows.push(flow.clone());
+            let (alive, log, to, on_loss) = (alive.clone(), log.clone(), destination(stream), on_loss());
             let work = move |buffer: &mut [u8]| {
-                pump(from, to, tell, clock, &flow_told, log, buffer);
+                pump(from, to, on_loss, clock, &flow, log, buffer);
                 drop::<Sender<()>>(alive);
             };
-            let hand = if stream == Stream::Stdout { &stdout } else { &stderr };
-            let _ = hand.send(Box::new(work)); // fails for a thread that has panicked, which is told
-            flows.push(flow);
+            let thread = if stream == Stream::Stdout { &stdout } else { &stderr };
+            let _ = thread.send(Box::new(work)); // fails for a thread that has panicked
         }
         Pumps { running, flows }
     }
 }
 
 impl Pumps {
-    /// Of each stream that could not be written in full, how much is missing.
+    /// A sentence for each stream that could not be written in full.
     pub fn losses(&self) -> impl Iterator<Item = String> {
         let lost = |flow: &Arc<Flow>| (flow.stream, flow.lost.load(Ordering::Relaxed));
         self.flows
@@ -123,19 +120,18 @@ impl Pumps {
             .map(|(stream, lost)| format!("{lost} bytes of the command's {} were lost", name(stream)))
     }
 
-    /// Once the command has ended: waits until effllm's own readers have taken what it left in its
-    /// pipes, however slow they are, or until `interrupted` says so. Returns false if something else
-    /// holds the pipes open.
+    /// Once the command has ended: waits until effllm's own readers have taken the rest of its output,
+    /// however slow they are, or until `interrupted`. False if another process holds the pipes open.
     pub fn drain(&self, mut interrupted: impl FnMut() -> bool) -> bool {
         let carried = |flow: &Arc<Flow>| flow.carried.load(Ordering::Relaxed);
         let ended: Vec<u64> = self.flows.iter().map(carried).collect();
         loop {
-            if self.running.recv_timeout(PATIENCE).is_err_and(|error| error.is_disconnected()) {
+            if self.running.recv_timeout(DRAIN_INTERVAL).is_err_and(|error| error.is_disconnected()) {
                 return true;
             }
             let is_left = self.flows.iter().zip(&ended).any(|(flow, ended)| {
                 let has_pump = Arc::strong_count(flow) > 1;
-                // More than the pipe held at the command's end was written by something else.
+                // Bytes beyond the capacity of the pipe were written by another process.
                 let is_the_commands = carried(flow) - ended <= flow.pipe_bytes;
                 has_pump && !flow.is_idle.load(Ordering::Relaxed) && is_the_commands
             });
@@ -148,19 +144,15 @@ impl Pumps {
 
 fn pump(
     from: OwnedFd,
-    mut to: Sink,
-    tell: Tell,
+    mut to: Destination,
+    on_loss: OnLoss,
     clock: Clock,
     flow: &Flow,
     log: Option<LogFeed>,
     buffer: &mut [u8],
 ) {
     let mut from = File::from(from);
-    let mut tell = Some(tell);
-    let source = match flow.stream {
-        Stream::Stdout => Source::Stdout,
-        Stream::Stderr => Source::Stderr,
-    };
+    let mut on_loss = Some(on_loss);
     loop {
         flow.is_idle.store(is_empty(&from), Ordering::Relaxed);
         let bytes = match from.read(buffer) {
@@ -168,7 +160,7 @@ fn pump(
             Ok(n) => buffer.get(..n).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                // The command's own terminal, which must not block who writes to it.
+                // The command's own terminal, which does not block.
                 let _ = poll(&mut [PollFd::new(from.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE);
                 continue;
             }
@@ -178,21 +170,21 @@ fn pump(
         flow.is_idle.store(false, Ordering::Relaxed);
         flow.carried.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         if let Err(Unwritten { written, error }) = to(bytes) {
-            // A reader that has gone away closes the command's pipe too: it gets its SIGPIPE.
+            // The reader has gone away: closing the command's pipe sends the command its SIGPIPE.
             if error.kind() == io::ErrorKind::BrokenPipe {
                 return;
             }
-            // A pipe can tell the command of nothing else, and what is full now may be emptied.
+            // A pipe cannot pass any other error on, and a full disk may have room again later.
             flow.lost.fetch_add(bytes.len().saturating_sub(written) as u64, Ordering::Relaxed);
-            if let Some(tell) = tell.take() {
-                tell(format!(
+            if let Some(on_loss) = on_loss.take() {
+                on_loss(&format!(
                     "the command's {} cannot be passed on, and is lost meanwhile: {error}",
                     name(flow.stream)
                 ));
             }
         }
         if let Some(log) = &log {
-            log.send(source, at, bytes);
+            log.send(flow.stream, at, bytes);
         }
     }
 }

@@ -1,61 +1,41 @@
-//! What effllm says on stderr while the command runs, where there is no table.
+//! The console lines on stderr while the command runs, where there is no table.
 
-use std::sync::Arc;
+use super::Session;
+use crate::terminal::{Live, console_lines};
 
-use super::shared_recorder::SharedRecorder;
-use crate::event::Clock;
-use crate::terminal::{Live, Terminal, console_lines};
+/// After so many lines or seconds without a record, the user gets a hint.
+const HINT_AFTER_LINES: u64 = 1000;
+const HINT_AFTER_SECONDS: f64 = 60.0;
 
-/// After so many lines or seconds without a record, the user is told what to do.
-const PATIENT_LINES: u64 = 1000;
-const PATIENT_SECONDS: f64 = 60.0;
-
-/// Prints the console lines of the original tool, every log interval.
+/// Prints the console lines of the original tool, once in each log interval.
 pub struct ConsoleReporter {
-    terminal: Arc<Terminal>,
-    recorder: SharedRecorder,
-    clock: Clock,
-    live: Live,
+    session: Session,
+    /// Iterations between two reports.
     log_interval: u64,
     /// Log intervals that were complete at the last report.
-    announced: u64,
+    reported: u64,
     hinted: bool,
 }
 
 impl ConsoleReporter {
-    /// `log_interval`: iterations between two reports.
-    pub fn new(
-        terminal: Arc<Terminal>,
-        recorder: SharedRecorder,
-        clock: Clock,
-        live: Live,
-        log_interval: u64,
-    ) -> Self {
-        Self {
-            terminal,
-            recorder,
-            clock,
-            live,
-            log_interval: log_interval.max(1),
-            announced: 0,
-            hinted: false,
-        }
+    pub fn new(session: Session, log_interval: u64) -> Self {
+        Self { session, log_interval: log_interval.max(1), reported: 0, hinted: false }
     }
 
-    /// Looks whether something is due to be said.
+    /// Prints what is due, after more of the log was read.
     pub fn update(&mut self) {
-        if self.live != Live::Log {
+        if self.session.live != Live::Log {
             return;
         }
-        let now = self.clock.now();
-        let recorder = self.recorder.lock();
+        let now = self.session.clock.now();
+        let recorder = self.session.recorder.lock();
         let intervals = recorder.last_iteration().map_or(0, |last| last / self.log_interval);
         let (lines, records) = recorder.read_so_far();
-        let at_a_loss = records == 0 && (lines >= PATIENT_LINES || now >= PATIENT_SECONDS);
-        let text = if intervals != self.announced {
-            self.announced = intervals;
+        let needs_hint = records == 0 && (lines >= HINT_AFTER_LINES || now >= HINT_AFTER_SECONDS);
+        let text = if intervals != self.reported {
+            self.reported = intervals;
             console_lines(&recorder.report(now))
-        } else if at_a_loss && !self.hinted {
+        } else if needs_hint && !self.hinted {
             self.hinted = true;
             "effllm: no iterations recognised yet; effllm parse --explain LOG shows what was tried\n"
                 .to_owned()
@@ -63,7 +43,6 @@ impl ConsoleReporter {
             return;
         };
         drop(recorder);
-        // Nobody is left to be told of a stderr that is gone.
-        let _ = self.terminal.print(&text);
+        self.session.print(&text);
     }
 }

@@ -1,15 +1,8 @@
 //! The gate of a report, and that of a run, which is watched while the command runs.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
-
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
-
+use super::Armed;
 use crate::config::GateSettings;
 use crate::error::{Error, FAILED, GATE};
-use crate::event::Clock;
 use crate::fs::conflicts::FileUse;
 use crate::gate::{FailFast, Policy};
 use crate::output::ci::{self, Files};
@@ -20,6 +13,9 @@ use crate::report::gate::Verdict;
 use crate::terminal::stderr_options;
 use crate::text::sanitize::plain;
 use crate::thread::worker::{Stop, Worker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// The requirements on a report, and the files that their verdict is written to.
 #[derive(Debug)]
@@ -87,14 +83,15 @@ impl ReportGate {
 }
 
 /// The time between two checks of a run.
-const CHECK_EVERY: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The gate of a run.
 #[derive(Debug)]
 pub struct RunGate {
     gate: ReportGate,
-    patience: Option<Duration>,
-    /// The run was ended since it could not pass any more.
+    /// After how long a failed requirement ends the run.
+    fail_fast: Option<Duration>,
+    /// The run was ended because a requirement kept failing.
     ended_early: Arc<AtomicBool>,
     /// A gate that was not evaluated, for whatever reason, has not passed.
     passed: bool,
@@ -106,34 +103,24 @@ impl RunGate {
     pub fn prepare(settings: &GateSettings, others: Vec<FileUse>) -> Result<Self, Error> {
         let gate = ReportGate::prepare(settings, others)?;
         let passed = !gate.has_requirements();
-        Ok(Self { gate, patience: settings.fail_fast, ended_early: Arc::default(), passed })
+        Ok(Self { gate, fail_fast: settings.fail_fast, ended_early: Arc::default(), passed })
     }
 
-    /// With `--fail-fast`, checks the run every second. Once it cannot pass any more, `tell` gets the
-    /// reason, and the command and all its descendants are sent SIGTERM, once: a shell that waits for a
-    /// launcher would die of it alone, and the training would go on. Without a thread, or if a check
-    /// panics, the run just goes on.
-    pub fn watch(
-        &self,
-        clock: Clock,
-        tree: Tree,
-        report: impl Fn() -> Report + Send + 'static,
-        tell: impl FnOnce(String) + Send + 'static,
-    ) -> Option<Worker> {
-        let mut fail_fast = FailFast::new(self.gate.policy.clone()?, self.patience?);
-        let ended_early = self.ended_early.clone();
+    /// With `--fail-fast`, checks the run every second. Once a requirement has failed for too long, all
+    /// processes of the tree are sent SIGTERM, once: a shell that waits for a launcher would die of it
+    /// alone, and leave the training running. Without a thread, or if a check panics, the run goes on.
+    pub fn watch(&self, armed: &Armed, tree: Tree) -> Option<Worker> {
+        let mut fail_fast = FailFast::new(self.gate.policy.clone()?, self.fail_fast?);
+        let (session, snapshot, ended_early) =
+            (armed.session.clone(), armed.snapshot(), self.ended_early.clone());
         let work = move |stop: Stop| {
-            while stop.wait_until(Instant::now() + CHECK_EVERY) {
-                let Some(why) = fail_fast.check(clock.now(), &report()) else { continue };
-                let tree = tree.processes();
-                if !tree.is_empty() {
+            while stop.wait_until(Instant::now() + CHECK_INTERVAL) {
+                let Some(why) = fail_fast.check(session.clock.now(), &snapshot()) else { continue };
+                if !tree.processes().is_empty() {
                     ended_early.store(true, Ordering::Relaxed);
-                    tell(format!("ended early by --fail-fast (SIGTERM): {why}"));
+                    session.warn(&format!("ended early by --fail-fast (SIGTERM): {why}"));
                 }
-                for process in tree {
-                    // Fails only for a process that has just ended.
-                    let _ = kill(Pid::from_raw(process.pid.cast_signed()), Signal::SIGTERM);
-                }
+                tree.terminate();
                 return;
             }
         };
@@ -144,14 +131,15 @@ impl RunGate {
         self.gate.has_requirements()
     }
 
-    /// The warnings about the requirements themselves, for standard error before anything runs.
+    /// Warnings for stderr, before anything runs, of requirements that are likely mistakes.
     pub fn warnings(&self) -> String {
         let warnings = self.gate.policy.as_ref().map(Policy::warnings).unwrap_or_default();
         warnings.iter().map(|warning| format!("effllm: warning: {warning}\n")).collect()
     }
 
-    /// Evaluates the requirements on the whole run, and writes the verdict into its report.
-    pub fn judge(&mut self, report: &mut Report) {
+    /// Evaluates the requirements on the whole run, and writes the verdict into its report and the gate's
+    /// files. Returns the text for stderr, which `quiet` leaves empty for a pass.
+    pub fn judge(&mut self, report: &mut Report, command: Ending, quiet: bool) -> String {
         self.gate.judge(report);
         if let Some(gate) = &mut report.gate {
             if self.ended_early.load(Ordering::Relaxed) {
@@ -159,20 +147,16 @@ impl RunGate {
             }
             self.passed = gate.verdict == Verdict::Pass;
         }
+        let exit = self.ending(command).shell_status();
+        let table = if quiet && self.passed { String::new() } else { ReportGate::table(report, exit) };
+        table + &self.gate.publish(report, exit).0
     }
 
-    /// How effllm ends: as the command did, or with the gate's status where the command succeeded, or
-    /// was ended because it could not pass any more.
+    /// How effllm ends: as the command did, or with the gate's status if the command succeeded, or was
+    /// ended early.
     pub fn ending(&self, command: Ending) -> Ending {
         let only_the_gate_failed = !self.passed && command == Ending::Exited(0);
         let ended_early = self.ended_early.load(Ordering::Relaxed);
         if only_the_gate_failed || ended_early { Ending::Exited(i32::from(GATE)) } else { command }
-    }
-
-    /// Publishes the verdict, and answers with the text for standard error; `quiet` leaves out a pass.
-    pub fn outcome(&self, report: &Report, ending: Ending, quiet: bool) -> String {
-        let exit = ending.shell_status();
-        let table = if quiet && self.passed { String::new() } else { ReportGate::table(report, exit) };
-        table + &self.gate.publish(report, exit).0
     }
 }

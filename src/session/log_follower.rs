@@ -1,4 +1,4 @@
-//! The thread that reads the copied output for progress.
+//! The thread that reads copies of the output for progress.
 
 use std::io;
 use std::sync::Arc;
@@ -8,36 +8,36 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
 
 use super::shared_recorder::SharedRecorder;
-use crate::event::Event;
-use crate::log::{LogReader, Source};
+use crate::event::{Event, StartLatch, Stream};
+use crate::log::LogReader;
 use crate::thread::spawn_thread;
 
-/// Bytes of one stream, as they arrived at a moment.
+/// Bytes of one stream that arrived together.
 struct Chunk {
-    source: Source,
+    stream: Stream,
     at: f64,
     bytes: Vec<u8>,
 }
 
 /// Chunks that may wait to be read, of 64 KiB each.
 const QUEUE: usize = 16;
-/// How long the command's output may wait for a reader that does not come on.
-const PATIENCE: Duration = Duration::from_secs(2);
-/// After so long without output, a record that later lines might have added to is taken as it is.
+/// How long the command's output may wait for a reader that makes no progress.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// After so long without output, a record that later lines could have completed is taken as it is.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Where the pumps put their copies.
+/// Takes the pumps' copies.
 #[derive(Clone)]
 pub struct LogFeed {
-    /// `None` ends the log, even if a pump that cannot end still holds a feed.
+    /// `None` ends the log, even while a pump that cannot end still holds a feed.
     chunks: Sender<Option<Chunk>>,
     given_up: Arc<AtomicBool>,
 }
 
 impl LogFeed {
-    /// PumpThreads a copy to the reader. If the reader hangs, or there is no memory for it, it is given up:
-    /// the output is not.
-    pub fn send(&self, source: Source, at: f64, bytes: &[u8]) {
+    /// Sends a copy to the reader. If the reader hangs, or there is no memory for the copy, the log is given
+    /// up: the output goes on.
+    pub fn send(&self, stream: Stream, at: f64, bytes: &[u8]) {
         if self.given_up.load(Ordering::Relaxed) {
             return;
         }
@@ -46,9 +46,9 @@ impl LogFeed {
             return self.given_up.store(true, Ordering::Relaxed);
         }
         copy.extend_from_slice(bytes);
-        let chunk = Chunk { source, at, bytes: copy };
-        // A reader that is gone has taken the end, or panicked, which is told elsewhere.
-        if let Err(SendTimeoutError::Timeout(_)) = self.chunks.send_timeout(Some(chunk), PATIENCE) {
+        let chunk = Chunk { stream, at, bytes: copy };
+        // A reader that is gone has read the end, or has panicked, which the panic hook reports.
+        if let Err(SendTimeoutError::Timeout(_)) = self.chunks.send_timeout(Some(chunk), TIMEOUT) {
             self.given_up.store(true, Ordering::Relaxed);
         }
     }
@@ -58,19 +58,19 @@ impl LogFeed {
 pub struct Follower {
     end: Sender<Option<Chunk>>,
     given_up: Arc<AtomicBool>,
-    /// Told when all has been read; disconnected if the reader has panicked.
+    /// A message once all has been read; disconnected if the reader has panicked.
     read_to_end: Receiver<()>,
     chunks_read: Arc<AtomicU64>,
 }
 
 impl Follower {
-    /// Waits until all that was sent has been read, for as long as the reader comes on. Returns false
-    /// if it hangs or has panicked: then the log's figures are not complete.
+    /// Waits until all that was sent has been read, while the reader makes progress. False if the reader
+    /// hangs or has panicked: then the log's figures are not complete.
     pub fn finish(self) -> bool {
-        let _ = self.end.send_timeout(None, PATIENCE);
+        let _ = self.end.send_timeout(None, TIMEOUT);
         loop {
             let before = self.chunks_read.load(Ordering::Relaxed);
-            match self.read_to_end.recv_timeout(PATIENCE) {
+            match self.read_to_end.recv_timeout(TIMEOUT) {
                 Ok(()) => return !self.given_up.load(Ordering::Relaxed),
                 Err(RecvTimeoutError::Timeout) if self.chunks_read.load(Ordering::Relaxed) > before => {}
                 Err(_) => return false,
@@ -79,14 +79,15 @@ impl Follower {
     }
 }
 
-/// Starts the reader. `after` is called behind each progress record and whenever output was read, with
-/// the lock released.
+/// Starts the reader, which waits for the run's start. `after` is called after each progress record and
+/// whenever output was read, with the lock released.
 ///
 /// # Errors
-/// The system has no thread to give.
+/// The system has no thread left.
 pub fn follow(
     reader: LogReader,
     recorder: SharedRecorder,
+    started: StartLatch,
     after: impl FnMut() + Send + 'static,
 ) -> io::Result<(LogFeed, Follower)> {
     let (chunks, queue) = bounded(QUEUE);
@@ -95,6 +96,7 @@ pub fn follow(
     let chunks_read = Arc::new(AtomicU64::new(0));
     let count = chunks_read.clone();
     let read = move || {
+        started.wait();
         read_all(reader, &recorder, &queue, &count, after);
         let _ = done.send(());
     };
@@ -114,7 +116,7 @@ fn read_all(
     loop {
         let ended = match queue.recv_timeout(PAUSE) {
             Ok(Some(chunk)) => {
-                reader.push(chunk.source, &chunk.bytes, chunk.at, &mut events);
+                reader.push(chunk.stream, &chunk.bytes, chunk.at, &mut events);
                 false
             }
             Err(RecvTimeoutError::Timeout) => {

@@ -1,4 +1,4 @@
-//! The report on disk: whole at every moment, and never more than half a minute old.
+//! The report on disk: complete at every moment, and never more than half a minute old.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -14,28 +14,28 @@ use crate::output;
 use crate::report::Report;
 use crate::thread::spawn_thread;
 
-/// How often the report of a running command is replaced: a SIGKILL of effllm loses no more.
-const REPLACED_EVERY: Duration = Duration::from_secs(30);
+/// How often the report of a running command is replaced: a SIGKILL of effllm loses no more than this.
+const SAVE_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Where the report is written to.
+/// The place of the report.
 #[derive(Debug, Clone)]
 pub struct ReportFile {
     target: ReportTarget,
-    /// Whether the last report has been written: an earlier one must not replace it. Held while
+    /// Whether the last report has been written: an earlier one must not replace it. Locked while
     /// writing.
     closed: Arc<Mutex<bool>>,
 }
 
 impl ReportFile {
-    /// Makes sure, before the command starts, that the report can be written.
+    /// Checks, before the command starts, that the report can be written.
     ///
     /// # Errors
-    /// If the folder is not there or not to be written to, or if the target is a folder itself.
+    /// The folder does not exist or is not writable, or the target is a folder itself.
     pub fn prepare(target: &ReportTarget) -> Result<Self, Error> {
         if let ReportTarget::File(path) = target {
             let usage = |why: String| {
                 Error::usage(format!("the report cannot be written to {}: {why}", path.display()))
-                    .about("report")
+                    .of_flag("report")
                     .hint("-o FILE names another place, -o - prints it on stdout")
             };
             atomic::can_replace(path).map_err(usage)?;
@@ -43,9 +43,8 @@ impl ReportFile {
         Ok(Self { target: target.clone(), closed: Arc::default() })
     }
 
-    /// Writes the last report: to its file by way of a temporary one, or to stdout. If that fails
-    /// answers with what stderr is to be told, so that nothing is lost; else with the file that has
-    /// been written.
+    /// Writes the last report: to its file by way of a temporary one, or to stdout. Returns the file; if
+    /// that fails, a text for stderr that holds the report, so that nothing is lost.
     pub fn finish(&self, report: &Report) -> Result<Option<&Path>, String> {
         let json = output::json(report);
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -54,7 +53,7 @@ impl ReportFile {
             ReportTarget::Stdout => {
                 let mut stdout = io::stdout().lock();
                 let written = stdout.write_all(json.as_bytes()).and_then(|()| stdout.flush());
-                // A reader that has gone away did not want more of it.
+                // A reader that has gone away does not want the rest.
                 let is_wanted = |error: &io::Error| error.kind() != io::ErrorKind::BrokenPipe;
                 (
                     written.or_else(|error| if is_wanted(&error) { Err(error) } else { Ok(()) }),
@@ -79,42 +78,42 @@ impl ReportFile {
         }
     }
 
-    /// Replaces the file by what `report` says, every half minute and whenever it is asked for.
+    /// Replaces the file by the present report, every half minute and on request.
     pub fn keep_current(&self, report: impl Fn() -> Report + Send + 'static) -> KeptCurrent {
-        let (ask, asked) = bounded(1);
+        let (requests, requested) = bounded(1);
         let file = self.clone();
         let keep = move || {
-            while asked.recv_timeout(REPLACED_EVERY) != Err(RecvTimeoutError::Disconnected) {
+            while requested.recv_timeout(SAVE_INTERVAL) != Err(RecvTimeoutError::Disconnected) {
                 file.replace_by(&report());
             }
         };
         if self.path().is_some_and(|path| !atomic::is_stream(path)) {
-            // Without a thread there is only the last report.
+            // Without a thread only the last report is written.
             let _ = spawn_thread("effllm-report", keep);
         }
-        KeptCurrent { ask }
+        KeptCurrent { requests }
     }
 
     fn replace_by(&self, report: &Report) {
         let json = output::json(report);
         let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
         if let (false, Some(path)) = (*closed, self.path()) {
-            // A disk that is full now may not be at the end, and then the loss is told.
+            // A disk that is full now may have room at the end; if not, the user learns of the loss then.
             let _ = atomic::replace(path, json.as_bytes());
         }
     }
 }
 
-/// The file is kept current as long as this lives.
+/// Keeps the file current until it is dropped.
 #[derive(Debug)]
 pub struct KeptCurrent {
-    ask: Sender<()>,
+    requests: Sender<()>,
 }
 
 impl KeptCurrent {
-    /// Has the file replaced now, without waiting for it.
+    /// Requests that the file is replaced now, without waiting for it.
     pub fn save_now(&self) {
-        // Full: it has been asked for already.
-        let _ = self.ask.try_send(());
+        // Full: a request is already there.
+        let _ = self.requests.try_send(());
     }
 }

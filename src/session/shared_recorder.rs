@@ -1,19 +1,18 @@
-//! The recorder, in the hands of several threads.
+//! The recorder, shared by the sources' threads.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::event::{Clock, Event};
+use crate::event::Event;
 use crate::recorder::Recorder;
-use crate::report::Report;
 use crate::sink::queue::Queue;
 use crate::sink::{Warn, series};
 use crate::thread::worker::failpoint;
 
-/// The recorder, as the sources' threads share it.
+/// A handle to the recorder.
 #[derive(Clone)]
 pub struct SharedRecorder {
     recorder: Arc<Mutex<Recorder>>,
-    /// Where copies of the events go.
+    /// Receives copies of the events.
     series: Option<Queue<Event>>,
 }
 
@@ -29,12 +28,6 @@ impl SharedRecorder {
         recorder
     }
 
-    /// The report as it stands whenever it is asked for.
-    pub fn snapshot(&self, clock: Clock) -> impl Fn() -> Report + Clone + Send + 'static {
-        let shared = self.clone();
-        move || shared.lock().report(clock.now())
-    }
-
     /// Takes in one event.
     pub fn fold(&self, event: Event) {
         if let Some(series) = self.series.as_ref().filter(|_| series::shows(&event)) {
@@ -43,14 +36,14 @@ impl SharedRecorder {
         self.lock().fold(event);
     }
 
-    /// What a source is to do with its events.
-    pub fn sink(&self) -> impl Fn(Event) + Clone + Send + 'static {
+    /// The callback of a source.
+    pub fn on_event(&self) -> impl Fn(Event) + Clone + Send + 'static {
         let shared = self.clone();
         move |event| shared.fold(event)
     }
 
-    /// What a sink is to do with its warnings.
-    pub fn warn(&self) -> Warn {
+    /// The callback of a sink that loses something.
+    pub fn on_warning(&self) -> Warn {
         let shared = self.clone();
         Arc::new(move |warning| shared.lock().warn(warning))
     }

@@ -11,18 +11,17 @@ pub mod queue;
 pub mod series;
 pub mod tensorboard;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::config::{OutputOptions, SeriesFile};
 use crate::error::Error;
 use crate::event::{Clock, Event, StartLatch};
 use crate::report::Report;
 
-use listen::{Address, Listener};
+use listen::Listener;
 use openmetrics::TextFile;
 use queue::{Opened, Queue, Writing};
-use series::SeriesFile;
 use tensorboard::{ScalarPoint, Scalars};
 
 /// Adds a warning to the report.
@@ -31,18 +30,6 @@ pub type Warn = Arc<dyn Fn(String) + Send + Sync>;
 /// How long the end of a run waits for what one sink has still to write.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The settings of the sinks.
-#[derive(Debug, Clone, Default)]
-pub struct SinkSettings {
-    /// The folder for TensorBoard's event file.
-    pub tensorboard: Option<PathBuf>,
-    pub series: Option<SeriesFile>,
-    pub openmetrics: Option<PathBuf>,
-    pub listen: Option<Address>,
-    /// Iterations between two points in TensorBoard.
-    pub log_interval: u64,
-}
-
 /// The open sinks, before the command has started.
 #[derive(Debug)]
 pub struct Sinks {
@@ -50,7 +37,9 @@ pub struct Sinks {
     series: Option<Opened<Event>>,
     openmetrics: Option<TextFile>,
     listener: Option<Listener>,
-    options: SinkSettings,
+    options: OutputOptions,
+    /// Iterations between two points in TensorBoard.
+    log_interval: u64,
 }
 
 impl Sinks {
@@ -58,9 +47,9 @@ impl Sinks {
     ///
     /// # Errors
     /// A folder or file that cannot be written to, an address that cannot be listened at.
-    pub fn open(options: &SinkSettings) -> Result<Self, Error> {
+    pub fn open(options: &OutputOptions, log_interval: u64) -> Result<Self, Error> {
         fn opened<T>(sink: Option<Result<T, Error>>, setting: &'static str) -> Result<Option<T>, Error> {
-            sink.transpose().map_err(|error| error.about(setting))
+            sink.transpose().map_err(|error| error.of_flag(setting))
         }
         Ok(Self {
             tensorboard: opened(options.tensorboard.as_deref().map(tensorboard::open), "tensorboard")?,
@@ -68,6 +57,7 @@ impl Sinks {
             openmetrics: opened(options.openmetrics.as_deref().map(TextFile::prepare), "openmetrics")?,
             listener: opened(options.listen.map(Listener::bind), "listen")?,
             options: options.clone(),
+            log_interval,
         })
     }
 
@@ -79,7 +69,7 @@ impl Sinks {
     /// The scalars of the metrics at each record of the log, if there is a TensorBoard folder.
     pub fn scalars(&self, clock: Clock) -> Option<Scalars> {
         let points = self.tensorboard.as_ref()?.queue();
-        Some(Scalars::new(points, clock, self.options.log_interval))
+        Some(Scalars::new(points, clock, self.log_interval))
     }
 
     /// The URL of the metrics, if they are served.

@@ -4,58 +4,21 @@
 //! values; in CSV the others are empty, in JSON Lines they are left out. So is a value that could not be
 //! read: it is never 0.
 
-use std::ffi::{OsStr, OsString};
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use serde_json::{Value, json};
 
 use super::queue::Opened;
+use crate::config::{SeriesFile, SeriesFormat};
 use crate::error::Error;
-use crate::event::{Clock, Event, GpuSample, HostSample, Progress, Scope, StartLatch};
+use crate::event::field::{Field, Kind};
+use crate::event::{Clock, Event, GpuSample, HostSample, Progress, RECORD_FIELDS, Scope, StartLatch};
 use crate::fs::atomic;
 use crate::text::sanitize::{self, field};
 
-/// A file, and the format that its name asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SeriesFile {
-    path: PathBuf,
-    format: SeriesFormat,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SeriesFormat {
-    Csv,
-    JsonLines,
-}
-
-impl TryFrom<OsString> for SeriesFile {
-    type Error = String;
-    fn try_from(name: OsString) -> Result<Self, String> {
-        let path = PathBuf::from(name);
-        let format = match path.extension().and_then(OsStr::to_str) {
-            Some("csv") => SeriesFormat::Csv,
-            Some("jsonl") => SeriesFormat::JsonLines,
-            _ => return Err("must end in .csv or .jsonl, which says how it is written".to_owned()),
-        };
-        Ok(Self { path, format })
-    }
-}
-
-impl FromStr for SeriesFile {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::try_from(OsString::from(text))
-    }
-}
-
 impl SeriesFile {
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Makes the file, in the place of one that is there.
     ///
     /// # Errors
@@ -130,7 +93,7 @@ impl SeriesEncoder {
             SeriesFormat::Csv => {
                 let mut csv = csv::WriterBuilder::new().buffer_capacity(1024).from_writer(to);
                 if std::mem::take(&mut self.needs_header) {
-                    let _ = csv.write_record(columns.iter().map(|(name, _)| name));
+                    let _ = csv.write_record(columns.iter().map(|(name, _)| name.as_bytes()));
                 }
                 let _ = csv.write_record(columns.iter().map(|(_, value)| match value {
                     Value::Null => String::new(),
@@ -148,6 +111,9 @@ impl SeriesEncoder {
     }
 }
 
+/// A column's name, and its value in one line.
+pub type Column = (Cow<'static, str>, Value);
+
 /// One line.
 struct SeriesLine<'a> {
     unix_seconds: f64,
@@ -159,16 +125,12 @@ struct SeriesLine<'a> {
 }
 
 impl SeriesLine<'_> {
-    /// All columns in their order; null where this line has nothing to say, or no finite number.
-    fn columns(&self) -> [(&'static str, Value); 39] {
+    /// All columns in their order; null where this line has no value, or no finite number.
+    fn columns(&self) -> Vec<Column> {
         let (unread, unsaid) = (GpuSample::default(), Progress::default());
         let (gpu, log) = (self.gpu.unwrap_or(&unread), self.progress.unwrap_or(&unsaid));
         let host = self.host;
-        let step_time = |smoothed| log.step_time.filter(|_| log.smoothed == smoothed);
-        let rate = |rate: Option<(f64, Scope)>, wanted| {
-            rate.filter(|(_, scope)| *scope == wanted).map(|(rate, _)| rate)
-        };
-        [
+        let columns = [
             // Unix time.
             ("unix_seconds", json!(self.unix_seconds)),
             // Since the start of the command; the first reading lies before it.
@@ -187,38 +149,47 @@ impl SeriesLine<'_> {
             ("processes", json!(host.map(|host| host.processes))),
             ("resident_bytes", json!(host.map(|host| host.resident_bytes))),
             ("cpu_seconds", json!(host.map(|host| host.cpu_seconds))),
-            // The statements of the log, and nothing derived from them.
-            // Which of several servers that write one log.
+            // The log's values, and nothing that is derived from them. The server is one of several that
+            // write one log.
             ("engine", json!(log.engine)),
-            ("epoch", json!(log.epoch)),
-            ("iteration", json!(log.iteration)),
-            ("total_iterations", json!(log.total_iterations)),
-            ("step_time_seconds", json!(step_time(false))),
-            // A progress bar's moving average.
-            ("smoothed_step_time_seconds", json!(step_time(true))),
-            ("loss", json!(log.loss)),
-            ("learning_rate", json!(log.learning_rate)),
-            ("grad_norm", json!(log.grad_norm)),
-            ("global_batch_size", json!(log.global_batch_size)),
-            ("consumed_samples", json!(log.consumed_samples)),
-            ("consumed_tokens", json!(log.consumed_tokens)),
-            ("samples", json!(log.samples)),
-            ("tokens", json!(log.tokens)),
-            ("samples_per_second", json!(rate(log.samples_per_s, Scope::Global))),
-            ("samples_per_second_per_gpu", json!(rate(log.samples_per_s, Scope::PerGpu))),
-            ("tokens_per_second", json!(rate(log.tokens_per_s, Scope::Global))),
-            ("tokens_per_second_per_gpu", json!(rate(log.tokens_per_s, Scope::PerGpu))),
-            ("tflops_per_gpu", json!(log.tflops_per_gpu)),
-            ("mfu_ratio", json!(log.mfu)),
-            ("prompt_tokens", json!(log.prompt_tokens)),
-            ("generated_tokens", json!(log.generated_tokens)),
-            ("prompt_tokens_per_second", json!(log.prompt_tokens_per_s)),
-            ("generation_tokens_per_second", json!(log.generation_tokens_per_s)),
-            // The time of these generated tokens.
-            ("generation_seconds", json!(log.generation_time)),
-            ("requests_running", json!(log.requests_running)),
-        ]
+        ];
+        let columns = columns.map(|(name, value)| (Cow::from(name), value)).into_iter();
+        columns.chain(progress_columns(log)).collect()
     }
+}
+
+/// The columns of a progress record.
+pub fn progress_columns(log: &Progress) -> Vec<Column> {
+    RECORD_FIELDS.iter().flat_map(|field| field_columns(field, log)).collect()
+}
+
+/// The columns of a field of a record: its name with its unit, and a second one for the rate of a GPU or
+/// the smoothed time of a progress bar.
+fn field_columns(field: &Field<Progress>, log: &Progress) -> Vec<Column> {
+    let name = match field.name {
+        "generation_time" => "generation".to_owned(),
+        name => name.replace("_per_s", "_per_second"),
+    };
+    let number = field.number(log);
+    let (unit, second, is_second) = match field.kind() {
+        Kind::Rate => ("", Some(format!("{name}_per_gpu")), field.scope(log) == Some(Scope::PerGpu)),
+        Kind::Duration if field.name == "step_time" => {
+            ("_seconds", Some(format!("smoothed_{name}_seconds")), log.smoothed)
+        }
+        Kind::Duration => ("_seconds", None, false),
+        Kind::Ratio => ("_ratio", None, false),
+        Kind::Timestamp | Kind::Flag | Kind::Text => return Vec::new(),
+        _ => ("", None, false),
+    };
+    let value = |number: Option<f64>| match number {
+        Some(whole) if field.kind() == Kind::Ordinal => json!(whole as u64),
+        number => json!(number),
+    };
+    let first = (Cow::from(name + unit), value(number.filter(|_| !is_second)));
+    [first]
+        .into_iter()
+        .chain(second.map(|name| (Cow::from(name), value(number.filter(|_| is_second)))))
+        .collect()
 }
 
 #[cfg(test)]
@@ -227,7 +198,7 @@ mod tests {
 
     #[test]
     fn text_of_the_log_is_seen_and_is_no_formula_and_numbers_stay_numbers() {
-        let file: SeriesFile = "s.csv".parse().expect("a name");
+        let file = SeriesFile { path: "s.csv".into(), format: SeriesFormat::Csv };
         let mut written = Vec::new();
         let engine = Some("=1+1\x1b[2J,\"\0".to_owned());
         let record = Progress { engine, loss: Some(-1.5), at: Some(1.0), ..Progress::default() };
@@ -244,7 +215,7 @@ mod tests {
 
     #[test]
     fn text_of_the_log_is_escaped_in_json_lines() {
-        let file: SeriesFile = "s.jsonl".parse().expect("a name");
+        let file = SeriesFile { path: "s.jsonl".into(), format: SeriesFormat::JsonLines };
         let mut written = Vec::new();
         let engine = "\x1b[2J\x7f\u{9b}\u{202e}\"é\n";
         let record = Progress { engine: Some(engine.to_owned()), at: Some(1.0), ..Progress::default() };

@@ -98,7 +98,11 @@ impl Scalars {
         let before = self.step.replace(step);
         if step > 0 && is_due(before, step, self.log_interval) {
             let at = recorder.last_record_at().unwrap_or(self.clock.now());
-            self.points.offer(ScalarPoint { step, at, metrics: scalars(&recorder.original_metrics(at)) });
+            self.points.offer(ScalarPoint {
+                step,
+                at,
+                metrics: scalars(&recorder.metrics(at, |metric| metric.original.is_some())),
+            });
         }
     }
 }

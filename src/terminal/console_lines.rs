@@ -3,7 +3,8 @@
 
 use std::fmt::Write as _;
 
-use crate::metrics::registry::{Basis, Metric, Show};
+use crate::metrics::registry::{Metric, Show};
+use crate::metrics::window::Basis;
 use crate::output::format;
 use crate::report::Report;
 

@@ -17,30 +17,19 @@ mod ticker;
 mod writer;
 
 use std::env;
-use std::fmt;
 use std::io::{self, IsTerminal};
-use std::str::FromStr;
+
+use crate::config::LiveMode;
 
 use crate::output::RenderOptions;
 
-pub use crate::process::Stream;
+pub use crate::event::Stream;
 pub use console_lines::console_lines;
 pub use frame::frame;
 pub use output::Unwritten;
 pub use screen::Size;
 pub use ticker::Ticker;
 pub use writer::Terminal;
-
-/// The value of `--live`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LiveMode {
-    /// The table on a terminal, else console lines.
-    #[default]
-    Auto,
-    Table,
-    Log,
-    Off,
-}
 
 /// The display while the command runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,13 +42,13 @@ pub enum Live {
     Off,
 }
 
-impl LiveMode {
-    /// The display that is possible: a table needs a terminal that it can be drawn on.
-    pub fn resolve(self, stderr_can_draw: bool) -> Live {
-        match self {
-            Self::Off => Live::Off,
-            Self::Auto | Self::Table if stderr_can_draw => Live::Table,
-            Self::Auto | Self::Table | Self::Log => Live::Log,
+impl Live {
+    /// A table needs a terminal that it can be drawn on.
+    pub fn of(mode: LiveMode, stderr_can_draw: bool) -> Self {
+        match mode {
+            LiveMode::Off => Self::Off,
+            LiveMode::Auto | LiveMode::Table if stderr_can_draw => Self::Table,
+            LiveMode::Auto | LiveMode::Table | LiveMode::Log => Self::Log,
         }
     }
 }
@@ -81,47 +70,20 @@ pub fn stderr_options() -> RenderOptions {
     RenderOptions { width, colour: console::colors_enabled_stderr() }
 }
 
-impl FromStr for LiveMode {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "table" => Ok(Self::Table),
-            "log" => Ok(Self::Log),
-            "off" => Ok(Self::Off),
-            _ => Err("is none of auto, table, log and off".to_owned()),
-        }
-    }
-}
-
-impl fmt::Display for LiveMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Auto => "auto",
-            Self::Table => "table",
-            Self::Log => "log",
-            Self::Off => "off",
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_table_needs_a_terminal() {
-        for (asked, can_draw, live) in [
-            ("auto", true, Live::Table),
-            ("auto", false, Live::Log),
-            ("table", false, Live::Log),
-            ("log", true, Live::Log),
-            ("off", true, Live::Off),
+        for (mode, can_draw, live) in [
+            (LiveMode::Auto, true, Live::Table),
+            (LiveMode::Auto, false, Live::Log),
+            (LiveMode::Table, false, Live::Log),
+            (LiveMode::Log, true, Live::Log),
+            (LiveMode::Off, true, Live::Off),
         ] {
-            let mode: LiveMode = asked.parse().unwrap();
-            assert_eq!((mode.resolve(can_draw), mode.to_string().as_str()), (live, asked));
+            assert_eq!(Live::of(mode, can_draw), live);
         }
-        assert!("tables".parse::<LiveMode>().is_err());
     }
 }

@@ -10,7 +10,7 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{OutputFlags, tcgetattr};
 
-use crate::process::Stream;
+use crate::event::Stream;
 
 /// An error, and how many of the bytes were written before it.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::io;
 use super::escape_parser::{CursorLine, EscapeParser, ScreenAct};
 use super::output::Output;
 use super::screen::{Screen, Size};
-use crate::process::Stream;
+use crate::event::Stream;
 use crate::thread::worker::failpoint;
 
 #[derive(Debug)]

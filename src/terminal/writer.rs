@@ -18,7 +18,7 @@ use super::frame::frame;
 use super::output::{Descriptors, Output, Unwritten, write_all};
 use super::screen::Size;
 use super::shared_terminal::SharedTerminal;
-use crate::process::Stream;
+use crate::event::Stream;
 use crate::report::Report;
 
 /// Where the child's bytes and everything of effllm's own are written.

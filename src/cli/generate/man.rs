@@ -4,9 +4,12 @@ use clap::Command;
 use roff::{Roff, bold, roman};
 
 use super::markup;
+use crate::event::field::{Field, Group};
+use crate::event::{FACT_FIELDS, Progress, RECORD_FIELDS};
 use crate::gate::families;
-use crate::log::field::{bind, fields, is_of_record};
+use crate::log::binding::{groups, kind_name};
 use crate::metrics::registry::{METRICS, Metric};
+use crate::sink::series::progress_columns;
 
 /// A manual page and the name of its file.
 pub struct Page {
@@ -85,9 +88,12 @@ fn filled(prose: &str) -> String {
     let metrics: String = METRICS.iter().map(metric_entry).collect();
     let units: String =
         families().map(|(quantity, units)| format!("@ {quantity}\n`{}`\n", units.join("`, `"))).collect();
+    let columns = progress_columns(&Progress::default());
+    let columns = columns.iter().map(|(column, _)| format!("*{column}*")).collect::<Vec<_>>().join(", ");
     prose
         .replace("{{grammar}}", include_str!("../../gate/expression/grammar.txt").trim_end())
         .replace("{{metrics}}\n", &metrics)
+        .replace("{{progress columns}}", &columns)
         .replace("{{units}}\n", &units)
 }
 
@@ -145,8 +151,8 @@ fn rules_page() -> Page {
     for (place, example) in EXAMPLE {
         text = text.replace(place, example.trim_end());
     }
-    text = text.replace("{{fields of a record}}\n", &field_table(is_of_record));
-    text = text.replace("{{facts}}\n", &field_table(|field| !is_of_record(field)));
+    text = text.replace("{{fields of a record}}\n", &field_table(RECORD_FIELDS));
+    text = text.replace("{{facts}}\n", &field_table(FACT_FIELDS));
     let mut page = Roff::new();
     markup::render(&mut page, &text);
     see_also(&mut page, RULES_PAGE, &["effllm-run", "effllm-parse", "effllm-profiles"].map(String::from));
@@ -155,19 +161,13 @@ fn rules_page() -> Page {
 }
 
 /// The fields in the markup of a page, each with the kind of text that it reads.
-fn field_table(belongs: impl Fn(&str) -> bool) -> String {
-    let mut table = String::new();
-    for (field, meaning) in fields().filter(|(field, _)| belongs(field)) {
-        let kind = KINDS.iter().find(|(_, unit)| bind(&format!("{field}_{unit}")).is_ok());
-        let kind = kind.map(|(kind, _)| format!(" ({kind})")).unwrap_or_default();
-        table += &format!("@ `{field}`{kind}\n{meaning}\n");
-    }
-    table
+fn field_table<Set>(fields: &'static [Field<Set>]) -> String {
+    let entry = |(_, group): (_, &Group)| {
+        let kind = kind_name(group.kind).map(|kind| format!(" ({kind})")).unwrap_or_default();
+        format!("@ `{}`{kind}\n{}\n", group.name, group.meaning.trim())
+    };
+    groups(fields).map(entry).collect()
 }
-
-/// Kinds of fields, told by a unit that only groups of this kind may name.
-const KINDS: &[(&str, &str)] =
-    &[("time", "ms"), ("count", "billions"), ("ratio", "percent"), ("rate", "per_gpu")];
 
 /// The whole page: one preamble, a title, and characters that roff would beautify as they are typed.
 fn finish(name: &str, section: &str, manual: &str, body: &str) -> String {

@@ -18,8 +18,6 @@ pub fn offered(command: Command) -> Command {
 
 fn values(arg: &str) -> Option<Vec<&'static str>> {
     Some(match arg {
-        "live" => vec!["auto", "table", "log", "off"],
-        "stdio" => vec!["pipe", "pty", "inherit"],
         "profile" => std::iter::once("auto").chain(profiles::names()).collect(),
         "profile_name" => profiles::names().collect(),
         "no_forward" => TakenSignal::names().collect(),
@@ -30,14 +28,10 @@ fn values(arg: &str) -> Option<Vec<&'static str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process::StdioMode;
-    use crate::terminal::LiveMode;
 
     #[test]
     fn what_is_offered_is_taken() {
         let offered = |arg: &str| values(arg).unwrap_or_default();
-        assert!(offered("live").iter().all(|value| value.parse::<LiveMode>().is_ok()));
-        assert!(offered("stdio").iter().all(|value| value.parse::<StdioMode>().is_ok()));
         assert!(offered("no_forward").iter().all(|value| value.parse::<TakenSignal>().is_ok()));
         assert!(offered("profile_name").iter().all(|name| profiles::load(name).is_ok()));
         assert!(offered("no_forward").contains(&"USR1") && offered("profile").contains(&"megatron"));

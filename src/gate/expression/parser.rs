@@ -21,14 +21,15 @@ pub struct ExpressionError {
 }
 
 impl ExpressionError {
-    /// The error as the user sees it; `origin` is the flag or key that the expression was given by.
-    pub fn of(self, origin: &str) -> Error {
+    /// The error of the expression that a flag, or the setting with this key, gave.
+    pub fn of(self, key: &str) -> Error {
         let columns = |range: Range<usize>| self.text.get(range).unwrap_or_default().chars().count();
         let indent = " ".repeat(columns(0..self.place.start));
         let carets = "^".repeat(columns(self.place.clone()).max(1));
         let shown = one_line(&self.text);
-        Error::usage(format!("{origin}: {}", one_line(&self.message)))
-            .at(format!("{shown}\n{indent}{carets}"))
+        Error::usage(one_line(&self.message))
+            .of_flag(key)
+            .excerpt(format!("{shown}\n{indent}{carets}"))
             .hint(self.help)
     }
 }

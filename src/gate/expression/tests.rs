@@ -180,7 +180,7 @@ fn every_error_says_what_where_and_the_way_out() {
     ];
     let messages = wrong.map(|text| match text.parse::<Expression>() {
         Ok(expression) => panic!("'{text}' is read as '{expression}'"),
-        Err(error) => format!("{}\n", error.of("--require")),
+        Err(error) => format!("{}\n", error.of("require")),
     });
     insta::assert_snapshot!(messages.join("\n"));
 }
@@ -232,7 +232,7 @@ proptest! {
     #[test]
     fn no_text_is_too_strange(text in "\\PC{0,40}|(al|pcu)[ <>=]{1,3}[ -~é]{0,20}") {
         if let Err(error) = text.parse::<Expression>() {
-            let shown = error.of("--require").to_string();
+            let shown = error.of("require").to_string();
             prop_assert!(shown.contains("--require: ") && shown.contains('^'));
         }
     }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::error::Location;
 use crate::report::Status;
 use crate::report::samples::counted as report;
 
@@ -186,11 +187,14 @@ fn what_a_baseline_makes_certain_is_told() {
     let with = |expression, pcu| policy(&[expression], baseline(pcu), false);
     let never = with("pcu >= baseline * 1.1", 0.95).unwrap_err();
     insta::assert_snapshot!(never.to_string(), @r"
-    effllm: error: 'pcu >= baseline * 1.1' can never hold: pcu is never above 1, and its limit is 1.045
+    effllm: error: --require: 'pcu >= baseline * 1.1' can never hold: pcu is never above 1, and its limit is 1.045
       relax the limit, or choose another --baseline
     ");
-    assert_eq!(never.setting, Some("require"));
-    assert_eq!(with("warn al < baseline - 2 s", 0.5).unwrap_err().setting, Some("warn"));
+    assert_eq!(never.location, Some(Location::Flag("require".to_owned())));
+    assert_eq!(
+        with("warn al < baseline - 2 s", 0.5).unwrap_err().location,
+        Some(Location::Flag("warn".to_owned()))
+    );
     assert!(with("pcu >= baseline * 1.1", 0.5).unwrap().warnings().is_empty());
     assert!(with("pcu >= baseline", 1.0001).unwrap().warnings().is_empty(), "it has been so");
     assert_eq!(

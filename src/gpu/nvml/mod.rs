@@ -1,91 +1,104 @@
-//! NVML as effllm needs it. The only place that knows nvml_wrapper.
+//! NVML as a source of GPU readings. Nothing outside this folder knows nvml_wrapper or CUDA.
 
 mod quantity;
+mod visible_devices;
 
 use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
-use std::path::Path;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
-use self::quantity::{Failure, QUANTITIES, compute_processes, failure, gpm, instant_power, memory};
-use super::select::Present;
-use crate::event::{Clock, GpuIdentity, GpuSample};
+use self::quantity::{compute_processes, failure, gpm, instant_power, memory};
+use super::select::Selection;
+use super::source::{Failure, Gpu, GpuSource, NoGpus, UnopenedSource};
+use crate::event::{GpuIdentity, GpuQuantity};
+
+const NAME: &str = "NVML";
+/// The name of the library where no path is given.
+const LIBRARY: &str = "libnvidia-ml.so.1";
 
 /// The NVML library, open and initialised.
 ///
 /// Kept from nvml_wrapper's own drop, which panics where the library has no nvmlShutdown.
-pub struct Library(ManuallyDrop<Nvml>);
+struct Library(ManuallyDrop<Nvml>);
 
 /// A GPU that NVML shows. One whose handle cannot be had is shown too, and measures nothing.
-pub struct Gpu<'library> {
+struct NvmlGpu<'library> {
     index: u32,
+    driver_version: Option<String>,
     device: Result<Device<'library>, Failure>,
-    /// How the last reading of each of [`QUANTITIES`] went.
-    last: [Option<Failure>; QUANTITIES.len()],
 }
 
-/// More than any machine has.
+/// NVML, which is loaded from `library` or as the system's libnvidia-ml.so.1.
+pub fn source(library: Option<PathBuf>) -> UnopenedSource {
+    let open = move || Ok(Arc::new(Library::open(library.as_deref())?) as Arc<dyn GpuSource>);
+    UnopenedSource { name: NAME, open: Box::new(open) }
+}
+
+/// No machine has more.
 const MOST_GPUS: u32 = 4096;
 
 impl Library {
     /// Loads and initialises the library at `path`, or the system's (nvmlInit_v2).
     ///
     /// # Errors
-    /// Why there is no NVML, in one line.
-    pub fn open(path: Option<&Path>) -> Result<Self, String> {
-        // Opening a pipe would wait for its other end, and a device may do anything. A name without a
-        // slash is looked for by the loader.
+    /// NVML is not installed, or does not work.
+    fn open(path: Option<&Path>) -> Result<Self, NoGpus> {
+        // Opening a pipe would wait for its other end, and a device may do anything. The loader searches for a
+        // name without a slash.
         let is_path = |path: &&Path| path.as_os_str().as_encoded_bytes().contains(&b'/');
-        let is_no_file = |path: &&Path| path.metadata().is_ok_and(|found| !found.is_file());
-        if let Some(path) = path.filter(is_path).filter(is_no_file) {
-            return Err(format!("{} is no regular file", path.display()));
+        let is_special = |path: &&Path| path.metadata().is_ok_and(|found| !found.is_file());
+        let fault = |reason| NoGpus { reason, is_fault: true };
+        if let Some(path) = path.filter(is_path).filter(is_special) {
+            return Err(fault(format!("{} is no regular file", path.display())));
         }
         let mut builder = Nvml::builder();
-        if let Some(path) = path {
-            builder.lib_path(path.as_os_str());
-        }
+        builder.lib_path(path.map_or(LIBRARY.as_ref(), Path::as_os_str));
         builder.init().map(|nvml| Self(ManuallyDrop::new(nvml))).map_err(|error| match error {
             NvmlError::LibloadingError(error) => {
                 let message = error.to_string();
                 if path.is_none() && message.contains("No such file") {
-                    return "libnvidia-ml.so.1 is not on this machine".to_owned();
+                    return NoGpus { reason: format!("{LIBRARY} is not on this machine"), is_fault: false };
                 }
-                message.lines().next().unwrap_or_default().to_owned()
+                fault(message.lines().next().unwrap_or_default().to_owned())
             }
-            error => failure("nvmlInit_v2")(error).reason,
+            error => fault(failure("nvmlInit_v2")(error).reason),
         })
     }
+}
 
-    /// The driver's version (nvmlSystemGetDriverVersion).
-    pub fn driver(&self) -> Option<String> {
-        self.0.sys_driver_version().ok()
-    }
-
-    /// How many GPUs there are (nvmlDeviceGetCount_v2).
-    ///
-    /// # Errors
-    /// NVML cannot say, or what it says cannot be.
-    pub fn count(&self) -> Result<u32, String> {
+impl GpuSource for Library {
+    /// nvmlDeviceGetCount_v2; an impossible count is an error.
+    fn count(&self) -> Result<u32, String> {
         let count = self.0.device_count().map_err(|error| failure("nvmlDeviceGetCount_v2")(error).reason)?;
         if count > MOST_GPUS {
-            return Err(format!("nvmlDeviceGetCount_v2: {count} GPUs cannot be"));
+            return Err(format!("{NAME} reported {count} GPUs (nvmlDeviceGetCount_v2)"));
         }
         Ok(count)
     }
 
-    /// The GPU with this index; `None` for one that this user may not see.
-    pub fn gpu(&self, index: u32) -> Option<Gpu<'_>> {
+    /// nvmlDeviceGetHandleByIndex_v2
+    fn gpu(&self, index: u32) -> Option<Box<dyn Gpu + '_>> {
         match self.0.device_by_index(index) {
             Err(NvmlError::NoPermission) => None, // another user's: the command cannot use it either
-            device => Some(Gpu {
+            device => Some(Box::new(NvmlGpu {
                 index,
+                driver_version: self.0.sys_driver_version().ok(),
                 device: device.map_err(failure("nvmlDeviceGetHandleByIndex_v2")),
-                last: Default::default(),
-            }),
+            })),
         }
+    }
+
+    fn visible_to_command(
+        &self,
+        gpus: &[GpuIdentity],
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Option<Selection> {
+        let devices = variable("CUDA_VISIBLE_DEVICES")?;
+        Some(visible_devices::select(&devices, variable("CUDA_DEVICE_ORDER").as_deref(), gpus))
     }
 }
 
@@ -93,108 +106,65 @@ impl Drop for Library {
     /// Ends the use of the library (nvmlShutdown); one without that function is left as it is.
     fn drop(&mut self) {
         if self.0.lib().nvmlShutdown.is_ok() {
-            // SAFETY: nothing uses it after this.
+            // SAFETY: this is the last use of the library.
             unsafe { ManuallyDrop::drop(&mut self.0) };
         }
     }
 }
 
-impl Gpu<'_> {
-    /// What choosing among GPUs needs to know.
-    pub fn present(&self) -> Present {
+impl Gpu for NvmlGpu<'_> {
+    fn identity(&self) -> GpuIdentity {
         let device = self.device.as_ref().ok();
-        Present {
-            index: self.index,
-            uuid: device.and_then(|device| device.uuid().ok()),
-            pci_bus_id: device.and_then(|device| Some(device.pci_info().ok()?.bus_id)),
-            name: device.and_then(|device| device.name().ok()),
-            mig_uuids: device.map(mig_uuids).unwrap_or_default(),
-        }
-    }
-
-    /// Reads what the GPU is.
-    pub fn identity(&self, selected_because: &str) -> GpuIdentity {
         let mut unavailable = BTreeMap::new();
         let memory = self.fact("memory_total_bytes", &mut unavailable, memory);
         GpuIdentity {
+            source: NAME,
+            driver_version: self.driver_version.clone(),
             index: self.index,
             uuid: self
                 .fact("uuid", &mut unavailable, |device| device.uuid().map_err(failure("nvmlDeviceGetUUID"))),
+            pci_bus_id: device.and_then(|device| Some(device.pci_info().ok()?.bus_id)),
             name: self
                 .fact("name", &mut unavailable, |device| device.name().map_err(failure("nvmlDeviceGetName"))),
+            partition_uuids: device.map(mig_uuids).unwrap_or_default(),
             memory_total_bytes: memory.as_ref().map(|memory| memory.total),
             reserved_is_used: memory.is_some_and(|memory| memory.reserved_is_used),
             power_limit_watts: self.fact("power_limit_watts", &mut unavailable, |device| {
                 let milliwatts = device.enforced_power_limit();
                 Ok(f64::from(milliwatts.map_err(failure("nvmlDeviceGetEnforcedPowerLimit"))?) / 1e3)
             }),
-            selected_because: selected_because.to_owned(),
-            listed_again: Vec::new(),
             unavailable,
+            ..GpuIdentity::default()
         }
     }
 
-    /// Reads every quantity once. A reason is given when it is new, not with every sample.
-    pub fn sample(&mut self, clock: Clock) -> GpuSample {
-        let begun = Instant::now();
-        let mut unavailable = Vec::new();
-        let mut values = [None; QUANTITIES.len()];
-        for (((quantity, read), last), value) in QUANTITIES.iter().zip(&mut self.last).zip(&mut values) {
-            if last.as_ref().is_some_and(|failure| failure.lasting) {
-                continue;
-            }
-            match self.device.as_ref().map_err(Failure::clone).and_then(read) {
-                Ok(read) => (*value, *last) = (Some(read), None),
-                Err(failure) if last.as_ref() == Some(&failure) => {}
-                Err(failure) => {
-                    unavailable.push((*quantity, failure.reason.clone()));
-                    *last = Some(failure);
-                }
-            }
-        }
-        let [
-            memory_used_bytes,
-            utilization_ratio,
-            power_watts,
-            energy_joules,
-            temperature_celsius,
-            sm_clock_mhz,
-        ] = values;
-        GpuSample {
-            at: clock.at(begun + begun.elapsed() / 2),
-            index: self.index,
-            memory_used_bytes,
-            utilization_ratio,
-            power_watts,
-            energy_joules,
-            temperature_celsius,
-            sm_clock_mhz,
-            unavailable,
-        }
+    fn read(&self, quantity: GpuQuantity) -> Result<f64, Failure> {
+        quantity::read(self.device.as_ref().map_err(Failure::clone)?, quantity)
     }
 
-    /// The names of the quantities in a sample.
-    pub fn quantities() -> impl Iterator<Item = &'static str> {
-        QUANTITIES.iter().map(|(quantity, _)| *quantity)
-    }
-
-    /// Whether MIG mode is on (nvmlDeviceGetMigMode); `None` for a GPU without it.
-    pub fn mig_enabled(&self) -> Option<bool> {
-        Some(self.device.as_ref().ok()?.mig_mode().ok()?.current != 0)
-    }
-
-    /// What the GPU can measure besides a sample's quantities, and why not where it cannot.
-    pub fn further_abilities(&self) -> [(&'static str, Option<String>); 3] {
+    fn further_abilities(&self) -> Vec<(&'static str, Option<String>)> {
         let reason = |able: fn(&Device) -> Result<(), Failure>| {
             self.device.as_ref().map_err(Failure::clone).and_then(able).err().map(|failure| failure.reason)
         };
-        [
-            ("power_instant_watts", reason(instant_power)),
-            ("compute_processes", reason(compute_processes)),
-            ("gpm", reason(gpm)),
+        vec![
+            ("instant power", reason(instant_power)),
+            ("processes", reason(compute_processes)),
+            ("GPM (SM and tensor activity)", reason(gpm)),
         ]
     }
 
+    /// nvmlDeviceGetMigMode
+    fn partitioning(&self) -> &'static str {
+        let mode = self.device.as_ref().ok().and_then(|device| device.mig_mode().ok());
+        match mode.map(|mode| mode.current != 0) {
+            Some(true) => "MIG on",
+            Some(false) => "MIG off",
+            None => "no MIG",
+        }
+    }
+}
+
+impl NvmlGpu<'_> {
     fn fact<T>(
         &self,
         name: &'static str,

@@ -1,4 +1,4 @@
-//! What is read from a GPU, each by one function of NVML, and how it can fail.
+//! The function of NVML that reads each quantity and ability, and how it can fail.
 
 use std::mem::MaybeUninit;
 
@@ -8,40 +8,38 @@ use nvml_wrapper::error::{NvmlError, nvml_sym, nvml_try};
 use nvml_wrapper::structs::device::FieldId;
 use nvml_wrapper::sys_exports::field_id::NVML_FI_DEV_POWER_INSTANT;
 
-pub type Quantity = (&'static str, fn(&Device) -> Result<f64, Failure>);
+use super::NAME;
+use crate::event::GpuQuantity;
+use crate::gpu::source::Failure;
 
-/// The quantities of a sample, in the order in which they are read.
-pub const QUANTITIES: [Quantity; 6] = [
-    ("memory_used_bytes", memory_used),
-    ("utilization_ratio", utilization),
-    ("power_watts", power),
-    ("energy_joules", energy),
-    ("temperature_celsius", temperature),
-    ("sm_clock_mhz", sm_clock),
-];
-
-/// Why something could not be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    pub reason: String,
-    /// The GPU or the library will never answer, so it is not asked again.
-    pub lasting: bool,
+/// Reads a quantity by its function of NVML.
+pub fn read(device: &Device, quantity: GpuQuantity) -> Result<f64, Failure> {
+    match quantity {
+        GpuQuantity::MemoryUsed => memory_used(device),
+        GpuQuantity::Utilization => utilization(device),
+        GpuQuantity::Power => power(device),
+        GpuQuantity::Energy => energy(device),
+        GpuQuantity::Temperature => temperature(device),
+        GpuQuantity::SmClock => sm_clock(device),
+    }
 }
 
 /// Bytes of a GPU's memory.
 pub struct Memory {
     pub used: u64,
     pub total: u64,
-    /// `used` has in it what the driver keeps for itself.
+    /// `used` includes the memory that the driver reserves.
     pub reserved_is_used: bool,
 }
 
-/// Since driver 510, nvmlDeviceGetMemoryInfo_v2 counts what the driver keeps for itself apart from
-/// what is used. The first version, which counts both as used, is for libraries without the second.
+/// Since driver 510, nvmlDeviceGetMemoryInfo_v2 separates reserved memory from used memory. The first version,
+/// which counts both as used, is for libraries without the second.
 pub fn memory(device: &Device) -> Result<Memory, Failure> {
     match device.memory_info().map_err(failure("nvmlDeviceGetMemoryInfo_v2")) {
         Ok(memory) => Ok(Memory { used: memory.used, total: memory.total, reserved_is_used: false }),
-        Err(Failure { lasting: true, .. }) => memory_v1(device).map_err(failure("nvmlDeviceGetMemoryInfo")),
+        Err(Failure { is_permanent: true, .. }) => {
+            memory_v1(device).map_err(failure("nvmlDeviceGetMemoryInfo"))
+        }
         Err(failure) => Err(failure),
     }
 }
@@ -117,16 +115,16 @@ fn up_to(limit: f64, value: f64, unit: &str) -> Result<f64, Failure> {
     if value > limit { Err(implausible(format!("{value} {unit}"))) } else { Ok(value) }
 }
 
-fn implausible(what: String) -> Failure {
-    Failure { reason: format!("NVML reported {what}"), lasting: false }
+fn implausible(value: String) -> Failure {
+    Failure { reason: format!("{NAME} reported {value}"), is_permanent: false }
 }
 
-/// How a call failed, in words.
+/// How a call failed, as a sentence for the report.
 pub fn failure(call: &str) -> impl Fn(NvmlError) -> Failure {
     /// NVML_ERROR_ARGUMENT_VERSION_MISMATCH: the library knows another version of the struct.
     const VERSION_MISMATCH: u32 = 25;
     move |error| {
-        let (lasting, words) = match error {
+        let (is_permanent, message) = match error {
             NvmlError::NotSupported => (true, "not supported".to_owned()),
             NvmlError::FailedToLoadSymbol(_) | NvmlError::FunctionNotFound => {
                 (true, "not in this version of the library".to_owned())
@@ -139,6 +137,6 @@ pub fn failure(call: &str) -> impl Fn(NvmlError) -> Failure {
             NvmlError::GpuLost => (false, "the GPU is lost".to_owned()),
             error => (false, error.to_string()),
         };
-        Failure { reason: format!("NVML: {words} ({call})"), lasting }
+        Failure { reason: format!("{NAME}: {message} ({call})"), is_permanent }
     }
 }

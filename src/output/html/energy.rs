@@ -2,14 +2,13 @@
 
 use maud::{Markup, html};
 
-use crate::metrics::registry::Basis;
+use crate::metrics::window::Basis;
 use crate::output::format;
-use crate::report::PhaseName;
-use crate::report::Report;
+use crate::report::{Phase, PhaseKind, Report};
 use crate::text::units::{EnergyUnit, or_dash, show, show_count, show_duration};
 
 pub fn energy_by_phase(report: &Report) -> Markup {
-    let known = || report.phases.iter().filter_map(|phase| phase.energy_joules);
+    let known = || report.phases.values().filter_map(Phase::energy_joules);
     let whole = whole(report);
     if known().all(|joules| joules <= 0.0) {
         return html! {
@@ -46,14 +45,15 @@ pub fn energy_by_phase(report: &Report) -> Markup {
                         }
                     }
                     tbody {
-                        @for phase in &report.phases {
-                            @let seconds = phase.to_seconds - phase.from_seconds;
-                            @let share = phase.energy_joules.zip(whole).map(|(joules, whole)| 100.0 * joules / whole);
-                            @let power = phase.energy_joules.map(|joules| joules / seconds);
+                        @for (kind, phase) in &report.phases {
+                            @let seconds = phase.sums.seconds;
+                            @let joules = phase.energy_joules();
+                            @let share = joules.zip(whole).map(|(joules, whole)| 100.0 * joules / whole);
+                            @let power = joules.map(|joules| joules / seconds);
                             tr {
-                                th scope="row" { i.(phase_class(phase.name)) {} (format::phase(phase.name)) }
+                                th scope="row" { i.(phase_class(*kind)) {} (format::phase(*kind)) }
                                 td.number { (show_duration(seconds)) }
-                                td.number { (or_dash(phase.energy_joules, |joules| unit.show(joules))) }
+                                td.number { (or_dash(joules, |joules| unit.show(joules))) }
                                 td.number { (or_dash(share, |share| format!("{share:.1} %"))) }
                                 td.number { (or_dash(power, |power| show(power) + " W")) }
                             }
@@ -67,7 +67,7 @@ pub fn energy_by_phase(report: &Report) -> Markup {
 
 /// The energy of all phases; `None` where that of one of them is not known, or there was none.
 pub fn whole(report: &Report) -> Option<f64> {
-    let joules = report.phases.iter().map(|phase| phase.energy_joules).sum::<Option<f64>>();
+    let joules = report.phases.values().map(Phase::energy_joules).sum::<Option<f64>>();
     joules.filter(|joules| *joules > 0.0 && joules.is_finite())
 }
 
@@ -78,18 +78,23 @@ fn why_no_phases(report: &Report) -> &str {
     }
 }
 
-fn phase_class(name: PhaseName) -> &'static str {
-    match name {
-        PhaseName::Startup => "startup",
-        PhaseName::Training => "training",
-        PhaseName::After => "after",
+fn phase_class(kind: PhaseKind) -> &'static str {
+    match kind {
+        PhaseKind::Startup => "startup",
+        PhaseKind::Warmup => "warmup",
+        PhaseKind::Train => "training",
+        PhaseKind::Pause => "pause",
+        PhaseKind::Gap => "interval",
+        PhaseKind::Generate => "generate",
+        PhaseKind::Suspended => "suspended",
+        PhaseKind::After => "after",
     }
 }
 
 /// The phases side by side, as wide as their energy, and all of them a share of the whole width;
 /// nothing where that of one of them is not known.
 pub fn energy_bar(report: &Report, share: f64) -> Markup {
-    let known = report.phases.iter().filter_map(|phase| Some((phase.name, phase.energy_joules?)));
+    let known = report.phases.iter().filter_map(|(kind, phase)| Some((*kind, phase.energy_joules()?)));
     html! {
         @if let Some(whole) = whole(report) {
             div.energy aria-hidden="true" style={ "width:" (format!("{:.2}%", 100.0 * share.clamp(0.0, 1.0))) } {

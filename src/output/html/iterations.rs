@@ -7,7 +7,7 @@ use maud::{Markup, html};
 use super::chart::{Chart, Ink, Shape, Width};
 use super::series::{FEW, pairs, quantile, thinned};
 use super::timeline::TimeUnit;
-use crate::metrics::registry::Basis;
+use crate::metrics::window::Basis;
 use crate::output::format;
 use crate::report::Report;
 use crate::report::{Latency, LatencyBin};
@@ -282,7 +282,7 @@ fn percentiles(report: &Report) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Latencies;
+    use crate::metrics::Distribution;
     use proptest::prelude::*;
 
     proptest! {
@@ -295,9 +295,9 @@ mod tests {
             times in 1u64..20,
         ) {
             // The first and the last may be filled in part.
-            let mut latencies = Latencies::new();
+            let mut latencies = Distribution::new();
             (first..first + values).for_each(|value| latencies.add(times, (value * step) as f64 / 1e6));
-            let bin = |bin: crate::metrics::latency::Bin| LatencyBin {
+            let bin = |bin: crate::metrics::distribution::Bin| LatencyBin {
                 from_seconds: bin.from_seconds,
                 to_seconds: bin.to_seconds,
                 iterations: bin.iterations,

@@ -13,6 +13,7 @@ pub fn headline(report: &Report) -> Markup {
     let counted = show_count(report.iterations.count, "iteration");
     let window = match (report.window, report.iterations.warmup) {
         (Window::Run, _) => "over the whole run".to_owned(),
+        (Window::Generate, _) => "over the time in which tokens were generated".to_owned(),
         (Window::Train, 0) => format!("over {counted} of training"),
         (Window::Train, n) => format!("over {counted} of training, without {n} of warmup"),
     };

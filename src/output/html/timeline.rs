@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::chart::{Ink, Shape};
 use super::series::{gaps, pairs};
-use crate::report::{PhaseName, Report};
+use crate::report::{PhaseKind, Report};
 use crate::text::units::show_grouped;
 
 /// Seconds in a unit in which a run of some length is easily read.
@@ -46,9 +46,11 @@ impl Timeline {
             let x = (from.clamp(0.0, length) / unit.seconds)..(to.clamp(0.0, length) / unit.seconds);
             Shape::Shade { x, ink, opacity }
         };
-        let outside = report.phases.iter().filter(|phase| phase.name != PhaseName::Training);
-        let mut shapes: Vec<Shape> =
-            outside.map(|phase| shade(phase.from_seconds, phase.to_seconds, Ink::SHADE, 0.16)).collect();
+        let outside = report.phases.iter().filter(|(kind, _)| is_shaded(**kind));
+        let episodes = outside.flat_map(|(_, phase)| &phase.longest);
+        let mut shapes: Vec<Shape> = episodes
+            .map(|episode| shade(episode.from_seconds, episode.to_seconds, Ink::SHADE, 0.16))
+            .collect();
         let gaps = gaps(&report.series.gpus, 0.0..length);
         shapes.extend(gaps.iter().map(|gap| shade(gap.start, gap.end, Ink::GAP, 0.16)));
         shapes.extend(marks(report).into_iter().map(|(at, name)| Shape::Mark { x: at / unit.seconds, name }));
@@ -56,15 +58,14 @@ impl Timeline {
     }
 
     pub fn legend(&self, report: &Report) -> Markup {
-        let has = |name| report.phases.iter().any(|phase| phase.name == name);
         html! {
             p.legend {
                 @if report.gpus.len() > 1 {
                     span { i.line.of-gpus {} "mean of the GPUs" }
                     span { i.band {} "lowest to highest" }
                 }
-                @if has(PhaseName::Startup) || has(PhaseName::After) {
-                    span { i.shade {} "before and after training" }
+                @if report.phases.keys().any(|kind| is_shaded(*kind)) {
+                    span { i.shade {} "not training" }
                 }
                 @if self.has_gaps { span { i.gap {} "nothing was sampled" } }
                 @if self.shapes.iter().any(|shape| matches!(shape, Shape::Mark { .. })) {
@@ -73,6 +74,11 @@ impl Timeline {
             }
         }
     }
+}
+
+/// Whether a phase is shaded: time that is no training's, in one piece.
+fn is_shaded(kind: PhaseKind) -> bool {
+    matches!(kind, PhaseKind::Startup | PhaseKind::Pause | PhaseKind::Suspended | PhaseKind::After)
 }
 
 /// Some five moments at which iterations with round numbers ended.

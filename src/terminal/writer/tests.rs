@@ -7,6 +7,7 @@ use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::termios::{FlowArg, OutputFlags, SetArg, tcflow, tcgetattr, tcsetattr};
 
 use super::*;
+use crate::event::Stream;
 use crate::report::samples::training;
 use crate::terminal::Ticker;
 

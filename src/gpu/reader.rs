@@ -1,0 +1,43 @@
+//! Reads all quantities of one GPU, again and again.
+
+use std::time::Instant;
+
+use super::source::{Failure, Gpu};
+use crate::event::{Clock, GpuQuantity, GpuSample};
+
+/// One GPU, and how the last reading of each quantity went.
+pub struct Reader<'source> {
+    index: u32,
+    gpu: Box<dyn Gpu + 'source>,
+    last: Vec<Option<Failure>>,
+}
+
+impl<'source> Reader<'source> {
+    pub fn new(index: u32, gpu: Box<dyn Gpu + 'source>) -> Self {
+        Self { index, gpu, last: vec![None; GpuQuantity::ALL.len()] }
+    }
+
+    /// Reads every quantity once. A reason is given when it is new, not with every sample.
+    pub fn sample(&mut self, clock: Clock) -> GpuSample {
+        let begun = Instant::now();
+        let mut sample = GpuSample { index: self.index, ..GpuSample::default() };
+        for (quantity, last) in GpuQuantity::ALL.iter().zip(&mut self.last) {
+            if last.as_ref().is_some_and(|failure| failure.is_permanent) {
+                continue;
+            }
+            match self.gpu.read(*quantity) {
+                Ok(value) => {
+                    *sample.value_mut(*quantity) = Some(value);
+                    *last = None;
+                }
+                Err(failure) if last.as_ref() == Some(&failure) => {}
+                Err(failure) => {
+                    sample.unavailable.push((quantity.name(), failure.reason.clone()));
+                    *last = Some(failure);
+                }
+            }
+        }
+        sample.at = clock.at(begun + begun.elapsed() / 2);
+        sample
+    }
+}

@@ -1,0 +1,107 @@
+//! A source of GPU readings: a vendor's library, or the fake one of the tests.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::nvml;
+use super::select::Selection;
+use crate::event::{GpuIdentity, GpuQuantity};
+
+/// The GPUs that one vendor's library shows. Every call may fail, and may block for ever.
+pub trait GpuSource: Send + Sync {
+    /// How many GPUs there are.
+    ///
+    /// # Errors
+    /// The reason why the source cannot tell.
+    fn count(&self) -> Result<u32, String>;
+
+    /// The GPU with this index; `None` for one that this user may not see.
+    fn gpu(&self, index: u32) -> Option<Box<dyn Gpu + '_>>;
+
+    /// The GPUs that the command can see by the vendor's environment variables; `None` where they do not
+    /// restrict it.
+    fn visible_to_command(
+        &self,
+        gpus: &[GpuIdentity],
+        variable: &dyn Fn(&str) -> Option<String>,
+    ) -> Option<Selection>;
+}
+
+/// One GPU of a source, used by one thread.
+pub trait Gpu {
+    /// Reads what the GPU is.
+    fn identity(&self) -> GpuIdentity;
+
+    /// Reads one quantity.
+    ///
+    /// # Errors
+    /// The GPU, the driver or the library cannot read it, or not now.
+    fn read(&self, quantity: GpuQuantity) -> Result<f64, Failure>;
+
+    /// Abilities beyond the sampled quantities: a label, and the reason where the GPU lacks it.
+    fn further_abilities(&self) -> Vec<(&'static str, Option<String>)>;
+
+    /// How the GPU is divided: `MIG off`.
+    fn partitioning(&self) -> &'static str;
+}
+
+/// Why something could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    pub reason: String,
+    /// It will fail each time, so it is not tried again.
+    pub is_permanent: bool,
+}
+
+/// Why a source has no GPUs to measure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoGpus {
+    pub reason: String,
+    /// Something that is installed does not work; otherwise this machine just has no such GPU.
+    pub is_fault: bool,
+}
+
+/// A source that nothing has been asked of yet.
+pub struct UnopenedSource {
+    /// The name that reasons and provenance use.
+    pub name: &'static str,
+    pub open: Box<dyn FnOnce() -> Result<Arc<dyn GpuSource>, NoGpus> + Send>,
+}
+
+/// The sources in the order in which they are tried. `library` replaces the library that the source loads.
+pub fn sources(library: Option<PathBuf>) -> Vec<UnopenedSource> {
+    vec![nvml::source(library)]
+}
+
+/// A source that shows GPUs.
+pub struct OpenSource {
+    pub name: &'static str,
+    pub gpus: Arc<dyn GpuSource>,
+    pub count: u32,
+}
+
+/// Opens the first source that shows GPUs.
+pub fn open_first(sources: Vec<UnopenedSource>) -> Result<OpenSource, NoGpus> {
+    let mut failures = Vec::new();
+    for source in sources {
+        match source.open() {
+            Ok(opened) => return Ok(opened),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    let is_fault = failures.iter().any(|failure| failure.is_fault);
+    let reasons: Vec<String> = failures.into_iter().map(|failure| failure.reason).collect();
+    Err(NoGpus { reason: reasons.join("; "), is_fault })
+}
+
+impl UnopenedSource {
+    fn open(self) -> Result<OpenSource, NoGpus> {
+        let name = self.name;
+        let gpus = (self.open)()?;
+        match gpus.count() {
+            Ok(0) => Err(NoGpus { reason: format!("{name} shows no GPU on this node"), is_fault: false }),
+            Ok(count) => Ok(OpenSource { name, gpus, count }),
+            Err(reason) => Err(NoGpus { reason, is_fault: true }),
+        }
+    }
+}

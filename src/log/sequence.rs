@@ -1,0 +1,270 @@
+//! Which records are progress: iterations rise, restart, repeat, or belong to several servers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::event::{Event, Progress};
+
+use super::rules::RecordRule;
+
+/// So many records in a row that count upwards below the last one are no other rank's late lines.
+const LONGEST_RISE: u32 = 3;
+/// So many times the smallest step between two records is far ahead.
+const FAR_AHEAD: u64 = 10;
+/// Servers that are told apart.
+const MOST_ENGINES: usize = 1024;
+
+/// The iterations of one log in their order.
+#[derive(Debug, Clone)]
+pub struct Sequence {
+    /// Whether any rule lets a line add to the record before it.
+    holds: bool,
+    /// A record that later lines may still add to.
+    held: Option<Progress>,
+    last_iteration: Option<u64>,
+    /// The last iteration of each of several servers.
+    last_of_engine: BTreeMap<String, u64>,
+    /// The smallest step between two records, to tell another rank's late line from a restart.
+    stride: u64,
+    /// The last record below the last iteration that was left out, and how many in a row have counted
+    /// upwards there.
+    below: Option<(u64, u32)>,
+    /// A record far from the last one, until the next one confirms or refutes it.
+    outlier: Option<Progress>,
+    epoch: Option<f64>,
+    /// The end of the training's bar; a bar with another end is another bar.
+    bar_total: Option<u64>,
+    restart_announced: bool,
+    /// The pause since the last record.
+    pausing: Option<Arc<str>>,
+}
+
+impl Sequence {
+    /// `holds` says whether a line may add to the record before it.
+    pub fn new(holds: bool) -> Self {
+        Self {
+            holds,
+            held: None,
+            last_iteration: None,
+            last_of_engine: BTreeMap::new(),
+            stride: u64::MAX,
+            below: None,
+            outlier: None,
+            epoch: None,
+            bar_total: None,
+            restart_announced: false,
+            pausing: None,
+        }
+    }
+
+    /// A line announces that training begins again.
+    pub fn restart(&mut self, at: Option<f64>, out: &mut Vec<Event>) {
+        if self.last_iteration.is_some() {
+            self.flush(out);
+            self.restart_announced = true;
+            out.push(Event::Restart { at });
+        }
+    }
+
+    /// Time goes to something other than training from here on: the held record is of before.
+    pub fn pause(&mut self, at: Option<f64>, name: Arc<str>, out: &mut Vec<Event>) {
+        self.flush(out);
+        self.pausing = Some(name.clone());
+        out.push(Event::Pause { at, name });
+    }
+
+    /// Takes a record; `total` is the last iteration that the facts state.
+    pub fn record(&mut self, rule: &RecordRule, total: Option<u64>, record: Progress, out: &mut Vec<Event>) {
+        if record.engine.is_some() && record.iteration.is_some() {
+            if self.is_new_of_its_engine(&record) {
+                self.accept(record, out);
+            }
+            return;
+        }
+        if rule.bar && self.is_another_bar(&record, total) {
+            // Within an evaluation that a line has named, its bar.
+            let name = self.pausing.clone().unwrap_or_else(|| "pause".into());
+            self.pause(record.at, name, out);
+            return;
+        }
+        // No job goes beyond the end that the same line states; an epoch's end may be another.
+        let is_beyond = record.iteration.zip(record.total_iterations).is_some_and(|(now, total)| now > total);
+        if is_beyond && record.epoch.is_none() {
+            return;
+        }
+        self.enter_epoch(&record, out);
+        if rule.bar && record.iteration == Some(0) {
+            if self.last_iteration.is_none() || self.restart_announced {
+                self.flush(out);
+                out.push(Event::Progress(Box::new(Progress { baseline: true, ..record })));
+            }
+            return;
+        }
+        if rule.join && record.iteration.is_none() {
+            match &mut self.held {
+                Some(held) if held.agrees(&record) => held.fill(&record),
+                _ => self.accept(record, out),
+            }
+            return;
+        }
+        match (record.iteration, self.last_iteration) {
+            (Some(now), Some(last)) if now == last => {
+                if let Some(held) = self.held.as_mut().filter(|held| held.iteration == Some(now)) {
+                    held.fill(&record);
+                }
+            }
+            (Some(now), Some(last)) if now < last => {
+                if self.restarts(rule.bar, now, last) {
+                    self.begin_again(now, record, out);
+                }
+            }
+            (Some(now), Some(last)) if !rule.bar => self.go_ahead(now, last, record, out),
+            _ => self.accept(record, out),
+        }
+    }
+
+    /// Hands over the record that later lines might have added to.
+    pub fn flush(&mut self, out: &mut Vec<Event>) {
+        out.extend(self.held.take().map(|record| Event::Progress(Box::new(record))));
+    }
+
+    /// The log has ended: nothing refutes a record that lies far ahead.
+    pub fn finish(&mut self, out: &mut Vec<Event>) {
+        let ahead = |record: &Progress| record.iteration > self.last_iteration;
+        if let Some(record) = self.outlier.take().filter(ahead) {
+            self.accept(record, out);
+        }
+        self.flush(out);
+    }
+
+    /// Takes a record far below the last one. A single one may be an implausible line: only if the next
+    /// one goes on from it, or if a line has announced it, has training begun again there.
+    fn begin_again(&mut self, now: u64, record: Progress, out: &mut Vec<Event>) {
+        let outlier = self.outlier.take();
+        if self.restart_announced {
+            self.accept(record, out);
+        } else if let Some(first) = outlier.filter(|first| first.iteration.is_some_and(|first| first < now)) {
+            self.flush(out);
+            out.push(Event::Restart { at: None });
+            self.accept(first, out);
+            self.accept(record, out);
+        } else {
+            self.outlier = Some(record);
+        }
+    }
+
+    /// Takes a record ahead of the last one. One that lies much further ahead than usual is kept until
+    /// the next one goes on from it; if that one goes on from the record before, it was implausible.
+    fn go_ahead(&mut self, now: u64, last: u64, record: Progress, out: &mut Vec<Event>) {
+        let outlier = self.outlier.take();
+        let is_far = now - last > self.stride.saturating_mul(FAR_AHEAD);
+        match outlier.and_then(|outlier| Some((outlier.iteration?, outlier))) {
+            Some((before, outlier)) if before == now => self.outlier = Some(outlier),
+            Some((before, outlier)) if before > last && before < now => {
+                self.accept(outlier, out);
+                self.accept(record, out);
+            }
+            _ if is_far => self.outlier = Some(record),
+            _ => self.accept(record, out),
+        }
+    }
+
+    /// Whether a record below the last one begins a restarted training, rather than being another rank's
+    /// late line or a bar that is drawn again: it lies far below, or several in a row count upwards there.
+    fn restarts(&mut self, bar: bool, now: u64, last: u64) -> bool {
+        let rising = match self.below {
+            Some((before, rising)) if now == before => rising,
+            Some((before, rising)) if now > before => rising + 1,
+            _ => 1,
+        };
+        self.below = Some((now, rising));
+        let is_far = last - now > self.stride.saturating_mul(2);
+        self.restart_announced || !bar && (is_far || rising >= LONGEST_RISE)
+    }
+
+    /// In a later epoch iterations may be counted from the beginning again; that is no restart.
+    fn enter_epoch(&mut self, record: &Progress, out: &mut Vec<Event>) {
+        let is_later = record.epoch.zip(self.epoch).is_some_and(|(now, last)| now > last);
+        self.epoch = record.epoch.or(self.epoch);
+        let is_lower = record.iteration.zip(self.last_iteration).is_some_and(|(now, last)| now <= last);
+        if is_later && is_lower {
+            self.flush(out);
+            let baseline = Progress { baseline: true, iteration: Some(0), ..Progress::default() };
+            out.push(Event::Progress(Box::new(baseline)));
+            self.last_iteration = None;
+        }
+    }
+
+    fn is_new_of_its_engine(&mut self, record: &Progress) -> bool {
+        let (Some(engine), Some(iteration)) = (&record.engine, record.iteration) else { return true };
+        if self.last_of_engine.len() >= MOST_ENGINES && !self.last_of_engine.contains_key(engine) {
+            return true;
+        }
+        self.last_of_engine.insert(engine.clone(), iteration) != Some(iteration)
+    }
+
+    fn is_another_bar(&mut self, record: &Progress, total: Option<u64>) -> bool {
+        match (total.or(self.bar_total), record.total_iterations) {
+            (Some(known), Some(total)) => known != total,
+            (None, total) => {
+                self.bar_total = total;
+                false
+            }
+            _ => false,
+        }
+    }
+
+    fn accept(&mut self, record: Progress, out: &mut Vec<Event>) {
+        self.pausing = None;
+        self.flush(out);
+        if let Some(now) = record.iteration.filter(|_| record.engine.is_none()) {
+            let step = self.last_iteration.and_then(|last| now.checked_sub(last)).filter(|step| *step > 0);
+            self.stride = self.stride.min(step.unwrap_or(u64::MAX));
+            self.last_iteration = Some(now);
+            self.below = None;
+            self.restart_announced = false;
+        }
+        if self.holds && record.engine.is_none() {
+            self.held = Some(record);
+        } else {
+            out.push(Event::Progress(Box::new(record)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::event::{Event, Stream};
+    use crate::log::{LogReader, Rules};
+
+    /// The iterations that are recognised in lines of `step N/100`, `R` for each restart.
+    fn recognised(steps: &[u64]) -> String {
+        let rules = Rules::from_pattern(r"step (?P<iteration>\d+)/(?P<total_iterations>\d+)").expect("rules");
+        let mut reader = LogReader::with_rules(rules, "");
+        let mut events = Vec::new();
+        for step in steps {
+            reader.push(Stream::Stdout, format!("step {step}/100\n").as_bytes(), 0.0, &mut events);
+        }
+        reader.finish(&mut events);
+        let shown = events.iter().filter_map(|event| match event {
+            Event::Progress(record) => record.iteration.map(|iteration| iteration.to_string()),
+            Event::Restart { .. } => Some("R".to_owned()),
+            _ => None,
+        });
+        shown.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn one_implausible_line_is_neither_progress_nor_a_restart() {
+        assert_eq!(recognised(&[1, 2, 3, 90, 4, 5]), "1 2 3 4 5");
+        assert_eq!(recognised(&[50, 51, 52, 7, 53, 54]), "50 51 52 53 54");
+        assert_eq!(recognised(&[1, 2, 5000, 3]), "1 2 3");
+    }
+
+    #[test]
+    fn lost_lines_and_restarts_are_told_from_it_by_the_line_that_follows() {
+        assert_eq!(recognised(&[1, 2, 3, 90, 91]), "1 2 3 90 91");
+        assert_eq!(recognised(&[1, 2, 3, 90]), "1 2 3 90");
+        assert_eq!(recognised(&[50, 51, 52, 31, 32]), "50 51 52 R 31 32");
+    }
+}

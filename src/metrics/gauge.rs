@@ -1,0 +1,276 @@
+//! Sums of one GPU, gathered from its readings and readable for any recent stretch of time.
+
+use super::curve::{Cumulative, Curve, Peak};
+use super::sums::{Area, Gauge, GpuSums, higher};
+
+/// One reading of the quantities of [`GpuSums`] that are averaged over time, in the order of its fields;
+/// `None` where the reading failed.
+pub type Reading = [Option<f64>; 5];
+
+impl Cumulative for [Area; 5] {
+    fn towards(self, later: Self, share: f64) -> Self {
+        let mut total = self;
+        for (total, later) in total.iter_mut().zip(later) {
+            *total = total.towards(later, share);
+        }
+        total
+    }
+}
+
+impl Cumulative for Area {
+    fn towards(self, later: Self, share: f64) -> Self {
+        Self {
+            integral: self.integral + share * (later.integral - self.integral),
+            seconds: self.seconds + share * (later.seconds - self.seconds),
+        }
+    }
+}
+
+impl Peak for Reading {
+    fn peak(self, other: Self) -> Self {
+        let mut peak = self;
+        for (peak, other) in peak.iter_mut().zip(other) {
+            *peak = higher(*peak, other);
+        }
+        peak
+    }
+}
+
+/// The time integrals of one GPU's readings, by the trapezoidal rule, and its energy counter.
+///
+/// The time between two readings of a quantity counts only if both are known and no further apart than
+/// the largest gap: a stalled driver or a suspended job leaves a hole, not an average.
+#[derive(Debug, Clone)]
+pub struct GpuIntegral {
+    largest_gap: f64,
+    /// The last reading of each quantity and its moment.
+    last: [Option<(f64, f64)>; 5],
+    totals: Curve<[Area; 5], Reading>,
+    counter: EnergyCounter,
+}
+
+impl GpuIntegral {
+    /// Readings more than `largest_gap` seconds apart are not joined.
+    pub fn new(largest_gap: f64) -> Self {
+        let counter = EnergyCounter::default();
+        Self { largest_gap, last: [None; 5], totals: Curve::default(), counter }
+    }
+
+    /// Adds a reading at a moment in seconds, with the energy counter's in joules.
+    pub fn push(&mut self, at: f64, reading: Reading, counter_joules: Option<f64>) {
+        let mut totals = self.totals.total();
+        let before = self.power();
+        for ((total, last), value) in totals.iter_mut().zip(&mut self.last).zip(reading) {
+            let value = value.filter(|value| value.is_finite());
+            if let (Some((then, previous)), Some(value)) = (*last, value) {
+                let elapsed = at - then;
+                if elapsed > 0.0 && elapsed <= self.largest_gap {
+                    *total = *total + Area { integral: elapsed * (previous + value) / 2.0, seconds: elapsed };
+                }
+            }
+            *last = value.map(|value| (at, value));
+        }
+        self.totals.push(at, totals, reading);
+        self.counter.push(at, counter_joules, self.power() - before);
+    }
+
+    /// Leaves out the time between the last reading and the next.
+    pub fn interrupt(&mut self) {
+        self.last = [None; 5];
+        self.counter.last = None;
+    }
+
+    /// The sums between two moments.
+    pub fn between(&self, from: f64, to: f64) -> GpuSums {
+        let (start, end) = (self.totals.at(from), self.totals.at(to));
+        let peaks = self.totals.within(from, to).copied().reduce(Peak::peak).unwrap_or_default();
+        let mut gauges = [Gauge::default(); 5];
+        for (gauge, ((start, end), max)) in gauges.iter_mut().zip(start.into_iter().zip(end).zip(peaks)) {
+            *gauge = Gauge { area: end - start, max };
+        }
+        let [memory_used_bytes, utilization_ratio, power_watts, temperature_celsius, sm_clock_mhz] = gauges;
+        let energy_counter = self.counter.curve.at(to) - self.counter.curve.at(from);
+        GpuSums {
+            memory_used_bytes,
+            utilization_ratio,
+            power_watts,
+            temperature_celsius,
+            sm_clock_mhz,
+            energy_counter,
+        }
+    }
+
+    /// The last reading's moment.
+    pub fn end(&self) -> Option<f64> {
+        self.totals.end()
+    }
+
+    /// The time between the two readings around a moment, in seconds.
+    pub fn resolution(&self, at: f64) -> f64 {
+        self.totals.resolution(at)
+    }
+
+    /// How often the energy counter fell or jumped.
+    pub fn implausible_counter_steps(&self) -> u64 {
+        self.counter.implausible
+    }
+
+    /// Forgets the readings before a moment, which nobody asks for any more.
+    pub fn forget_before(&mut self, at: f64) {
+        self.totals.forget_before(at);
+        self.counter.curve.forget_before(at);
+    }
+
+    fn power(&self) -> Area {
+        let [_, _, power, ..] = self.totals.total();
+        power
+    }
+}
+
+/// Energy by a counter of joules: end minus start.
+///
+/// Over a stretch in which the counter fell (a reset) or rose faster than any GPU can draw, the
+/// integral of power stands in for it.
+#[derive(Debug, Clone, Default)]
+struct EnergyCounter {
+    last: Option<(f64, f64)>,
+    /// Joules and the seconds that they span.
+    running: Area,
+    curve: Curve<Area, ()>,
+    implausible: u64,
+}
+
+/// More than any GPU draws, in watts.
+const IMPLAUSIBLE_WATTS: f64 = 20_000.0;
+/// The longest time between two steps of a counter, in seconds.
+const COUNTER_STEP: f64 = 0.1;
+
+impl EnergyCounter {
+    /// `by_power` is the energy since the reading before by sampled power.
+    fn push(&mut self, at: f64, joules: Option<f64>, by_power: Area) {
+        // A failed reading loses nothing: the next one still holds all the energy since the last.
+        let Some(joules) = joules.filter(|joules| joules.is_finite()) else { return };
+        if let Some((before, previous)) = self.last {
+            let (elapsed, used) = (at - before, joules - previous);
+            if (0.0..=IMPLAUSIBLE_WATTS * (elapsed + COUNTER_STEP)).contains(&used) {
+                self.running = self.running + Area { integral: used, seconds: elapsed.max(0.0) };
+            } else {
+                self.running = self.running + by_power;
+                self.implausible += 1;
+            }
+        }
+        self.curve.push(at, self.running, ());
+        self.last = Some((at, joules));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn memory(value: Option<f64>) -> Reading {
+        [value, None, None, None, None]
+    }
+
+    #[test]
+    fn a_constant_and_a_ramp_are_exact() {
+        let mut gpu = GpuIntegral::new(5.0);
+        for i in 0..=100 {
+            let at = f64::from(i) * 0.1;
+            gpu.push(at, [Some(42.0), Some(at), None, None, None], None);
+        }
+        let sums = gpu.between(0.0, 10.0);
+        assert!((sums.memory_used_bytes.mean().unwrap_or(0.0) - 42.0).abs() < 1e-9);
+        assert!((sums.utilization_ratio.area.integral - 50.0).abs() < 1e-9);
+        assert_eq!(sums.memory_used_bytes.max, Some(42.0));
+        assert_eq!(sums.power_watts.mean(), None);
+    }
+
+    #[test]
+    fn failed_readings_and_gaps_are_left_out_of_the_average() {
+        let mut gpu = GpuIntegral::new(3.0);
+        for (at, value) in [(0.0, Some(10.0)), (1.0, Some(10.0)), (2.0, None), (3.0, Some(90.0))] {
+            gpu.push(at, memory(value), None);
+        }
+        for at in [60.0, 61.0] {
+            gpu.push(at, memory(Some(90.0)), None);
+        }
+        let area = gpu.between(0.0, 61.0).memory_used_bytes.area;
+        assert_eq!(area, Area { integral: 100.0, seconds: 2.0 });
+    }
+
+    #[test]
+    fn a_counter_that_resets_is_bridged_by_power() {
+        let mut gpu = GpuIntegral::new(5.0);
+        for (at, joules) in [(0.0, 5000.0), (1.0, 5100.0), (2.0, 7.0), (3.0, 107.0)] {
+            gpu.push(at, [None, None, Some(100.0), None, None], Some(joules));
+        }
+        assert_eq!(gpu.between(0.0, 3.0).energy(), Area { integral: 300.0, seconds: 3.0 });
+        assert_eq!(gpu.implausible_counter_steps(), 1);
+    }
+
+    #[test]
+    fn a_counter_loses_nothing_over_failed_readings() {
+        let mut gpu = GpuIntegral::new(5.0);
+        for (at, joules) in [(0.0, Some(0.0)), (1.0, None), (2.0, None), (3.0, Some(900.0))] {
+            gpu.push(at, [None; 5], joules);
+        }
+        assert_eq!(gpu.between(0.0, 3.0).energy().mean(), Some(300.0));
+    }
+
+    proptest! {
+        /// Whatever the readings, an average lies between the lowest and the highest of them.
+        #[test]
+        fn an_average_lies_within_the_readings(
+            readings in prop::collection::vec((0.001f64..4.0, prop::option::of(-1e6f64..1e6)), 2..400),
+            window in (0.0f64..1.0, 0.0f64..1.0),
+        ) {
+            let mut gpu = GpuIntegral::new(3.0);
+            let mut at = 0.0;
+            for (step, value) in &readings {
+                at += step;
+                gpu.push(at, memory(*value), None);
+            }
+            let (from, to) = (window.0.min(window.1) * at, window.0.max(window.1) * at);
+            let low = readings.iter().filter_map(|r| r.1).fold(f64::INFINITY, f64::min);
+            let high = readings.iter().filter_map(|r| r.1).fold(f64::NEG_INFINITY, f64::max);
+            let area = gpu.between(from, to).memory_used_bytes.area;
+            prop_assert!(area.seconds <= to - from + 1e-6);
+            if area.seconds > 1e-3 {
+                let mean = area.integral / area.seconds;
+                prop_assert!(mean >= low - 1e-3 * low.abs().max(1.0) && mean <= high + 1e-3 * high.abs().max(1.0));
+            }
+        }
+
+        /// The sums of a stretch are those of its parts, wherever it is divided.
+        #[test]
+        fn the_parts_of_a_stretch_add_up(
+            readings in prop::collection::vec((0.01f64..2.0, prop::option::of(0f64..1e3)), 2..200),
+            mut cuts in prop::collection::vec(0.0f64..1.0, 0..8),
+        ) {
+            let mut gpu = GpuIntegral::new(3.0);
+            let (mut at, mut joules) = (0.0, 0.0);
+            for (step, value) in &readings {
+                at += step;
+                joules += step * value.unwrap_or(50.0);
+                gpu.push(at, [*value, None, *value, None, None], Some(joules));
+            }
+            cuts.extend([0.0, 1.0]);
+            cuts.sort_by(f64::total_cmp);
+            let parts = cuts.windows(2).map(|cut| gpu.between(cut[0] * at, cut[1] * at));
+            let sum = parts.fold(GpuSums::default(), |sum, part| sum + part);
+            let whole = gpu.between(0.0, at);
+            let pairs = [
+                (sum.memory_used_bytes.area, whole.memory_used_bytes.area),
+                (sum.power_watts.area, whole.power_watts.area),
+                (sum.energy_counter, whole.energy_counter),
+            ];
+            for (sum, whole) in pairs {
+                prop_assert!((sum.integral - whole.integral).abs() <= 1e-6 * whole.integral.abs().max(1.0));
+                prop_assert!((sum.seconds - whole.seconds).abs() <= 1e-9 * at.max(1.0));
+            }
+            prop_assert_eq!(sum.memory_used_bytes.max, whole.memory_used_bytes.max);
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! The sums of each kind of time: stretches wait here until every GPU has been read beyond them.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use crate::metrics::{GpuSums, Sums};
+use crate::report::{Episode, PhaseKind, whole_energy};
+
+use super::gpu::GpuTrack;
+use super::timeline::{Stretch, Timeline, Work};
+
+/// Episodes of each kind that are kept.
+const LONGEST: usize = 8;
+/// Stretches that wait; beyond it the oldest one is summed up with the readings that there are.
+const MOST_WAITING: usize = 50_000;
+/// Shorter interruptions do not end an episode: seconds, and a share of its length.
+const INTERRUPTION_SECONDS: f64 = 0.05;
+const INTERRUPTION_SHARE: f64 = 0.02;
+
+/// All time of a run, by kind.
+#[derive(Debug, Clone, Default)]
+pub struct Phases {
+    timeline: Timeline,
+    waiting: VecDeque<Stretch>,
+    kinds: BTreeMap<PhaseKind, PhaseTrack>,
+    /// The longest time between two readings from which a stretch's edge was interpolated.
+    coarsest: f64,
+}
+
+/// All time of one kind.
+#[derive(Debug, Clone, Default)]
+pub struct PhaseTrack {
+    pub episodes: u64,
+    pub seconds: f64,
+    pub gpus: BTreeMap<String, GpuSums>,
+    current: Option<Span>,
+    longest: Vec<Span>,
+}
+
+/// An episode while it goes on.
+#[derive(Debug, Clone)]
+struct Span {
+    name: Option<Arc<str>>,
+    from: f64,
+    to: f64,
+    gpus: BTreeMap<String, GpuSums>,
+}
+
+impl Phases {
+    /// A run that starts at a moment.
+    pub fn starting(at: f64) -> Self {
+        Self { timeline: Timeline::starting(at), ..Self::default() }
+    }
+
+    pub fn pause(&mut self, at: f64, name: &Arc<str>) {
+        self.timeline.pause(at, name);
+    }
+
+    pub fn suspended(&mut self, from: f64, to: f64) {
+        self.timeline.suspended(from, to);
+    }
+
+    /// Divides the time up to the end of some work.
+    pub fn work(&mut self, work: &Work) {
+        let mut stretches = Vec::new();
+        self.timeline.work(work, &mut stretches);
+        stretches.into_iter().for_each(|stretch| self.wait(stretch));
+    }
+
+    /// Sums up the stretches that every GPU has been read beyond, and lets the GPUs forget that time.
+    /// A GPU that has not been read for `patience` seconds is not waited for.
+    pub fn settle(&mut self, gpus: &mut [GpuTrack], now: f64, patience: f64) {
+        let ends = gpus.iter().map(|gpu| gpu.end().unwrap_or(f64::NEG_INFINITY));
+        let read_until = ends.filter(|end| now - end < patience).fold(now, f64::min);
+        while self.waiting.len() > MOST_WAITING
+            || self.waiting.front().is_some_and(|next| next.to <= read_until)
+        {
+            let Some(stretch) = self.waiting.pop_front() else { break };
+            self.sum_up(&stretch, gpus);
+        }
+        let needed = self.waiting.front().map_or(self.timeline.divided_until(), |next| next.from);
+        gpus.iter_mut().for_each(|gpu| gpu.forget_before(needed));
+    }
+
+    /// The phases as they are if the run ends at a moment.
+    #[must_use]
+    pub fn ending(&self, at: f64, gpus: &[GpuTrack]) -> Self {
+        let mut ended = self.clone();
+        let mut stretches = Vec::new();
+        ended.timeline.end(at, &mut stretches);
+        stretches.into_iter().for_each(|stretch| ended.wait(stretch));
+        while let Some(stretch) = ended.waiting.pop_front() {
+            ended.sum_up(&stretch, gpus);
+        }
+        ended
+    }
+
+    pub fn kinds(&self) -> impl Iterator<Item = (PhaseKind, &PhaseTrack)> {
+        self.kinds.iter().map(|(kind, phase)| (*kind, phase))
+    }
+
+    /// The time and the GPUs' sums of some kinds together.
+    pub fn sums(&self, wanted: impl Fn(PhaseKind) -> bool) -> Sums {
+        self.kinds()
+            .filter(|(kind, _)| wanted(*kind))
+            .fold(Sums::default(), |sums, (_, phase)| sums.then(&phase.sums()))
+    }
+
+    /// The longest time between two readings around an edge of a stretch, in seconds.
+    pub fn coarsest(&self) -> f64 {
+        self.coarsest
+    }
+
+    fn wait(&mut self, stretch: Stretch) {
+        match self.waiting.back_mut() {
+            Some(last) if last.kind == stretch.kind && last.name == stretch.name => last.to = stretch.to,
+            _ => self.waiting.push_back(stretch),
+        }
+    }
+
+    fn sum_up(&mut self, stretch: &Stretch, gpus: &[GpuTrack]) {
+        let coarsest = gpus.iter().map(|gpu| gpu.resolution(stretch.from)).fold(0.0, f64::max);
+        self.coarsest = self.coarsest.max(coarsest);
+        let sums = gpus.iter().map(|gpu| (gpu.key(), gpu.between(stretch.from, stretch.to)));
+        self.kinds.entry(stretch.kind).or_default().add(stretch, sums);
+    }
+}
+
+impl PhaseTrack {
+    pub fn sums(&self) -> Sums {
+        Sums { seconds: self.seconds, gpus: self.gpus.clone(), ..Sums::default() }
+    }
+
+    /// The longest episodes in order of time, in seconds since `origin`.
+    pub fn longest(&self, origin: f64) -> Vec<Episode> {
+        let mut spans: Vec<&Span> = self.longest.iter().chain(&self.current).collect();
+        spans.sort_by(|a, b| b.length().total_cmp(&a.length()));
+        spans.truncate(LONGEST);
+        spans.sort_by(|a, b| a.from.total_cmp(&b.from));
+        spans.into_iter().map(|span| span.episode(origin)).collect()
+    }
+
+    fn add<'a>(&mut self, stretch: &Stretch, sums: impl Iterator<Item = (&'a str, GpuSums)>) {
+        self.seconds += stretch.to - stretch.from;
+        let goes_on = self.current.as_ref().is_some_and(|span| span.goes_on_with(stretch));
+        if !goes_on {
+            self.episodes += 1;
+            let next = Span {
+                name: stretch.name.clone(),
+                from: stretch.from,
+                to: stretch.to,
+                gpus: BTreeMap::new(),
+            };
+            self.longest.extend(self.current.replace(next));
+            self.keep_the_longest();
+        }
+        let Some(span) = &mut self.current else { return };
+        span.to = stretch.to;
+        for (key, sums) in sums {
+            for gpus in [&mut self.gpus, &mut span.gpus] {
+                match gpus.get_mut(key) {
+                    Some(known) => *known += sums,
+                    None => drop(gpus.insert(key.to_owned(), sums)),
+                }
+            }
+        }
+    }
+
+    fn keep_the_longest(&mut self) {
+        if self.longest.len() <= LONGEST {
+            return;
+        }
+        let lengths = self.longest.iter().map(Span::length).enumerate();
+        if let Some((shortest, _)) = lengths.min_by(|a, b| a.1.total_cmp(&b.1)) {
+            self.longest.remove(shortest);
+        }
+    }
+}
+
+impl Span {
+    fn length(&self) -> f64 {
+        self.to - self.from
+    }
+
+    fn goes_on_with(&self, stretch: &Stretch) -> bool {
+        let interruption = INTERRUPTION_SECONDS.max(INTERRUPTION_SHARE * self.length());
+        self.name == stretch.name && stretch.from - self.to <= interruption
+    }
+
+    fn episode(&self, origin: f64) -> Episode {
+        Episode {
+            name: self.name.as_deref().map(str::to_owned),
+            from_seconds: self.from - origin,
+            to_seconds: self.to - origin,
+            energy_joules: whole_energy(&self.gpus, self.length()),
+        }
+    }
+}

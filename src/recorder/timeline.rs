@@ -1,0 +1,302 @@
+//! The time of a run, divided into stretches: which moments are training, and which are not.
+//!
+//! A record speaks of the past. It says when its iterations ended and, if the log states it, how long
+//! they took; the rest of the time since the record before is a pause where the log names one, else a
+//! gap.
+
+use std::sync::Arc;
+
+use crate::report::PhaseKind;
+
+/// A stretch of the run, in seconds on the run's clock.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stretch {
+    pub kind: PhaseKind,
+    pub name: Option<Arc<str>>,
+    pub from: f64,
+    pub to: f64,
+}
+
+/// Work that ended at a moment: a record's iterations, or the tokens that a server generated.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Work {
+    pub kind: PhaseKind,
+    pub end: f64,
+    /// How long it took; `None` where that is unknown, and then the time since the work before is none
+    /// of its kind.
+    pub seconds: Option<f64>,
+}
+
+/// A named pause, from the first to the last line that tells of it.
+#[derive(Debug, Clone, PartialEq)]
+struct Pause {
+    name: Arc<str>,
+    from: f64,
+    to: f64,
+}
+
+/// Divides time into stretches, in order and without holes.
+#[derive(Debug, Clone, Default)]
+pub struct Timeline {
+    /// All time before it is divided.
+    divided: f64,
+    has_worked: bool,
+    /// Work that did not fit into the time since the work before: its lines came late.
+    overdue: f64,
+    pauses: Vec<Pause>,
+    suspensions: Vec<(f64, f64)>,
+}
+
+/// Pauses that are told apart between two records, and suspensions.
+const MOST_PAUSES: usize = 64;
+
+impl Timeline {
+    /// A run that starts at a moment.
+    pub fn starting(at: f64) -> Self {
+        Self { divided: at, ..Self::default() }
+    }
+
+    /// All time before this moment is divided.
+    pub fn divided_until(&self) -> f64 {
+        self.divided
+    }
+
+    /// A line told of a pause: at its start, in it, or at its end.
+    pub fn pause(&mut self, at: f64, name: &Arc<str>) {
+        let is_full = self.pauses.len() >= MOST_PAUSES;
+        match self.pauses.last_mut() {
+            Some(last) if last.name == *name || is_full => last.to = at,
+            _ => self.pauses.push(Pause { name: name.clone(), from: at, to: at }),
+        }
+    }
+
+    /// The command was stopped from one moment to another.
+    pub fn suspended(&mut self, from: f64, to: f64) {
+        let is_full = self.suspensions.len() >= MOST_PAUSES;
+        match self.suspensions.last_mut() {
+            Some(last) if is_full => last.1 = to,
+            _ => self.suspensions.push((from, to)),
+        }
+    }
+
+    /// Divides the time up to the end of some work.
+    pub fn work(&mut self, work: &Work, out: &mut Vec<Stretch>) {
+        let available = self.running(work.end);
+        let Some(seconds) = work.seconds else {
+            self.idle(available, work.end, out);
+            self.has_worked = true;
+            return;
+        };
+        let wanted = seconds + self.overdue;
+        let idle = (available - wanted).max(0.0);
+        self.overdue = (wanted - available).max(0.0);
+        if !self.has_worked {
+            self.take(PhaseKind::Startup, None, idle, out);
+        } else if self.pauses.is_empty() {
+            self.take(PhaseKind::Gap, None, idle, out);
+        } else {
+            self.take_pauses(idle, work.kind, out);
+        }
+        self.has_worked = true;
+        self.take_until(work.kind, None, work.end, out);
+    }
+
+    /// Divides the rest of the run.
+    pub fn end(&mut self, at: f64, out: &mut Vec<Stretch>) {
+        let kind = if self.has_worked { PhaseKind::After } else { PhaseKind::Startup };
+        self.take_until(kind, None, at, out);
+    }
+
+    /// Time without work of known length: a pause where the log names one.
+    fn idle(&mut self, available: f64, end: f64, out: &mut Vec<Stretch>) {
+        match self.pauses.first() {
+            _ if !self.has_worked => self.take(PhaseKind::Startup, None, available, out),
+            Some(pause) => {
+                let name = pause.name.clone();
+                self.take(PhaseKind::Pause, Some(name), available, out);
+            }
+            None => self.take(PhaseKind::Gap, None, available, out),
+        }
+        self.take_until(PhaseKind::Gap, None, end, out);
+    }
+
+    /// Lays pauses of some length in all where the log tells of them: each ends at its last line if
+    /// there is room before that, and what is left over follows the last one.
+    fn take_pauses(&mut self, idle: f64, kind: PhaseKind, out: &mut Vec<Stretch>) {
+        let pauses = std::mem::take(&mut self.pauses);
+        let mut left = idle;
+        let last = pauses.len().saturating_sub(1);
+        for (i, pause) in pauses.into_iter().enumerate() {
+            let until = self.running(pause.to);
+            // A line at the end of the time before it; a line at the start, of the time after it.
+            let length = if i == last { left } else { until.min(left) };
+            let work_before = (until - length).max(0.0);
+            self.take(kind, None, work_before, out);
+            self.take(PhaseKind::Pause, Some(pause.name), length, out);
+            left -= length;
+        }
+    }
+
+    /// The time that the command was running, from what is divided to a moment.
+    fn running(&self, until: f64) -> f64 {
+        let suspended: f64 =
+            self.suspensions.iter().map(|(from, to)| (to.min(until) - from.max(self.divided)).max(0.0)).sum();
+        (until - self.divided - suspended).max(0.0)
+    }
+
+    /// Gives the next so many seconds of running time to a kind.
+    fn take(&mut self, kind: PhaseKind, name: Option<Arc<str>>, seconds: f64, out: &mut Vec<Stretch>) {
+        let mut left = seconds;
+        while let Some((from, to)) = self.suspensions.first().copied() {
+            let before = (from - self.divided).max(0.0);
+            if before >= left {
+                break;
+            }
+            self.push(kind, name.clone(), from, out);
+            self.push(PhaseKind::Suspended, None, to, out);
+            self.suspensions.remove(0);
+            left -= before;
+        }
+        self.push(kind, name, self.divided + left, out);
+    }
+
+    /// Gives all time up to a moment to a kind.
+    fn take_until(&mut self, kind: PhaseKind, name: Option<Arc<str>>, at: f64, out: &mut Vec<Stretch>) {
+        self.take(kind, name, self.running(at), out);
+        while let Some((_, to)) = self.suspensions.first().copied().filter(|(from, _)| *from < at) {
+            self.push(PhaseKind::Suspended, None, to, out);
+            self.suspensions.remove(0);
+        }
+        self.pauses.clear();
+        // Stretches are given in lengths: the ends of the work and of the stretch are the same.
+        if let Some(last) = out.last_mut().filter(|last| (last.to - at).abs() < 1e-6) {
+            (last.to, self.divided) = (at, at);
+        }
+    }
+
+    fn push(&mut self, kind: PhaseKind, name: Option<Arc<str>>, to: f64, out: &mut Vec<Stretch>) {
+        if to > self.divided {
+            out.push(Stretch { kind, name, from: self.divided, to });
+            self.divided = to;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn train(end: f64, seconds: impl Into<Option<f64>>) -> Work {
+        Work { kind: PhaseKind::Train, end, seconds: seconds.into() }
+    }
+
+    /// `startup 0-3 train 3-4`, with the names of pauses in place of their kind.
+    fn shown(stretches: &[Stretch]) -> String {
+        let show = |stretch: &Stretch| {
+            let kind = serde_json::to_string(&stretch.kind).unwrap_or_default();
+            let name = stretch.name.as_deref().unwrap_or(kind.trim_matches('"'));
+            format!("{name} {}-{}", stretch.from, stretch.to)
+        };
+        stretches.iter().map(show).collect::<Vec<_>>().join(" ")
+    }
+
+    fn divided(steps: impl FnOnce(&mut Timeline, &mut Vec<Stretch>)) -> String {
+        let (mut timeline, mut out) = (Timeline::starting(0.0), Vec::new());
+        steps(&mut timeline, &mut out);
+        shown(&out)
+    }
+
+    #[test]
+    fn stated_times_end_at_the_record_and_leave_gaps_before_them() {
+        let shown = divided(|timeline, out| {
+            timeline.work(&train(4.0, 1.0), out);
+            timeline.work(&train(6.0, 1.5), out);
+            timeline.work(&train(8.0, None), out);
+            timeline.end(9.0, out);
+        });
+        assert_eq!(shown, "startup 0-3 train 3-4 gap 4-4.5 train 4.5-6 gap 6-8 after 8-9");
+    }
+
+    #[test]
+    fn a_pause_lies_where_its_line_says_it_ended() {
+        let evaluation = "evaluation".into();
+        let in_the_middle = divided(|timeline, out| {
+            timeline.work(&train(1.0, 1.0), out);
+            timeline.pause(5.0, &evaluation);
+            timeline.work(&train(7.0, 4.0), out);
+        });
+        assert_eq!(in_the_middle, "train 0-1 train 1-3 evaluation 3-5 train 5-7");
+        let from_its_first_line = divided(|timeline, out| {
+            timeline.work(&train(1.0, 1.0), out);
+            timeline.pause(1.0, &"checkpoint".into());
+            timeline.work(&train(7.0, 4.0), out);
+        });
+        assert_eq!(from_its_first_line, "train 0-1 checkpoint 1-3 train 3-7");
+    }
+
+    #[test]
+    fn two_pauses_between_two_records_share_the_time_that_no_iteration_claims() {
+        let shown = divided(|timeline, out| {
+            timeline.work(&train(1.0, 1.0), out);
+            timeline.pause(3.0, &"evaluation".into());
+            timeline.pause(3.0, &"checkpoint".into());
+            timeline.work(&train(10.0, 4.0), out);
+        });
+        assert_eq!(shown, "train 0-1 evaluation 1-3 checkpoint 3-6 train 6-10");
+    }
+
+    #[test]
+    fn a_suspension_is_no_training_wherever_it_lies() {
+        let shown = divided(|timeline, out| {
+            timeline.work(&train(1.0, 1.0), out);
+            timeline.suspended(2.0, 5.0);
+            timeline.work(&train(6.0, 2.0), out);
+            timeline.suspended(6.5, 7.0);
+            timeline.end(8.0, out);
+        });
+        assert_eq!(
+            shown,
+            "train 0-1 train 1-2 suspended 2-5 train 5-6 after 6-6.5 suspended 6.5-7 after 7-8"
+        );
+    }
+
+    #[test]
+    fn lines_that_come_late_are_made_up_for_by_those_that_follow() {
+        let shown = divided(|timeline, out| {
+            timeline.work(&train(2.0, 1.0), out);
+            timeline.work(&train(2.0, 1.0), out);
+            timeline.work(&train(4.0, 1.0), out);
+        });
+        assert_eq!(shown, "startup 0-1 train 1-2 train 2-4");
+    }
+
+    proptest! {
+        /// Whatever is recorded, stretches follow each other without a hole from the start to the end.
+        #[test]
+        fn every_moment_belongs_to_one_stretch(
+            steps in prop::collection::vec((0u8..5, 0.0f64..3.0, prop::option::of(0.0f64..4.0)), 0..60),
+        ) {
+            let (mut timeline, mut out) = (Timeline::starting(1.0), Vec::new());
+            let mut now = 1.0;
+            for (what, elapsed, seconds) in steps {
+                let before = now;
+                now += elapsed;
+                match what {
+                    0 => timeline.pause(now, &"evaluation".into()),
+                    1 => timeline.pause(now, &"checkpoint".into()),
+                    2 => timeline.suspended(before, now),
+                    _ => timeline.work(&train(now, seconds), &mut out),
+                }
+            }
+            timeline.end(now, &mut out);
+            let ends = out.iter().map(|stretch| stretch.to);
+            let starts = out.iter().skip(1).map(|stretch| stretch.from).chain([now]);
+            for (end, start) in ends.zip(starts) {
+                prop_assert!((end - start).abs() < 1e-6, "{}", shown(&out));
+            }
+            prop_assert!(out.first().is_none_or(|first| first.from == 1.0));
+            prop_assert!(out.iter().all(|stretch| stretch.to > stretch.from));
+        }
+    }
+}

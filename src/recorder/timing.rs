@@ -1,0 +1,357 @@
+//! How long a record's iterations took.
+//!
+//! The time that a line states comes first, then the difference of the lines' own timestamps, then that
+//! of their arrivals. A program whose output is buffered writes many lines at once: their iterations
+//! took, together, the time since the lines before.
+
+use crate::event::Progress;
+use crate::metrics::{IterationSums, OutlierFilter};
+
+use super::amount_counter::Split;
+
+/// How the time of iterations is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeSource {
+    Stated,
+    LogClock,
+    Arrival,
+}
+
+/// The time of a record's iterations.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Time {
+    /// In seconds.
+    Known {
+        seconds: f64,
+        source: TimeSource,
+    },
+    /// Part of the time that the record before was given: their lines came together.
+    Shared,
+    Unknown,
+}
+
+/// Lines that arrive within so many seconds came together.
+const TOGETHER: f64 = 0.002;
+/// Lines that come together after a silence of so many times that came in a burst.
+const SILENCE: f64 = 10.0;
+/// A clock that is printed in no larger steps than this, in seconds, times single iterations.
+const FINE: f64 = 0.011;
+
+/// Where the time of the next record begins.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    source: TimeSource,
+    at: f64,
+    resolution: f64,
+}
+
+/// Records whose lines came together, and the time that they share.
+#[derive(Debug, Clone, Copy)]
+struct Group {
+    is_warmup: bool,
+    iterations: u64,
+    records: u64,
+    /// `None` where it is unknown.
+    seconds: Option<f64>,
+}
+
+/// Times records, and sums the times up.
+#[derive(Debug, Clone, Default)]
+pub struct Timing {
+    sums: Split<IterationSums>,
+    /// How the iterations were timed last.
+    pub source: Option<TimeSource>,
+    mark: Option<Mark>,
+    group: Option<Group>,
+    /// Something other than training happened since the last record.
+    is_interrupted: bool,
+    /// Stated times that were left out as implausible.
+    pub rejected: u64,
+    outliers: OutlierFilter,
+    /// Records timed by arrival, and those of them that came in bursts.
+    arrived: u64,
+    in_bursts: u64,
+    /// Unbroken chains of records that were timed by arrival.
+    chains: u64,
+}
+
+impl Timing {
+    /// Iterations so far, timed or not.
+    pub fn count(&self) -> u64 {
+        self.sums.warmup.count + self.sums.train.count
+    }
+
+    /// The sums of the warm-up and of the iterations that count.
+    pub fn sums(&self) -> Split<IterationSums> {
+        let mut sums = self.sums.clone();
+        if let Some(group) = self.group {
+            group.close(&mut sums);
+        }
+        if self.is_bursty() {
+            sums.train.error_iterations += self.chains;
+        }
+        sums
+    }
+
+    /// Whether a noticeable part of the lines came in bursts, so that arrival tells no single time.
+    pub fn is_bursty(&self) -> bool {
+        self.in_bursts >= 2 && self.in_bursts * 10 > self.arrived
+    }
+
+    /// The time between the last record and the next one is no iteration's.
+    pub fn interrupt(&mut self) {
+        self.is_interrupted = true;
+    }
+
+    /// The next iteration begins with this record, or at a moment.
+    pub fn begin(&mut self, record: &Progress) {
+        self.close_group();
+        self.mark = self.reading(record);
+        self.is_interrupted = false;
+    }
+
+    pub fn begin_at(&mut self, at: Option<f64>) {
+        self.close_group();
+        self.mark = at.map(|at| Mark { source: TimeSource::Arrival, at, resolution: 0.0 });
+        self.is_interrupted = false;
+    }
+
+    /// Where the next record's time begins is unknown.
+    pub fn lose_mark(&mut self) {
+        self.mark = None;
+    }
+
+    /// The time of a record's iterations, added to the sums. `elapsed` is the time from the run's start
+    /// to the record's arrival.
+    pub fn record(
+        &mut self,
+        record: &Progress,
+        iterations: u64,
+        is_warmup: bool,
+        elapsed: Option<f64>,
+    ) -> Time {
+        let is_untold = record.smoothed || record.spans_pause && self.is_interrupted;
+        let stated = record.step_time.filter(|_| !is_untold).map(|step| step * iterations as f64);
+        let time = match stated {
+            Some(seconds) => self.stated(seconds, iterations, elapsed),
+            // Where times are stated, a line without one has none: its neighbours do not share theirs.
+            None if self.source == Some(TimeSource::Stated) => Time::Unknown,
+            None => self.measured(record),
+        };
+        if stated.is_some() || time == Time::Unknown {
+            self.mark = self.reading(record);
+        }
+        self.is_interrupted = false;
+        self.add(time, iterations, is_warmup);
+        match time {
+            Time::Shared if self.group.is_none_or(|group| group.seconds.is_none()) => Time::Unknown,
+            time => time,
+        }
+    }
+
+    /// The log has ended. What a program's buffer still held was written at its exit, and says nothing
+    /// of when it was printed: the time of that burst is no iteration's. True if there was one.
+    pub fn finish(&mut self) -> bool {
+        let is_flush = self.is_bursty() && self.source == Some(TimeSource::Arrival);
+        match self.group.take() {
+            Some(group) if is_flush && group.seconds.is_some() => {
+                let sums = self.sums.of(group.is_warmup);
+                sums.timed -= group.iterations;
+                sums.seconds -= group.seconds.unwrap_or_default();
+                true
+            }
+            group => {
+                self.group = group;
+                false
+            }
+        }
+    }
+
+    /// A stated time, unless it is far beyond all others, or longer than the run has lasted where the
+    /// times before are not: an old log that is printed again may state any time.
+    fn stated(&mut self, seconds: f64, iterations: u64, elapsed: Option<f64>) -> Time {
+        let before = self.sums.warmup.seconds + self.sums.train.seconds;
+        let has_times = self.sums.warmup.timed + self.sums.train.timed > 0;
+        let outlasts = |elapsed| has_times && before <= elapsed && seconds > elapsed + 1.0;
+        if self.outliers.is_outlier(seconds / iterations.max(1) as f64) || elapsed.is_some_and(outlasts) {
+            self.rejected += 1;
+            return Time::Unknown;
+        }
+        Time::Known { seconds, source: TimeSource::Stated }
+    }
+
+    /// The time since the record before, by the log's clock or by arrival.
+    fn measured(&mut self, record: &Progress) -> Time {
+        let Some(now) = self.reading(record) else { return Time::Unknown };
+        let before = self.mark.filter(|mark| mark.source == now.source);
+        let elapsed = before.map(|before| now.at - before.at);
+        let together = match now.source {
+            TimeSource::Arrival => TOGETHER,
+            _ => 0.0,
+        };
+        self.arrived += u64::from(now.source == TimeSource::Arrival);
+        match elapsed {
+            Some(elapsed)
+                if self.group.is_some() && (0.0..=together).contains(&elapsed) && !self.is_interrupted =>
+            {
+                let silence = self.group.and_then(|group| group.seconds).unwrap_or(f64::INFINITY);
+                let is_burst = now.source == TimeSource::Arrival && silence > SILENCE * TOGETHER;
+                self.in_bursts += u64::from(is_burst);
+                Time::Shared
+            }
+            Some(elapsed) if elapsed >= 0.0 && !self.is_interrupted => {
+                self.mark = Some(now);
+                Time::Known { seconds: elapsed, source: now.source }
+            }
+            _ => Time::Unknown,
+        }
+    }
+
+    /// A record's moment, by the finest clock that tells it.
+    fn reading(&self, record: &Progress) -> Option<Mark> {
+        let arrival = record.at.map(|at| Mark { source: TimeSource::Arrival, at, resolution: 0.0 });
+        let is_coarse = |resolution: f64| arrival.is_some() && resolution > FINE && !self.is_bursty();
+        let clock = record.clock.filter(|clock| !is_coarse(clock.resolution));
+        let clock = clock.map(|clock| Mark {
+            source: TimeSource::LogClock,
+            at: clock.seconds,
+            resolution: clock.resolution,
+        });
+        clock.or(arrival)
+    }
+
+    fn add(&mut self, time: Time, iterations: u64, is_warmup: bool) {
+        self.sums.of(is_warmup).count += iterations;
+        match time {
+            Time::Known { seconds, source } => {
+                let is_first = self.group.is_none_or(|group| group.seconds.is_none());
+                self.close_group();
+                if is_first && source != TimeSource::Stated {
+                    let resolution = self.mark.map_or(0.0, |mark| mark.resolution);
+                    self.sums.of(is_warmup).error_seconds += resolution;
+                    self.chains += u64::from(source == TimeSource::Arrival);
+                }
+                self.source = Some(source);
+                self.outliers.note(seconds / iterations.max(1) as f64);
+                let sums = self.sums.of(is_warmup);
+                sums.timed += iterations;
+                sums.seconds += seconds;
+                self.group = Some(Group { is_warmup, iterations, records: 1, seconds: Some(seconds) });
+            }
+            Time::Shared => {
+                if let Some(group) = &mut self.group {
+                    group.records += 1;
+                    group.iterations += iterations;
+                    let timed = if group.seconds.is_some() { iterations } else { 0 };
+                    self.sums.of(group.is_warmup).timed += timed;
+                }
+            }
+            Time::Unknown => {
+                self.close_group();
+                self.group = Some(Group { is_warmup, iterations, records: 1, seconds: None });
+            }
+        }
+    }
+
+    fn close_group(&mut self) {
+        if let Some(group) = self.group.take() {
+            group.close(&mut self.sums);
+        }
+    }
+}
+
+impl Group {
+    /// Adds its time to the distribution of times.
+    fn close(self, sums: &mut Split<IterationSums>) {
+        let Some(seconds) = self.seconds.filter(|_| self.iterations > 0) else { return };
+        let sums = sums.of(self.is_warmup);
+        std::sync::Arc::make_mut(&mut sums.times).add(self.iterations, seconds / self.iterations as f64);
+        sums.pooled += if self.records > 1 { self.iterations } else { 0 };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::LogTime;
+
+    fn arriving(at: f64) -> Progress {
+        Progress { at: Some(at), ..Progress::default() }
+    }
+
+    fn stamped(seconds: f64, resolution: f64) -> Progress {
+        let clock = LogTime { seconds, resolution, is_timestamp: true };
+        Progress { clock: Some(clock), ..Progress::default() }
+    }
+
+    /// The sums of the iterations that these records end, one each.
+    fn sums(records: impl IntoIterator<Item = Progress>) -> IterationSums {
+        let mut timing = Timing::default();
+        for record in records {
+            timing.record(&record, 1, false, None);
+        }
+        timing.finish();
+        timing.sums().train
+    }
+
+    /// Iterations of 0.1 s whose lines are written when a buffer of so many is full, and at the end.
+    fn buffered(iterations: u32, lines: u32) -> impl Iterator<Item = Progress> {
+        (1..=iterations).map(move |i| {
+            // The line that does not fit any more is what has the buffer written.
+            let late = u32::from(lines > 1);
+            let written = (i.div_ceil(lines) * lines + late).min(iterations);
+            arriving(f64::from(written) * 0.1 + f64::from(i) * 1e-6)
+        })
+    }
+
+    #[test]
+    fn lines_in_bursts_take_the_time_between_the_bursts() {
+        for (iterations, lines) in [(1000, 1), (1000, 2), (1000, 10), (10_000, 700), (300, 50)] {
+            let sums = sums(buffered(iterations, lines));
+            let error = sums.relative_error();
+            let off = (sums.mean().unwrap_or(0.0) - 0.1).abs() / 0.1;
+            assert!(off <= 1e-4 && off <= error.max(1e-4), "{iterations} by {lines}: {off}, {error}");
+            assert_eq!(sums.count, u64::from(iterations));
+        }
+    }
+
+    #[test]
+    fn few_iterations_between_bursts_are_known_to_be_imprecise() {
+        for (iterations, lines) in [(30, 10), (30, 1000), (1000, 600)] {
+            let sums = sums(buffered(iterations, lines));
+            assert!(
+                sums.timed == 0 || sums.relative_error() > 0.02 || lines < 600,
+                "{iterations} by {lines}"
+            );
+        }
+    }
+
+    #[test]
+    fn whole_seconds_time_a_span_and_no_single_iteration() {
+        let sums = sums((0..=400).map(|i| stamped((f64::from(i) * 0.25).floor(), 1.0)));
+        assert_eq!((sums.timed, sums.seconds), (397, 100.0));
+        assert_eq!(sums.relative_error(), 0.01);
+        assert!(sums.pooled > 390);
+    }
+
+    #[test]
+    fn fine_timestamps_are_believed_before_arrival() {
+        let record = |i: u32| Progress { at: Some(9.0), ..stamped(f64::from(i) * 0.1, 0.001) };
+        let sums = sums((0..20).map(record));
+        assert!(sums.timed == 19 && (sums.seconds - 1.9).abs() < 1e-9);
+    }
+
+    #[test]
+    fn an_interruption_leaves_one_record_without_a_time() {
+        let mut timing = Timing::default();
+        for at in [1.0, 2.0] {
+            timing.record(&arriving(at), 1, false, None);
+        }
+        timing.interrupt();
+        for at in [9.0, 10.0] {
+            timing.record(&arriving(at), 1, false, None);
+        }
+        let sums = timing.sums().train;
+        assert_eq!((sums.count, sums.timed, sums.seconds), (4, 2, 2.0));
+    }
+}

@@ -1,0 +1,79 @@
+//! The second stage: starts the command, and the measurements beside it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::prepare::Prepared;
+use super::pump::{Destination, OnLoss, PumpThreads};
+use super::supervise::Running;
+use crate::config::ReportTarget;
+use crate::error::{Error, FAILED};
+use crate::event::Stream;
+use crate::process::{self, Supervisor, Tree, adopt_orphans};
+use crate::session::Session;
+use crate::session::degradation::Degradation;
+use crate::session::gate::RunGate;
+use crate::terminal::Terminal;
+
+impl<'a> Prepared<'a> {
+    /// Starts the command. Every thread starts before it, so that its output is carried from the first
+    /// byte, except the GPU sampler: opening the GPUs' library can take seconds, or block later threads.
+    ///
+    /// # Errors
+    /// `--gpus` lists a GPU that is not there, or the command cannot be executed.
+    pub fn launch(self) -> Result<Running<'a>, Error> {
+        let Self { signals, default_handler, argv, report, quiet, gate, .. } = self;
+        let tree = Tree::of_the_command();
+        let (armed, log) = self.setup.arm(Some(tree.clone()), self.log);
+        let fail_fast = gate.watch(&armed, tree.clone());
+        let gpus = armed.check_gpus()?;
+
+        adopt_orphans(true); // so that the whole tree is seen and counted
+        default_handler.suspend();
+        let started = Instant::now();
+        let child = process::spawn(argv, self.stdio, self.slot, signals.original_mask(), self.unbuffer);
+        let child = match child {
+            Err(error) if error.exit == FAILED && may_go_unmeasured(&gate, &report) => {
+                armed.session.warn(&format!("{}: {}", Degradation::NoRoom.sentence(), error.message));
+                adopt_orphans(false);
+                return Err(process::exec(argv, Some(signals.original_mask())));
+            }
+            child => child?,
+        };
+
+        let supervisor = Supervisor::new(signals, self.signal_options, child.pid, tree, child.terminals);
+        let session = &armed.session;
+        let start = |threads: PumpThreads| {
+            threads.start(
+                child.outputs,
+                |stream| destination(stream, &report, &session.terminal),
+                || on_loss(session),
+                session.clock,
+                log,
+            )
+        };
+        let pumps = self.pump_threads.ok().map(start);
+        let recording = armed.begin(started, gpus);
+        Ok(Running { signals, default_handler, supervisor, pumps, recording, fail_fast, gate, quiet })
+    }
+}
+
+/// Whether the command may replace effllm: no verdict and no report on stdout is expected.
+fn may_go_unmeasured(gate: &RunGate, report: &ReportTarget) -> bool {
+    !gate.has_requirements() && matches!(report, ReportTarget::File(_))
+}
+
+/// Where a stream of the command goes: to stderr, if the report takes stdout.
+fn destination(stream: Stream, report: &ReportTarget, terminal: &Arc<Terminal>) -> Destination {
+    let stream = match (stream, report) {
+        (Stream::Stdout, ReportTarget::File(_)) => Stream::Stdout,
+        _ => Stream::Stderr,
+    };
+    let terminal = terminal.clone();
+    Box::new(move |bytes| terminal.write_child(stream, bytes))
+}
+
+fn on_loss(session: &Session) -> OnLoss {
+    let session = session.clone();
+    Box::new(move |warning| session.warn(warning))
+}

@@ -1,0 +1,114 @@
+//! The first stage of a run: its files and addresses are open and checked, and nothing is sampled or shown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::console_reporter::ConsoleReporter;
+use super::degradation::Degradation;
+use super::environment::Environment;
+use super::log_follower::{self, LogFeed};
+use super::panic::install_panic_hook;
+use super::recording::{Armed, Threads};
+use super::report_file::ReportFile;
+use super::shared_recorder::SharedRecorder;
+use super::{Session, pending_gpus, recorder_options};
+use crate::config::Settings;
+use crate::error::Error;
+use crate::event::{Clock, StartLatch};
+use crate::gpu;
+use crate::host::HostSampler;
+use crate::log::LogReader;
+use crate::process::Tree;
+use crate::recorder::Recorder;
+use crate::report::Command;
+use crate::sink::Sinks;
+use crate::terminal::{self, Live, Terminal, Ticker};
+
+/// A run before its start.
+pub struct Setup {
+    pub session: Session,
+    report_file: ReportFile,
+    sinks: Sinks,
+    gpus: gpu::Options,
+    interval: Duration,
+    log_interval: u64,
+}
+
+impl Setup {
+    /// Opens and checks everything. `owns_screen`: whether the measured output passes through effllm, so
+    /// that effllm may write between its lines.
+    ///
+    /// # Errors
+    /// The report or a sink cannot be written to its place.
+    pub fn new(
+        settings: &Settings,
+        command: Command,
+        environment: Environment,
+        owns_screen: bool,
+    ) -> Result<Self, Error> {
+        let report_file = ReportFile::prepare(&settings.report)?;
+        let clock = Clock::new();
+        let recorder = Recorder::new(recorder_options(settings), command, environment.job());
+        let sinks = Sinks::open(&settings.outputs, settings.log_interval)?;
+        let recorder = SharedRecorder::new(recorder, sinks.series());
+        let is_silent = settings.quiet || !owns_screen;
+        let live = if is_silent { Live::Off } else { Live::of(settings.live, terminal::stderr_can_draw()) };
+        let terminal =
+            Terminal::standard(live).map_err(|error| Error::failed(format!("cannot use stderr: {error}")))?;
+        install_panic_hook();
+        let session = Session { clock, recorder, terminal: Arc::new(terminal), live, quiet: settings.quiet };
+        if let Some(url) = sinks.served_at() {
+            session.print(&format!("effllm: the metrics are served at {url}\n"));
+        }
+        Ok(Self {
+            session,
+            report_file,
+            sinks,
+            gpus: pending_gpus::options(settings, environment),
+            interval: settings.interval,
+            log_interval: settings.log_interval,
+        })
+    }
+
+    /// Starts every thread that reads the log, samples the processes, draws the table, fills the sinks and
+    /// saves the report. All of them wait for the run's start.
+    pub fn arm(
+        self,
+        processes: Option<Tree>,
+        log: Result<LogReader, Degradation>,
+    ) -> (Armed, Option<LogFeed>) {
+        let Self { session, report_file, sinks, gpus, interval, log_interval } = self;
+        let (started, recorder) = (StartLatch::default(), &session.recorder);
+        let mut console = ConsoleReporter::new(session.clone(), log_interval);
+        let mut scalars = sinks.scalars(session.clock);
+        let after_reading = {
+            let recorder = recorder.clone();
+            move || {
+                console.update();
+                if let Some(scalars) = &mut scalars {
+                    scalars.look(&recorder.lock());
+                }
+            }
+        };
+        let follow = |reader| log_follower::follow(reader, recorder.clone(), started.clone(), after_reading);
+        let log = log.and_then(|reader| follow(reader).map_err(|_| Degradation::NoThreads));
+        let (feed, follower) = log.inspect_err(|lost| session.no_log(*lost)).ok().unzip();
+        let sample = |tree| {
+            let sampler =
+                HostSampler::start(tree, interval, session.clock, started.clone(), recorder.on_event());
+            let lost = Degradation::NoHostSampler.sentence();
+            sampler.inspect_err(|_| recorder.lock().cannot_know("host", lost)).ok()
+        };
+        let host = processes.and_then(sample);
+        let snapshot = session.snapshot(&started);
+        let draw = || Ticker::start(session.terminal.clone(), snapshot.clone()).ok();
+        let threads = Threads {
+            host,
+            follower,
+            kept_current: report_file.keep_current(snapshot.clone()),
+            sinks: sinks.start(session.clock, started.clone(), snapshot.clone(), recorder.on_warning()),
+            _ticker: if session.live == Live::Table { draw() } else { None },
+        };
+        (Armed { session, started, report_file, gpus, threads }, feed)
+    }
+}

@@ -1,0 +1,93 @@
+//! Reports to render, and documents that are rendered from them.
+
+use std::sync::LazyLock;
+
+use serde_json::{Value, json};
+
+use crate::harness::TestEnv;
+
+/// A training of iterations on two GPUs, one of which knows no memory; measured once for all tests.
+pub static TRAINING: LazyLock<Value> = LazyLock::new(|| {
+    let scenario = "
+        [[gpu]]
+        power_watts = { square = { low = 200, high = 600, period_s = 0.6 } }
+        [[gpu]]
+        not_supported = ['nvmlDeviceGetMemoryInfo', 'nvmlDeviceGetMemoryInfo_v2']
+    ";
+    let script = "
+        printf ' global_batch_size ............... 32\\n seq_length ............... 2048\\n'
+        sleep 0.5
+        for i in 1 2 3 4 5 6 7 8 9 10 11 12; do
+            sleep 0.1
+            printf ' iteration %d/ 12 | consumed samples: %d | ' $i $((i * 32))
+            printf 'elapsed time per iteration (ms): 10%d.5 | lm loss: %d.5E+00 |\\n' $((i % 7)) $((14 - i))
+        done
+        sleep 0.4";
+    let mut env = TestEnv::new();
+    env.gpus(scenario);
+    env.run("--params 7.6B --interval 0.05", script).done().report().0
+});
+
+/// A folder with these reports.
+pub fn written(reports: &[(&str, &Value)]) -> TestEnv {
+    let env = TestEnv::new();
+    for (name, report) in reports {
+        env.write(name, report.to_string());
+    }
+    env
+}
+
+/// `effllm report` of all of them, in a format.
+#[track_caller]
+pub fn rendered(reports: &[(&str, &Value)], format: &str) -> String {
+    let names = reports.iter().map(|(name, _)| *name);
+    written(reports).effllm(["report", "--format", format].into_iter().chain(names)).done().printed()
+}
+
+/// The page of one report.
+pub fn page(report: &Value) -> String {
+    rendered(&[("report.json", report)], "html")
+}
+
+/// The training, as if it had lasted for a week with a long history: eight GPUs, a gap, a peak.
+pub fn week() -> Value {
+    const POINTS: usize = 100_000;
+    let mut report = TRAINING.clone();
+    let seconds: Vec<f64> =
+        (0..POINTS).map(|i| i as f64 * 6.0 + if i > 40_000 { 4000.0 } else { 0.0 }).collect();
+    let wave = |low: f64, high: f64, by: usize| {
+        (0..POINTS).map(|i| low + (high - low) * ((i * by) % 97) as f64 / 97.0).collect::<Vec<_>>()
+    };
+    let series = |index: usize| {
+        json!({
+            "index": index,
+            "seconds": seconds,
+            "memory_used_bytes": wave(6e10, 7e10, index + 1),
+            "utilization_ratio": wave(0.5, 1.0, index + 2),
+            "power_watts": wave(300.0, 650.0, index + 3),
+        })
+    };
+    let gpu = |index: usize| {
+        let mut gpu = report["gpus"][0].clone();
+        gpu["index"] = json!(index);
+        gpu["samples"] = json!(604_800);
+        gpu
+    };
+    report["gpus"] = (0..8).map(gpu).collect();
+    report["command"]["wall_seconds"] = json!(604_800.0);
+    report["phases"] = json!([
+        { "name": "startup", "from_seconds": 0.0, "to_seconds": 900.0, "energy_joules": 2e6 },
+        { "name": "training", "from_seconds": 900.0, "to_seconds": 604_000.0, "energy_joules": 2.9e9 },
+        { "name": "after", "from_seconds": 604_000.0, "to_seconds": 604_800.0, "energy_joules": 1e6 },
+    ]);
+    report["series"] = json!({
+        "gpus": (0..8).map(series).collect::<Vec<_>>(),
+        "iterations": {
+            "iteration": (1..=POINTS).collect::<Vec<_>>(),
+            "seconds": seconds,
+            "latency_seconds": wave(5.9, 6.1, 7),
+            "loss": wave(1.9, 2.1, 11),
+        },
+    });
+    report
+}

@@ -1,0 +1,15 @@
+//! `effllm run`: the command is what it would be alone, whatever fails costs measurements at most, and the figures
+//! are right.
+
+mod conformance;
+mod faults;
+mod gpu;
+mod launcher;
+mod metrics;
+mod pipes;
+mod probe;
+mod secrets;
+mod signals;
+mod sink;
+mod terminal;
+mod wrap;
