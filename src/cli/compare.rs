@@ -8,9 +8,9 @@ use clap::{Args, ValueHint};
 use super::print;
 use super::report::formats;
 use crate::error::Error;
-use crate::output::{RenderOptions, ReportFormat};
+use crate::output::ReportFormat;
 use crate::report::file::read_reports;
-use crate::terminal::stdout_width;
+use crate::terminal::stdout_options;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,7 +40,6 @@ impl Compare {
                 format!("'effllm compare {only} OTHER' compares two; 'effllm report {only}' shows one");
             return Err(Error::usage(what).hint(help));
         }
-        let options = RenderOptions { width: stdout_width(), colour: console::colors_enabled() };
-        print(&self.format.comparison().map_or(String::new(), |compare| compare(&reports, options)))
+        print(&self.format.comparison().map_or(String::new(), |compare| compare(&reports, stdout_options())))
     }
 }

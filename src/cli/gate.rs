@@ -7,14 +7,13 @@ use clap::{Args, ValueHint};
 
 use super::{print, say};
 use crate::config::{FileOptions, Flags, GateOptions, Settings};
-use crate::error::{Error, FAILED, GATE};
+use crate::error::Error;
 use crate::fs::conflicts::FileUse;
 use crate::metrics::registry::METRICS;
 use crate::output;
-use crate::output::ci;
 use crate::report::Report;
 use crate::report::file::read_report;
-use crate::report::gate::Verdict;
+use crate::session::gate::ReportGate;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -67,39 +66,25 @@ impl Gate {
             return print(&output::metrics_table(METRICS));
         };
         let mut settings = Settings::resolve(self.flags)?;
-        settings.gate.fail_fast = None; // there is no run to stop
-        let (policy, files) = settings.gate.prepare(vec![FileUse::read("REPORT", &file)])?;
-        let policy = policy.ok_or_else(|| {
-            Error::usage("there are no requirements")
-                .hint("add one with --require EXPR, as in --require 'al <= 1.3 s'")
-        })?;
+        settings.gate.fail_fast = None; // there is no run to end
+        let gate = ReportGate::prepare(&settings.gate, vec![FileUse::read("REPORT", &file)])?;
+        if !gate.has_requirements() {
+            return Err(Error::usage("there are no requirements")
+                .hint("--require EXPR adds one, as in --require 'al <= 1.3 s'"));
+        }
         let mut report = read_report(&file)?;
-        report.warnings.clear(); // the run printed its own at its end
-        policy.apply(&mut report);
+        report.warnings.clear(); // the run has shown its own at its end
+        gate.judge(&mut report);
         if self.json {
             print(&(serde_json::to_string_pretty(&report.gate).unwrap_or_default() + "\n"))?;
         }
-        publish(&report, &files)
+        Ok(conclude(&gate, &report))
     }
 }
 
-/// Prints a report's verdict on stderr and writes its files; returns the exit status. A verdict with a file
-/// that could not be written is not a pass.
-pub fn publish(report: &Report, files: &ci::Files) -> Result<ExitCode, Error> {
-    let exit = match &report.gate {
-        Some(gate) if gate.verdict != Verdict::Pass => GATE,
-        _ => 0,
-    };
-    if let Some(gate) = &report.gate {
-        say(&ci::told(gate, exit, console::colors_enabled_stderr()));
-        report
-            .warnings
-            .iter()
-            .for_each(|warning| say(&format!("warning: {}\n", crate::text::sanitize::plain(warning))));
-        say(&ci::summarize(gate, exit).unwrap_or_default());
-    }
-    let errors = files.write(report);
-    errors.iter().for_each(|error| say(&format!("{error}\n")));
-    let exit = if exit == 0 && !errors.is_empty() { FAILED } else { exit };
-    Ok(ExitCode::from(exit))
+/// Publishes the verdict in a report, which is the exit status.
+pub fn conclude(gate: &ReportGate, report: &Report) -> ExitCode {
+    let (text, exit) = gate.conclude(report);
+    say(&text);
+    ExitCode::from(exit)
 }

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::gate;
+use super::gate::conclude;
 use crate::config::{FileOptions, Flags, GateOptions, LogOptions, ModelOptions, Settings};
 use crate::error::Error;
 use crate::fs::conflicts::FileUse;
 use crate::parse::{self, Form, Request};
-use crate::report::Report;
+use crate::session::gate::ReportGate;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -80,13 +80,8 @@ impl Parse {
             parse::parse(settings, &request, |_| {})?;
             return Ok(ExitCode::SUCCESS);
         }
-        let (policy, files) = settings.gate.prepare(log.into_iter().collect())?;
-        let judge = |report: &mut Report| {
-            if let Some(policy) = policy {
-                policy.apply(report);
-            }
-        };
-        let report = parse::parse(settings, &request, judge)?;
-        report.map_or(Ok(ExitCode::SUCCESS), |report| gate::publish(&report, &files))
+        let gate = ReportGate::prepare(&settings.gate, log.into_iter().collect())?;
+        let report = parse::parse(settings, &request, |report| gate.judge(report))?;
+        Ok(report.map_or(ExitCode::SUCCESS, |report| conclude(&gate, &report)))
     }
 }

@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::metrics::registry::{Better, METRICS, Metric, Test};
-use crate::report::Report;
-use crate::report::{Exit, Status, Window};
+use crate::report::{Report, Window};
 use crate::text::units::show;
 use rank_test::{RankTest, mann_whitney_u_of_series};
 
@@ -21,6 +20,14 @@ pub struct Comparison {
     pub metrics: Vec<Row>,
     /// In what the runs differ besides their metrics, as in `global batch size 32 vs 64`.
     pub differences: Vec<String>,
+}
+
+impl Comparison {
+    /// Whether any change is of this kind.
+    pub fn any(&self, direction: Direction) -> bool {
+        let mut changes = self.metrics.iter().flat_map(|row| row.changes.iter().flatten());
+        changes.any(|change| change.direction == direction)
+    }
 }
 
 /// One metric of all reports.
@@ -101,7 +108,10 @@ pub fn compare(reports: &[(String, Report)]) -> Comparison {
     Comparison {
         reports: reports.iter().map(|(name, _)| name.clone()).collect(),
         metrics: METRICS.iter().map(row).filter(|row| row.values.iter().any(Option::is_some)).collect(),
-        differences: difference("exit", &all, &exit).into_iter().chain(differences(&all)).collect(),
+        differences: difference("command", &all, &Report::ending)
+            .into_iter()
+            .chain(differences(&all))
+            .collect(),
     }
 }
 
@@ -222,21 +232,11 @@ pub fn differences(reports: &[&Report]) -> Vec<String> {
     properties.iter().filter_map(|(name, of)| difference(name, reports, of)).collect()
 }
 
-/// What is not the same in all reports, as in `exit 0 vs SIGKILL`.
+/// What is not the same in all reports, as in `global batch size 32 vs 64`.
 fn difference(name: &str, reports: &[&Report], of: &dyn Fn(&Report) -> Option<String>) -> Option<String> {
     let values: Vec<String> = reports.iter().filter_map(|report| of(report)).collect();
     let differ = values.windows(2).any(|pair| pair.first() != pair.last());
     differ.then(|| format!("{name} {}", values.join(" vs ")))
-}
-
-/// A run that failed, or goes on, is not like one that did not.
-fn exit(report: &Report) -> Option<String> {
-    match (&report.command.exit, report.status) {
-        (Some(Exit::Code(code)), _) => Some(code.to_string()),
-        (Some(Exit::Signal(signal)), _) => Some(signal.clone()),
-        (None, Status::Running) => Some("still running".to_owned()),
-        (None, _) => None,
-    }
 }
 
 /// `8 × NVIDIA H100 80GB HBM3`.
@@ -252,8 +252,8 @@ fn gpus(report: &Report) -> Option<String> {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::gate::policy::tests::report;
-    use crate::report::IterationSeries;
+    use crate::report::samples::counted as report;
+    use crate::report::{Exit, IterationSeries, Status};
 
     /// A run whose iterations take these times.
     pub fn run(times: &[f64]) -> Report {
@@ -395,9 +395,9 @@ pub mod tests {
         let told = |a: &Report, b: &Report| compared(a, b).differences;
         assert_eq!(told(&a, &b), Vec::<String>::new(), "a log has no exit status");
         b.status = Status::Running;
-        assert_eq!(told(&a, &b), ["exit 0 vs still running"]);
+        assert_eq!(told(&a, &b), ["command exit 0 vs still running"]);
         b.command.exit = Some(Exit::Signal("SIGKILL".into()));
-        assert_eq!(told(&a, &b), ["exit 0 vs SIGKILL"]);
+        assert_eq!(told(&a, &b), ["command exit 0 vs killed by SIGKILL"]);
         assert_eq!(told(&a, &a), Vec::<String>::new());
     }
 

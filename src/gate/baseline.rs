@@ -1,4 +1,4 @@
-//! What a run is measured against: one earlier run, or several, whose spread tells noise.
+//! The baselines of a run: one earlier run, or several, whose spread shows the noise.
 
 use crate::metrics::registry::Metric;
 use crate::report::Report;
@@ -15,7 +15,7 @@ impl Baselines {
         Self(reports)
     }
 
-    /// A metric over those runs that have it.
+    /// A metric over the runs that have it.
     ///
     /// # Errors
     /// Why none has it.
@@ -32,28 +32,28 @@ impl Baselines {
         Ok(Baseline { median, runs: values.len(), spread_ratio })
     }
 
-    /// In what a run differs from its baselines besides its metrics and how it ended, of which the
-    /// verdict speaks.
+    /// The differences of a run from its baselines, but for the metrics and how the run ended, which the
+    /// verdict covers.
     pub fn differences(&self, report: &Report) -> Vec<String> {
         let differences = |(name, baseline): &(String, Report)| {
             let differences = differences(&[baseline, report]);
             (!differences.is_empty()).then(|| {
                 let differences = differences.join(", ");
-                format!("not like the baseline {name}: {differences}; --baseline names one that is alike")
+                format!("the run differs from the baseline {name} in: {differences}; use a baseline of an equal run")
             })
         };
         self.0.iter().filter_map(differences).collect()
     }
 
-    /// Those in whose way something stands, each with what it is.
-    pub fn unfit(&self, why: impl Fn(&Report) -> Option<String>) -> Vec<String> {
-        let unfit = self.0.iter().filter_map(|(name, report)| Some((name, why(report)?)));
-        unfit.map(|(name, why)| format!("the baseline {name} is a doubtful one: {why}")).collect()
+    /// A warning for each baseline that there is a reason not to trust.
+    pub fn unreliable(&self, why: impl Fn(&Report) -> Option<String>) -> Vec<String> {
+        let reasons = self.0.iter().filter_map(|(name, report)| Some((name, why(report)?)));
+        reasons.map(|(name, why)| format!("the baseline {name} may be unreliable: {why}")).collect()
     }
 
     fn why_none(&self, metric: &Metric) -> String {
         let Some((name, report)) = self.0.first() else { return "there is no baseline".to_owned() };
-        let why = report.unavailable.get(metric.name).map_or("it does not say why", String::as_str);
+        let why = report.unavailable.get(metric.name).map_or("the reason is unknown", String::as_str);
         format!("no baseline has {}; {name}: {why}", metric.name)
     }
 }
@@ -71,7 +71,7 @@ fn median(sorted: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::policy::tests::report;
+    use crate::report::samples::counted as report;
 
     fn baseline(values: &[Option<f64>]) -> Result<Baseline, String> {
         let reports = values.iter().enumerate().map(|(i, value)| {

@@ -1,7 +1,7 @@
 //! A requirement as it is written: `al <= baseline * 1.02`, `aec < 0.65 kW`.
 #![doc = concat!("\n```text\n", include_str!("expression/grammar.txt"), "```\n")]
-//! `%` behind `baseline` is a share of the baseline, whatever the metric: `baseline - 5 %` is
-//! `baseline * 0.95`. Everything that can be wrong is found here, before a command starts.
+//! `%` after `baseline` is a share of the baseline, for every metric: `baseline - 5 %` is
+//! `baseline * 0.95`. Every mistake is found here, before a command starts.
 
 mod parser;
 #[cfg(test)]
@@ -13,17 +13,17 @@ use crate::metrics::registry::Metric;
 
 pub use parser::ExpressionError;
 
-/// A metric, a comparison and a limit that fit together.
+/// A metric, a comparison and a limit that fit each other.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expression {
-    /// The metric by the name that the user called it, so that results read as what was asked.
+    /// The metric's name as the user wrote it.
     name: &'static str,
     pub metric: &'static Metric,
     pub comparison: Comparison,
     pub limit: Limit,
 }
 
-/// How a value is to stand to its limit.
+/// The relation that a value must have to its limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comparison {
     Less,
@@ -33,7 +33,7 @@ pub enum Comparison {
     Equal,
 }
 
-/// What a comparison comes to before anything is measured.
+/// The outcome of a comparison that is certain before anything is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConstantOutcome {
     NeverHolds,
@@ -56,7 +56,7 @@ pub enum Limit {
     Baseline(Change),
 }
 
-/// What becomes of the baseline before it is the limit.
+/// The change that makes a limit of the baseline.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
     None,
@@ -85,7 +85,7 @@ impl Comparison {
         (">", Self::Greater),
     ];
 
-    /// Whether a value stands so to a limit. Values that differ by less than a billionth are equal.
+    /// Whether it holds. Values that differ by less than a billionth are equal.
     pub fn holds(self, actual: f64, limit: f64) -> bool {
         match self {
             Self::Less => actual < limit,
@@ -96,8 +96,8 @@ impl Comparison {
         }
     }
 
-    /// What it comes to whatever is measured, if that is certain of values from 0 to `most`. At the very
-    /// edge, as in `pcu <= 100 %`, a limit still says that the metric is to be known.
+    /// The outcome for every value from 0 to `most`, if it is the same for all. At the very edge, as in
+    /// `pcu <= 100 %`, a limit still requires that the metric is known.
     pub fn constant_outcome(self, limit: f64, most: f64) -> Option<ConstantOutcome> {
         let (below, above) = (limit < 0.0, limit > most);
         match self {
@@ -121,13 +121,13 @@ impl Comparison {
     }
 }
 
-/// What sums of many readings leave behind is no difference.
+/// Whether two values differ by no more than rounding errors.
 fn equal(one: f64, other: f64) -> bool {
     (one - other).abs() <= 1e-9 * one.abs().max(other.abs())
 }
 
 impl Expression {
-    /// What it comes to with a limit, and why, if that is certain: `can never hold: al is never below 0`.
+    /// The outcome with a limit, and why, if it is certain: `can never hold: al is never below 0`.
     pub fn constant_outcome(&self, limit: f64) -> Option<(ConstantOutcome, String)> {
         let constant_outcome = self.comparison.constant_outcome(limit, self.most())?;
         let edge = if limit <= 0.0 { "below 0" } else { "above 1" };
@@ -144,14 +144,14 @@ impl Expression {
         if self.metric.unit.is_empty() { 1.0 } else { f64::INFINITY }
     }
 
-    /// What looks like a slip of the pen though it could be meant: less than one percent of a ratio.
+    /// A warning about a limit below one percent of a ratio, which is likely a typing error.
     pub fn likely_typo(&self) -> Option<String> {
         let Limit::Quantity(Quantity { number, unit, value }) = &self.limit else { return None };
-        let is_slip = self.metric.unit.is_empty() && unit == "%" && *number > 0.0 && *number < 1.0;
+        let is_typo = self.metric.unit.is_empty() && unit == "%" && *number > 0.0 && *number < 1.0;
         // 0.57 / 100 is a little less than 0.0057, and 100 * 0.57 than 57.
         let rounded = |number: f64| (number * 1e9).round() / 1e9;
         let (is, meant) = (rounded(*value), rounded(100.0 * number));
-        is_slip.then(|| format!("'{self}': {number} % is {is}; did you mean {meant} %?"))
+        is_typo.then(|| format!("'{self}': {number} % is {is}; did you mean {meant} %?"))
     }
 }
 
@@ -180,7 +180,7 @@ impl Quantity {
     }
 }
 
-/// Prints what, parsed again, is the same expression.
+/// Prints a text that is parsed to the same expression.
 impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let comparison = Comparison::ALL.iter().find(|(_, known)| *known == self.comparison);

@@ -1,4 +1,4 @@
-//! When a run that is not over can no longer pass.
+//! Whether a run that has not ended can still pass.
 
 use std::time::Duration;
 
@@ -9,16 +9,15 @@ use crate::report::Window;
 use crate::report::gate::{Level, Verdict};
 use crate::text::units::show_duration;
 
-/// Stretches into which the patience is divided.
+/// Stretches that the patience is divided into.
 const STRETCHES: u32 = 3;
 
 /// Watches for a breach that lasts.
 ///
-/// A requirement is beyond hope when, once the policy's minimum of iterations is behind the run, it
-/// was in breach at every look for [`patience`](Self::new), and in each third of that time by what
-/// happened in it alone. The latter spares a run that recovers from a slow start or a pause, which
-/// weigh on its averages for long. A third lasts until it has a progress record, however long that
-/// takes: a run is not ended by fewer than three.
+/// After the policy's minimum of iterations, a requirement cannot be met any more once every check for
+/// [`patience`](Self::new) has found it in breach, and so was each third of that time by itself. The
+/// latter spares a run that recovers from a slow start or a pause, which weigh on its averages for long.
+/// A third lasts until it has a progress record: a run is not ended by fewer than three.
 #[derive(Debug)]
 pub struct FailFast {
     policy: Policy,
@@ -26,19 +25,19 @@ pub struct FailFast {
     breaches: Vec<Option<Breach>>,
 }
 
-/// A requirement's breach that goes on.
+/// A requirement's breach that lasts.
 #[derive(Debug, Clone, Copy)]
 struct Breach {
     since: f64,
-    /// Stretches of it that were in breach by themselves.
+    /// Stretches that were in breach by themselves.
     stretches: u32,
-    /// Where the present stretch began.
-    start: Sight,
+    /// The start of the present stretch.
+    start: Reading,
 }
 
-/// What was seen of one metric at one look.
+/// One metric at one check.
 #[derive(Debug, Clone, Copy)]
-struct Sight {
+struct Reading {
     at: f64,
     records: u64,
     value: f64,
@@ -52,10 +51,10 @@ impl FailFast {
         Self { policy, patience, breaches }
     }
 
-    /// Looks at the run as it stands at a moment, in seconds; answers why it is beyond hope, if it is.
-    pub fn look(&mut self, at: f64, report: &Report) -> Option<String> {
+    /// Checks the run so far, at a moment in seconds. Answers why it cannot pass any more, if it cannot.
+    pub fn check(&mut self, at: f64, report: &Report) -> Option<String> {
         if report.window != Window::Train {
-            return None; // start-up says nothing of the training
+            return None; // start-up has no training to judge
         }
         let gate = self.policy.judge(report);
         let stretch = (self.patience / STRETCHES).as_secs_f64();
@@ -68,7 +67,7 @@ impl FailFast {
                 continue;
             };
             let metric = requirement.expression.metric;
-            let now = Sight { at, records: report.log.records, value, weight: weight(metric, report) };
+            let now = Reading { at, records: report.log.records, value, weight: weight(metric, report) };
             let seen_now = Breach { since: at, stretches: 0, start: now };
             let going_on = breach.get_or_insert(seen_now);
             let start = going_on.start;
@@ -89,8 +88,8 @@ impl FailFast {
     }
 }
 
-/// The metric over the time between two looks alone.
-fn between(first: Sight, now: Sight) -> f64 {
+/// The metric over the time between two checks alone.
+fn between(first: Reading, now: Reading) -> f64 {
     match (first.weight, now.weight) {
         (Some(before), Some(after)) if after > before => {
             (now.value * after - first.value * before) / (after - before)
@@ -111,7 +110,8 @@ fn weight(metric: &Metric, report: &Report) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::policy::tests::{report, requiring};
+    use crate::gate::policy::tests::requiring;
+    use crate::report::samples::counted as report;
 
     /// A run whose iterations take these times, looked at after each; the time at which it is ended.
     fn ended(expression: &str, times: &[f64]) -> Option<f64> {
@@ -124,7 +124,7 @@ mod tests {
             report.iterations.seconds = Some(seconds);
             report.metrics.al_seconds = Some(seconds / count as f64);
             report.metrics.tokens_per_sec = Some(100.0 * count as f64 / seconds);
-            watch.look(seconds, &report).map(|_| seconds)
+            watch.check(seconds, &report).map(|_| seconds)
         })
     }
 
@@ -168,7 +168,7 @@ mod tests {
             report.metrics.pcu_ratio = (iterations == 0).then_some(0.0); // nothing runs yet
             for at in 0..100 {
                 report.log.records = at;
-                assert_eq!(watch.look(at as f64, &report), None);
+                assert_eq!(watch.check(at as f64, &report), None);
             }
         }
     }

@@ -1,7 +1,7 @@
-//! Requirements on a run, and the judgement of a report by them. No I/O: reports in, verdicts out.
+//! Requirements on a run, and the verdict on a report by them. No I/O: reports in, verdicts out.
 //!
-//! [`expression`] is the language of requirements, [`baseline`] what earlier runs make of the word
-//! `baseline` in it, [`policy`] judges a report, and [`fail_fast`] a run that is not over.
+//! [`expression`] is the language of requirements, [`baseline`] the value of the word `baseline` in it,
+//! [`policy`] gives the verdict on a report, and [`fail_fast`] ends a run that cannot pass any more.
 
 pub mod baseline;
 pub mod expression;

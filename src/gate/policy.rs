@@ -1,14 +1,13 @@
-//! What a run must come up to, and the judgement of a report by it.
+//! The requirements on a run, and the verdict on a report by them.
 
 use super::baseline::Baselines;
 use super::expression::{ConstantOutcome, Expression, Limit};
 use crate::error::Error;
-use crate::report::Report;
 use crate::report::gate::{Baseline, Gate, GateResult, Level, Verdict};
-use crate::report::{Exit, Status, Window};
+use crate::report::{Exit, Report, Window};
 use crate::text::units::{show_duration, with_unit};
 
-/// Everything by which a report is judged, checked to fit together.
+/// The requirements on a report with their baselines, checked to fit each other.
 #[derive(Debug, Clone)]
 pub struct Policy {
     requirements: Vec<Requirement>,
@@ -24,7 +23,7 @@ pub struct Requirement {
     pub expression: Expression,
 }
 
-/// What a run must have behind it before its averages mean anything.
+/// The least that a run must have measured before its averages mean anything.
 ///
 /// Iterations are asked for where the log has any; a run whose log has none is judged as the whole
 /// that it is. Seconds are those of the counted iterations, or of the whole run without any.
@@ -64,21 +63,21 @@ impl Policy {
     fn can_be_met(&self, expression: &Expression) -> Result<(), Error> {
         match (self.limit(expression), self.constant_outcome(expression)) {
             (Err(why), _) if !self.allow_no_data => Err(Error::usage(format!(
-                "'{expression}' can never be judged: {why}"
+                "'{expression}' cannot be evaluated: {why}"
             ))
-            .hint("--baseline REPORT, or the key baseline of [gate], names the report of an earlier run")),
+            .hint("set --baseline REPORT, or the key baseline of [gate], to the report of an earlier run")),
             (_, Some((ConstantOutcome::NeverHolds, why))) => {
                 Err(Error::usage(format!("'{expression}' {why}"))
-                    .hint("ask for less, or name another report by --baseline"))
+                    .hint("relax the limit, or choose another --baseline"))
             }
             _ => Ok(()),
         }
     }
 
-    /// What an expression comes to by its baseline, and why, if that is certain.
+    /// The outcome of an expression with its baseline, and why, if it is certain.
     fn constant_outcome(&self, expression: &Expression) -> Option<(ConstantOutcome, String)> {
         let (limit, baseline) = self.limit(expression).ok()?;
-        // A baseline beyond what can be shows that it can be, if only by an error of measurement.
+        // A baseline beyond the metric's range shows that errors of measurement lead there.
         let (constant_outcome, why) = expression
             .constant_outcome(limit)
             .filter(|_| baseline.is_none_or(|baseline| expression.metric_can_be(baseline.median)))?;
@@ -88,30 +87,30 @@ impl Policy {
         ))
     }
 
-    /// What is likely not what was meant, though it can be judged.
+    /// Warnings about requirements that are likely not meant, and about their baselines.
     pub fn warnings(&self) -> Vec<String> {
         let each = |Requirement { expression, .. }: &Requirement| {
             let constant_outcome = self.constant_outcome(expression);
             let vacuous = constant_outcome
-                .map(|(_, why)| format!("'{expression}' {why}; put it nearer to the baseline"));
+                .map(|(_, why)| format!("'{expression}' {why}; move the limit closer to the baseline"));
             expression.likely_typo().or(vacuous)
         };
-        let slips = self.requirements.iter().filter_map(each);
-        slips.chain(self.within_noise()).chain(self.weak_baselines()).collect()
+        let typos = self.requirements.iter().filter_map(each);
+        typos.chain(self.within_noise()).chain(self.unreliable_baselines()).collect()
     }
 
-    /// Baselines of runs that failed, were not over, or were too short to be judged themselves.
-    fn weak_baselines(&self) -> Vec<String> {
+    /// Baselines of runs that failed, had not ended, or were too short for a verdict of their own.
+    fn unreliable_baselines(&self) -> Vec<String> {
         if !self.needs_baseline() {
             return Vec::new();
         }
-        self.baselines.unfit(|report| {
-            let ended_badly = of_the_run(report)
-                .map(|(_, why)| format!("{why}; --baseline names one of a run that went well"));
+        self.baselines.unreliable(|report| {
+            let ended_badly =
+                run_verdict(report).map(|(_, why)| format!("{why}; use the report of a successful run"));
             let too_short = || {
                 let why = self.too_early(report)?;
                 Some(format!(
-                    "{why}; --baseline names one of a longer run, --min-iterations or --min-seconds asks for less"
+                    "{why}; use the report of a longer run, or lower --min-iterations or --min-seconds"
                 ))
             };
             ended_badly.or_else(too_short)
@@ -122,7 +121,7 @@ impl Policy {
         &self.requirements
     }
 
-    /// In what the run differs from those that it is compared with.
+    /// The differences of the run from its baselines.
     fn differences(&self, report: &Report) -> Vec<String> {
         if self.needs_baseline() { self.baselines.differences(report) } else { Vec::new() }
     }
@@ -131,8 +130,7 @@ impl Policy {
         self.requirements.iter().any(|requirement| requirement.expression.limit.needs_baseline())
     }
 
-    /// Expressions that noise alone may decide: their limit is nearer to the baseline than its runs are
-    /// to each other.
+    /// Warnings about limits that are closer to the baseline than its runs are to each other.
     fn within_noise(&self) -> impl Iterator<Item = String> {
         self.requirements.iter().filter_map(|Requirement { expression, .. }| {
             let (limit, baseline) = self.limit(expression).ok()?;
@@ -141,21 +139,21 @@ impl Policy {
             let within = (limit - median).abs() < spread * median.abs();
             within.then(|| {
                 format!(
-                    "'{expression}' may fail by chance: its limit lies within the ±{percent:.1} % by which \
-                     the baselines differ; put it at two or three times that"
+                    "'{expression}' may fail by chance: its limit is within the baselines' spread of \
+                     ±{percent:.1} %; allow two or three times that"
                 )
             })
         })
     }
 
-    /// Judges a report, and writes into it what came of that.
+    /// Writes the verdict on a report into it.
     pub fn apply(&self, report: &mut Report) {
         report.warnings.extend(self.differences(report));
         report.warnings.extend(self.warnings());
         report.gate = Some(self.judge(report));
     }
 
-    /// Judges a report.
+    /// The verdict on a report.
     pub fn judge(&self, report: &Report) -> Gate {
         let too_early = self.too_early(report);
         let judge = |requirement| self.judge_one(requirement, report, too_early.as_deref());
@@ -163,8 +161,8 @@ impl Policy {
         let any = |verdict| {
             results.iter().any(|result| result.level == Level::Require && result.verdict == verdict)
         };
-        let run = of_the_run(report);
-        let run_is = |verdict| run.as_ref().is_some_and(|(of_the_run, _)| *of_the_run == verdict);
+        let run = run_verdict(report);
+        let run_is = |verdict| run.as_ref().is_some_and(|(run_verdict, _)| *run_verdict == verdict);
         let verdict = match () {
             () if any(Verdict::Fail) || run_is(Verdict::Fail) => Verdict::Fail,
             () if (any(Verdict::NoData) || run_is(Verdict::NoData)) && !self.allow_no_data => Verdict::NoData,
@@ -173,7 +171,7 @@ impl Policy {
         Gate { verdict, reason: run.map(|(_, reason)| reason), results }
     }
 
-    /// Why it is too early for a verdict, if it is.
+    /// Why the run is too short for a verdict, if it is.
     fn too_early(&self, report: &Report) -> Option<String> {
         let iterations = &report.iterations;
         let (counted, least) = (iterations.count, self.minimum.iterations);
@@ -194,9 +192,11 @@ impl Policy {
         let actual = report.metrics.get(metric).filter(|actual| actual.is_finite());
         let limit = self.limit(expression);
         let judged = match (too_early, &limit, actual) {
-            (_, _, None) => {
-                Err(report.unavailable.get(metric.name).map_or("it is not known", String::as_str).to_owned())
-            }
+            (_, _, None) => Err(report
+                .unavailable
+                .get(metric.name)
+                .map_or("its value is unknown", String::as_str)
+                .to_owned()),
             (Some(why), ..) => Err(why.to_owned()),
             (_, Err(why), _) => Err(why.clone()),
             (None, Ok((limit, _)), Some(actual)) => Ok((*limit, actual)),
@@ -236,39 +236,23 @@ impl Policy {
     }
 }
 
-/// What speaks against a run whatever its metrics are. A training that crashed has not met what is
-/// required of it, and of one that goes on nobody knows yet.
-fn of_the_run(report: &Report) -> Option<(Verdict, String)> {
-    match (&report.command.exit, report.status) {
-        (Some(Exit::Code(0)), _) => None,
-        (Some(Exit::Code(code)), _) => {
-            Some((Verdict::Fail, format!("the command failed with status {code}")))
-        }
-        (Some(Exit::Signal(signal)), _) => Some((Verdict::Fail, format!("the command died by {signal}"))),
-        (None, Status::Running) => Some((Verdict::NoData, "the run has not ended".to_owned())),
-        (None, _) => None, // there was no command: a log, or a process that was measured from beside it
-    }
+/// The verdict on a run whatever its metrics are, and why: a command that failed has not met its
+/// requirements, and of one that runs they are not known yet.
+fn run_verdict(report: &Report) -> Option<(Verdict, String)> {
+    let verdict = match (&report.command.exit, report.status) {
+        (Some(Exit::Code(0)), _) => return None,
+        (Some(_), _) => Verdict::Fail,
+        (None, _) => Verdict::NoData,
+    };
+    report.ending().map(|ending| (verdict, format!("command {ending}")))
 }
 
 #[cfg(test)]
 pub mod tests {
     use super::*;
     use crate::error::Location;
-    use crate::recorder::{Options, Recorder};
-    use crate::report::{Command, Job};
-
-    /// The report of a run with so many counted iterations of a second each.
-    pub fn report(iterations: u64) -> Report {
-        let options = Options { history_size: 10, interval: 1.0, ..Options::default() };
-        let mut report = Recorder::new(options, Command::of(vec!["log".into()]), Job::default()).report(0.0);
-        report.status = Status::Completed;
-        if iterations > 0 {
-            report.window = Window::Train;
-            report.iterations.count = iterations;
-            report.iterations.seconds = Some(iterations as f64);
-        }
-        report
-    }
+    use crate::report::Status;
+    use crate::report::samples::counted as report;
 
     /// A policy of requirements alone.
     pub fn requiring(expressions: &[&str]) -> Policy {
@@ -349,14 +333,14 @@ pub mod tests {
             (Status::Completed, Some(Exit::Code(0)), Verdict::Pass, None),
             (Status::Completed, None, Verdict::Pass, None),
             (Status::Interrupted, None, Verdict::Pass, None),
-            (Status::Completed, Some(Exit::Code(3)), Verdict::Fail, Some("the command failed with status 3")),
+            (Status::Completed, Some(Exit::Code(3)), Verdict::Fail, Some("command exit 3")),
             (
                 Status::Interrupted,
                 Some(Exit::Signal("SIGKILL".into())),
                 Verdict::Fail,
-                Some("the command died by SIGKILL"),
+                Some("command killed by SIGKILL"),
             ),
-            (Status::Running, None, Verdict::NoData, Some("the run has not ended")),
+            (Status::Running, None, Verdict::NoData, Some("command still running")),
         ] {
             (report.status, report.command.exit) = (status, exit);
             let reason = reason.map(str::to_owned);
@@ -404,8 +388,10 @@ pub mod tests {
         };
         assert_eq!(
             warned("al <= baseline * 1.05", &[0.9, 1.0, 1.1]),
-            ["'al <= baseline * 1.05' may fail by chance: its limit lies within the ±10.0 % by which the \
-              baselines differ; put it at two or three times that"]
+            [
+                "'al <= baseline * 1.05' may fail by chance: its limit is within the baselines' spread of ±10.0 %; \
+              allow two or three times that"
+            ]
         );
         for quiet in ["al <= baseline * 1.15", "al < 1 s"] {
             assert_eq!(warned(quiet, &[0.9, 1.0, 1.1]), Vec::<String>::new(), "{quiet}");
@@ -435,12 +421,12 @@ pub mod tests {
         let none = Vec::<String>::new();
         assert_eq!(warned("al <= baseline", &done(100), &ended), none, "its own verdict speaks of that");
         for (baseline, why) in [
-            (done(4), "only 4 of 10 iterations; --baseline names one of a longer run, --min-iterations"),
-            (run(100, Status::Running, None), "the run has not ended; --baseline names one of a run that"),
-            (ended, "the command died by SIGTERM; --baseline names one of a run that"),
+            (done(4), "only 4 of 10 iterations; use the report of a longer run, or lower --min-iterations"),
+            (run(100, Status::Running, None), "command still running; use the report of a successful run"),
+            (ended, "command killed by SIGTERM; use the report of a successful run"),
         ] {
             let warnings = warned("al <= baseline", &baseline, &done(100));
-            let start = format!("the baseline b.json is a doubtful one: {why}");
+            let start = format!("the baseline b.json may be unreliable: {why}");
             assert!(warnings.len() == 1 && warnings[0].starts_with(&start), "{warnings:?}");
             assert_eq!(warned("al < 2 s", &baseline, &done(100)), none);
         }
@@ -457,7 +443,7 @@ pub mod tests {
         let never = with("pcu >= baseline * 1.1", 0.95).unwrap_err();
         insta::assert_snapshot!(never.to_string(), @r"
         effllm: error: --require: 'pcu >= baseline * 1.1' can never hold: pcu is never above 1, and its limit is 1.045
-          ask for less, or name another report by --baseline
+          relax the limit, or choose another --baseline
         ");
         assert_eq!(never.location, Some(Location::Flag("require".to_owned())));
         assert_eq!(
@@ -468,8 +454,8 @@ pub mod tests {
         assert!(with("pcu >= baseline", 1.0001).unwrap().warnings().is_empty(), "it has been so");
         assert_eq!(
             with("pcu <= baseline * 1.1", 0.95).unwrap().warnings(),
-            ["'pcu <= baseline * 1.1' can never fail: pcu is never above 1, and its limit is 1.045; put it \
-              nearer to the baseline"]
+            ["'pcu <= baseline * 1.1' can never fail: pcu is never above 1, and its limit is 1.045; move \
+              the limit closer to the baseline"]
         );
     }
 

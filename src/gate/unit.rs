@@ -53,7 +53,7 @@ const FAMILIES: &[Family] = &[
 /// Prefixes of a count, which has no unit of its own.
 const PREFIXES: &[(&str, f64)] = &[("k", 1e3), ("K", 1e3), ("M", 1e6), ("G", 1e9), ("B", 1e9), ("T", 1e12)];
 
-/// A number of `unit`, in the metric's own unit; `None` if it is no unit of the metric.
+/// A number of `unit`, in the metric's own unit; `None` if it is not a unit of the metric.
 ///
 /// A number without a unit is in the metric's own. Rates take a prefix too: `12 k`, `12 k tokens/s`.
 pub fn in_metric_unit(number: f64, unit: &str, metric: &Metric) -> Option<f64> {
@@ -72,13 +72,13 @@ pub fn in_metric_unit(number: f64, unit: &str, metric: &Metric) -> Option<f64> {
     (per == written_per).then_some(number * (n * own_d) / (d * own_n))
 }
 
-/// Why a text is no unit of a metric, and what would be.
+/// Why a text is not a unit of a metric, and the units of the metric.
 pub fn explain(unit: &str, name: &str, metric: &Metric) -> (String, String) {
-    let what = match (family(split(unit).0), metric.unit) {
+    let message = match (family(split(unit).0), metric.unit) {
         (Some((quantity, _)), "") => format!("'{unit}' is a unit of {quantity}; {name} is a ratio"),
         (Some((quantity, _)), own) => format!("'{unit}' is a unit of {quantity}; {name} is in {own}"),
-        (None, "") => format!("'{unit}' is no unit of {name}, which is a ratio"),
-        (None, own) => format!("'{unit}' is no unit of {name}, which is in {own}"),
+        (None, "") => format!("'{unit}' is not a unit of {name}, which is a ratio"),
+        (None, own) => format!("'{unit}' is not a unit of {name}, which is in {own}"),
     };
     let (own, per) = split(metric.unit);
     let per = per.map(|per| format!("/{per}")).unwrap_or_default();
@@ -88,17 +88,17 @@ pub fn explain(unit: &str, name: &str, metric: &Metric) -> (String, String) {
         }
         None => ["k", "M", "G", "T", metric.unit].map(str::to_owned).to_vec(),
     };
-    (what, format!("{name} takes a plain number, or one with {}", list(&known)))
+    (message, format!("{name} takes a plain number, or one with {}", list(&known)))
 }
 
-/// Why a number is none that a ratio can be, and what was meant: of percent the sign is easily left
-/// out, and such a limit would always or never hold. `None` for what can be.
+/// Why a ratio cannot be a number, and the number that was likely meant: the percent sign is easily left
+/// out. `None` for a number that a ratio can be.
 pub fn explain_beyond(number: f64, unit: &str, name: &str, metric: &Metric) -> Option<(String, String)> {
     let beyond = metric.unit.is_empty() && in_metric_unit(number, unit, metric)?.abs() > 1.0;
     let (number, most) = (number.abs(), if unit == "%" { "100 %" } else { "1" });
     let help = match unit {
         "" if (2.0..=100.0).contains(&number) => format!("write {number} %, or {}", number / 100.0),
-        _ => "write a share of it, as in 90 % or 0.9".to_owned(),
+        _ => "write a share, as in 90 % or 0.9".to_owned(),
     };
     beyond.then(|| (format!("{name} is between 0 and {most}"), help))
 }

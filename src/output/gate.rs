@@ -1,45 +1,59 @@
-//! A gate's outcome as a table.
+//! A gate's outcome in words and as a table.
 
-use console::{Alignment, Style};
+use console::Style;
 
-use super::columns::columns;
+use super::RenderOptions;
+use super::layout::{Column, Grid};
 use crate::metrics::registry::Metric;
 use crate::report::gate::{Baseline, Gate, GateResult, Level, Verdict};
 use crate::text::sanitize::plain;
-pub(super) use crate::text::units::with_unit;
+use crate::text::units::{or_dash, show_count, with_unit};
 
-/// One line for each expression, and what it comes to; `exit` is the status that effllm ends with
-/// because of it, if it does.
-pub fn gate_table(gate: &Gate, exit: Option<u8>, colour: bool) -> String {
-    let style = |style: Style, text: &str| style.force_styling(colour).apply_to(text).to_string();
-    let mut rows =
-        vec![["gate", "require", "got", "margin"].map(|head| style(Style::new().dim(), head)).to_vec()];
+/// A line for each expression, and the verdict; `exit` is the status that effllm exits with because of
+/// it, if it does.
+pub fn gate_table(gate: &Gate, exit: Option<u8>, options: RenderOptions) -> String {
+    let mut rows = vec![["gate", "require", "got", "margin"].map(|head| options.dim(head)).to_vec()];
     rows.extend(gate.results.iter().map(|result| {
-        let word = match (result.verdict, result.level) {
-            (Verdict::Pass, _) => style(Style::new().green(), "PASS"),
-            (Verdict::Fail, Level::Require) => style(Style::new().red().bold(), "FAIL"),
-            (Verdict::Fail, Level::Warn) => style(Style::new().yellow(), "WARN"),
-            (Verdict::NoData, _) => style(Style::new().yellow(), "no data"),
+        let style = match (result.verdict, result.level) {
+            (Verdict::Pass, _) => Style::new().green(),
+            (Verdict::Fail, Level::Require) => Style::new().red().bold(),
+            (Verdict::Fail, Level::Warn) | (Verdict::NoData, _) => Style::new().yellow(),
+        };
+        let word = match result.verdict {
+            Verdict::NoData => word(result).to_owned(),
+            Verdict::Pass | Verdict::Fail => word(result).to_uppercase(),
         };
         let optional = if result.level == Level::Warn { " (warn)" } else { "" };
-        vec![word, format!("{}{optional}", result.expression), got(result), margin(result)]
+        let expression = format!("{}{optional}", plain(&result.expression));
+        vec![options.paint(style, &word), expression, got(result), margin(result)]
     }));
-    let summary = summary(gate, exit);
-    let summary = match gate.verdict {
-        Verdict::Pass => style(Style::new().green(), &summary),
-        Verdict::Fail | Verdict::NoData => style(Style::new().red().bold(), &summary),
+    let style = match gate.verdict {
+        Verdict::Pass => Style::new().green(),
+        Verdict::Fail | Verdict::NoData => Style::new().red().bold(),
     };
-    columns(&rows, &[Alignment::Left; 4], "   ") + &summary + "\n"
+    let grid = Grid { columns: &[Column::LEFT; 4], indent: 0, gap: 3 };
+    grid.lines(&rows, options.width).join("\n")
+        + &format!("\n{}\n", options.paint(style, &summary_line(gate, exit)))
+}
+
+/// The verdict on one expression, in a word.
+pub(super) fn word(result: &GateResult) -> &'static str {
+    match (result.verdict, result.level) {
+        (Verdict::Pass, _) => "pass",
+        (Verdict::Fail, Level::Require) => "fail",
+        (Verdict::Fail, Level::Warn) => "warn",
+        (Verdict::NoData, _) => "no data",
+    }
 }
 
 /// `gate failed: 1 of 3 (exit 99)`.
-pub(super) fn summary(gate: &Gate, exit: Option<u8>) -> String {
+pub(super) fn summary_line(gate: &Gate, exit: Option<u8>) -> String {
     let exit = exit.filter(|_| gate.verdict != Verdict::Pass);
-    format!("gate {}{}", came_to(gate), exit.map_or(String::new(), |exit| format!(" (exit {exit})")))
+    format!("gate {}{}", verdict(gate), exit.map_or(String::new(), |exit| format!(" (exit {exit})")))
 }
 
 /// `failed: 1 of 4, no data for 1, 2 warnings`.
-pub(super) fn came_to(gate: &Gate) -> String {
+pub(super) fn verdict(gate: &Gate) -> String {
     let count = |level, verdict| {
         let is = |result: &&GateResult| result.level == level && result.verdict == verdict;
         gate.results.iter().filter(is).count()
@@ -47,7 +61,7 @@ pub(super) fn came_to(gate: &Gate) -> String {
     let [passed, failed, no_data] =
         [Verdict::Pass, Verdict::Fail, Verdict::NoData].map(|verdict| count(Level::Require, verdict));
     let required = passed + failed + no_data;
-    // What the first word counts. A gate that fails by what happened to the run has none of them.
+    // A gate that fails by the end of the command alone has no failed requirement.
     let (word, counted) = match gate.verdict {
         Verdict::Pass => ("passed", passed),
         Verdict::Fail | Verdict::NoData => ("failed", failed),
@@ -65,27 +79,24 @@ pub(super) fn came_to(gate: &Gate) -> String {
         _ => parts.push(format!("no data for {no_data}")),
     }
     parts.extend(gate.reason.as_deref().map(plain));
-    let warnings = |n| if n == 1 { "1 warning".to_owned() } else { format!("{n} warnings") };
-    match count(Level::Warn, Verdict::Fail) {
-        0 => {}
-        n => parts.push(warnings(n)),
-    }
-    match count(Level::Warn, Verdict::NoData) {
-        0 => {}
-        n => parts.push(format!("{} without data", warnings(n))),
+    for (verdict, without_data) in [(Verdict::Fail, ""), (Verdict::NoData, " without data")] {
+        match count(Level::Warn, verdict) {
+            0 => {}
+            n => parts.push(format!("{}{without_data}", show_count(n as u64, "warning"))),
+        }
     }
     format!("{word}: {}", parts.join(", "))
 }
 
-/// In one line, what an expression came to.
-pub(super) fn told(result: &GateResult) -> String {
+/// The value and the margin of an expression in one line.
+pub(super) fn verdict_line(result: &GateResult) -> String {
     let of = if result.actual.is_some() { format!("got {}", got(result)) } else { "no data".to_owned() };
     [of, margin(result)].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 /// The value as it was measured.
 pub(super) fn got(result: &GateResult) -> String {
-    result.actual.map_or_else(|| "–".to_owned(), |value| with_unit(value, &result.unit))
+    or_dash(result.actual, |value| with_unit(value, &result.unit))
 }
 
 /// How far the value is from its limit, or why that is not known.
@@ -102,10 +113,7 @@ pub(super) fn margin(result: &GateResult) -> String {
 fn against(baseline: &Baseline, result: &GateResult) -> String {
     let limit = result.expected.filter(|limit| *limit != baseline.median);
     let limit = limit.map_or(String::new(), |limit| format!("limit {}; ", with_unit(limit, &result.unit)));
-    let runs = match baseline.runs {
-        1 => "1 run".to_owned(),
-        runs => format!("{runs} runs"),
-    };
+    let runs = show_count(baseline.runs as u64, "run");
     let spread = baseline.spread_ratio.map_or(String::new(), |spread| format!(", ±{:.1} %", spread * 100.0));
     let change =
         result.actual.map(|actual| change(actual, baseline.median, &result.unit)).unwrap_or_default();
@@ -122,7 +130,7 @@ fn change(actual: f64, baseline: f64, unit: &str) -> String {
     }
 }
 
-/// `+16 %`, `−1.6 %`, `−0.003 %`: as many decimals as tell it from nothing, which has no sign.
+/// `+16 %`, `−1.6 %`, `−0.003 %`: as many decimals as show that it is not 0; 0 has no sign.
 fn percent(ratio: f64) -> String {
     let percent = 100.0 * ratio;
     let decimals = match percent.abs() {
@@ -134,16 +142,15 @@ fn percent(ratio: f64) -> String {
     format!("{percent:+.decimals$} %").replace('-', "−")
 }
 
-/// Every metric: its names, unit, the better direction and definition.
+/// Every metric: its names, unit and definition.
 pub fn metrics_table(metrics: &[Metric]) -> String {
     let row = |metric: &Metric| {
-        let short = metric.short.unwrap_or_default().to_owned();
         let unit = if metric.unit.is_empty() { "ratio" } else { metric.unit };
-        vec![short, metric.name.to_owned(), unit.to_owned(), metric.definition.to_owned()]
+        [metric.short.unwrap_or_default(), metric.name, unit, metric.definition].map(str::to_owned).to_vec()
     };
     let mut rows = vec![["short", "name", "unit", "definition"].map(str::to_owned).to_vec()];
     rows.extend(metrics.iter().map(row));
-    columns(&rows, &[Alignment::Left; 4], "  ")
+    Grid { columns: &[Column::LEFT; 4], indent: 0, gap: 2 }.lines(&rows, None).join("\n") + "\n"
 }
 
 #[cfg(test)]
@@ -187,42 +194,45 @@ pub mod tests {
 
     #[test]
     fn a_table_of_each_outcome() {
-        insta::assert_snapshot!(gate_table(&gate(), Some(99), false));
-        assert!(gate_table(&gate(), Some(99), true).contains("\u{1b}[31m\u{1b}[1mFAIL\u{1b}[0m"));
+        insta::assert_snapshot!(gate_table(&gate(), Some(99), RenderOptions::default()));
+        assert!(
+            gate_table(&gate(), Some(99), RenderOptions { width: None, colour: true })
+                .contains("\u{1b}[31m\u{1b}[1mFAIL\u{1b}[0m")
+        );
     }
 
     #[test]
-    fn the_last_line_says_what_it_comes_to() {
+    fn the_last_line_is_the_verdict() {
         let with = |verdict, kept: &[usize], exit| {
             let results = kept.iter().map(|i| gate().results[*i].clone()).collect();
-            summary(&Gate { verdict, reason: None, results }, Some(exit))
+            summary_line(&Gate { verdict, reason: None, results }, Some(exit))
         };
         let crashed = |kept: &[usize], exit| {
             let results = kept.iter().map(|i| gate().results[*i].clone()).collect();
-            let reason = Some("the command died by SIGKILL".to_owned());
-            summary(&Gate { verdict: Verdict::Fail, reason, results }, Some(exit))
+            let reason = Some("command killed by SIGKILL".to_owned());
+            summary_line(&Gate { verdict: Verdict::Fail, reason, results }, Some(exit))
         };
-        assert_eq!(summary(&gate(), None), "gate failed: 1 of 4, no data for 1, 1 warning");
-        assert_eq!(crashed(&[0], 99), "gate failed: the command died by SIGKILL (exit 99)");
-        assert_eq!(crashed(&[0, 1], 137), "gate failed: 1 of 2, the command died by SIGKILL (exit 137)");
+        assert_eq!(summary_line(&gate(), None), "gate failed: 1 of 4, no data for 1, 1 warning");
+        assert_eq!(crashed(&[0], 99), "gate failed: command killed by SIGKILL (exit 99)");
+        assert_eq!(crashed(&[0, 1], 137), "gate failed: 1 of 2, command killed by SIGKILL (exit 137)");
         assert_eq!(with(Verdict::Fail, &[1], 3), "gate failed: 1 of 1 (exit 3)");
     }
 
     #[test]
     fn every_mix_of_outcomes_is_counted() {
         use Verdict::{Fail, NoData, Pass};
-        let line = |verdict, required: [usize; 3], warned: [usize; 3]| {
+        let line = |outcome, required: [usize; 3], warned: [usize; 3]| {
             let of = |level, [passed, failed, no_data]: [usize; 3]| {
                 let outcomes = [(Pass, passed), (Fail, failed), (NoData, no_data)];
                 let results = outcomes.into_iter().flat_map(|(verdict, n)| vec![verdict; n]);
                 results.map(move |verdict| GateResult { level, verdict, ..gate().results[0].clone() })
             };
             let results = of(Level::Require, required).chain(of(Level::Warn, warned)).collect();
-            came_to(&Gate { verdict, reason: None, results })
+            verdict(&Gate { verdict: outcome, reason: None, results })
         };
         let none = [0; 3];
         // Passed, failed and without data: of what is required, and of what is warned of.
-        for (verdict, required, warned, told) in [
+        for (outcome, required, warned, shown) in [
             (Pass, [1, 0, 0], none, "passed: 1 of 1"),
             (Pass, [2, 0, 0], [1, 0, 0], "passed: 2 of 2"),
             (Pass, [1, 0, 1], none, "passed: 1 of 2, no data for 1"),
@@ -244,13 +254,13 @@ pub mod tests {
             (NoData, [1, 0, 1], none, "failed: no data for 1 of 2"),
             (NoData, [0, 0, 2], [0, 0, 1], "failed: no data for 2 of 2, 1 warning without data"),
         ] {
-            assert_eq!(line(verdict, required, warned), told);
+            assert_eq!(line(outcome, required, warned), shown);
         }
     }
 
     #[test]
-    fn a_margin_is_told_from_nothing_and_nothing_has_no_sign() {
-        for (ratio, told) in [
+    fn a_margin_that_is_not_zero_shows_and_zero_has_no_sign() {
+        for (ratio, shown) in [
             (0.161, "+16 %"),
             (-0.0161, "−1.6 %"),
             (0.0, "0 %"),
@@ -260,7 +270,7 @@ pub mod tests {
             (0.000_96, "+0.1 %"),
             (-0.000_000_5, "−0.00005 %"),
         ] {
-            assert_eq!(percent(ratio), told, "{ratio}");
+            assert_eq!(percent(ratio), shown, "{ratio}");
         }
     }
 }

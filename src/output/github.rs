@@ -1,9 +1,9 @@
 //! A gate's outcome in the forms that GitHub Actions shows: annotations and the job summary.
 
-use std::fmt::Write;
-
-use super::gate::{got, margin, summary, told};
+use super::gate::{summary_line, verdict_line};
+use super::markdown::gate_rows;
 use crate::report::gate::{Gate, GateResult, Level, Verdict};
+use crate::text::sanitize::{markdown, workflow_message};
 
 /// Workflow commands, a line for each expression that does not hold: an error where it fails the
 /// gate, a warning where it does not, a notice where data may be missing.
@@ -16,52 +16,17 @@ pub fn github_annotations(gate: &Gate) -> String {
             (Verdict::Fail, Level::Warn) => "warning",
             (Verdict::NoData, _) => "notice",
         };
-        let message = format!("{}: {}", result.expression, told(result));
-        Some(format!("::{command} title=effllm gate::{}\n", escape(&message)))
+        let message = format!("{}: {}", result.expression, verdict_line(result));
+        Some(format!("::{command} title=effllm gate::{}\n", workflow_message(&message)))
     };
-    let of_the_run = gate.reason.as_ref().filter(|_| gate.verdict != Verdict::Pass);
-    let of_the_run = of_the_run.map(|why| format!("::error title=effllm gate::{}\n", escape(why)));
-    gate.results.iter().filter_map(annotation).chain(of_the_run).collect()
+    let run = gate.reason.as_ref().filter(|_| gate.verdict != Verdict::Pass);
+    let run = run.map(|why| format!("::error title=effllm gate::{}\n", workflow_message(why)));
+    gate.results.iter().filter_map(annotation).chain(run).collect()
 }
 
 /// Markdown for the page of the job.
 pub fn github_summary(gate: &Gate, exit: u8) -> String {
-    format!("### {}\n\n{}\n", summary(gate, Some(exit)), table(gate))
-}
-
-/// A row for each expression.
-pub(super) fn table(gate: &Gate) -> String {
-    let mut text = "| | require | got | margin |\n|---|---|---|---|\n".to_owned();
-    for result in &gate.results {
-        let word = match (result.verdict, result.level) {
-            (Verdict::Pass, _) => "✅ pass",
-            (Verdict::Fail, Level::Require) => "❌ **fail**",
-            (Verdict::Fail, Level::Warn) => "⚠️ warn",
-            (Verdict::NoData, _) => "❔ no data",
-        };
-        let (got, margin) = (markdown(&got(result)), markdown(&margin(result)));
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "| {word} | `{}` | {got} | {margin} |", result.expression);
-    }
-    text
-}
-
-/// As the runner reads the message of a workflow command.
-fn escape(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-/// Text from a log or a report as text, whatever Markdown or HTML it looks like.
-pub(super) fn markdown(text: &str) -> String {
-    text.chars().fold(String::new(), |mut escaped, c| {
-        match c {
-            '<' => escaped.push_str("&lt;"),
-            '&' => escaped.push_str("&amp;"),
-            '|' | '\\' | '`' | '*' | '_' | '[' | ']' | '#' | '!' | '~' => escaped.extend(['\\', c]),
-            c => escaped.push(c),
-        }
-        escaped
-    })
+    format!("### {}\n\n{}\n", markdown(&summary_line(gate, Some(exit))), gate_rows(gate))
 }
 
 #[cfg(test)]
@@ -72,11 +37,5 @@ mod tests {
     #[test]
     fn annotations_and_summary_of_each_outcome() {
         insta::assert_snapshot!(github_annotations(&gate()) + "\n" + &github_summary(&gate(), 99));
-    }
-
-    #[test]
-    fn text_of_a_log_is_text() {
-        assert_eq!(escape("5 %\n::error::x"), "5 %25%0A::error::x");
-        assert_eq!(markdown("a|b<img>`c`"), r"a\|b&lt;img>\`c\`");
     }
 }

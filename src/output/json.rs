@@ -1,11 +1,9 @@
 //! A report as JSON, for programs.
 
-use std::fmt::Write;
-
 use super::{RenderOptions, ReportFormat};
 use crate::compare::compare;
 use crate::report::{NamedReport, Report};
-use crate::text::sanitize::visible;
+use crate::text::sanitize;
 
 /// One report as an object, several as an array.
 #[derive(Debug)]
@@ -44,26 +42,13 @@ impl ReportFormat for Json {
 pub fn json(report: &Report) -> String {
     // Strings, numbers and maps with string keys: there is nothing in a report that cannot be
     // written as JSON (a number that is not finite is written as null).
-    escaped(&serde_json::to_string_pretty(report).unwrap_or_default()) + "\n"
-}
-
-/// JSON in which also those characters are escaped that a terminal would act on and JSON may hold as
-/// they are (DEL, C1, marks that turn the direction of writing): they can stand in its strings alone.
-pub fn escaped(json: &str) -> String {
-    json.chars().fold(String::with_capacity(json.len()), |mut text, c| {
-        if visible(c) == c {
-            text.push(c);
-        } else {
-            let _ = write!(text, "\\u{:04x}", u32::from(c));
-        }
-        text
-    })
+    sanitize::json(&serde_json::to_string_pretty(report).unwrap_or_default()) + "\n"
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::samples::training;
+    use crate::report::samples::training;
 
     #[test]
     fn what_is_written_can_be_read() {

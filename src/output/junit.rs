@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
-use super::gate::told;
+use super::gate::verdict_line;
 use super::{RenderOptions, ReportFormat};
 use crate::report::gate::{Gate, GateResult, Level, Verdict};
 use crate::report::{NamedReport, Report};
@@ -47,7 +47,7 @@ fn suite(name: &str, report: &Report) -> TestSuite {
     let mut suite = TestSuite::new(name);
     if let Some(gate) = &report.gate {
         suite.add_test_cases(gate.results.iter().map(|result| test_case(result, gate)));
-        suite.add_test_cases(of_the_run(gate));
+        suite.add_test_cases(run_case(gate));
     }
     if let Some(Ok(wall)) = report.command.wall_seconds.map(Duration::try_from_secs_f64) {
         suite.set_time(wall);
@@ -55,8 +55,8 @@ fn suite(name: &str, report: &Report) -> TestSuite {
     suite
 }
 
-/// What speaks against the run whatever its metrics are, as a test case that is not passed.
-fn of_the_run(gate: &Gate) -> Option<TestCase> {
+/// A failed test case for a command that failed or has not ended.
+fn run_case(gate: &Gate) -> Option<TestCase> {
     let why = gate.reason.as_deref().filter(|_| gate.verdict != Verdict::Pass)?;
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
     status.set_message(why).set_type("run");
@@ -66,15 +66,15 @@ fn of_the_run(gate: &Gate) -> Option<TestCase> {
 }
 
 fn test_case(result: &GateResult, gate: &Gate) -> TestCase {
-    let told = told(result);
+    let line = verdict_line(result);
     let of_kind = |kind, name: &str| {
         let mut status = TestCaseStatus::non_success(kind);
-        status.set_message(told.clone()).set_type(name);
+        status.set_message(line.clone()).set_type(name);
         status
     };
     let skipped = || {
         let mut status = TestCaseStatus::skipped();
-        status.set_message(told.clone());
+        status.set_message(line.clone());
         status
     };
     let status = match (result.verdict, result.level) {
@@ -86,8 +86,8 @@ fn test_case(result: &GateResult, gate: &Gate) -> TestCase {
         (Verdict::Pass, _) | (Verdict::Fail, Level::Warn) => TestCaseStatus::success(),
     };
     let noted = match (result.verdict, result.level) {
-        (Verdict::Pass, _) => Some(told),
-        (Verdict::Fail, Level::Warn) => Some(format!("warning: {told}")),
+        (Verdict::Pass, _) => Some(line),
+        (Verdict::Fail, Level::Warn) => Some(format!("warning: {line}")),
         _ => None,
     };
     let mut case = TestCase::new(result.expression.clone(), status);
@@ -101,7 +101,8 @@ fn test_case(result: &GateResult, gate: &Gate) -> TestCase {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::{gate::tests::gate, samples::training};
+    use crate::output::gate::tests::gate;
+    use crate::report::samples::training;
 
     #[test]
     fn a_document_of_each_outcome() {

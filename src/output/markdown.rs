@@ -1,18 +1,17 @@
-//! A report as Markdown, for pull requests: one table; of several reports, one that compares them.
+//! Reports as Markdown, for pull requests: one table; of several reports, one that compares them.
 
 use std::fmt::Write;
 
-use crate::compare::compare;
-use crate::metrics::registry::METRICS;
-use crate::report::{NamedReport, Report, Window};
-use crate::text::units::{show, show_duration};
-
-use super::compare::comparison_markdown;
+use super::comparison::{meaning, notes, ratio, value};
 use super::format::{command, ending};
-use super::gate::came_to;
-use super::github;
+use super::gate::{got, margin, verdict, word};
 use super::{RenderOptions, ReportFormat};
-use crate::text::sanitize::plain;
+use crate::compare::{Comparison, Direction, Row, compare};
+use crate::metrics::registry::METRICS;
+use crate::report::gate::{Gate, Level, Verdict};
+use crate::report::{NamedReport, Report, Window};
+use crate::text::sanitize::{markdown, markdown_code};
+use crate::text::units::{show_count, show_duration};
 
 /// The metrics of one report with the source of each, or the metrics of several side by side.
 #[derive(Debug)]
@@ -44,12 +43,66 @@ impl ReportFormat for Markdown {
 }
 
 fn comparison(reports: &[NamedReport]) -> String {
-    comparison_markdown(&compare(reports)) + &runs(reports)
+    comparison_table(&compare(reports)) + &runs(reports)
+}
+
+fn comparison_table(comparison: &Comparison) -> String {
+    let mut names = comparison.reports.iter().map(|name| markdown(name));
+    let mut heading = vec!["metric".to_owned(), "unit".to_owned()];
+    heading.extend(names.next());
+    names.for_each(|name| heading.extend([name, "change".to_owned(), String::new()]));
+    let ruler: Vec<String> = (0..heading.len())
+        .map(|i| if i < 2 || i > 2 && i % 3 == 2 { "---" } else { "--:" }.to_owned())
+        .collect();
+    let rows = comparison.metrics.iter().map(|row| table_row(&compared_cells(row)));
+    let mut notes = notes(comparison, &comparison.reports);
+    notes.extend(comparison.differences.iter().map(|difference| format!("runs differ in: {difference}")));
+    let notes = notes.iter().map(|note| format!("\n{}\n", markdown(note)));
+    table_row(&heading) + &table_row(&ruler) + &rows.collect::<String>() + &notes.collect::<String>()
+}
+
+fn table_row(cells: &[String]) -> String {
+    format!("| {} |\n", cells.join(" | "))
+}
+
+fn compared_cells(row: &Row) -> Vec<String> {
+    let mut cells = vec![format!("`{}`", row.name), row.unit.to_owned()];
+    cells.extend(row.values.first().copied().map(value));
+    for (after, change) in row.values.iter().skip(1).zip(&row.changes) {
+        let worse = change.is_some_and(|change| change.direction == Direction::Worse);
+        let bold = |text: String| if worse { format!("**{text}**") } else { text };
+        let meaning = markdown(&change.map(meaning).unwrap_or_default());
+        cells.extend([value(*after), bold(ratio(*change)), bold(meaning)]);
+    }
+    cells
+}
+
+/// A gate's results as a table.
+pub(super) fn gate_rows(gate: &Gate) -> String {
+    let mut text = "| | require | got | margin |\n|---|---|---|---|\n".to_owned();
+    for result in &gate.results {
+        let mark = match (result.verdict, result.level) {
+            (Verdict::Pass, _) => "✅",
+            (Verdict::Fail, Level::Require) => "❌",
+            (Verdict::Fail, Level::Warn) => "⚠️",
+            (Verdict::NoData, _) => "❔",
+        };
+        text += &table_row(&[
+            match mark {
+                "❌" => format!("{mark} **{}**", word(result)),
+                _ => format!("{mark} {}", word(result)),
+            },
+            markdown_code(&result.expression),
+            markdown(&got(result)),
+            markdown(&margin(result)),
+        ]);
+    }
+    text
 }
 
 fn one(report: &Report) -> String {
     let trained = report.window == Window::Train;
-    let mut text = format!("**{}** · {}\n\n", code(&command(report)), facts(report));
+    let mut text = format!("**{}** · {}\n\n", markdown_code(&command(report)), facts(report));
     let rows = METRICS.iter().zip(report.metrics.each().zip(report.metrics_whole_run.each()));
     if trained {
         text += "| metric | unit | training | whole run | from |\n|---|---|--:|--:|---|\n";
@@ -60,7 +113,6 @@ fn one(report: &Report) -> String {
     for (metric, ((_, headline), (_, whole))) in rows {
         let why = report.unavailable.get(metric.name).map_or("", String::as_str);
         let from = report.provenance.get(metric.name).map_or("", String::as_str);
-        let shown = |value: Option<f64>| value.map_or("–".to_owned(), show);
         match headline.or(whole) {
             None => match unknown.iter_mut().find(|(known, _)| *known == why) {
                 Some((_, names)) => names.push(metric.name),
@@ -68,40 +120,43 @@ fn one(report: &Report) -> String {
             },
             Some(_) => {
                 let values =
-                    if trained { format!("{} | {}", shown(headline), shown(whole)) } else { shown(headline) };
+                    if trained { format!("{} | {}", value(headline), value(whole)) } else { value(headline) };
                 let from = if headline.is_some() { from } else { why };
                 line(
                     &mut text,
-                    format_args!("| `{}` | {} | {values} | {} |", metric.name, metric.unit, cell(from)),
+                    format_args!("| `{}` | {} | {values} | {} |", metric.name, metric.unit, markdown(from)),
                 );
             }
         }
     }
     if !unknown.is_empty() {
-        text += "\nNot known:\n\n";
+        text += "\nNull metrics and their reasons:\n\n";
         for (why, names) in unknown {
-            line(&mut text, format_args!("- `{}`: {}", names.join("`, `"), cell(why)));
+            line(&mut text, format_args!("- `{}`: {}", names.join("`, `"), markdown(why)));
         }
     }
     if let Some(gate) = &report.gate {
         line(
             &mut text,
-            format_args!("\nGate {}\n\n{}", cell(&came_to(gate)), github::table(gate).trim_end()),
+            format_args!("\nGate {}\n\n{}", markdown(&verdict(gate)), gate_rows(gate).trim_end()),
         );
     }
     for warning in &report.warnings {
-        line(&mut text, format_args!("\n> **Warning:** {}", cell(warning)));
+        line(&mut text, format_args!("\n> **Warning:** {}", markdown(warning)));
     }
     text
 }
 
-/// What was run.
+/// The commands of the runs, and how they ended.
 fn runs(reports: &[NamedReport]) -> String {
     let mut text = "\n".to_owned();
     for (name, report) in reports {
-        line(&mut text, format_args!("- {}: {} · {}", cell(name), code(&command(report)), facts(report)));
+        line(
+            &mut text,
+            format_args!("- {}: {} · {}", markdown(name), markdown_code(&command(report)), facts(report)),
+        );
         for warning in &report.warnings {
-            line(&mut text, format_args!("  - **Warning:** {}", cell(warning)));
+            line(&mut text, format_args!("  - **Warning:** {}", markdown(warning)));
         }
     }
     text
@@ -109,8 +164,8 @@ fn runs(reports: &[NamedReport]) -> String {
 
 fn facts(report: &Report) -> String {
     let seconds = report.command.wall_seconds.map(show_duration);
-    let iterations = Some(report.iterations.count).filter(|n| *n > 0).map(|n| format!("{n} iterations"));
-    let ending = Some(cell(&ending(report)));
+    let iterations = Some(report.iterations.count).filter(|n| *n > 0).map(|n| show_count(n, "iteration"));
+    let ending = Some(markdown(&ending(report)));
     ending.into_iter().chain(seconds).chain(iterations).collect::<Vec<_>>().join(" · ")
 }
 
@@ -119,29 +174,13 @@ fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
     let _ = writeln!(text, "{line}");
 }
 
-/// Text from outside as part of a line or a cell: nothing in it is markup.
-pub(super) fn cell(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in plain(text).chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '~' | '!' | '@' => {
-                escaped.push('\\');
-                escaped.push(c);
-            }
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
+#[cfg(test)]
+mod tests {
+    use super::super::comparison_table::tests::three_reports;
+    use super::*;
 
-/// Text from outside as code, fenced by more backquotes than it has in a row.
-fn code(text: &str) -> String {
-    let text = plain(text);
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest + 1);
-    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
-    format!("{fence}{pad}{text}{pad}{fence}")
+    #[test]
+    fn three_reports_side_by_side() {
+        insta::assert_snapshot!("markdown", comparison_table(&three_reports()));
+    }
 }

@@ -1,8 +1,8 @@
 //! A report as text: one file a format, and [`FORMATS`], the table of them.
 
 pub mod ci;
-mod columns;
-mod compare;
+mod comparison;
+mod comparison_table;
 mod csv;
 pub mod events;
 pub mod format;
@@ -12,17 +12,19 @@ mod gitlab;
 mod html;
 mod json;
 mod junit;
+pub mod layout;
 mod markdown;
-#[cfg(test)]
-pub mod samples;
+mod names;
 mod table;
 
 use std::fmt::Debug;
 
+use console::Style;
+
 pub use gate::{gate_table, metrics_table};
 pub use github::{github_annotations, github_summary};
 pub use gitlab::gitlab_metrics;
-pub use json::{escaped, json};
+pub use json::json;
 pub use junit::junit;
 pub use table::summary;
 
@@ -59,6 +61,18 @@ pub struct RenderOptions {
     /// The columns of a terminal; `None` for a file or a pipe.
     pub width: Option<usize>,
     pub colour: bool,
+}
+
+impl RenderOptions {
+    /// The text in a style, where colours are wanted.
+    pub fn paint(self, style: Style, text: &str) -> String {
+        style.force_styling(self.colour).apply_to(text).to_string()
+    }
+
+    /// A text that names a value and is not the value.
+    pub fn dim(self, text: &str) -> String {
+        self.paint(Style::new().dim(), text)
+    }
 }
 
 /// The format whose files have this extension, in lower case.

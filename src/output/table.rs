@@ -1,16 +1,16 @@
-//! The table at the end of a run.
+//! The summary of a run as a table, for a terminal.
 
-use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, presets};
-use console::{measure_text_width, style};
+use console::{Style, measure_text_width};
 
-use super::compare::comparison_table;
+use super::comparison_table::comparison_table;
 use super::gate::gate_table;
+use super::layout::{Column, Grid};
 use super::{RenderOptions, ReportFormat, format};
 use crate::compare::compare;
 use crate::metrics::registry::{Headline, METRICS, Metric, Show};
 use crate::report::{NamedReport, Report, Window};
-use crate::text::sanitize::{clip, plain, title};
-use crate::text::units::show_duration;
+use crate::text::sanitize::{clip, plain, wrapped};
+use crate::text::units::{DASH, show_duration};
 
 /// The summaries of one report or several, each with its gate's table.
 #[derive(Debug)]
@@ -29,84 +29,90 @@ impl ReportFormat for Table {
         &["txt"]
     }
 
-    fn render(&self, reports: &[NamedReport], RenderOptions { width, colour }: RenderOptions) -> String {
+    fn render(&self, reports: &[NamedReport], options: RenderOptions) -> String {
         let gate = |report: &Report| {
-            report.gate.as_ref().map_or(String::new(), |gate| gate_table(gate, None, colour))
+            report.gate.as_ref().map_or(String::new(), |gate| gate_table(gate, None, options))
         };
-        let tables = reports.iter().map(|(_, report)| summary(report, width, colour) + &gate(report));
+        let tables = reports.iter().map(|(_, report)| summary(report, options) + &gate(report));
         tables.collect::<Vec<_>>().join("\n")
     }
 
     fn comparison(&self) -> Option<fn(&[NamedReport], RenderOptions) -> String> {
-        Some(|reports, options| comparison_table(&compare(reports), options.width, options.colour))
+        Some(|reports, options| comparison_table(&compare(reports), options))
     }
 }
 
-/// What was run, its metrics with where each came from, and what could not be known and why.
-///
-/// `width` is the terminal's, if the text is for one; long texts are then wrapped in their column.
-pub fn summary(report: &Report, width: Option<usize>, colour: bool) -> String {
-    let bold = style(title(report, width.unwrap_or(usize::MAX))).bold().force_styling(colour);
-    let mut text = format!("{bold}\n");
+/// The command, its metrics with the source of each, the null metrics with their reasons, and the
+/// warnings.
+pub fn summary(report: &Report, options: RenderOptions) -> String {
+    let title = title(report, options.width.unwrap_or(usize::MAX));
+    let mut lines = vec![options.paint(Style::new().bold(), &title)];
     let (rows, unknown) = rows(report);
     if !rows.is_empty() {
-        let mut lines = metrics_table(report, rows, width).into_iter();
-        let heading = if report.window == Window::Train { 2 } else { 1 };
-        for line in lines.by_ref().take(heading) {
-            push_line(&mut text, &style(line).dim().force_styling(colour).to_string());
-        }
-        lines.for_each(|line| push_line(&mut text, &line));
+        let table = metrics_table(report, rows, options.width);
+        let heading = heading(report).iter().map(|cell| cell.lines().count()).max().unwrap_or(0);
+        let table = table.into_iter().enumerate();
+        lines.extend(table.map(|(n, line)| if n < heading { options.dim(&line) } else { line }));
     }
-    for line in unknown_table(unknown, width) {
-        push_line(&mut text, &line);
-    }
-    for warning in &report.warnings {
-        let label = style("warning:").yellow().force_styling(colour);
-        push_line(&mut text, &format!("{label} {}", plain(warning)));
-    }
-    text
+    lines.extend(unknown_table(unknown, options.width));
+    let label = options.paint(Style::new().yellow(), "warning:");
+    lines.extend(report.warnings.iter().map(|warning| format!("{label} {}", plain(warning))));
+    lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
-/// A metric's row: name, unit, over the training, over the whole run, from.
-type Row = [String; 5];
+/// The command, how it ended and how long it took, within a number of columns.
+fn title(report: &Report, columns: usize) -> String {
+    let wall = report.command.wall_seconds.map(show_duration);
+    let end: String = report.ending().into_iter().chain(wall).map(|part| format!(" · {part}")).collect();
+    let command = match (&report.command.argv[..], &report.job.host) {
+        ([], Some(host)) => format!("GPUs of {}", plain(host)), // nothing else was measured
+        _ => plain(&format::command(report)),
+    };
+    let start = format!("effllm · {command}");
+    clip(&start, columns.saturating_sub(measure_text_width(&end)).max(20)) + &end
+}
 
-/// What could not be known: the reason, and the metrics that it is the reason for.
+/// The null metrics: a reason, and the metrics that are null for it.
 type Unknown = Vec<(String, Vec<&'static str>)>;
 
-fn rows(report: &Report) -> (Vec<Row>, Unknown) {
-    let mut rows = Vec::new();
+/// A row for each metric: label, unit, over the training, over the whole run, source.
+fn rows(report: &Report) -> (Vec<Vec<String>>, Unknown) {
+    let mut rows: Vec<Vec<String>> = Vec::new();
     let mut unknown = Unknown::new();
+    let mut source = String::new();
     for metric in METRICS.iter().filter(|metric| metric.headline != Headline::Never) {
         match row(report, metric) {
-            Some(row) => push_row(&mut rows, row),
-            None if metric.headline == Headline::Always => add_unknown(&mut unknown, report, metric),
+            Some(mut row) => {
+                if let Some(from) = row.last_mut().filter(|from| !from.is_empty()) {
+                    let before = std::mem::replace(&mut source, from.clone());
+                    if before == source {
+                        "as above".clone_into(from);
+                    }
+                }
+                rows.push(row);
+            }
+            None if metric.headline == Headline::Always => {
+                let reason = reason(report, metric);
+                match unknown.iter_mut().find(|(known, _)| *known == reason) {
+                    Some((_, labels)) => labels.push(metric.label()),
+                    None => unknown.push((reason, vec![metric.label()])),
+                }
+            }
             None => {}
         }
     }
     (rows, unknown)
 }
 
-/// Adds a row; the first of several in a row from one source names it.
-fn push_row(rows: &mut Vec<Row>, mut row: Row) {
-    let [.., from] = &mut row;
-    let source = rows.iter().map(|[.., from]| from).rfind(|from| *from != AS_ABOVE);
-    if source == Some(from) && !from.is_empty() {
-        *from = AS_ABOVE.to_owned();
-    }
-    rows.push(row);
-}
-
-const AS_ABOVE: &str = "as above";
-
-fn row(report: &Report, metric: &Metric) -> Option<Row> {
+fn row(report: &Report, metric: &Metric) -> Option<Vec<String>> {
     let values = [report.metrics.get(metric), report.metrics_whole_run.get(metric)];
     let [training, whole] = values;
     training.or(whole)?;
     let unit = format::unit(metric, &values);
     let unit = if unit == metric.label() { String::new() } else { unit };
     let mut from = match training {
-        Some(_) => provenance(report, metric.name),
-        None => reason(report, metric.name),
+        Some(_) => report.provenance.get(metric.name).map_or(String::new(), |how| plain(how)),
+        None => reason(report, metric),
     };
     if let (Show::Energy, Window::Train, Some(training), Some(whole)) =
         (metric.show, report.window, training, whole)
@@ -116,49 +122,35 @@ fn row(report: &Report, metric: &Metric) -> Option<Row> {
         let separator = if from.is_empty() { "" } else { "; " };
         from += &format!("{separator}{outside} {unit} outside training");
     }
-    let mut numbers = format::numbers(metric, &values).into_iter();
-    let mut next = || numbers.next().unwrap_or_default();
-    Some([metric.label().to_owned(), unit, next(), next(), from])
+    let cells = [metric.label().to_owned(), unit].into_iter();
+    Some(cells.chain(format::numbers(metric, &values)).chain([from]).collect())
 }
 
-fn metrics_table(report: &Report, rows: Vec<Row>, width: Option<usize>) -> Vec<String> {
+fn reason(report: &Report, metric: &Metric) -> String {
+    report.unavailable.get(metric.name).map_or("no reason was recorded".to_owned(), |why| plain(why))
+}
+
+fn metrics_table(report: &Report, rows: Vec<Vec<String>>, width: Option<usize>) -> Vec<String> {
     let mut lines = vec![heading(report)];
     lines.extend(rows);
-    let mut lines: Vec<Vec<String>> = lines.into_iter().map(Vec::from).collect();
+    let mut columns = vec![Column::LEFT, Column::LEFT, Column::RIGHT, Column::RIGHT, Column::LEFT];
     if report.window != Window::Train {
-        // The headline window is the whole run: one column says it all.
+        // The headline window is the whole run: one column holds both.
+        columns.remove(WHOLE_RUN);
         lines.iter_mut().for_each(|line| drop(line.remove(WHOLE_RUN)));
     }
-    let from = last_column(&lines);
     let gap = match width {
         Some(..45) => 1,
         Some(..100) => 2,
         _ => 3,
     };
-    let lines = width.map_or(lines.clone(), |width| fitting(lines, width, gap));
-    let columns = lines.first().map_or(0, Vec::len);
-    // Without a last column that can be wrapped, nothing is.
-    let mut table = borderless(width.filter(|_| columns > from));
-    let mut lines = lines.into_iter();
-    table.set_header(lines.next().unwrap_or_default());
-    table.add_rows(lines);
-    for column in table.column_iter_mut() {
-        let (is_first, is_last) = (column.index == 0, column.index + 1 == columns);
-        column.set_padding((u16::from(is_first), if is_last { 0 } else { gap }));
-        if column.index != from {
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        }
-        if (2..from).contains(&column.index) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-    }
-    table.lines().map(|line| line.trim_end().to_owned()).collect()
+    Grid { columns: &columns, indent: 1, gap }.lines(&lines, width)
 }
 
-/// Where the whole run stands in a [`Row`].
+/// The place of the whole run in a row.
 const WHOLE_RUN: usize = 3;
 
-fn heading(report: &Report) -> Row {
+fn heading(report: &Report) -> Vec<String> {
     let whole = "whole run".to_owned();
     let (training, whole) = if report.window == Window::Train {
         let iterations = &report.iterations;
@@ -168,99 +160,29 @@ fn heading(report: &Report) -> Row {
     } else {
         (whole, String::new())
     };
-    [String::new(), String::new(), training, whole, "from".to_owned()]
+    vec![String::new(), String::new(), training, whole, "from".to_owned()]
 }
 
-/// The fewest columns in which a text is wrapped, between words.
-const WRAPPED: usize = 24;
-/// The fewest in which what is left of one still says something.
-const CLIPPED: usize = 12;
-
-/// The lines without what a terminal is too narrow for, the right-most first: where a number comes
-/// from, then that of the whole run.
-fn fitting(mut lines: Vec<Vec<String>>, width: usize, gap: u16) -> Vec<Vec<String>> {
-    let last = last_column(&lines);
-    let needed = |lines: &[Vec<String>], columns| {
-        1 + (0..columns).map(|i| widest(lines, i) + usize::from(gap)).sum::<usize>()
-    };
-    let room = width.saturating_sub(needed(&lines, last));
-    if room >= WRAPPED {
-        return lines;
-    }
-    let keep = |lines: &mut [Vec<String>], columns| lines.iter_mut().for_each(|line| line.truncate(columns));
-    if room >= CLIPPED {
-        lines.iter_mut().filter_map(|line| line.last_mut()).for_each(|from| *from = clip(from, room));
-        return lines;
-    }
-    keep(&mut lines, last);
-    if needed(&lines, last) > width + usize::from(gap) {
-        keep(&mut lines, WHOLE_RUN);
-    }
-    lines
-}
-
-fn last_column(lines: &[Vec<String>]) -> usize {
-    lines.first().map_or(0, Vec::len).saturating_sub(1)
-}
-
-/// The width of a column's widest line.
-fn widest(lines: &[Vec<String>], column: usize) -> usize {
-    let cells = lines.iter().filter_map(|line| line.get(column));
-    cells.flat_map(|cell| cell.lines()).map(measure_text_width).max().unwrap_or(0)
-}
+/// The fewest columns beside the labels in which a reason has a column of its own.
+const REASON: usize = 24;
 
 fn unknown_table(unknown: Unknown, width: Option<usize>) -> Vec<String> {
-    if unknown.is_empty() {
-        return Vec::new();
+    let rows: Vec<Vec<String>> = unknown
+        .into_iter()
+        .map(|(reason, labels)| vec![labels.join(", "), DASH.to_owned(), reason])
+        .collect();
+    let grid = Grid { columns: &[Column::LEFT; 3], indent: 1, gap: 2 };
+    let labels = Grid { columns: &[Column::LEFT; 2], ..grid }.width(&rows);
+    match width {
+        // Each reason follows its labels.
+        Some(width) if width < labels + grid.gap + REASON => rows
+            .iter()
+            .flat_map(|row| {
+                wrapped(&row.join(" "), width - 1).lines().map(|line| format!(" {line}")).collect::<Vec<_>>()
+            })
+            .collect(),
+        width => grid.lines(&rows, width),
     }
-    let mut lines: Vec<Vec<String>> =
-        unknown.into_iter().map(|(reason, names)| vec![names.join(", "), "–".to_owned(), reason]).collect();
-    let beside = " ".len() + widest(&lines, 0) + "  –  ".chars().count();
-    if width.is_some_and(|width| width < beside + WRAPPED) {
-        // Too narrow for a column of reasons: each follows its names.
-        lines.iter_mut().for_each(|line| *line = vec![line.join(" ")]);
-    }
-    let reasons = last_column(&lines);
-    let mut table = borderless(width);
-    table.add_rows(lines);
-    for column in table.column_iter_mut() {
-        column.set_padding((1, 1));
-        if column.index != reasons {
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        }
-    }
-    table.lines().map(|line| line.trim_end().to_owned()).collect()
-}
-
-fn borderless(width: Option<usize>) -> comfy_table::Table {
-    let mut table = comfy_table::Table::new();
-    table.load_style(presets::NOTHING);
-    if let Some(width) = width {
-        table.set_content_arrangement(ContentArrangement::Dynamic);
-        table.set_width(u16::try_from(width).unwrap_or(u16::MAX));
-    }
-    table
-}
-
-fn add_unknown(unknown: &mut Unknown, report: &Report, metric: &Metric) {
-    let reason = reason(report, metric.name);
-    match unknown.iter_mut().find(|(known, _)| *known == reason) {
-        Some((_, names)) => names.push(metric.label()),
-        None => unknown.push((reason, vec![metric.label()])),
-    }
-}
-
-fn provenance(report: &Report, name: &str) -> String {
-    report.provenance.get(name).map_or(String::new(), |how| plain(how))
-}
-
-fn reason(report: &Report, name: &str) -> String {
-    report.unavailable.get(name).map_or("no reason was recorded".to_owned(), |why| plain(why))
-}
-
-fn push_line(text: &mut String, line: &str) {
-    text.push_str(line);
-    text.push('\n');
 }
 
 #[cfg(test)]

@@ -170,7 +170,7 @@ fn report(
 fn shown(report: &Report, form: Form) -> String {
     match form {
         Form::Json => output::json(report),
-        _ => output::summary(report, None, false),
+        _ => output::summary(report, output::RenderOptions::default()),
     }
 }
 

@@ -3,12 +3,16 @@
 pub mod file;
 pub mod gate;
 mod phases;
+#[cfg(test)]
+pub mod samples;
 pub mod schema1;
 
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::text::sanitize::plain;
 
 pub use crate::metrics::Metrics;
 pub use gate::Gate;
@@ -53,6 +57,19 @@ pub struct Report {
     pub series: Series,
     /// What was required of the run and what came of it; null where nothing was.
     pub gate: Option<Gate>,
+}
+
+impl Report {
+    /// How the command ended: `exit 0`, `killed by SIGTERM` or `still running`. `None` without a command
+    /// of effllm's own: of a log, and of a process that it found running.
+    pub fn ending(&self) -> Option<String> {
+        match (&self.command.exit, self.status) {
+            (Some(Exit::Code(code)), _) => Some(format!("exit {code}")),
+            (Some(Exit::Signal(signal)), _) => Some(format!("killed by {}", plain(signal))),
+            (None, Status::Running) => Some("still running".to_owned()),
+            (None, _) => None,
+        }
+    }
 }
 
 /// A report with the name of its file.

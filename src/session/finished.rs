@@ -60,7 +60,7 @@ impl Finished {
 }
 
 fn summary(report: &Report, written: Option<&Path>) -> String {
-    let mut text = output::summary(report, terminal::stderr_width(), console::colors_enabled_stderr());
+    let mut text = output::summary(report, terminal::stderr_options());
     if let Some(path) = written {
         text += &format!("report: {}\n", path.display());
     }

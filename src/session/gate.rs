@@ -1,56 +1,121 @@
-//! The gate of a run: watched while the command runs, judged at its end.
+//! The gate of a report, and that of a run, which is watched while the command runs.
 
+use super::Armed;
+use crate::config::GateSettings;
+use crate::error::{Error, FAILED, GATE};
+use crate::fs::conflicts::FileUse;
+use crate::gate::{FailFast, Policy};
+use crate::output::ci::{self, Files};
+use crate::output::gate_table;
+use crate::process::{Ending, Tree};
+use crate::report::Report;
+use crate::report::gate::Verdict;
+use crate::terminal::stderr_options;
+use crate::text::sanitize::plain;
+use crate::thread::worker::{Stop, Worker};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::Armed;
-use crate::config::GateSettings;
-use crate::error::{Error, GATE};
-use crate::fs::conflicts::FileUse;
-use crate::gate::{FailFast, Policy};
-use crate::output::ci::{self, Files};
-use crate::process::{Ending, Tree};
-use crate::report::Report;
-use crate::report::gate::Verdict;
-use crate::thread::worker::{Stop, Worker};
-
-/// How often `--fail-fast` judges the run.
-const JUDGE_INTERVAL: Duration = Duration::from_secs(1);
-
-/// The requirements on a run, and their verdict so far.
+/// The requirements on a report, and the files that their verdict is written to.
 #[derive(Debug)]
-pub struct RunGate {
+pub struct ReportGate {
     policy: Option<Policy>,
     files: Files,
+}
+
+impl ReportGate {
+    /// `others` are the files that are read and written besides.
+    ///
+    /// # Errors
+    /// A requirement can never be evaluated, or a file can never be written without loss of another.
+    pub fn prepare(settings: &GateSettings, others: Vec<FileUse>) -> Result<Self, Error> {
+        let (policy, files) = settings.prepare(others)?;
+        Ok(Self { policy, files })
+    }
+
+    pub fn has_requirements(&self) -> bool {
+        self.policy.is_some()
+    }
+
+    /// Evaluates the requirements, and writes the verdict into the report.
+    pub fn judge(&self, report: &mut Report) {
+        if let Some(policy) = &self.policy {
+            policy.apply(report);
+        }
+    }
+
+    /// The exit status for the verdict in a report.
+    fn exit_status(report: &Report) -> u8 {
+        let failed = report.gate.as_ref().is_some_and(|gate| gate.verdict != Verdict::Pass);
+        if failed { GATE } else { 0 }
+    }
+
+    /// Publishes the verdict where no command decides the exit status. Answers with the text for standard
+    /// error and the exit status: a verdict that could not be written is no pass.
+    pub fn conclude(&self, report: &Report) -> (String, u8) {
+        let exit = Self::exit_status(report);
+        let mut text = Self::table(report, exit);
+        if report.gate.is_some() {
+            let warnings = report.warnings.iter();
+            text.extend(warnings.map(|warning| format!("warning: {}\n", plain(warning))));
+        }
+        let (rest, is_complete) = self.publish(report, exit);
+        (text + &rest, if exit == 0 && !is_complete { FAILED } else { exit })
+    }
+
+    /// The verdicts as a table, and on GitHub the annotations.
+    fn table(report: &Report, exit: u8) -> String {
+        let gate = report.gate.as_ref();
+        gate.map_or(String::new(), |gate| {
+            gate_table(gate, Some(exit), stderr_options()) + &ci::annotations(gate)
+        })
+    }
+
+    /// Writes the verdict to the files and GitHub's job summary. Answers with the warnings and errors, and
+    /// whether all files were written.
+    fn publish(&self, report: &Report, exit: u8) -> (String, bool) {
+        let warning = report.gate.as_ref().and_then(|gate| ci::add_job_summary(gate, exit));
+        let errors = self.files.write(report);
+        let lines = errors.iter().map(|error| format!("{error}\n"));
+        (warning.into_iter().chain(lines).collect(), errors.is_empty())
+    }
+}
+
+/// The time between two checks of a run.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The gate of a run.
+#[derive(Debug)]
+pub struct RunGate {
+    gate: ReportGate,
     /// After how long a failed requirement ends the run.
     fail_fast: Option<Duration>,
     /// The run was ended because a requirement kept failing.
     ended_early: Arc<AtomicBool>,
-    /// False until the gate has been judged, if there is one.
+    /// A gate that was not evaluated, for whatever reason, has not passed.
     passed: bool,
 }
 
 impl RunGate {
     /// # Errors
-    /// A requirement can never be judged, or a file can never be written, or only in the place of one of
-    /// the `others`.
+    /// As [`ReportGate::prepare`].
     pub fn prepare(settings: &GateSettings, others: Vec<FileUse>) -> Result<Self, Error> {
-        let (policy, files) = settings.prepare(others)?;
-        let passed = policy.is_none();
-        Ok(Self { policy, files, fail_fast: settings.fail_fast, ended_early: Arc::default(), passed })
+        let gate = ReportGate::prepare(settings, others)?;
+        let passed = !gate.has_requirements();
+        Ok(Self { gate, fail_fast: settings.fail_fast, ended_early: Arc::default(), passed })
     }
 
-    /// With `--fail-fast`, judges the run every second. Once a requirement has failed for too long, all
+    /// With `--fail-fast`, checks the run every second. Once a requirement has failed for too long, all
     /// processes of the tree are sent SIGTERM, once: a shell that waits for a launcher would die of it
-    /// alone, and leave the training running. Without a thread, or if judging panics, the run goes on.
+    /// alone, and leave the training running. Without a thread, or if a check panics, the run goes on.
     pub fn watch(&self, armed: &Armed, tree: Tree) -> Option<Worker> {
-        let mut fail_fast = FailFast::new(self.policy.clone()?, self.fail_fast?);
+        let mut fail_fast = FailFast::new(self.gate.policy.clone()?, self.fail_fast?);
         let (session, snapshot, ended_early) =
             (armed.session.clone(), armed.snapshot(), self.ended_early.clone());
         let work = move |stop: Stop| {
-            while stop.wait_until(Instant::now() + JUDGE_INTERVAL) {
-                let Some(why) = fail_fast.look(session.clock.now(), &snapshot()) else { continue };
+            while stop.wait_until(Instant::now() + CHECK_INTERVAL) {
+                let Some(why) = fail_fast.check(session.clock.now(), &snapshot()) else { continue };
                 if !tree.processes().is_empty() {
                     ended_early.store(true, Ordering::Relaxed);
                     session.warn(&format!("ended early by --fail-fast (SIGTERM): {why}"));
@@ -62,23 +127,20 @@ impl RunGate {
         Worker::spawn("effllm-fail-fast", work).ok()
     }
 
-    /// Whether there are requirements.
     pub fn has_requirements(&self) -> bool {
-        self.policy.is_some()
+        self.gate.has_requirements()
     }
 
     /// Warnings for stderr, before anything runs, of requirements that are likely mistakes.
     pub fn warnings(&self) -> String {
-        let warnings = self.policy.as_ref().map(Policy::warnings).unwrap_or_default();
+        let warnings = self.gate.policy.as_ref().map(Policy::warnings).unwrap_or_default();
         warnings.iter().map(|warning| format!("effllm: warning: {warning}\n")).collect()
     }
 
-    /// Judges the report of the whole run, and writes the verdict into it. Returns the text for stderr,
-    /// which `quiet` leaves empty for a pass, and writes the gate's files.
+    /// Evaluates the requirements on the whole run, and writes the verdict into its report and the gate's
+    /// files. Returns the text for stderr, which `quiet` leaves empty for a pass.
     pub fn judge(&mut self, report: &mut Report, command: Ending, quiet: bool) -> String {
-        if let Some(policy) = &self.policy {
-            policy.apply(report);
-        }
+        self.gate.judge(report);
         if let Some(gate) = &mut report.gate {
             if self.ended_early.load(Ordering::Relaxed) {
                 gate.verdict = Verdict::Fail;
@@ -86,13 +148,8 @@ impl RunGate {
             self.passed = gate.verdict == Verdict::Pass;
         }
         let exit = self.ending(command).shell_status();
-        let gate = report.gate.as_ref();
-        let shown = gate.filter(|_| !(quiet && self.passed));
-        let mut text =
-            shown.map_or(String::new(), |gate| ci::told(gate, exit, console::colors_enabled_stderr()));
-        text += &gate.and_then(|gate| ci::summarize(gate, exit)).unwrap_or_default();
-        text.extend(self.files.write(report).into_iter().map(|error| format!("{error}\n")));
-        text
+        let table = if quiet && self.passed { String::new() } else { ReportGate::table(report, exit) };
+        table + &self.gate.publish(report, exit).0
     }
 
     /// How effllm ends: as the command did, or with the gate's status if the command succeeded, or was

@@ -16,8 +16,7 @@ use crate::error::Error;
 use crate::event::field::{Field, Kind};
 use crate::event::{Clock, Event, GpuSample, HostSample, Progress, RECORD_FIELDS, Scope, StartLatch};
 use crate::fs::atomic;
-use crate::output::escaped;
-use crate::text::sanitize::field;
+use crate::text::sanitize::{self, field};
 
 impl SeriesFile {
     /// Makes the file, in the place of one that is there.
@@ -106,7 +105,7 @@ impl Encoder {
             SeriesFormat::JsonLines => {
                 let known = columns.iter().filter(|(_, value)| !value.is_null());
                 let line = known.map(|(name, value)| format!("\"{name}\":{value}")).collect::<Vec<_>>();
-                to.extend(escaped(&format!("{{{}}}\n", line.join(","))).bytes());
+                to.extend(sanitize::json(&format!("{{{}}}\n", line.join(","))).bytes());
             }
         }
     }

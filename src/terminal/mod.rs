@@ -5,10 +5,9 @@
 //! [`screen`] composes what is written for the table, [`scanner`] follows what the child writes,
 //! and [`frame()`] makes a report into the table's lines.
 
-mod console;
+mod console_lines;
 mod frame;
 mod gpu_rows;
-mod line;
 mod output;
 mod progress;
 mod scanner;
@@ -22,7 +21,9 @@ use std::io::{self, IsTerminal};
 
 use crate::config::LiveMode;
 
-pub use self::console::console_lines;
+use crate::output::RenderOptions;
+
+pub use console_lines::console_lines;
 pub use output::Unwritten;
 pub use ticker::Ticker;
 pub use writer::Terminal;
@@ -54,14 +55,16 @@ pub fn stderr_can_draw() -> bool {
     io::stderr().is_terminal() && env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
-/// The columns of standard output, if it is a terminal.
-pub fn stdout_width() -> Option<usize> {
-    terminal_size::terminal_size_of(io::stdout()).map(|(columns, _)| usize::from(columns.0))
+/// What a text on standard output is rendered for.
+pub fn stdout_options() -> RenderOptions {
+    let width = terminal_size::terminal_size_of(io::stdout()).map(|(columns, _)| usize::from(columns.0));
+    RenderOptions { width, colour: console::colors_enabled() }
 }
 
-/// The columns of standard error, if it is a terminal.
-pub fn stderr_width() -> Option<usize> {
-    terminal_size::terminal_size_of(io::stderr()).map(|(columns, _)| usize::from(columns.0))
+/// What a text on standard error is rendered for.
+pub fn stderr_options() -> RenderOptions {
+    let width = terminal_size::terminal_size_of(io::stderr()).map(|(columns, _)| usize::from(columns.0));
+    RenderOptions { width, colour: console::colors_enabled_stderr() }
 }
 
 #[cfg(test)]

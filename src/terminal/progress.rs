@@ -6,48 +6,50 @@ use std::sync::{Arc, Mutex, PoisonError};
 use console::measure_text_width;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
-use super::line::{Paint, spread};
-use crate::report::Iterations;
-use crate::report::Report;
+use crate::output::RenderOptions;
+use crate::output::layout::line_of_parts;
+use crate::report::{Iterations, Report};
 use crate::text::units::{show, show_duration};
 
 /// Iterations, with a bar where it is known how many there will be, pace, and time gone and left.
-pub fn progress_line(report: &Report, columns: usize, paint: Paint) -> String {
+pub fn progress_line(report: &Report, columns: usize, options: RenderOptions) -> String {
     let iterations = &report.iterations;
     let wall = report.command.wall_seconds.unwrap_or(0.0);
-    let elapsed = format!("{} {}", paint.dim("elapsed"), clock(wall));
+    let elapsed = format!("{} {}", options.dim("elapsed"), clock(wall));
     let Some(last) = iterations.last else {
-        return spread(&[before_the_first(report), elapsed], columns);
+        return line(&[before_the_first(report), elapsed], columns);
     };
     let latency = iterations.latency_seconds.mean;
     let pace = latency.map(pace);
-    let loss = iterations.loss_last.map(|loss| format!("{} {}", paint.dim("loss"), show(loss)));
-    let name = paint.dim("iteration");
+    let loss = iterations.loss_last.map(|loss| format!("{} {}", options.dim("loss"), show(loss)));
+    let name = options.dim("iteration");
     let Some(total) = iterations.total.filter(|total| *total >= last && *total > 0) else {
         let parts = [Some(format!("{name} {last}")), pace, Some(elapsed), loss];
-        return spread(&parts.into_iter().flatten().collect::<Vec<_>>(), columns);
+        return line(&parts.into_iter().flatten().collect::<Vec<_>>(), columns);
     };
     let percent = format!("{:.1} %", last as f64 / total as f64 * 100.0);
-    let left = time_left(iterations, latency).map(|left| format!("{} {left}", paint.dim("left")));
-    let behind: Vec<String> =
-        [Some(percent), pace, Some(elapsed), left, loss].into_iter().flatten().collect();
+    let left = time_left(iterations, latency).map(|left| format!("{} {left}", options.dim("left")));
+    let after: Vec<String> = [Some(percent), pace, Some(elapsed), left, loss].into_iter().flatten().collect();
     let before = format!(" {name} {last}/{total}");
-    (1..=behind.len())
-        .rev()
-        .flat_map(|count| [(count, "   "), (count, "  ")])
-        .find_map(|(count, gap)| {
-            let behind = behind.iter().take(count).cloned().collect::<Vec<_>>().join(gap);
-            let taken = measure_text_width(&before) + measure_text_width(&behind) + " ▕▏ ".chars().count();
-            let bar = columns.checked_sub(taken)?.min(LONGEST_BAR);
-            (bar >= SHORTEST_BAR).then(|| bar_line(last, total, &before, &behind, bar))
-        })
-        .unwrap_or(before)
+    let room = columns.checked_sub(measure_text_width(&before) + " ▕▏ ".chars().count());
+    let line = room.and_then(|room| {
+        let after = line_of_parts(&after, room.checked_sub(SHORTEST_BAR)?)?;
+        let bar = (room - measure_text_width(&after)).min(LONGEST_BAR);
+        Some(bar_line(last, total, &before, &after, bar))
+    });
+    line.unwrap_or(before)
 }
 
 const SHORTEST_BAR: usize = 8;
 const LONGEST_BAR: usize = 40;
 
-/// What there is to say while no iteration has been counted.
+/// The parts that fit, the first of them in any case: the frame clips it.
+fn line(parts: &[String], columns: usize) -> String {
+    let line = line_of_parts(parts, columns - 1).or_else(|| parts.first().cloned());
+    format!(" {}", line.unwrap_or_default())
+}
+
+/// The state of the log while no iteration has been counted.
 fn before_the_first(report: &Report) -> String {
     let (log, warmup) = (&report.log, report.iterations.warmup);
     if warmup > 0 {
@@ -85,32 +87,32 @@ fn clock(seconds: f64) -> String {
     }
 }
 
-fn bar_line(last: u64, total: u64, before: &str, behind: &str, bar: usize) -> String {
+fn bar_line(last: u64, total: u64, before: &str, after: &str, bar: usize) -> String {
     let Ok(style) = ProgressStyle::with_template(&format!("{{prefix}} ▕{{bar:{bar}}}▏ {{msg}}")) else {
         return before.to_owned();
     };
-    let line = Line::default();
+    let line = DrawnLine::default();
     let progress =
         ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::term_like(Box::new(line.clone())))
             .with_style(style.progress_chars("█▉▊▋▌▍▎▏ "))
             .with_prefix(before.to_owned())
-            .with_message(behind.to_owned())
+            .with_message(after.to_owned())
             .with_position(last);
     progress.abandon(); // draws at once, whatever the rate limit
     line.text()
 }
 
-/// Stands in for a terminal and keeps the line that would have been drawn on it.
+/// A terminal of one line, which keeps what is drawn on it.
 #[derive(Debug, Clone, Default)]
-struct Line(Arc<Mutex<String>>);
+struct DrawnLine(Arc<Mutex<String>>);
 
-impl Line {
+impl DrawnLine {
     fn text(&self) -> String {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).trim_end().to_owned()
     }
 }
 
-impl TermLike for Line {
+impl TermLike for DrawnLine {
     fn width(&self) -> u16 {
         u16::MAX // the bar's length is given, and the frame clips
     }

@@ -1,12 +1,8 @@
 //! Text that came from outside, made fit to be shown.
 
-use std::collections::{HashSet, VecDeque};
+use std::fmt::Write;
 
 use console::{measure_text_width, truncate_str};
-
-use crate::report::Report;
-use crate::report::{Exit, Status};
-use crate::text::units::show_duration;
 
 /// The text on one line, without what a terminal would act on: control characters, and marks that
 /// turn the direction of writing.
@@ -43,6 +39,50 @@ pub fn field(text: &str) -> String {
     is_formula.then_some('\'').into_iter().chain(text.chars().map(visible)).collect()
 }
 
+/// The text as part of a line or a cell of Markdown: nothing in it is markup.
+pub fn markdown(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in plain(text).chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '#' | '|' | '~' | '!' | '@' => {
+                escaped.extend(['\\', c]);
+            }
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// The text as code in Markdown, fenced by more backquotes than it has in a row.
+pub fn markdown_code(text: &str) -> String {
+    let text = plain(text);
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
+    let fence = "`".repeat(longest + 1);
+    let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
+    format!("{fence}{pad}{text}{pad}{fence}")
+}
+
+/// JSON in which also those characters are escaped that a terminal would act on and JSON may hold as
+/// they are (DEL, C1, marks that turn the direction of writing): they can stand in its strings alone.
+pub fn json(json: &str) -> String {
+    json.chars().fold(String::with_capacity(json.len()), |mut text, c| {
+        if visible(c) == c {
+            text.push(c);
+        } else {
+            let _ = write!(text, "\\u{:04x}", u32::from(c));
+        }
+        text
+    })
+}
+
+/// The text as the message of a workflow command of GitHub's.
+pub fn workflow_message(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
 /// The text cut to a number of columns, with `…` where something is cut off.
 pub fn clip(text: &str, columns: usize) -> String {
     truncate_str(text, columns, "…").into_owned()
@@ -63,122 +103,13 @@ pub fn wrapped(text: &str, columns: usize) -> String {
     lines.iter().filter(|line| !line.is_empty()).map(|line| format!("{line}\n")).collect()
 }
 
-/// Files by names that are short enough for the head of a column.
-pub struct Names<'a> {
-    full: &'a [String],
-    pub shown: Vec<String>,
-}
-
-impl<'a> Names<'a> {
-    /// If one does not fit, only that of the paths in which they differ, with its middle left out where
-    /// that is too long still; numbers, if those are not told apart.
-    pub fn within(full: &'a [String], columns: usize) -> Self {
-        let fits = |name: &String| measure_text_width(name) <= columns;
-        let mut shown: Vec<String> = full.iter().map(|name| plain(name)).collect();
-        if !shown.iter().all(fits) {
-            let short: Vec<String> =
-                differing(&shown).iter().map(|name| without_middle(name, columns)).collect();
-            let told_apart = |names: &[String]| names.iter().collect::<HashSet<_>>().len();
-            let numbers = || (1..=short.len()).map(|n| n.to_string()).collect();
-            shown = if told_apart(&short) < told_apart(&shown) { numbers() } else { short };
-        }
-        Self { full, shown }
-    }
-
-    /// A line for each name that is not shown in full.
-    pub fn legend(&self) -> impl Iterator<Item = String> {
-        let names = self.shown.iter().zip(self.full.iter().map(|name| plain(name)));
-        names.filter(|(shown, full)| *shown != full).map(|(shown, full)| format!("{shown} is {full}"))
-    }
-}
-
-/// The paths without the folders that all begin with and the names that all end in.
-fn differing<'a>(paths: &'a [String]) -> Vec<String> {
-    let mut parts: Vec<VecDeque<&'a str>> = paths.iter().map(|path| path.split('/').collect()).collect();
-    let alike = |parts: &[VecDeque<&'a str>], of: fn(&VecDeque<&'a str>) -> Option<&'a str>| {
-        parts.windows(2).all(|pair| pair.first().map(of) == pair.last().map(of))
-            && parts.iter().all(|path| path.len() > 1)
-    };
-    while alike(&parts, |path| path.front().copied()) {
-        for path in &mut parts {
-            path.pop_front();
-        }
-    }
-    while alike(&parts, |path| path.back().copied()) {
-        for path in &mut parts {
-            path.pop_back();
-        }
-    }
-    parts.into_iter().map(|path| Vec::from(path).join("/")).collect()
-}
-
-/// `a-very-…-name`.
-fn without_middle(text: &str, columns: usize) -> String {
-    if measure_text_width(text) <= columns {
-        return text.to_owned();
-    }
-    let start = clip(text, columns.div_ceil(2));
-    let mut end = text;
-    while measure_text_width(&start) + measure_text_width(end) > columns {
-        let mut rest = end.chars();
-        rest.next();
-        end = rest.as_str();
-    }
-    start + end
-}
-
-/// What was run, how it ended and how long it took, within a number of columns.
-pub fn title(report: &Report, columns: usize) -> String {
-    let command = &report.command;
-    let exit = match &command.exit {
-        // A log that was read, or a process that was not effllm's.
-        None if command.wall_seconds.is_none() || report.status != Status::Running => String::new(),
-        None => " · running".to_owned(),
-        Some(Exit::Code(code)) => format!(" · exit {code}"),
-        Some(Exit::Signal(signal)) => format!(" · killed by {}", plain(signal)),
-    };
-    let wall = command.wall_seconds.map(|wall| format!(" · {}", show_duration(wall)));
-    let end = exit + &wall.unwrap_or_default();
-    let what = match (&command.argv[..], &report.job.host) {
-        ([], Some(host)) => format!("GPUs of {}", plain(host)), // nothing else was measured
-        (argv, _) => plain(&argv.join(" ")),
-    };
-    let start = format!("effllm · {what}");
-    clip(&start, columns.saturating_sub(measure_text_width(&end)).max(20)) + &end
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_are_told_apart_by_that_in_which_they_differ() {
-        let shown = |paths: &[&str]| {
-            let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
-            let names = Names::within(&paths, 12);
-            (names.shown.clone(), names.legend().collect::<Vec<_>>())
-        };
-        assert_eq!(shown(&["a/b.json", "c.json"]), (vec!["a/b.json".into(), "c.json".into()], vec![]));
-        for (paths, names) in [
-            (["/data/runs/a/report.json", "/data/runs/b/report.json"], ["a", "b"]),
-            (["runs/2026/x.json", "runs/2026/b/x.json"], ["x.json", "b/x.json"]),
-            (["same-in-both.json", "same-in-both.json"], ["same-…h.json", "same-…h.json"]),
-            (["a-very-long-name-1_of-a-run.json", "a-very-long-name-2_of-a-run.json"], ["1", "2"]),
-            (["the-first-of-november.json", "b.json"], ["the-f…r.json", "b.json"]),
-            (["", "runs/of/a/job.json"], ["", "runs/…b.json"]),
-            (["界界界界界界界界界.json", "b"], ["界界…界.json", "b"]),
-        ] {
-            assert_eq!(shown(&paths).0, names);
-        }
-        assert_eq!(
-            shown(&["runs/a.json", "runs/by-me/b.json"]).1,
-            ["a.json is runs/a.json", "by-me/b.json is runs/by-me/b.json"]
-        );
-    }
-
-    #[test]
     fn a_text_is_parted_between_words() {
-        assert_eq!(wrapped("no test speaks for it", 12), "no test\nspeaks for\nit\n");
+        assert_eq!(wrapped("not significant at all", 12), "not\nsignificant\nat all\n");
         assert_eq!(wrapped("\x1b[33mnot alike:\x1b[0m exit", 15), "\x1b[33mnot alike:\x1b[0m exit\n");
         assert_eq!(wrapped("a /path/that/is/too/long", 8), "a\n/path/that/is/too/long\n");
     }
@@ -203,5 +134,12 @@ mod tests {
     #[test]
     fn nothing_in_a_text_moves_the_cursor() {
         assert_eq!(plain("a\x1b[2J\r\nb\u{9b}\u{202e}é\x07"), "a[2J bé");
+    }
+
+    #[test]
+    fn a_text_is_no_markup_and_no_command() {
+        assert_eq!(workflow_message("5 %\n::error::x"), "5 %25%0A::error::x");
+        assert_eq!(markdown("a|b<img>`c`"), r"a\|b&lt;img&gt;\`c\`");
+        assert_eq!(markdown_code("a``b`"), "``` a``b` ```");
     }
 }

@@ -171,13 +171,81 @@ pub fn show_duration(seconds: f64) -> String {
     }
 }
 
-/// Energy for people: `850 J`, `31.4 Wh`, `3.10 kWh`.
-pub fn show_energy(joules: f64) -> String {
-    match joules / 3600.0 {
-        wh if wh < 1.0 => format!("{joules:.0} J"),
-        wh if wh < 999.95 => format!("{wh:.1} Wh"),
-        wh => format!("{:.2} kWh", wh / 1000.0),
+/// The unit in which energies that stand together are written, so that they can be compared at a
+/// glance: that of the largest, which has four digits.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct EnergyUnit {
+    joules: f64,
+    pub name: &'static str,
+    decimals: usize,
+}
+
+impl EnergyUnit {
+    pub fn of(joules: impl IntoIterator<Item = Option<f64>>) -> Self {
+        let largest = joules.into_iter().flatten().map(f64::abs).fold(0.0, f64::max);
+        let (joules, name) = match largest / 3600.0 {
+            wh if wh < 1.0 => (1.0, "J"),
+            wh if wh < 999.95 => (3600.0, "Wh"),
+            _ => (3.6e6, "kWh"),
+        };
+        let magnitude = (largest / joules).log10().floor();
+        Self { joules, name, decimals: (3.0 - magnitude).clamp(0.0, 3.0) as usize }
     }
+
+    /// With its unit.
+    pub fn show(&self, joules: f64) -> String {
+        format!("{} {}", self.number(joules), self.name)
+    }
+
+    /// Without its unit; an energy below the last decimal of the largest is `< 0.001`.
+    pub fn number(&self, joules: f64) -> String {
+        let decimals = self.decimals;
+        let least = 10f64.powi(-(decimals as i32));
+        match joules / self.joules {
+            little if little > 0.0 && little < least / 2.0 => format!("< {least}"),
+            value => format!("{value:.decimals$}"),
+        }
+    }
+}
+
+/// A short time, as finely as it is known: `0.140 ms`, `1.231 s`; a long one as a duration.
+pub fn show_time(seconds: f64) -> String {
+    match seconds {
+        s if s < 0.5 => format!("{} ms", show(1e3 * s)),
+        s if s < 60.0 => format!("{} s", show(s)),
+        s => show_duration(s),
+    }
+}
+
+/// `512 MB`, `85.5 GB`.
+pub fn show_bytes(bytes: f64) -> String {
+    if bytes < 1e9 { format!("{:.0} MB", bytes / 1e6) } else { format!("{:.1} GB", bytes / 1e9) }
+}
+
+/// `1 iteration`, `15 iterations`.
+pub fn show_count(count: u64, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{} {noun}s", show_grouped(count as f64)) }
+}
+
+/// A number; a whole one with its digits in groups of three: `100 000`.
+pub fn show_grouped(number: f64) -> String {
+    if number.fract() != 0.0 || !(1e4..1e15).contains(&number) {
+        return if number.fract() == 0.0 { format!("{number}") } else { show(number) };
+    }
+    let digits = format!("{number:.0}");
+    let group = |(i, digit): (usize, char)| {
+        let space = i > 0 && (digits.len() - i).is_multiple_of(3);
+        space.then_some('\u{202f}').into_iter().chain([digit])
+    };
+    digits.chars().enumerate().flat_map(group).collect()
+}
+
+/// The place of an unknown value.
+pub const DASH: &str = "–";
+
+/// A value in a form, or a dash.
+pub fn or_dash<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String {
+    value.map_or_else(|| DASH.to_owned(), show)
 }
 
 #[cfg(test)]
@@ -274,5 +342,33 @@ mod tests {
         ] {
             assert_eq!(show_duration(seconds), text);
         }
+    }
+
+    #[test]
+    fn digits_stand_in_groups() {
+        for (number, text) in [
+            (0.0, "0"),
+            (4096.0, "4096"),
+            (100_000.0, "100\u{202f}000"),
+            (7_615_616_512.0, "7\u{202f}615\u{202f}616\u{202f}512"),
+            (0.25, "0.2500"),
+            (1e300, "1"),
+        ] {
+            assert!(show_grouped(number).starts_with(text), "{number}: {}", show_grouped(number));
+        }
+    }
+
+    #[test]
+    fn energies_that_stand_together_have_one_unit() {
+        let show = |all: &[f64]| {
+            let unit = EnergyUnit::of(all.iter().copied().map(Some));
+            all.iter().map(|joules| unit.show(*joules)).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            show(&[2968.0, 14_760.0, 1304.0, 0.9]),
+            ["0.824 Wh", "4.100 Wh", "0.362 Wh", "< 0.001 Wh"]
+        );
+        assert_eq!(show(&[2e6, 2.9e9, 0.0]), ["0.6 kWh", "805.6 kWh", "0.0 kWh"]);
+        assert_eq!(show(&[682.25, 3.0]), ["682.2 J", "3.0 J"]);
     }
 }

@@ -1,4 +1,4 @@
-//! Reads an expression, and tells what is wrong with it, where, and the way out.
+//! Parses an expression. An error has a message, the wrong place in the text, and help.
 
 use std::fmt;
 use std::ops::Range;
@@ -10,13 +10,13 @@ use crate::gate::unit;
 use crate::metrics::registry::{METRICS, Metric};
 use crate::text::units::parse_number;
 
-/// What is wrong with an expression, where, and the way out.
+/// An error in an expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpressionError {
     text: String,
     /// The bytes of the text that are wrong.
     place: Range<usize>,
-    what: String,
+    message: String,
     help: String,
 }
 
@@ -27,7 +27,7 @@ impl ExpressionError {
         let indent = " ".repeat(columns(0..self.place.start));
         let carets = "^".repeat(columns(self.place.clone()).max(1));
         let shown = one_line(&self.text);
-        Error::usage(one_line(&self.what))
+        Error::usage(one_line(&self.message))
             .of_flag(key)
             .excerpt(format!("{shown}\n{indent}{carets}"))
             .hint(self.help)
@@ -39,10 +39,10 @@ fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// What is wrong and the way out, a line each, for a message that shows the place itself.
+/// The message and the help, a line each, for an error that shows the place itself.
 impl fmt::Display for ExpressionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}\n{}", one_line(&self.what), self.help)
+        write!(f, "{}\n{}", one_line(&self.message), self.help)
     }
 }
 
@@ -64,14 +64,14 @@ impl FromStr for Expression {
         };
         match limit.and_then(|limit| expression.constant_outcome(limit)) {
             None => Ok(expression),
-            Some((_, why)) => Err(cursor.error(start..text.trim_end().len(), &format!("this {why}"), MEANT)),
+            Some((_, why)) => Err(cursor.error(start..text.trim_end().len(), &format!("this {why}"), LIMIT)),
         }
     }
 }
 
-const FORM: &str = "write METRIC OP VALUE, as in 'al <= 1.3 s' or 'tokens_per_sec >= baseline * 0.95'";
-const CHANGES: &str = "behind 'baseline' comes nothing, * 0.95, - 5 % or + 10 and a unit";
-const MEANT: &str = "write a limit that some runs meet and others do not";
+const SYNTAX: &str = "write METRIC OP VALUE, as in 'al <= 1.3 s' or 'tokens_per_sec >= baseline * 0.95'";
+const CHANGES: &str = "after 'baseline' write nothing, * 0.95, - 5 %, or + 10 and a unit";
+const LIMIT: &str = "choose a limit that a run can meet or miss";
 const LISTED: &str = "'effllm gate --metrics' lists them all";
 
 /// Reads an expression from left to right.
@@ -84,7 +84,7 @@ impl<'a> Cursor<'a> {
     fn metric(&mut self) -> Result<(&'static str, &'static Metric), ExpressionError> {
         let (word, place) = self.word(|c| !c.is_whitespace() && !"<>=!≤≥*+".contains(c));
         if word.is_empty() {
-            return Err(self.error(place, "a metric is missing", FORM));
+            return Err(self.error(place, "a metric is missing", SYNTAX));
         }
         let metric = Metric::named(word).ok_or_else(|| {
             let names = METRICS.iter().flat_map(Metric::names);
@@ -102,11 +102,11 @@ impl<'a> Cursor<'a> {
         let (word, place) = self.word(|c| "<>=!≤≥".contains(c));
         let known = Comparison::ALL.iter().find(|(text, _)| *text == word);
         known.map(|(_, comparison)| *comparison).ok_or_else(|| {
-            let what = match word {
+            let message = match word {
                 "" => "a comparison is missing".to_owned(),
-                _ => format!("'{word}' is no comparison"),
+                _ => format!("'{word}' is not a comparison"),
             };
-            self.error(place, &what, "compare by <, <=, >, >= or ==")
+            self.error(place, &message, "compare by <, <=, >, >= or ==")
         })
     }
 
@@ -119,10 +119,10 @@ impl<'a> Cursor<'a> {
         if self.rest().starts_with('*') {
             self.at = self.place().start + 1;
             if number.is_sign_negative() {
-                return Err(self.error(place, "a factor has no sign", CHANGES));
+                return Err(self.error(place, "a factor takes no sign", CHANGES));
             }
             self.baseline()?;
-            self.end("behind NUMBER * baseline comes nothing", CHANGES)?;
+            self.end("NUMBER * baseline ends the expression", CHANGES)?;
             return Ok(Limit::Baseline(Change::Times(number)));
         }
         self.quantity((number, place), name, metric).map(Limit::Quantity)
@@ -131,16 +131,16 @@ impl<'a> Cursor<'a> {
     /// The word `baseline`.
     fn baseline(&mut self) -> Result<(), ExpressionError> {
         let (word, place) = self.word(|c| !c.is_whitespace() && !"*+-".contains(c));
-        let what = match word {
+        let message = match word {
             "baseline" => return Ok(()),
             "" => "'baseline' is missing".to_owned(),
-            _ => format!("'{word}' is no limit"),
+            _ => format!("'{word}' is not a limit"),
         };
         let help = match error::nearest(word, ["baseline"]) {
             Some(_) => "did you mean 'baseline'?",
             None => "the limit is a number or 'baseline', as in 1.3 s or 0.95 * baseline",
         };
-        Err(self.error(place, &what, help))
+        Err(self.error(place, &message, help))
     }
 
     fn change(&mut self, name: &str, metric: &Metric) -> Result<Change, ExpressionError> {
@@ -149,15 +149,21 @@ impl<'a> Cursor<'a> {
         let sign = match operator {
             '*' | '+' => 1.0,
             '-' => -1.0,
-            _ => return Err(self.error(place, &format!("'{}' changes no baseline", self.rest()), CHANGES)),
+            _ => {
+                return Err(self.error(
+                    place,
+                    &format!("unexpected '{}' after baseline", self.rest()),
+                    CHANGES,
+                ));
+            }
         };
         self.at = place.start + operator.len_utf8();
         let (number, place) = self.number("a number is missing")?;
         if number.is_sign_negative() {
-            return Err(self.error(place, "a sign before the number is one too many", CHANGES));
+            return Err(self.error(place, "unexpected sign before the number", CHANGES));
         }
         if operator == '*' {
-            self.end("a factor has no unit", CHANGES)?;
+            self.end("a factor takes no unit", CHANGES)?;
             return Ok(Change::Times(number));
         }
         if self.rest() == "%" {
@@ -169,18 +175,18 @@ impl<'a> Cursor<'a> {
     fn number(&mut self, missing: &str) -> Result<(f64, Range<usize>), ExpressionError> {
         let (word, place) = self.word_of(number_length);
         if word.is_empty() {
-            return Err(self.error(place, missing, FORM));
+            return Err(self.error(place, missing, SYNTAX));
         }
         if is_ambiguous(word) {
             let plain = format!("write {} or {}", word.replace(',', "."), word.replace(',', ""));
-            return Err(self.error(place, &format!("'{word}' can be read in two ways"), &plain));
+            return Err(self.error(place, &format!("'{word}' is ambiguous"), &plain));
         }
         let number = parse_number(word)
-            .ok_or_else(|| self.error(place.clone(), &format!("'{word}' is no number"), FORM))?;
+            .ok_or_else(|| self.error(place.clone(), &format!("'{word}' is not a number"), SYNTAX))?;
         Ok((number, place))
     }
 
-    /// The unit behind a number, up to the end.
+    /// The unit after a number, up to the end.
     fn quantity(
         &mut self,
         (number, number_place): (f64, Range<usize>),
@@ -193,38 +199,36 @@ impl<'a> Cursor<'a> {
             let place = number_place.start..self.place().end;
             return match unit::explain_beyond(number, &unit, name, metric) {
                 None => Ok(Quantity { number, unit, value }),
-                Some((what, help)) => Err(self.error(place, &what, &help)),
+                Some((message, help)) => Err(self.error(place, &message, &help)),
             };
         }
         let (word, place) = self.word(|c| !c.is_whitespace());
         match unit::in_metric_unit(number, word, metric) {
             None => {
-                let (what, help) = unit::explain(word, name, metric);
-                Err(self.error(place, &what, &help))
+                let (message, help) = unit::explain(word, name, metric);
+                Err(self.error(place, &message, &help))
             }
-            Some(value) if !value.is_finite() => {
-                Err(self.error(place, "the limit is larger than any number", FORM))
-            }
+            Some(value) if !value.is_finite() => Err(self.error(place, "the limit is too large", SYNTAX)),
             Some(_) if self.rest().starts_with('*') => {
-                Err(self.error(place, "a factor has no unit", CHANGES))
+                Err(self.error(place, "a factor takes no unit", CHANGES))
             }
             Some(_) => {
-                self.end("one expression is one comparison", "make two expressions of them")?;
-                Err(self.error(place, "this is no limit", FORM))
+                self.end("an expression is one comparison", "write two expressions")?;
+                Err(self.error(place, "this is not a limit", SYNTAX))
             }
         }
     }
 
     /// An error if anything is left.
-    fn end(&self, what: &str, help: &str) -> Result<(), ExpressionError> {
+    fn end(&self, message: &str, help: &str) -> Result<(), ExpressionError> {
         let place = self.place();
         match self.rest() {
             "" => Ok(()),
-            rest => Err(self.error(place, &format!("'{rest}' is left over: {what}"), help)),
+            rest => Err(self.error(place, &format!("unexpected '{rest}': {message}"), help)),
         }
     }
 
-    /// The next characters that are of a word.
+    /// The next characters that belong to a word.
     fn word(&mut self, of_word: impl Fn(char) -> bool) -> (&'a str, Range<usize>) {
         self.word_of(|rest| rest.find(|c| !of_word(c)).unwrap_or(rest.len()))
     }
@@ -237,28 +241,33 @@ impl<'a> Cursor<'a> {
         (word, start..self.at)
     }
 
-    /// What is left, without space around it.
+    /// The rest of the text, without space around it.
     fn rest(&self) -> &'a str {
         self.text.get(self.at..).unwrap_or_default().trim()
     }
 
-    /// Where that is.
+    /// The place of the rest.
     fn place(&self) -> Range<usize> {
         let left = self.text.get(self.at..).unwrap_or_default();
         let start = self.text.len() - left.trim_start().len();
         start..start + left.trim().len()
     }
 
-    fn error(&self, place: Range<usize>, what: &str, help: &str) -> ExpressionError {
-        ExpressionError { text: self.text.to_owned(), place, what: what.to_owned(), help: help.to_owned() }
+    fn error(&self, place: Range<usize>, message: &str, help: &str) -> ExpressionError {
+        ExpressionError {
+            text: self.text.to_owned(),
+            place,
+            message: message.to_owned(),
+            help: help.to_owned(),
+        }
     }
 }
 
-/// Whether a number's only comma may set off thousands or decimals. One way or the other a limit would
-/// be a thousand times what was meant, and a gate would pass whatever happens.
+/// Whether a number's only comma may separate thousands or decimals. A limit that is a thousand times too
+/// large would let every run pass.
 fn is_ambiguous(number: &str) -> bool {
-    let ends = number.split_once(',').map(|(_, behind)| behind);
-    ends.is_some_and(|behind| behind.len() == 3 && behind.bytes().all(|digit| digit.is_ascii_digit()))
+    let end = number.split_once(',').map(|(_, end)| end);
+    end.is_some_and(|end| end.len() == 3 && end.bytes().all(|digit| digit.is_ascii_digit()))
 }
 
 /// The length of the number that a text begins with: a sign, digits with separators, an exponent.

@@ -36,7 +36,7 @@ fn a_comma_that_can_be_read_in_two_ways_is_refused() {
     ] {
         let error = text.parse::<Expression>().expect_err(text);
         let told = format!("{error:?}");
-        assert!(told.contains("can be read in two ways") && told.contains(help), "{told}");
+        assert!(told.contains("is ambiguous") && told.contains(help), "{told}");
     }
     assert_eq!(parse("tokens_per_sec >= 1,048,576").to_string(), "tokens_per_sec >= 1048576");
 }

@@ -4,7 +4,6 @@ use maud::{Markup, html};
 
 use crate::metrics::registry::METRICS;
 use crate::report::Report;
-use crate::text::units::show;
 
 use super::chart::{Chart, Ink, Shape, Width};
 use super::energy::{energy_bar, whole};
@@ -13,10 +12,11 @@ use super::series::{pairs, quantile, spread, thinned};
 use super::timeline::TimeUnit;
 use super::{defined, ending};
 use crate::compare::{Change, Direction, compare};
-use crate::output::compare::{UNTESTED, meaning, percent};
-use crate::output::format::{self, EnergyUnit, duration};
-use crate::output::gate::came_to;
-use crate::text::sanitize::Names;
+use crate::output::comparison::{UNTESTED, meaning, ratio, word};
+use crate::output::format;
+use crate::output::gate::verdict;
+use crate::output::names::Names;
+use crate::text::units::{EnergyUnit, or_dash, show, show_count, show_duration, show_grouped};
 
 type Runs<'a> = &'a [(String, Report)];
 
@@ -31,7 +31,7 @@ pub fn body(runs: Runs<'_>) -> Markup {
     let names = Names::within(&full, NAME).shown;
     html! {
         header {
-            h1 { "Comparison of " (format::count(runs.len() as u64, "run")) }
+            h1 { "Comparison of " (show_count(runs.len() as u64, "run")) }
             ol.runs {
                 @for (i, ((full, report), name)) in runs.iter().zip(&names).enumerate() {
                     li {
@@ -111,13 +111,11 @@ fn metrics(runs: Runs<'_>, names: &[String]) -> Markup {
     }
 }
 
-/// A change with its colour; what it means shows by pointer, and in words beside it where the colour
-/// alone would tell.
+/// A change with its colour. Its meaning shows by pointer, and in a word beside it where it has a colour.
 fn changed(change: Change) -> Markup {
-    let (class, word) = match change.direction {
-        Direction::Better => ("better", "better"),
-        Direction::Worse => ("worse", "worse"),
-        Direction::Same | Direction::Undecided | Direction::Untested => ("", ""),
+    let class = match change.direction {
+        Direction::Better | Direction::Worse => word(change),
+        Direction::Same | Direction::Undecided | Direction::Untested => "",
     };
     let title = match change.direction {
         Direction::Untested => UNTESTED.to_owned(),
@@ -125,7 +123,7 @@ fn changed(change: Change) -> Markup {
     };
     html! {
         span.change.(class) title=(title) {
-            (change.ratio.map_or_else(format::dash, percent)) " " span { (word) }
+            (ratio(Some(change))) " " span { (class) }
         }
     }
 }
@@ -163,14 +161,14 @@ impl Overlay {
     fn draw(self) -> Markup {
         let points: Vec<_> = self.lines.iter().flat_map(|(_, line)| line.iter().copied()).collect();
         if points.is_empty() {
-            return html! { figure { figcaption { b { (self.title) } } p.note { "– in none of the runs" } } };
+            return html! { figure { figcaption { b { (self.title) } } p.note { "– no run has values" } } };
         }
         let low = points.iter().map(|point| point.1).fold(0.0, f64::min);
         let high = self.top.unwrap_or(points.iter().map(|point| point.1).fold(1e-6, f64::max));
         let chart = Chart {
             width: Width::Half,
             title: self.title,
-            description: format!("{} of {}.", self.title, format::count(self.lines.len() as u64, "run")),
+            description: format!("{} of {}.", self.title, show_count(self.lines.len() as u64, "run")),
             x: extent(&points),
             y: low..1.05 * high,
             shapes: self
@@ -198,13 +196,13 @@ fn latency(runs: Runs<'_>) -> Markup {
             bins.first().map(|bin| (bin.from_seconds, 0.0)).into_iter().collect();
         points.extend(bins.iter().map(|bin| {
             below += bin.iterations as f64;
-            (bin.to_seconds, 100.0 * below / total as f64)
+            (bin.to_seconds, below / total as f64)
         }));
         points
     };
     let curves: Vec<Vec<(f64, f64)>> = runs.iter().map(|(_, report)| curve(report)).collect();
     // A few very long ones would leave no room for the rest.
-    let p99s = curves.iter().filter_map(|curve| curve.iter().find(|point| point.1 >= 99.0));
+    let p99s = curves.iter().filter_map(|curve| curve.iter().find(|point| point.1 >= 0.99));
     let end = p99s.map(|point| point.0).fold(0.0, f64::max);
     let unit = TimeUnit::of(end);
     let line = |curve: Vec<(f64, f64)>| {
@@ -213,10 +211,10 @@ fn latency(runs: Runs<'_>) -> Markup {
     };
     Overlay {
         title: "Latency",
-        y_name: "% of the iterations that are done within a time".to_owned(),
+        y_name: "share of the iterations within a time".to_owned(),
         x_name: format!("{}, to the p99", unit.name),
         lines: curves.into_iter().map(line).enumerate().collect(),
-        top: Some(100.0),
+        top: Some(1.0),
     }
     .draw()
 }
@@ -286,7 +284,7 @@ fn energies(runs: Runs<'_>, names: &[String]) -> Markup {
                     div.run-energy {
                         span { (name) }
                         div { (energy_bar(report, whole(report).unwrap_or(0.0) / most)) }
-                        span.number { (unit.show(whole(report))) }
+                        span.number { (or_dash(whole(report), |joules| unit.show(joules))) }
                     }
                 }
             }
@@ -298,30 +296,30 @@ fn energies(runs: Runs<'_>, names: &[String]) -> Markup {
 type Show<'a> = &'a dyn Fn(&Report) -> String;
 
 fn setups(runs: Runs<'_>, names: &[String]) -> Markup {
-    let number = |number: Option<u64>| number.map_or_else(format::dash, |number| number.to_string());
-    let size = |size: Option<f64>| size.map_or_else(format::dash, format::grouped);
+    let number = |number: Option<u64>| or_dash(number, |number| number.to_string());
+    let size = |size: Option<f64>| or_dash(size, show_grouped);
     // With whether a difference in it keeps the metrics from being compared.
     let rows: [(bool, &str, Show<'_>); 14] = [
         (true, "GPUs", &|report| {
-            Some(format::gpus(report)).filter(|gpus| !gpus.is_empty()).unwrap_or_else(format::dash)
+            or_dash(Some(format::gpus(report)).filter(|gpus| !gpus.is_empty()), String::from)
         }),
         (true, "World size", &|report| number(report.job.world_size)),
         (true, "Nodes", &|report| number(report.job.nodes)),
         (true, "Parameters", &|report| size(report.model.parameters.value)),
         (true, "Sequence length", &|report| size(report.model.sequence_length.value)),
         (true, "Global batch size", &|report| size(report.model.global_batch_size.value)),
-        (true, "Log profile", &|report| report.log.profile.clone().unwrap_or_else(format::dash)),
-        (false, "Iterations", &|report| format::grouped(report.iterations.count as f64)),
-        (false, "Wall time", &|report| duration(report.command.wall_seconds)),
-        (false, "Host", &|report| report.job.host.clone().unwrap_or_else(format::dash)),
-        (false, "StartLatch", &|report| format::started(report).unwrap_or_else(format::dash)),
-        (false, "Gate", &|report| report.gate.as_ref().map_or_else(format::dash, came_to)),
+        (true, "Log profile", &|report| or_dash(report.log.profile.clone(), String::from)),
+        (false, "Iterations", &|report| show_grouped(report.iterations.count as f64)),
+        (false, "Wall time", &|report| or_dash(report.command.wall_seconds, show_duration)),
+        (false, "Host", &|report| or_dash(report.job.host.clone(), String::from)),
+        (false, "Started", &|report| or_dash(format::started(report), String::from)),
+        (false, "Gate", &|report| or_dash(report.gate.as_ref(), verdict)),
         (false, "Warnings", &|report| report.warnings.len().to_string()),
         (false, "effllm", &|report| report.effllm_version.clone()),
     ];
     html! {
         section {
-            h2 { "What was run" small { "what is not alike stands out" } }
+            h2 { "Runs" small { "differences are highlighted" } }
             div.scroll {
                 table.comparison.many[runs.len() > BESIDE] {
                     thead { tr { th scope="col" {} (heads(names)) } }

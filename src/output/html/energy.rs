@@ -3,10 +3,9 @@
 use maud::{Markup, html};
 
 use crate::metrics::window::Basis;
-use crate::output::format::{self, EnergyUnit, count, duration};
-use crate::report::Report;
-use crate::report::{Phase, PhaseKind};
-use crate::text::units::show;
+use crate::output::format;
+use crate::report::{Phase, PhaseKind, Report};
+use crate::text::units::{EnergyUnit, or_dash, show, show_count, show_duration};
 
 pub fn energy_by_phase(report: &Report) -> Markup {
     let known = || report.phases.values().filter_map(Phase::energy_joules);
@@ -28,8 +27,8 @@ pub fn energy_by_phase(report: &Report) -> Markup {
                 "Where the energy went"
                 small {
                     @match whole {
-                        Some(_) => { (unit.show(whole)) " in " (count(report.gpus.len() as u64, "GPU")) },
-                        None => "not all of it is known: readings are missing where there is a –",
+                        Some(_) => { (or_dash(whole, |joules| unit.show(joules))) " in " (show_count(report.gpus.len() as u64, "GPU")) },
+                        None => "incomplete: readings are missing where there is a –",
                     }
                 }
             }
@@ -53,10 +52,10 @@ pub fn energy_by_phase(report: &Report) -> Markup {
                             @let power = joules.map(|joules| joules / seconds);
                             tr {
                                 th scope="row" { i.(phase_class(*kind)) {} (format::phase(*kind)) }
-                                td.number { (duration(Some(seconds))) }
-                                td.number { (unit.show(joules)) }
-                                td.number { (share.map_or_else(format::dash, |share| format!("{share:.1} %"))) }
-                                td.number { (power.map_or_else(format::dash, |power| show(power) + " W")) }
+                                td.number { (show_duration(seconds)) }
+                                td.number { (or_dash(joules, |joules| unit.show(joules))) }
+                                td.number { (or_dash(share, |share| format!("{share:.1} %"))) }
+                                td.number { (or_dash(power, |power| show(power) + " W")) }
                             }
                         }
                     }
@@ -75,7 +74,7 @@ pub fn whole(report: &Report) -> Option<f64> {
 fn why_no_phases(report: &Report) -> &str {
     match report.metrics.energy_joules {
         None => format::why_unknown(report, |basis| basis == Basis::Power),
-        Some(_) => "no iterations tell the training from what came before and after it",
+        Some(_) => "without iterations there are no phases",
     }
 }
 

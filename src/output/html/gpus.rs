@@ -8,9 +8,10 @@ use super::chart::{Chart, Ink, Shape, Width, sparkline};
 use super::series::{FEW, MOST, Quantity, Spread, spread};
 use super::timeline::{TimeUnit, Timeline};
 use crate::metrics::window::Basis;
-use crate::output::format::{self, EnergyUnit, percent};
+use crate::output::format;
 use crate::report::Report;
 use crate::report::{EnergySource, Gpu, GpuSeries, MeanMax};
+use crate::text::units::{EnergyUnit, or_dash};
 
 pub fn over_time(report: &Report) -> Markup {
     let gpus = &report.series.gpus;
@@ -108,9 +109,9 @@ fn gpu_row(report: &Report, timeline: &Timeline, energy: EnergyUnit, gpu: &Gpu) 
                 }
             }
             dl {
-                dt { "Energy" } dd title=(source) { (energy.show(gpu.energy_joules)) }
-                dt { "Hottest" } dd { (gpu.temperature_celsius.max.map_or_else(format::dash, |t| format!("{t:.0} °C"))) }
-                dt { "Covered" } dd { (percent(gpu.coverage_ratio)) }
+                dt { "Energy" } dd title=(source) { (or_dash(gpu.energy_joules, |joules| energy.show(joules))) }
+                dt { "Max temperature" } dd { (or_dash(gpu.temperature_celsius.max, |t| format!("{t:.0} °C"))) }
+                dt { "Coverage" } dd { (or_dash(gpu.coverage_ratio, |ratio| format!("{ratio:.3}"))) }
             }
         }
     }
@@ -144,12 +145,12 @@ const SHOWN: [Shown; 3] = [
         key: "power_watts",
     },
     Shown {
-        name: "Utilisation",
-        unit: "%",
+        name: "Utilization",
+        unit: "",
         ink: Ink::GREEN,
-        scale: 100.0,
-        to: 100.0,
-        decimals: 1,
+        scale: 1.0,
+        to: 1.0,
+        decimals: 3,
         series: |gpu| &gpu.utilization_ratio,
         mean_max: |gpu| gpu.utilization_ratio,
         key: "utilization_ratio",
@@ -199,7 +200,7 @@ impl Shown {
 
     fn show(&self, value: Option<f64>) -> String {
         let show = |value: f64| format!("{:.*} {}", self.decimals, value * self.scale, self.unit);
-        value.map_or_else(format::dash, show)
+        or_dash(value, show).trim_end().to_owned()
     }
 }
 

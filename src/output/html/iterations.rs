@@ -8,10 +8,10 @@ use super::chart::{Chart, Ink, Shape, Width};
 use super::series::{FEW, pairs, quantile, thinned};
 use super::timeline::TimeUnit;
 use crate::metrics::window::Basis;
-use crate::output::format::{self, count, duration, time, value};
+use crate::output::format;
 use crate::report::Report;
 use crate::report::{Latency, LatencyBin};
-use crate::text::units::show;
+use crate::text::units::{or_dash, show, show_count, show_duration, show_grouped, show_time};
 
 pub fn iterations(report: &Report) -> Markup {
     let iterations = &report.iterations;
@@ -19,7 +19,7 @@ pub fn iterations(report: &Report) -> Markup {
         return html! {
             section {
                 h2 { "Iterations" }
-                p.note { "None: " (why_no_times(report)) }
+                p.note { "No iterations: " (why_no_times(report)) }
             }
         };
     }
@@ -47,11 +47,11 @@ fn why_no_times(report: &Report) -> &str {
 
 fn range_of(report: &Report) -> String {
     let iterations = &report.iterations;
-    let grouped = |n: u64| format::grouped(n as f64);
+    let grouped = |n: u64| show_grouped(n as f64);
     let of_total = iterations.total.map(|total| format!(" of {}", grouped(total))).unwrap_or_default();
     match (iterations.first, iterations.last) {
         (Some(first), Some(last)) => format!("{} to {}{of_total}", grouped(first), grouped(last)),
-        _ => count(iterations.count, "iteration"),
+        _ => show_count(iterations.count, "iteration"),
     }
 }
 
@@ -72,7 +72,7 @@ fn time_of_iterations(points: Vec<(f64, f64)>, x_name: &str, each: u64) -> Marku
     let chart = Chart {
         width: Width::Half,
         title: "Iteration time over the iterations",
-        description: format!("The longest is {}.", time(Some(longest))),
+        description: format!("The longest is {}.", show_time(longest)),
         x: extent(&points),
         y: 0.0..1.08 * end / unit.seconds,
         shapes: if points.len() <= FEW {
@@ -86,7 +86,7 @@ fn time_of_iterations(points: Vec<(f64, f64)>, x_name: &str, each: u64) -> Marku
         figure {
             figcaption { b { "Iteration time" } " " (unit.name) span { (x_name) } }
             (chart.draw())
-            @if cut > 0 { p.note { (count(cut as u64, "point")) " beyond the top; the longest is " (time(Some(longest))) ". " } }
+            @if cut > 0 { p.note { (show_count(cut as u64, "point")) " beyond the top; the longest is " (show_time(longest)) ". " } }
             @if each > 1 { p.note { "Each point is the longest of " (each) " records." } }
         }
     }
@@ -97,7 +97,7 @@ fn loss(report: &Report, points: Vec<(f64, f64)>, x_name: &str) -> Markup {
     let (low, high) =
         points.iter().fold((f64::INFINITY, 0f64), |(low, high), point| (low.min(point.1), high.max(point.1)));
     let Some(last) = points.last().copied() else {
-        let why = if no_number.is_empty() { "the log states none" } else { no_number };
+        let why = if no_number.is_empty() { "the log states no loss" } else { no_number };
         return html! { figure { figcaption { b { "Loss" } } p.note { "– " (why) } } };
     };
     let chart = Chart {
@@ -105,7 +105,7 @@ fn loss(report: &Report, points: Vec<(f64, f64)>, x_name: &str) -> Markup {
         title: "Loss over the iterations",
         description: format!(
             "From {} to {}; the lowest is {}.",
-            value(points.first().map(|p| p.1)),
+            or_dash(points.first().map(|p| p.1), show),
             show(last.1),
             show(low)
         ),
@@ -115,7 +115,7 @@ fn loss(report: &Report, points: Vec<(f64, f64)>, x_name: &str) -> Markup {
     };
     html! {
         figure {
-            figcaption { b { "Loss" } " last " (value(report.iterations.loss_last)) span { (x_name) } }
+            figcaption { b { "Loss" } " last " (or_dash(report.iterations.loss_last, show)) span { (x_name) } }
             (chart.draw())
             @if !no_number.is_empty() { p.note { (no_number) } }
         }
@@ -150,9 +150,9 @@ fn histogram(report: &Report) -> Markup {
         title: "Distribution of the iteration times",
         description: format!(
             "Half of {} took no longer than {}, 99 % no longer than {}.",
-            count(total, "iteration"),
-            time(latency.p50),
-            time(latency.p99)
+            show_count(total, "iteration"),
+            or_dash(latency.p50, show_time),
+            or_dash(latency.p99, show_time)
         ),
         x: bars.extent(unit.seconds),
         y: 0.0..1.08 * bars.highest(),
@@ -166,7 +166,7 @@ fn histogram(report: &Report) -> Markup {
             (chart.draw())
             @if beyond > 0 {
                 p.note {
-                    (count(beyond, "iteration")) " took longer than the axis, up to " (time(latency.max)) "."
+                    (show_count(beyond, "iteration")) " took longer than the axis, up to " (or_dash(latency.max, show_time)) "."
                 }
             }
         }
@@ -271,8 +271,8 @@ fn percentiles(report: &Report) -> Markup {
             figcaption { b { "Percentiles" } " of the iteration times" }
             table {
                 tbody {
-                    @for (name, seconds) in rows { tr { th scope="row" { (name) } td.number { (time(seconds)) } } }
-                    tr { th scope="row" { "Sum" } td.number { (duration(report.iterations.seconds)) } }
+                    @for (name, seconds) in rows { tr { th scope="row" { (name) } td.number { (or_dash(seconds, show_time)) } } }
+                    tr { th scope="row" { "Sum" } td.number { (or_dash(report.iterations.seconds, show_duration)) } }
                 }
             }
         }

@@ -4,17 +4,18 @@ use maud::{Markup, html};
 
 use super::defined;
 use crate::metrics::registry::{METRICS, Metric, Test};
-use crate::output::format::{self, count, time, value};
+use crate::output::format;
 use crate::report::Report;
 use crate::report::Window;
+use crate::text::units::{or_dash, show, show_count, show_time};
 
 pub fn headline(report: &Report) -> Markup {
-    let counted = count(report.iterations.count, "iteration");
+    let counted = show_count(report.iterations.count, "iteration");
     let window = match (report.window, report.iterations.warmup) {
         (Window::Run, _) => "over the whole run".to_owned(),
         (Window::Generate, _) => "over the time in which tokens were generated".to_owned(),
         (Window::Train, 0) => format!("over {counted} of training"),
-        (Window::Train, n) => format!("over {counted} of training, without {n} of warm-up"),
+        (Window::Train, n) => format!("over {counted} of training, without {n} of warmup"),
     };
     html! {
         section {
@@ -35,7 +36,8 @@ fn tile(report: &Report, metric: &Metric) -> Markup {
         [None, _] => None,
         _ if metric.test == Test::IterationTimes => {
             let latency = &report.iterations.latency_seconds;
-            let [p50, p99] = [latency.p50, latency.p99].map(|at| time(at).replace(' ', "\u{a0}"));
+            let [p50, p99] =
+                [latency.p50, latency.p99].map(|at| or_dash(at, show_time).replace(' ', "\u{a0}"));
             Some(format!("p50\u{a0}{p50} · p99\u{a0}{p99}"))
         }
         [_, Some(_)] if report.window == Window::Train => {
@@ -72,15 +74,15 @@ pub fn all_metrics(report: &Report) -> Markup {
                             th.number scope="col" { (if trained { "Training" } else { "Whole run" }) }
                             @if trained { th.number scope="col" { "Whole run" } }
                             th scope="col" { "Unit" }
-                            th scope="col" { "From, or why there is none" }
+                            th scope="col" { "Source, or the reason for null" }
                         }
                     }
                     tbody {
                         @for (metric, ((_, headline), (_, whole))) in rows {
                             tr.none[headline.is_none()] {
                                 th scope="row" { (defined(metric.name, metric.definition)) }
-                                td.number { (value(headline)) }
-                                @if trained { td.number { (value(whole)) } }
+                                td.number { (or_dash(headline, show)) }
+                                @if trained { td.number { (or_dash(whole, show)) } }
                                 td { (metric.unit) }
                                 td.origin { (format::origin(report, metric.name)) }
                             }

@@ -9,8 +9,9 @@ use super::gate::gate;
 use super::gpus::{each_gpu, over_time};
 use super::iterations::iterations;
 use super::metrics::{all_metrics, headline};
-use crate::output::format::{self, count, duration};
+use crate::output::format;
 use crate::report::Report;
+use crate::text::units::{show_count, show_duration};
 
 pub fn body(report: &Report) -> Markup {
     html! {
@@ -28,8 +29,8 @@ pub fn body(report: &Report) -> Markup {
 
 fn header(report: &Report) -> Markup {
     let facts = [
-        report.command.wall_seconds.map(|_| duration(report.command.wall_seconds)),
-        (report.iterations.count > 0).then(|| count(report.iterations.count, "iteration")),
+        report.command.wall_seconds.map(show_duration),
+        (report.iterations.count > 0).then(|| show_count(report.iterations.count, "iteration")),
         Some(format::gpus(report)).filter(|gpus| !gpus.is_empty()),
         report.job.host.clone(),
         format::started(report),

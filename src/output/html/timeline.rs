@@ -6,9 +6,8 @@ use maud::{Markup, html};
 
 use super::chart::{Ink, Shape};
 use super::series::{gaps, pairs};
-use crate::output::format;
-use crate::report::PhaseKind;
-use crate::report::Report;
+use crate::report::{PhaseKind, Report};
+use crate::text::units::show_grouped;
 
 /// Seconds in a unit in which a run of some length is easily read.
 #[derive(Clone, Copy)]
@@ -99,7 +98,7 @@ fn marks(report: &Report) -> Vec<(f64, String)> {
             let n = (after.1 / step).floor() * step;
             // The records may be too few for each round number to have one.
             let at = before.0 + (after.0 - before.0) * (n - before.1) / (after.1 - before.1);
-            marks.push((at, format!("it {}", format::grouped(n))));
+            marks.push((at, format!("it {}", show_grouped(n))));
         }
     }
     marks

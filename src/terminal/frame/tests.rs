@@ -1,7 +1,7 @@
 use console::measure_text_width;
 
 use super::*;
-use crate::output::samples::{training, without_gpus, without_iterations};
+use crate::report::samples::{training, without_gpus, without_iterations};
 
 fn show(report: &Report, rows: u16, columns: u16) -> String {
     let lines = frame(report, Size { rows, columns }, false);

@@ -8,7 +8,7 @@ use nix::sys::termios::{FlowArg, OutputFlags, SetArg, tcflow, tcgetattr, tcsetat
 
 use super::*;
 use crate::event::Stream;
-use crate::output::samples::training;
+use crate::report::samples::training;
 use crate::terminal::Ticker;
 
 fn pty() -> OpenptyResult {

@@ -116,7 +116,7 @@ fn the_commands_failure_outranks_the_gates() {
     let failing = ["--require", "al < 1 ms"];
     let done = train(&env, &failing, "40 1000 3");
     assert_eq!(done.code(), Some(3));
-    assert!(table(&done).ends_with("gate failed: 1 of 1, the command failed with status 3 (exit 3)\n"));
+    assert!(table(&done).ends_with("gate failed: 1 of 1, command exit 3 (exit 3)\n"));
     assert_eq!(env.report().text("gate.verdict"), "fail");
     let by_signal = env.effllm(["run", "--require", "al < 1 ms", "--", "sh", "-c", "kill -KILL $$"]).done();
     assert_eq!(by_signal.signal(), Some(9));
@@ -232,7 +232,7 @@ fn a_summary_that_cannot_be_written_changes_no_verdict() {
             for done in [run, again, env.sh(&log).done()] {
                 assert_eq!(done.code(), Some(code), "{}", done.stderr());
                 let warning = format!(
-                    "effllm: warning: GITHUB_STEP_SUMMARY: the job's summary cannot be added to {summary}: {why}"
+                    "effllm: warning: GITHUB_STEP_SUMMARY: cannot add the summary to {summary}: {why}"
                 );
                 assert!(done.stderr().contains(&warning), "{}", done.stderr());
                 assert!(done.stderr().contains("\n  the verdict is the same; "), "{}", done.stderr());
@@ -399,12 +399,12 @@ fn the_report_of_a_run_that_failed_or_goes_on_does_not_pass() {
     train(&env, &["-q"], "40 1000 3");
     let crashed = gate("--allow-no-data");
     assert_eq!(crashed.code(), Some(99));
-    let last = "gate failed: the command failed with status 3 (exit 99)\n";
+    let last = "gate failed: command exit 3 (exit 99)\n";
     assert!(table(&crashed).ends_with(last), "{}", crashed.stderr());
-    assert!(env.read("j.xml").contains("the command failed with status 3"));
+    assert!(env.read("j.xml").contains("command exit 3"));
 
     env.effllm(["run", "-q", "--", "sh", "-c", "sh train.sh 40 1000; kill -KILL $$"]).done();
-    assert!(table(&gate("")).ends_with("gate failed: the command died by SIGKILL (exit 99)\n"));
+    assert!(table(&gate("")).ends_with("gate failed: command killed by SIGKILL (exit 99)\n"));
 
     // As it is found while the command runs, or after effllm was killed.
     train(&env, &["-q"], "40 1000");
@@ -415,13 +415,13 @@ fn the_report_of_a_run_that_failed_or_goes_on_does_not_pass() {
     let running = gate("");
     assert_eq!(running.code(), Some(99));
     assert!(
-        table(&running).ends_with("gate failed: the run has not ended (exit 99)\n"),
+        table(&running).ends_with("gate failed: command still running (exit 99)\n"),
         "{}",
         running.stderr()
     );
     let so_far = gate("--allow-no-data");
     assert_eq!(so_far.code(), Some(0));
-    assert!(table(&so_far).ends_with("gate passed: 1 of 1, the run has not ended\n"), "{}", so_far.stderr());
+    assert!(table(&so_far).ends_with("gate passed: 1 of 1, command still running\n"), "{}", so_far.stderr());
 }
 
 #[test]
@@ -434,11 +434,11 @@ fn a_baseline_whose_run_had_not_ended_or_was_short_is_told_wherever_it_is_used()
     (killed["status"], killed["command"]["exit"]) = ("running".into(), Value::Null);
     env.write("killed.json", killed.to_string());
     for (name, why) in [
-        ("killed.json", "the run has not ended; --baseline"),
-        ("few.json", "only 4 of 10 iterations; --baseline"),
+        ("killed.json", "command still running; use the report of a successful run"),
+        ("few.json", "only 4 of 10 iterations; use the report of a longer run"),
     ] {
         let options = ["--require", "al <= baseline + 20 %", "--baseline", name];
-        let told = format!("the baseline {name} is a doubtful one: {why} names one of a");
+        let told = format!("the baseline {name} may be unreliable: {why}");
         for done in [
             env.effllm(["gate", "good.json"].iter().chain(&options)).done(),
             train(&env, &options, "40 1000"),
@@ -452,9 +452,9 @@ fn a_baseline_whose_run_had_not_ended_or_was_short_is_told_wherever_it_is_used()
     }
     let compared = |format| env.effllm(["compare", "--format", format, "good.json", "killed.json"]).done();
     for (format, told) in [
-        ("table", "not alike: exit 0 vs still running\n"),
-        ("markdown", "not alike: exit 0 vs still running\n"),
-        ("json", "\"differences\": [\n    \"exit 0 vs still running\"\n  ]"),
+        ("table", "runs differ in: command exit 0 vs still running\n"),
+        ("markdown", "runs differ in: command exit 0 vs still running\n"),
+        ("json", "\"differences\": [\n    \"command exit 0 vs still running\"\n  ]"),
     ] {
         assert!(compared(format).stdout().contains(told), "{}", compared(format).stdout());
     }

@@ -22,7 +22,7 @@ fn markdown_of_several_reports_has_the_change_from_the_first() {
     after["metrics"]["al_seconds"] = json!(TRAINING["metrics"]["al_seconds"].as_f64().map(|al| 0.5 * al));
     let text = rendered(&[("a.json", &TRAINING), ("b.json", &after)], "markdown");
     let al = text.lines().find(|line| line.starts_with("| `al_seconds`")).unwrap_or_default();
-    assert!(al.ends_with(" −50.0 % | no difference that these runs can show (p = 1.00) |"), "{al}");
+    assert!(al.ends_with(" −50.0 % | not significant (p = 1.00) |"), "{al}");
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub fn console_lines(report: &Report) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::samples::{training, without_gpus};
+    use crate::report::samples::{training, without_gpus};
 
     #[test]
     fn the_lines_have_the_originals_form() {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::metrics::registry::Metrics;
-use crate::report::Report;
+use crate::metrics::registry::{METRICS, Metric, Metrics};
+use crate::metrics::window::Basis;
 use crate::report::{
     Command, EnergySource, Environment, Exit, Gpu, GpuNow, Host, Iterations, Job, Latency, Log, MeanMax,
-    Model, SCHEMA, Series, Status, Window,
+    Model, Report, SCHEMA, Series, Status, Window,
 };
 
 /// Iteration 142 of 50000 on some GPUs; everything is known.
@@ -68,7 +68,7 @@ pub fn training(gpus: u32) -> Report {
         },
         provenance: texts(&[
             ("amu_gb", &format!("NVML memory, {count} GPUs, 2282 samples")),
-            ("pcu_ratio", "NVML utilisation"),
+            ("pcu_ratio", "NVML utilization"),
             ("al_seconds", "log, elapsed time per iteration"),
             ("al_p95_seconds", "log, elapsed time per iteration"),
             (
@@ -87,6 +87,36 @@ pub fn training(gpus: u32) -> Report {
         gate: None,
         series: Series::default(),
     }
+}
+
+/// A log with so many counted iterations of a second each, and nothing else in it.
+pub fn counted(iterations: u64) -> Report {
+    let why = |metric: &Metric| {
+        let is_of_gpus = metric.is_based_on(Basis::is_of_gpus);
+        let reason =
+            if is_of_gpus { "no GPU was measured" } else { "no iterations were recognised in the log" };
+        reason.to_owned()
+    };
+    let mut report = Report {
+        status: Status::Completed,
+        command: Command::of(vec!["log".to_owned()]),
+        job: Job::default(),
+        gpus: Vec::new(),
+        log: Log::default(),
+        iterations: Iterations::default(),
+        window: Window::Run,
+        metrics: Metrics::default(),
+        metrics_whole_run: Metrics::default(),
+        provenance: BTreeMap::new(),
+        unavailable: METRICS.iter().map(|metric| (metric.name.to_owned(), why(metric))).collect(),
+        ..training(0)
+    };
+    if iterations > 0 {
+        report.window = Window::Train;
+        report.iterations.count = iterations;
+        report.iterations.seconds = Some(iterations as f64);
+    }
+    report
 }
 
 /// The same run on a machine without a driver.
