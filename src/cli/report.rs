@@ -39,7 +39,7 @@ pub struct Report {
     output: Option<PathBuf>,
 }
 
-/// Reads the name of a format that offers what is needed.
+/// Reads the name of a format, of those that `offers` accepts.
 pub fn formats(
     offers: fn(&dyn ReportFormat) -> bool,
 ) -> impl TypedValueParser<Value = &'static dyn ReportFormat> {
