@@ -23,7 +23,6 @@ use crate::config::LiveMode;
 
 use crate::output::RenderOptions;
 
-pub use crate::event::Stream;
 pub use console_lines::console_lines;
 pub use output::Unwritten;
 pub use ticker::Ticker;
