@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde_json::{Value, json};
 
-use crate::harness::{Call, TestEnv};
+use crate::harness::{Call, Report, TestEnv};
 
 const RULES: &str = r"facts = ['seq_length (?P<sequence_length>\d+)']
 pause = ['Saving checkpoint']
@@ -255,11 +255,10 @@ step 8
 
 /// The mean time of an iteration, by the report of a log that a pattern reads.
 fn iteration_time(log: &str, pattern: &str) -> Value {
-    let desk = Desk::new();
-    desk.write("log", log);
-    let printed = desk.parse(&format!("--pattern '{pattern}' --json log")).done().stdout;
-    let report: Value = serde_json::from_str(&printed).unwrap();
-    report["metrics"]["al_seconds"].clone()
+    let env = TestEnv::new();
+    env.write("log", log);
+    let report = Report::parse(&printed(&env, &format!("--pattern '{pattern}' --json log")));
+    report.at("metrics.al_seconds").clone()
 }
 
 #[test]
