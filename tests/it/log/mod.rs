@@ -257,14 +257,9 @@ step 8
 fn iteration_time(log: &str, pattern: &str) -> Value {
     let env = TestEnv::new();
     env.write("log", log);
-<<<<<<< HEAD
     let report: Value =
         serde_json::from_str(&printed(&env, &format!("--pattern '{pattern}' --json log"))).unwrap();
     report["metrics"]["al_seconds"].clone()
-=======
-    let report = Report::parse(&printed(&env, &format!("--pattern '{pattern}' --json log")));
-    report.at("metrics.al_seconds").clone()
->>>>>>> 9e3c68d6a939a7e79ea5dbc0ef616518c66f3f95
 }
 
 /// A number of seconds as minutes and seconds.
