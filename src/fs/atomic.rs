@@ -28,8 +28,7 @@ pub fn can_replace(path: &Path) -> Result<(), String> {
     }
     let is_possible = |path: PathBuf| {
         let folder = folder_of(&path);
-        // The kernel checks permissions before it says that the file system has no such files.
-        nameless_in(folder).or_else(|error| named_in(folder).map(|(file, _)| file).map_err(|_| error))
+        nameless_in(folder).or_else(|_| named_in(folder).map(|(file, _)| file))
     };
     target_of(path).and_then(is_possible).map(drop).map_err(|error| error.to_string())
 }
@@ -159,9 +158,9 @@ fn name(file: &File, path: &Path) -> io::Result<()> {
 
 /// A new file with a temporary name.
 fn named_in(folder: &Path) -> io::Result<(File, TempPath)> {
-    let mut temporary = Builder::new();
-    temporary.prefix(".effllm-report.").permissions(Permissions::from_mode(0o666));
-    Ok(temporary.tempfile_in(folder)?.into_parts())
+    // An error of `tempfile_in` would name the temporary file.
+    let create = |path: &Path| File::options().write(true).create_new(true).mode(0o666).open(path);
+    Ok(Builder::new().prefix(".effllm-report.").make_in(folder, create)?.into_parts())
 }
 
 fn folder_of(path: &Path) -> &Path {

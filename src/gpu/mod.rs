@@ -15,6 +15,6 @@ mod select;
 mod source;
 
 pub use inventory::{Listing, inventory};
-pub use sampler::{Options, Sampler, Variables};
-pub use select::{GpuChoice, GpuName};
+pub use sampler::{Options, Sampler};
+pub use select::GpuChoice;
 pub use source::NoGpus;

@@ -91,9 +91,9 @@ pub fn training(gpus: u32) -> Report {
 
 /// A log with so many counted iterations of a second each, and nothing else in it.
 pub fn counted(iterations: u64) -> Report {
-    let why = |metric: &Metric| match metric.is_based_on(Basis::is_of_gpus) {
-        true => "no GPU was measured".to_owned(),
-        false => "no iterations were recognised in the log".to_owned(),
+    let why = |metric: &Metric| {
+        let is_of_gpus = metric.is_based_on(Basis::is_of_gpus);
+        if is_of_gpus { "no GPU was measured" } else { "no iterations were recognised in the log" }.to_owned()
     };
     let mut report = Report {
         status: Status::Completed,

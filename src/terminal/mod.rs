@@ -23,11 +23,8 @@ use crate::config::LiveMode;
 
 use crate::output::RenderOptions;
 
-pub use crate::event::Stream;
 pub use console_lines::console_lines;
-pub use frame::frame;
 pub use output::Unwritten;
-pub use screen::Size;
 pub use ticker::Ticker;
 pub use writer::Terminal;
 

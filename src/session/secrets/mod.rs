@@ -1,8 +1,8 @@
-//! Masks what looks like a secret in a command line.
+//! Masks values in a command line that look like secrets.
 //!
-//! A value is taken for a secret by its name (`--token=…`, `--api-key …`, `WANDB_API_KEY=…`), or by its
-//! shape (`hf_…`, `sk-…`, a password in a URL). An argument that is a name and its value is masked to
-//! its end; in a script a value ends where a word of the shell does.
+//! A secret has a secret's name (`--token=…`, `--api-key …`, `WANDB_API_KEY=…`) or format (`hf_…`, `sk-…`, a
+//! password in a URL). In an argument that is only a name and its value, the whole value is masked; in a
+//! script a value ends with its shell word.
 
 mod names;
 
@@ -12,27 +12,25 @@ use regex::{Captures, Regex};
 
 use names::is_secret;
 
-/// What stands in the place of a secret.
+/// The text in place of a secret.
 const MASK: &str = "***";
 
-/// What is looked for.
 struct Patterns {
-    /// The beginning of an argument that is a name and its value.
+    /// The name in an argument that is a name and its value.
     whole: Regex,
-    /// The beginning of the same within a script or JSON.
+    /// The name of a value in a script or JSON.
     named: Regex,
     /// A value in a script.
     word: Regex,
-    /// A value in JSON, or of a header.
+    /// A value in JSON or of a header.
     json: Regex,
-    /// Secrets that are known by their shape.
-    shaped: Regex,
-    /// What follows the captured is secret: in a call of login(), the path of a web hook, a signed URL,
-    /// after `Bearer`.
-    led: Regex,
-    /// The same for curl's user and password.
+    /// Secrets with a known format.
+    formatted: Regex,
+    /// Text before a secret: `login(`, the host of a web hook, a URL's signature, `Bearer`.
+    after: Regex,
+    /// Text before the password in curl's options.
     of_curl: Regex,
-    /// A password in a URL, or what stands there alone.
+    /// A password in a URL, or a token in its place.
     in_url: Regex,
 }
 
@@ -41,7 +39,7 @@ static PATTERNS: LazyLock<Result<Patterns, regex::Error>> = LazyLock::new(Patter
 impl Patterns {
     fn new() -> Result<Self, regex::Error> {
         const NAME: &str = "(?P<name>[-+]{0,2}[A-Za-z_][A-Za-z0-9_.-]*)";
-        // Text in quotes, what the shell puts in, and all that ends no word.
+        // Quoted text, substitutions, and all characters that do not end a word.
         const WORD: &str = concat!(
             r#"(?:\$'(?:\\.|[^'\\])*'|'[^']*'|\$?"(?:\\.|[^"\\])*"|\$\([^)]*\)?|`[^`]*`?|\\.|"#,
             r#"[^ \t\r\n;&|<>()'"`\\])+"#,
@@ -55,12 +53,12 @@ impl Patterns {
             ))?,
             word: Regex::new(&format!(r#"(?s)^(?:{WORD}|["'].*)"#))?,
             json: Regex::new(&format!("(?s)^(?:{JSON})"))?,
-            shaped: Regex::new(concat!(
+            formatted: Regex::new(concat!(
                 r"(?-u:\b)(?:hf_[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_-]{16,}|(?:gh[pousr]|github_pat)_[A-Za-z0-9_]{16,}",
                 r"|glpat-[A-Za-z0-9_-]{16,}|xox[abeprs]-[A-Za-z0-9-]{10,}|A[KS]IA[A-Z0-9]{16}|AIza[A-Za-z0-9_-]{30,}",
                 r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*)",
             ))?,
-            led: Regex::new(concat!(
+            after: Regex::new(concat!(
                 r#"((?-u:\b)login\()(?:"[^"]*"|'[^']*'|[^)"'])+"#,
                 r"|(hooks\.slack\.com/(?:services|workflows|triggers)/",
                 r#"|discord(?:app)?\.com/api/webhooks/|[?&](?:sig|X-Amz-Signature)=|(?-u:\b)Bearer[ \t]+)[^ \t\r\n"'&)]+"#,
@@ -80,14 +78,14 @@ impl Patterns {
         if let Some(shown) = self.before_the_value(argument).filter(|_| !is_script) {
             return argument.get(..shown).unwrap_or_default().to_owned() + MASK;
         }
-        let text = self.shaped.replace_all(argument, MASK);
-        let text = self.led.replace_all(&text, masked_behind);
+        let text = self.formatted.replace_all(argument, MASK);
+        let text = self.after.replace_all(&text, mask_after);
         let text = self.in_url.replace_all(&text, |found: &Captures| self.without_password(found));
-        let text = if is_for_curl { self.of_curl.replace_all(&text, masked_behind) } else { text };
+        let text = if is_for_curl { self.of_curl.replace_all(&text, mask_after) } else { text };
         self.mask_named(&text)
     }
 
-    /// Where the value of an argument begins that is all a secret and its name (`--env=TOKEN=a b`).
+    /// Where the value begins in an argument that is only a name and a secret (`--env=TOKEN=a b`).
     fn before_the_value(&self, argument: &str) -> Option<usize> {
         let mut value = 0;
         loop {
@@ -102,7 +100,7 @@ impl Patterns {
     fn without_password(&self, found: &Captures) -> String {
         let part = |name| found.name(name).map(|part| part.as_str());
         match (part("lead"), part("password"), part("alone")) {
-            // A port and a path.
+            // This is a port and a path.
             (Some(_), Some(password), _)
                 if password.split_once('/').is_some_and(|(port, _)| is_number(port)) =>
             {
@@ -116,7 +114,7 @@ impl Patterns {
     fn mask_named(&self, text: &str) -> String {
         let mut masked = String::new();
         let mut rest = text;
-        // One by one: a value that is no secret may be the name of the next.
+        // One by one, because a value that is not secret may be the name of the next value.
         while let Some(found) = self.named.captures(rest) {
             let (_, before) = rest.split_at(found.get(0).map_or(0, |whole| whole.end()));
             let Some(name) = found.name("name") else { break };
@@ -134,33 +132,33 @@ impl Patterns {
         masked + rest
     }
 
-    /// The length of the value that follows a name in a script, if it is secret.
+    /// The length of the secret value after a name in a script.
     fn secret(&self, found: &Captures, text: &str) -> Option<usize> {
         let (name, is_in_json) = (&found["name"], found.name("quoted").is_some());
         if !is_secret(name) {
             return None;
         }
         let value = if is_in_json { &self.json } else { &self.word }.find(text)?.as_str();
-        // Words of a text are no names.
+        // A word of a text is not a name.
         let is_its = is_in_json || found[0].contains('=') || name.starts_with('-') && is_value(value);
         is_its.then_some(value.len())
     }
 }
 
-fn masked_behind(found: &Captures) -> String {
+fn mask_after(found: &Captures) -> String {
     found.iter().skip(1).flatten().next().map_or("", |lead| lead.as_str()).to_owned() + MASK
 }
 
-/// Whether what follows a flag is its value, and no flag: a key may begin with a dash.
+/// Whether the argument after a flag is its value instead of a flag: a key may begin with a dash.
 fn is_value(argument: &str) -> bool {
     !(argument.starts_with("--") || argument.starts_with('-') && argument.len() <= 2)
 }
 
-/// Where a value ends whose name is in the same quotes (`-H "Cookie: a=b; c=d"`).
+/// The end of a value in the same quotes as its name (`-H "Cookie: a=b; c=d"`).
 fn within_quotes(text: &str, name: usize, value: usize) -> Option<usize> {
     let quote = text.get(..name)?.chars().next_back().filter(|sign| ['"', '\''].contains(sign))?;
     if text.get(name..value)?.contains(quote) {
-        return None; // the name's own, as in JSON
+        return None; // the quotes of the name, as in JSON
     }
     Some(text.get(value..)?.find(quote).map_or(text.len(), |length| value + length))
 }
@@ -172,7 +170,7 @@ fn is_number(text: &str) -> bool {
 /// The arguments with each secret masked.
 pub fn mask(arguments: &[String]) -> Vec<String> {
     let Ok(patterns) = &*PATTERNS else {
-        return vec![MASK.to_owned(); arguments.len()]; // what cannot be looked at is not shown
+        return vec![MASK.to_owned(); arguments.len()]; // never show arguments that were not checked
     };
     let is_for_curl = arguments.iter().any(|argument| argument.contains("curl"));
     let mut before = "";
@@ -190,12 +188,12 @@ pub fn mask(arguments: &[String]) -> Vec<String> {
     masked.collect()
 }
 
-/// Whether an argument is a flag alone, whose value is the next.
+/// Whether an argument is a flag whose value is the next argument.
 fn is_flag(argument: &str) -> bool {
     !argument.contains(['=', ' '])
 }
 
-/// Whether an argument is curl's user and password, whose flag can be a part of it.
+/// Whether an argument is curl's user and password, with or without the flag in it.
 fn is_login(flag: &str, argument: &str) -> bool {
     ["-u", "-U", "--user", "--proxy-user"].contains(&flag)
         || ["-u", "-U", "--user=", "--proxy-user="].iter().any(|flag| argument.starts_with(flag))

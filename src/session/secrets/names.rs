@@ -1,156 +1,32 @@
-//! Which names a secret goes by, and which of training's own words only sound like one.
+//! Which names secrets have, and which similar names belong to training.
 
-/// What a secret is called, wherever it stands last: also as the end of a word (`PGPASSWORD`).
-const SECRETS: &[&str] =
-    &["password", "passwd", "passphrase", "passcode", "secret", "secrets", "apikey", "apitoken", "authtoken"];
-/// The same, as a word of its own.
-const SECRET_WORDS: &[&str] = &[
-    "pwd",
-    "credential",
-    "credentials",
-    "creds",
-    "auth",
-    "authorization",
-    "cookie",
-    "cookies",
-    "bearer",
-    "jwt",
-    "sshpass",
-    "pgpass",
-    "accesskey",
-    "secretkey",
-    "privatekey",
-    "accountkey",
-    "accesstoken",
-    "hftoken",
-];
-/// Whose `key`, `keys`, `tokens` or `pat` is secret: those of a vocabulary or a table are not.
-const HOLDERS: &[&str] = &[
-    "api",
-    "access",
-    "secret",
-    "private",
-    "auth",
-    "account",
-    "encryption",
-    "license",
-    "signing",
-    "ssh",
-    "deploy",
-    "admin",
-    "master",
-    "refresh",
-    "bearer",
-    "bot",
-    "ai",
-    "anthropic",
-    "aws",
-    "azure",
-    "cohere",
-    "comet",
-    "deepseek",
-    "gemini",
-    "gh",
-    "github",
-    "gitlab",
-    "google",
-    "groq",
-    "hf",
-    "hub",
-    "huggingface",
-    "kaggle",
-    "mistral",
-    "neptune",
-    "openai",
-    "slack",
-    "wandb",
-];
-/// What stands before `token` where it is one of a vocabulary or of a text.
-const VOCABULARY: &[&str] = &[
-    "eos",
-    "bos",
-    "pad",
-    "padding",
-    "unk",
-    "unknown",
-    "mask",
-    "sep",
-    "separator",
-    "split",
-    "cls",
-    "class",
-    "special",
-    "extra",
-    "additional",
-    "reserved",
-    "dummy",
-    "sentinel",
-    "placeholder",
-    "begin",
-    "start",
-    "end",
-    "stop",
-    "eot",
-    "eod",
-    "eom",
-    "im",
-    "boi",
-    "eoi",
-    "boundary",
-    "newline",
-    "prefix",
-    "suffix",
-    "middle",
-    "fim",
-    "mem",
-    "think",
-    "thinking",
-    "tool",
-    "image",
-    "img",
-    "video",
-    "vision",
-    "audio",
-    "speech",
-    "patch",
-    "trigger",
-    "initializer",
-    "text",
-    "doc",
-    "document",
-    "prompt",
-    "response",
-    "query",
-    "language",
-    "lang",
-    "task",
-    "system",
-    "assistant",
-    "decoder",
-    "per",
-    "by",
-    "each",
-    "one",
-    "single",
-    "multi",
-    "first",
-    "last",
-    "next",
-    "new",
-    "num",
-    "n",
-    "max",
-    "min",
-];
-/// What stands before `pass` where it is one over the data.
-const PASSES: &[&str] = &[
-    "forward", "backward", "fwd", "bwd", "single", "one", "two", "multi", "first", "second", "last", "num",
-    "n", "per", "low", "high", "band",
-];
-/// What makes a switch of `auth` or `credentials`.
-const SWITCHES: &[&str] = &["no", "use", "enable", "disable", "require", "allow", "with", "without"];
+/// Secrets, also as the end of a word (`PGPASSWORD`).
+const SECRET_ENDINGS: &str = "\
+    password passwd passphrase passcode secret secrets apikey apitoken authtoken";
+/// Secrets, as a word of their own.
+const SECRET_WORDS: &str = "\
+    pwd credential credentials creds auth authorization cookie cookies bearer jwt sshpass pgpass accesskey \
+    secretkey privatekey accountkey accesstoken hftoken";
+/// Words before a secret `key`, `keys`, `tokens` or `pat`, unlike those of a vocabulary or a table.
+const HOLDERS: &str = "\
+    api access secret private auth account encryption license signing ssh deploy admin master refresh bearer \
+    bot ai anthropic aws azure cohere comet deepseek gemini gh github gitlab google groq hf hub huggingface \
+    kaggle mistral neptune openai slack wandb";
+/// Words before the `token` of a vocabulary or a text.
+const VOCABULARY: &str = "\
+    eos bos pad padding unk unknown mask sep separator split cls class special extra additional reserved \
+    dummy sentinel placeholder begin start end stop eot eod eom im boi eoi boundary newline prefix suffix \
+    middle fim mem think thinking tool image img video vision audio speech patch trigger initializer text doc \
+    document prompt response query language lang task system assistant decoder per by each one single multi \
+    first last next new num n max min";
+/// Words before a `pass` over the data.
+const PASSES: &str = "\
+    forward backward fwd bwd single one two multi first second last num n per low high band";
+/// Words that make `auth` or `credentials` a switch.
+const SWITCHES: &str = "\
+    no use enable disable require allow with without";
 
-/// Whether what goes by this name (`--hf-token`, `WANDB_API_KEY`, `clientSecret`) is a secret.
+/// Whether a value with this name (`--hf-token`, `WANDB_API_KEY`, `clientSecret`) is a secret.
 pub fn is_secret(name: &str) -> bool {
     let words = words(name);
     let (last, before) = match words.as_slice() {
@@ -158,21 +34,25 @@ pub fn is_secret(name: &str) -> bool {
         [last] => (last.as_str(), None),
         [] => return false,
     };
-    let is_after = |list: &[&str]| before.is_some_and(|before| list.contains(&before));
+    let is_after = |list| before.is_some_and(|before| has(list, before));
     let is_variable = before.is_some() && !name.chars().any(char::is_lowercase);
     match last {
-        "pwd" => !["PWD", "OLDPWD"].contains(&name), // the folder
+        "pwd" => !["PWD", "OLDPWD"].contains(&name), // the current folder
         "token" => !is_after(VOCABULARY),
         "pass" => !is_after(PASSES),
         "key" | "pat" => is_after(HOLDERS) || is_variable,
         "keys" | "tokens" => is_after(HOLDERS),
-        _ if SECRET_WORDS.contains(&last) => !is_after(SWITCHES),
-        _ => SECRETS.iter().any(|secret| last.ends_with(secret)),
+        _ if has(SECRET_WORDS, last) => !is_after(SWITCHES),
+        _ => SECRET_ENDINGS.split(' ').any(|ending| last.ends_with(ending)),
     }
 }
 
-/// The words of a name, in small letters: they are joined by signs or by their case. Digits at the end
-/// only count (`HF_TOKEN_2`).
+fn has(list: &str, word: &str) -> bool {
+    list.split(' ').any(|known| known == word)
+}
+
+/// The words of a name in lower case; punctuation or case separates them. Digits at the end number it
+/// (`HF_TOKEN_2`).
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut before = ' ';
@@ -216,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_trainings_own() {
+    fn names_that_belong_to_training() {
         for name in [
             "--tokenizer --tokenizer-type --tokens-per-step --num-tokens --max-tokens --max-new-tokens --tokens",
             "--max-num-batched-tokens --train-tokens --lr-decay-tokens --special-tokens --token-budget",
