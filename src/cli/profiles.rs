@@ -1,10 +1,10 @@
 //! `effllm profiles`: the built-in rules, as a starting point for custom ones.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use super::print;
 use crate::error::Error;
 use crate::log::{Rules, profiles};
 
@@ -39,8 +39,6 @@ impl Profiles {
             }
             Action::Show { name } => profiles::text(&name)?.to_owned(),
         };
-        // A reader that has gone away (`| head`) is not an error.
-        let _ = io::stdout().write_all(text.as_bytes());
-        Ok(ExitCode::SUCCESS)
+        print(&text)
     }
 }

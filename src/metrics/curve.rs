@@ -37,6 +37,9 @@ pub struct Knot<T, R> {
     pub reading: R,
 }
 
+/// The knots before and after a moment.
+type Neighbours<'a, T, R> = (Option<&'a Knot<T, R>>, Option<&'a Knot<T, R>>);
+
 /// The running total of a quantity, readable at past moments.
 #[derive(Debug, Clone)]
 pub struct Curve<T, R> {
@@ -121,7 +124,7 @@ impl<T: Cumulative, R: Peak> Curve<T, R> {
     }
 
     /// The last knot at or before a moment, and the first one after it.
-    fn around(&self, at: f64) -> (Option<&Knot<T, R>>, Option<&Knot<T, R>>) {
+    fn around(&self, at: f64) -> Neighbours<'_, T, R> {
         let is_before = |knot: &Knot<T, R>| knot.at <= at;
         let (old, recent) = (self.old.partition_point(is_before), self.recent.partition_point(is_before));
         let previous = |count: usize| count.checked_sub(1);

@@ -51,7 +51,7 @@ impl<'a> Prepared<'a> {
         let mut tail = target.log.as_deref().map(open).transpose()?;
         let measures_gpus = settings.gpus != GpuChoice::None;
         if process.is_none() && tail.is_none() && !measures_gpus {
-            return Err(Error::usage("with --gpus none there is nothing to measure")
+            return Err(Error::usage("without GPUs there is nothing to measure")
                 .of_flag("gpus")
                 .hint("pass a process with --pid PID, or its log with --log FILE"));
         }

@@ -93,7 +93,9 @@ pub fn training(gpus: u32) -> Report {
 pub fn counted(iterations: u64) -> Report {
     let why = |metric: &Metric| {
         let is_of_gpus = metric.is_based_on(Basis::is_of_gpus);
-        if is_of_gpus { "no GPU was measured" } else { "no iterations were recognised in the log" }.to_owned()
+        let reason =
+            if is_of_gpus { "no GPU was measured" } else { "no iterations were recognised in the log" };
+        reason.to_owned()
     };
     let mut report = Report {
         status: Status::Completed,

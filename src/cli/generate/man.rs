@@ -1,4 +1,4 @@
-//! The manual: a page for each command, from its definition and some prose, and effllm-rules(5).
+//! The manual: a page for each command, from its definition and its prose, and effllm-rules(5).
 
 use clap::Command;
 use roff::{Roff, bold, roman};
@@ -30,7 +30,7 @@ const PROSE: &[(&str, &str)] = &[
 ];
 const RULES: &str = include_str!("pages/rules.txt");
 
-/// The worked example of effllm-rules(5): rules, a log, and what `parse --events` makes of it.
+/// The example of effllm-rules(5): rules, a log, and the output of `parse --events`.
 const EXAMPLE: &[(&str, &str)] = &[
     ("{{example.toml}}", include_str!("example/own.toml")),
     ("{{example.log}}", include_str!("example/own.log")),
@@ -83,7 +83,7 @@ fn command_page(command: &Command, names: &[String]) -> Page {
     Page { text: finish(&name, "1", "User Commands", &text), file: format!("{name}.1") }
 }
 
-/// The prose with what is made from the program's own tables.
+/// The prose with the tables of grammar, metrics, units and columns.
 fn filled(prose: &str) -> String {
     let metrics: String = METRICS.iter().map(metric_entry).collect();
     let units: String =
@@ -97,7 +97,7 @@ fn filled(prose: &str) -> String {
         .replace("{{units}}\n", &units)
 }
 
-/// A metric in the markup of a page: its names, its unit and what it means.
+/// A metric in the markup of a page: names, unit and definition.
 fn metric_entry(metric: &Metric) -> String {
     let names: Vec<String> = metric.names().map(|name| format!("`{name}`")).collect();
     let unit = if metric.unit.is_empty() { "ratio" } else { metric.unit };
@@ -169,7 +169,7 @@ fn field_table<Set>(fields: &'static [Field<Set>]) -> String {
     groups(fields).map(entry).collect()
 }
 
-/// The whole page: one preamble, a title, and characters that roff would beautify as they are typed.
+/// The whole page: a preamble, a title, and characters that roff would replace escaped.
 fn finish(name: &str, section: &str, manual: &str, body: &str) -> String {
     let preamble = Roff::new().render();
     let version = env!("CARGO_PKG_VERSION");

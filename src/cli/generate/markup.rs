@@ -1,7 +1,7 @@
 //! A small markup for the prose of manual pages, turned into roff.
 //!
 //! `# HEADING`, `## subheading`, paragraphs, `@ term` with its text below, and fenced blocks that
-//! are shown as they are. Within a line, `` `bold` `` is typed as it stands and `*italic*` is
+//! are shown verbatim. Within a line, `` `bold` `` is typed literally and `*italic*` is
 //! replaced by the reader.
 
 use roff::{Inline, Roff, bold, italic, roman};

@@ -1,5 +1,5 @@
-//! What is made from the definitions of the program itself: shell completions, manual pages and the
-//! report's JSON Schema. The committed copies lie in `completions/`, `man/` and `schema/`.
+//! Generates shell completions, manual pages and the report's JSON Schema. The committed copies are in
+//! `completions/`, `man/` and `schema/`.
 
 mod man;
 mod markup;
@@ -46,7 +46,7 @@ impl Completions {
             Shell::Fish => clap_complete::Shell::Fish,
         };
         let mut script = Vec::new();
-        clap_complete::generate(shell, &mut values::offered(Cli::command()), "effllm", &mut script);
+        clap_complete::generate(shell, &mut values::with_values(Cli::command()), "effllm", &mut script);
         print(&String::from_utf8_lossy(&script))
     }
 }
@@ -90,7 +90,7 @@ pub struct Schema {}
 
 impl Schema {
     pub fn run(self) -> Result<ExitCode, Error> {
-        // Of what is written, not of what could be read: every key is there, if only as null.
+        // The schema of written reports, which have every key, if only as null.
         let settings = SchemaSettings::draft2020_12().for_serialize();
         let mut schema = settings.into_generator().into_root_schema_for::<Report>();
         schema.insert("title".to_owned(), json!(SCHEMA));

@@ -1,5 +1,5 @@
-//! What a shell offers as the value of an option. The options' own types read more than a list can
-//! say, and tell better what is wrong with a value, so that this is for completions alone.
+//! The values that a shell completes. The options themselves accept more values than a list has, so the
+//! lists are only for completions.
 
 use clap::Command;
 use clap::builder::PossibleValuesParser;
@@ -7,13 +7,13 @@ use clap::builder::PossibleValuesParser;
 use crate::log::profiles;
 use crate::process::TakenSignal;
 
-/// The command with the values of those options that have a list of them.
-pub fn offered(command: Command) -> Command {
+/// The command with lists of values.
+pub fn with_values(command: Command) -> Command {
     let command = command.mut_args(|arg| match values(arg.get_id().as_str()) {
         Some(values) => arg.value_parser(PossibleValuesParser::new(values)),
         None => arg,
     });
-    command.mut_subcommands(offered)
+    command.mut_subcommands(with_values)
 }
 
 fn values(arg: &str) -> Option<Vec<&'static str>> {
@@ -30,10 +30,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_offered_is_taken() {
-        let offered = |arg: &str| values(arg).unwrap_or_default();
-        assert!(offered("no_forward").iter().all(|value| value.parse::<TakenSignal>().is_ok()));
-        assert!(offered("profile_name").iter().all(|name| profiles::load(name).is_ok()));
-        assert!(offered("no_forward").contains(&"USR1") && offered("profile").contains(&"megatron"));
+    fn listed_values_are_accepted() {
+        let listed = |arg: &str| values(arg).unwrap_or_default();
+        assert!(listed("no_forward").iter().all(|value| value.parse::<TakenSignal>().is_ok()));
+        assert!(listed("profile_name").iter().all(|name| profiles::load(name).is_ok()));
+        assert!(listed("no_forward").contains(&"USR1") && listed("profile").contains(&"megatron"));
     }
 }

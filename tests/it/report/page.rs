@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::reports::{TRAINING, page, rendered, week, written};
+use super::reports::{TRAINING, page, phase, rendered, week, written};
 use crate::harness::{Report, TestEnv};
 
 #[test]
@@ -87,13 +87,9 @@ fn the_charts_over_time_draw_every_reading_of_a_short_run() {
 #[test]
 fn energies_that_stand_together_have_one_unit() {
     let mut report = TRAINING.clone();
-    let phase = |name, from: f64, joules: f64| {
-        json!({
-            "name": name, "from_seconds": from, "to_seconds": from + 0.5, "energy_joules": joules
-        })
-    };
-    report["phases"] =
-        json!([phase("startup", 0.0, 900.0), phase("training", 0.5, 3e6), phase("after", 1.0, 2e5)]);
+    report["phases"] = json!({
+        "startup": phase(0.0, 0.5, 900.0), "train": phase(0.5, 1.0, 3e6), "after": phase(1.0, 1.5, 2e5),
+    });
     report["metrics"]["energy_joules"] = json!(3e6);
     report["metrics_whole_run"]["energy_joules"] = json!(4e6);
     for (gpu, joules) in [(0, 3000.0), (1, 4e6)] {
@@ -112,10 +108,7 @@ fn energies_that_stand_together_have_one_unit() {
 #[test]
 fn an_energy_with_a_part_missing_is_no_whole() {
     let mut report = TRAINING.clone();
-    report["phases"] = json!([
-        { "name": "startup", "from_seconds": 0.0, "to_seconds": 1.0, "energy_joules": 90.0 },
-        { "name": "training", "from_seconds": 1.0, "to_seconds": 2.0, "energy_joules": null },
-    ]);
+    report["phases"] = json!({ "startup": phase(0.0, 1.0, 90.0), "train": phase(1.0, 2.0, None) });
     let page = page(&report);
     let phases = page.split("Where the energy went").nth(1).and_then(|rest| rest.split("</section>").next());
     let phases = phases.expect("a section of it");

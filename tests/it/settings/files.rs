@@ -287,13 +287,13 @@ fn what_the_keys_of_the_gate_lead_to_names_their_place() {
     effllm: error: effllm.toml:3:9: junit: nowhere/x.xml cannot be written: No such file or directory (os error 2)
         junit = 'nowhere/x.xml'
                 ^
-      name a file in a folder that is there and can be written to
+      name a file in an existing, writable folder
     ");
     assert_snapshot!(said("gitlab-metrics = '/'"), @r"
     effllm: error: effllm.toml:2:18: gitlab-metrics: / cannot be written: it is a folder
         gitlab-metrics = '/'
                          ^
-      name a file in a folder that is there and can be written to
+      name a file in an existing, writable folder
     ");
     assert_snapshot!(said("fail-fast = true"), @r"
     effllm: error: effllm.toml:2:13: fail-fast: needs a requirement
@@ -323,7 +323,7 @@ fn a_late_error_says_who_asked_for_the_file() {
     let done = env.effllm(["run", "-q", "--", "true"]).done();
     assert_snapshot!(done.stderr(), @r"
     effllm: error: junit in effllm.toml: /dev/full cannot be written: No space left on device (os error 28)
-      name a file in a folder that is there and can be written to
+      name a file in an existing, writable folder
     ");
     let done = env.effllm(["run", "-q", "--junit", "/dev/full", "--", "true"]).done();
     assert!(done.stderr().starts_with("effllm: error: --junit: /dev/full cannot"), "{}", done.stderr());
