@@ -11,58 +11,41 @@ fields! {
 
     /// parameters of the whole model
     parameters: Option<Stated> = Count;
-
     /// parameters that are trained
     trainable_parameters: Option<Stated> = Count;
-
     /// parameters that are not trained
     frozen_parameters: Option<Stated> = Count;
-
     /// parameters that the model-parallel rank `rank` holds
     parameters_by_rank: BTreeMap<String, f64> = Count as parameters_of_rank {
         /// the name of that rank
         rank: Text;
     };
-
     /// parameters that the rank with most of them holds
     parameters_of_largest_rank: Option<Stated> = Count;
-
     /// tokens a sample
     sequence_length: Option<f64> = Size;
-
     /// samples an iteration, over the whole job
     global_batch_size: Option<f64> = Size;
-
     /// samples a device takes at a time
     micro_batch_size: Option<f64> = Size;
-
     /// tokens an iteration, over the whole job
     tokens_per_iteration: Option<f64> = Size;
-
     /// processes of the whole job, one a GPU
     world_size: Option<f64> = Size;
-
     /// nodes of the job
     nodes: Option<f64> = Size;
-
     /// processes on each node
     processes_per_node: Option<f64> = Size;
-
     /// tensor-parallel ranks
     tensor_parallel_size: Option<f64> = Size;
-
     /// pipeline-parallel ranks
     pipeline_parallel_size: Option<f64> = Size;
-
     /// expert-parallel ranks
     expert_parallel_size: Option<f64> = Size;
-
     /// the last iteration that the job will make
     total_iterations: Option<u64> = Ordinal;
-
     /// iterations between two progress lines
     log_interval: Option<u64> = Size;
-
     /// the iteration that training resumed from
     resume_iteration: Option<u64> = Ordinal;
 

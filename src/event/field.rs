@@ -74,15 +74,27 @@ pub enum Value {
     Flag,
 }
 
+impl Value {
+    /// Whether another value of the same field is better: the same number with more digits, or a date
+    /// rather than the time since a bar began.
+    fn yields_to(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Number(this), Self::Number(other)) => {
+                (other.value - this.value).abs() <= this.half_unit && other.half_unit < this.half_unit
+            }
+            (Self::Time(this), Self::Time(other)) => other.is_timestamp && !this.is_timestamp,
+            _ => false,
+        }
+    }
+}
+
 /// A field of a set of fields (of [`Progress`](super::Progress) or of [`Facts`](super::Facts)).
 pub struct Field<Set: 'static> {
     pub name: &'static str,
     /// The groups that state it, beginning with its own.
     pub groups: &'static [Group],
-    pub(super) state: fn(&mut Set, &Value, &str),
-    pub(super) number: fn(&Set) -> Option<f64>,
-    pub(super) scope: fn(&Set) -> Option<Scope>,
-    pub(super) fill: fn(&mut Set, &Set),
+    pub(super) get: fn(&Set) -> Option<Value>,
+    pub(super) set: fn(&mut Set, &Value, &str),
 }
 
 impl<Set> Field<Set> {
@@ -90,184 +102,101 @@ impl<Set> Field<Set> {
         self.groups.first().map_or(Kind::Text, |group| group.kind)
     }
 
-    /// Puts a value into the set. `label` is a text that was stated together with it.
+    /// Puts a value into the set: the latest one counts. `label` is a text that was stated with it.
     pub fn state(&self, set: &mut Set, value: &Value, label: &str) {
-        (self.state)(set, value, label);
+        if !(self.get)(set).is_some_and(|known| value.yields_to(&known)) {
+            (self.set)(set, value, label);
+        }
+    }
+
+    /// Takes the value of another set: the first one counts.
+    pub fn fill(&self, set: &mut Set, other: &Set) {
+        if let Some(value) = (self.get)(other)
+            && (self.get)(set).is_none_or(|known| known.yields_to(&value))
+        {
+            (self.set)(set, &value, "");
+        }
     }
 
     /// The number that the set holds; `None` also for a field that is no number.
     pub fn number(&self, set: &Set) -> Option<f64> {
-        (self.number)(set)
+        match (self.get)(set)? {
+            Value::Number(Stated { value, .. }) | Value::Rate(value, _) => Some(value),
+            _ => None,
+        }
     }
 
     /// The scope of the rate that the set holds.
     pub fn scope(&self, set: &Set) -> Option<Scope> {
-        (self.scope)(set)
-    }
-
-    /// Takes the value from another set if this one has none, or a weaker one.
-    pub fn fill(&self, set: &mut Set, other: &Set) {
-        (self.fill)(set, other);
+        match (self.get)(set)? {
+            Value::Rate(_, scope) => Some(scope),
+            _ => None,
+        }
     }
 }
 
 /// The place of a field in its set.
 pub(super) trait Slot {
-    fn state(&mut self, value: &Value, label: &str);
+    fn get(&self) -> Option<Value>;
 
-    fn fill(&mut self, other: &Self);
-
-    fn number(&self) -> Option<f64> {
-        None
-    }
-
-    fn scope(&self) -> Option<Scope> {
-        None
-    }
+    fn set(&mut self, value: &Value, label: &str);
 }
 
-/// A type of values that a slot holds one of.
-pub(super) trait Content: Copy {
-    fn read(value: &Value) -> Option<Self>;
+/// Slots for one value of a type, with how a value is read from and turned into a [`Value`].
+macro_rules! slots {
+    ($($type:ty: $value:pat => $read:expr, $held:ident => $get:expr;)+) => {$(
+        impl Slot for Option<$type> {
+            fn get(&self) -> Option<Value> {
+                self.map(|$held| $get)
+            }
 
-    fn number(self) -> Option<f64>;
-
-    fn scope(self) -> Option<Scope> {
-        None
-    }
-
-    /// Whether the value gives way to another one of the same field.
-    fn yields_to(self, _other: Self) -> bool {
-        false
-    }
-}
-
-impl<T: Content> Slot for Option<T> {
-    /// The latest value counts.
-    fn state(&mut self, value: &Value, _: &str) {
-        if let Some(new) = T::read(value).filter(|new| !self.is_some_and(|known| new.yields_to(known))) {
-            *self = Some(new);
+            fn set(&mut self, value: &Value, _: &str) {
+                if let $value = *value {
+                    *self = Some($read);
+                }
+            }
         }
-    }
-
-    /// The first value counts.
-    fn fill(&mut self, other: &Self) {
-        if let Some(other) = other.filter(|other| self.is_none_or(|known| known.yields_to(*other))) {
-            *self = Some(other);
-        }
-    }
-
-    fn number(&self) -> Option<f64> {
-        (*self)?.number()
-    }
-
-    fn scope(&self) -> Option<Scope> {
-        (*self)?.scope()
-    }
+    )+};
 }
 
-impl Content for f64 {
-    fn read(value: &Value) -> Option<Self> {
-        match value {
-            Value::Number(stated) => Some(stated.value),
-            _ => None,
-        }
-    }
+/// The digits of these numbers are not kept: none yields to another one.
+const UNKNOWN: f64 = f64::INFINITY;
 
-    fn number(self) -> Option<f64> {
-        Some(self)
-    }
-}
-
-impl Content for u64 {
-    fn read(value: &Value) -> Option<Self> {
-        f64::read(value).map(|number| number as u64)
-    }
-
-    fn number(self) -> Option<f64> {
-        Some(self as f64)
-    }
-}
-
-impl Content for Stated {
-    fn read(value: &Value) -> Option<Self> {
-        match value {
-            Value::Number(stated) => Some(*stated),
-            _ => None,
-        }
-    }
-
-    fn number(self) -> Option<f64> {
-        Some(self.value)
-    }
-
-    /// Of two statements of the same value the one that is printed with more digits counts.
-    fn yields_to(self, other: Self) -> bool {
-        (other.value - self.value).abs() <= self.half_unit && other.half_unit < self.half_unit
-    }
-}
-
-impl Content for (f64, Scope) {
-    fn read(value: &Value) -> Option<Self> {
-        match value {
-            Value::Rate(rate, scope) => Some((*rate, *scope)),
-            _ => None,
-        }
-    }
-
-    fn number(self) -> Option<f64> {
-        Some(self.0)
-    }
-
-    fn scope(self) -> Option<Scope> {
-        Some(self.1)
-    }
-}
-
-impl Content for LogTime {
-    fn read(value: &Value) -> Option<Self> {
-        match value {
-            Value::Time(time) => Some(*time),
-            _ => None,
-        }
-    }
-
-    fn number(self) -> Option<f64> {
-        None
-    }
-
-    /// A date or time of day is better than the time since a bar began.
-    fn yields_to(self, other: Self) -> bool {
-        other.is_timestamp && !self.is_timestamp
-    }
+slots! {
+    f64: Value::Number(number) => number.value, held => Value::Number(Stated { value: held, half_unit: UNKNOWN });
+    u64: Value::Number(number) => number.value as u64,
+        held => Value::Number(Stated { value: held as f64, half_unit: UNKNOWN });
+    Stated: Value::Number(number) => number, held => Value::Number(held);
+    (f64, Scope): Value::Rate(rate, scope) => (rate, scope), held => Value::Rate(held.0, held.1);
+    LogTime: Value::Time(time) => time, held => Value::Time(held);
 }
 
 impl Slot for bool {
-    fn state(&mut self, value: &Value, _: &str) {
-        *self |= *value == Value::Flag;
+    fn get(&self) -> Option<Value> {
+        self.then_some(Value::Flag)
     }
 
-    fn fill(&mut self, other: &Self) {
-        *self |= other;
+    fn set(&mut self, value: &Value, _: &str) {
+        *self |= *value == Value::Flag;
     }
 }
 
-/// Labels that are told apart, and the length of one: bounded, since a log may repeat anything.
+/// Labels that are kept, and the length of one: bounded, since a log may repeat anything.
 const MOST_LABELS: usize = 4096;
 const LONGEST_LABEL: usize = 64;
 
 impl Slot for BTreeMap<String, f64> {
-    fn state(&mut self, value: &Value, label: &str) {
-        let label: String = label.chars().take(LONGEST_LABEL).collect();
-        if let Some(number) = f64::read(value)
-            && (self.len() < MOST_LABELS || self.contains_key(&label))
-        {
-            self.insert(label, number);
-        }
+    fn get(&self) -> Option<Value> {
+        None
     }
 
-    fn fill(&mut self, other: &Self) {
-        self.extend(other.clone());
+    fn set(&mut self, value: &Value, label: &str) {
+        let label: String = label.chars().take(LONGEST_LABEL).collect();
+        if let Value::Number(number) = value
+            && (self.len() < MOST_LABELS || self.contains_key(&label))
+        {
+            self.insert(label, number.value);
+        }
     }
 }
 
@@ -315,10 +244,8 @@ macro_rules! fields {
                         meaning: concat!($($other_meaning),+),
                     }, )+)?
                 ],
-                state: |set, value, label| $crate::event::field::Slot::state(&mut set.$slot, value, label),
-                number: |set| $crate::event::field::Slot::number(&set.$slot),
-                scope: |set| $crate::event::field::Slot::scope(&set.$slot),
-                fill: |set, other| $crate::event::field::Slot::fill(&mut set.$slot, &other.$slot),
+                get: |set| $crate::event::field::Slot::get(&set.$slot),
+                set: |set, value, label| $crate::event::field::Slot::set(&mut set.$slot, value, label),
             },
         )+];
     };

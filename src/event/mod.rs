@@ -1,4 +1,4 @@
-//! What the sources tell the recorder.
+//! The events that the sources send to the recorder.
 //!
 //! Every `at` is seconds on the monotonic clock since the run's origin, the moment effllm began.
 
@@ -23,10 +23,10 @@ pub enum Stream {
     Stderr,
 }
 
-/// One thing that a source saw.
+/// One event of a source.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
-    /// A log line, or several that belong together, told of progress.
+    /// A log line, or several that belong together, stated progress.
     Progress(Box<Progress>),
     /// The log stated facts about the job: everything known so far, newest last.
     Facts(Box<Facts>),

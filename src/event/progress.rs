@@ -10,52 +10,38 @@ fields! {
 
     /// epoch; in a later one the iterations begin anew
     epoch: Option<f64> = Ordinal;
-
     /// the iteration (optimizer step) that the line reports
     iteration: Option<u64> = Ordinal {
         /// the iteration, counted from zero
         iteration_before: Ordinal, Plus 1.0;
     };
-
     /// the last iteration that the job will make
     total_iterations: Option<u64> = Ordinal;
-
     /// time of an iteration, a mean over those since the record before
     step_time: Option<f64> = Duration {
         /// the step time, stated as iterations per second
         iterations_per_s: Count, Inverse;
     };
-
     /// training loss
     loss: Option<f64> = Number;
-
     /// learning rate
     learning_rate: Option<f64> = Number;
-
     /// gradient norm
     grad_norm: Option<f64> = Number;
-
     /// samples an iteration, over the whole job
     global_batch_size: Option<f64> = Size;
-
     /// samples since the job's first iteration
     consumed_samples: Option<f64> = Count;
-
     /// tokens since the job's first iteration
     consumed_tokens: Option<f64> = Count;
-
     /// samples since the record before
     samples: Option<f64> = Count;
-
     /// tokens since the record before
     tokens: Option<f64> = Count;
-
     /// samples per second
     samples_per_s: Option<(f64, Scope)> = Rate;
-
     /// tokens per second
     tokens_per_s: Option<(f64, Scope)> = Rate;
-
     /// TFLOP/s of one GPU
     tflops_per_gpu: Option<f64> = Number {
         /// FLOP/s of one GPU
@@ -63,46 +49,34 @@ fields! {
         /// GFLOP/s of one GPU
         gflops_per_gpu: Count, Times 1e-3;
     };
-
     /// model FLOPs utilization, 0 to 1
     mfu: Option<f64> = Ratio;
-
     /// prompt tokens since the record before
     prompt_tokens: Option<f64> = Count;
-
     /// generated tokens since the record before
     generated_tokens: Option<f64> = Count;
-
     /// prompt tokens per second
     prompt_tokens_per_s: Option<f64> = Count;
-
     /// generated tokens per second
     generation_tokens_per_s: Option<f64> = Count {
         /// the rate of generated tokens, stated as the time for each
         time_per_token: Duration, Inverse;
     };
-
     /// time in which the generated tokens were made
     generation_time: Option<f64> = Duration;
-
     /// requests that are being served
     requests_running: Option<f64> = Count;
-
     /// the optimizer step, where iterations are micro-batches: a batch is what a step takes
     optimizer_step: Option<u64> = Ordinal;
-
     /// the line's own date and time
     clock: Option<LogTime> = Timestamp as timestamp {
         /// time since the job or its progress bar began
         elapsed: Elapsed;
     };
-
     /// this record's mean counts the first record's iterations again
     overlaps_first: bool = Flag as recounts_first;
-
     /// consumed samples and tokens are those before this iteration
     counted_before: bool = Flag;
-
     /// the step time includes the time of a pause
     spans_pause: bool = Flag;
 

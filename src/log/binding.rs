@@ -164,8 +164,10 @@ impl Binding {
             Kind::Text => return Some(Value::Text(text.to_owned())),
             Kind::Timestamp => return timestamp::parse(text).map(Value::Time),
             Kind::Duration | Kind::Elapsed => parse_duration(text).or_else(|| parse_count(text))?,
-            Kind::Number if is_not_finite(text) => return Some(Value::NotFinite),
-            Kind::Number | Kind::Ratio => parse_number(text).or_else(|| parse_count(text))?,
+            Kind::Number | Kind::Ratio => match parse_number(text).or_else(|| parse_count(text)) {
+                Some(number) => number,
+                None => return is_not_finite(text).then_some(Value::NotFinite),
+            },
             Kind::Ordinal | Kind::Count | Kind::Size | Kind::Rate => parse_count(text)?,
         };
         let number = scaled(number, self.scale);

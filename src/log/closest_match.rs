@@ -1,34 +1,34 @@
-//! For a pattern that never matched, the line that came nearest to a match.
+//! For a pattern that never matched, the line that came closest to a match.
 //!
-//! A pattern is a row of pieces: characters, classes, groups. The nearest line is the first one in
-//! which most of them match from the pattern's beginning on, or from its end back, counted by the
-//! characters that are written out in them: what a class takes is found in any line, and so is a
-//! space. So it is known at which place of the line the match broke off, and what was wanted there.
+//! A pattern is a row of pieces: characters, classes, groups. The closest line is the first one in which
+//! most pieces match, from the beginning of the pattern or from its end. Only written-out characters
+//! count, since a class or a space matches in any line. The search also tells where in the line the match
+//! broke off, and which part of the pattern was expected there.
 
 use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::ast::{Ast, GroupKind, parse};
 
-/// The most that is kept of a line, and looked at.
+/// The most bytes of a line that are kept and compared.
 const LONGEST: usize = 1000;
-/// Fewer letters than these, or than a third of those that a pattern has, are there by chance.
+/// Fewer letters, or fewer than a third of the pattern's, match by chance.
 const LEAST: usize = 3;
 
-/// The line that came nearest to a match.
+/// The line that came closest to a match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClosestMatch {
     pub number: u64,
-    /// How many letters of the pattern match in it.
+    /// Letters of the pattern that match in it.
     pub letters: usize,
     pub line: Vec<u8>,
     /// Where in the line the match broke off.
     pub at: usize,
-    /// What the pattern wants there.
-    pub wanted: String,
-    /// Whether it is wanted behind that place, or before it.
-    pub behind: bool,
+    /// The part of the pattern that is expected there.
+    pub expected: String,
+    /// Whether it is expected after that place, rather than before it.
+    pub is_after: bool,
 }
 
-/// Looks for it, line by line, and keeps one line.
+/// Compares line by line, and keeps the closest one.
 #[derive(Debug)]
 pub struct Search {
     chains: Vec<Chain>,
@@ -50,9 +50,9 @@ struct Chain {
 struct Part {
     pattern: String,
     score: Score,
-    /// Whether so much of the pattern is worth showing.
+    /// Whether the part is long enough to be shown.
     is_enough: bool,
-    wanted: String,
+    expected: String,
     from_start: bool,
 }
 
@@ -63,29 +63,36 @@ impl Search {
                 alternation.asts.iter().flat_map(|ast| chains(pattern, ast)).collect()
             }
             Ok(ast) => chains(pattern, ast).into(),
-            Err(_) => Vec::new(), // it was compiled before, and so it is one
+            Err(_) => Vec::new(), // impossible: it was compiled before
         };
         Self { chains, best: None }
     }
 
     /// Takes a line.
-    pub fn look(&mut self, number: u64, line: &[u8]) {
+    pub fn add(&mut self, number: u64, line: &[u8]) {
         let line = line.get(..LONGEST).unwrap_or(line);
         for chain in &mut self.chains {
             while let Some((at, part)) = chain.advance(line) {
                 if part.is_enough && self.best.as_ref().is_none_or(|(score, _)| part.score > *score) {
-                    let Part { score, wanted, from_start: behind, .. } = part;
+                    let Part { score, expected, from_start: is_after, .. } = part;
                     self.best = Some((
                         score,
-                        ClosestMatch { number, letters: score.0, line: line.to_vec(), at, wanted, behind },
+                        ClosestMatch {
+                            number,
+                            letters: score.0,
+                            line: line.to_vec(),
+                            at,
+                            expected,
+                            is_after,
+                        },
                     ));
                 }
             }
         }
     }
 
-    pub fn nearest(&self) -> Option<&ClosestMatch> {
-        self.best.as_ref().map(|(_, near)| near)
+    pub fn closest(&self) -> Option<&ClosestMatch> {
+        self.best.as_ref().map(|(_, closest)| closest)
     }
 }
 
@@ -94,7 +101,7 @@ impl Chain {
     fn advance(&mut self, line: &[u8]) -> Option<(usize, Part)> {
         while self.next.is_none() {
             let part = self.parts.next()?;
-            // One that is no pattern by itself is passed over.
+            // A part that is no pattern by itself is skipped.
             self.next = build(&part.pattern).map(|regex| (regex, part));
         }
         let found = self.next.as_ref()?.0.find(line)?;
@@ -123,10 +130,10 @@ fn chains(pattern: &str, alternative: &Ast) -> [Chain; 2] {
     let letters = |pieces: &[Piece]| pieces.iter().filter(|piece| piece.letter).count();
     let all: Score = (letters(&pieces), pieces.len());
     let span = alternative.span();
-    let part = |pieces: &[Piece], part: String, wanted: &str, from_start| {
+    let part = |pieces: &[Piece], part: String, expected: &str, from_start| {
         let score = (letters(pieces), pieces.len());
         let is_enough = score.0 * 3 >= all.0 && score.0 >= LEAST.min(all.0).max(1);
-        Part { pattern: part, score, is_enough, wanted: wanted.to_owned(), from_start }
+        Part { pattern: part, score, is_enough, expected: expected.to_owned(), from_start }
     };
     let text = |from: usize, to: usize| pattern.get(from..to).unwrap_or_default();
     let (start, end) = (span.start.offset, span.end.offset);
@@ -146,8 +153,8 @@ fn chains(pattern: &str, alternative: &Ast) -> [Chain; 2] {
     [chain(from_start.collect()), chain(from_end.collect())]
 }
 
-/// Divides a pattern into its pieces; groups that are there once are opened. Flags that are set on
-/// the way are noted: they hold to the end.
+/// Divides a pattern into its pieces; groups without a repetition are divided too. Flags that are set on
+/// the way are collected: they hold to the end.
 fn divide(pattern: &str, ast: &Ast, depth: usize, pieces: &mut Vec<Piece>, flags: &mut String) {
     let span = ast.span();
     match ast {
@@ -176,18 +183,18 @@ fn has_no_flags(kind: &GroupKind) -> bool {
 mod tests {
     use super::*;
 
-    fn nearest(pattern: &str, lines: &[&str]) -> Option<(u64, usize, String, bool)> {
+    fn closest(pattern: &str, lines: &[&str]) -> Option<(u64, usize, String, bool)> {
         let mut search = Search::new(pattern);
         for (number, line) in (1..).zip(lines) {
-            search.look(number, line.as_bytes());
+            search.add(number, line.as_bytes());
         }
-        search.nearest().map(|near| (near.number, near.at, near.wanted.clone(), near.behind))
+        search.closest().map(|found| (found.number, found.at, found.expected.clone(), found.is_after))
     }
 
     #[test]
-    fn the_nearest_line_matches_most_of_the_pattern_from_its_beginning_or_its_end() {
+    fn the_closest_line_matches_most_of_the_pattern_from_its_beginning_or_its_end() {
         for (pattern, lines, expected) in [
-            // What is wrong lies in the middle, at the beginning, at the end.
+            // The difference is in the middle, at the beginning, at the end.
             (
                 r"step (?P<iteration>\d+) loss=(?P<loss>\S+)",
                 &["epoch 1", "step 5 loss: 2"][..],
@@ -195,7 +202,7 @@ mod tests {
             ),
             (r"Iteration (?P<iteration>\d+)/\d+", &["Import", "iteration 5/10"], (2, 1, "I", false)),
             (r"step (?P<iteration>\d+) done", &["step five", "step 5", "step 6"], (2, 6, " done", true)),
-            // The first of several that are as near.
+            // The first of several that are as close.
             (r"loss (?P<loss>\d+) nats", &["loss", "loss 3", "loss 4"], (2, 6, " nats", true)),
             (
                 r"tokens=(?P<tokens>\d+)|toks=(?P<samples>\d+)",
@@ -210,22 +217,22 @@ mod tests {
                 (1, 9, "(?:(?P<samples>\\d+) samples)+", false),
             ),
         ] {
-            let (number, at, wanted, behind) = expected;
-            assert_eq!(nearest(pattern, lines), Some((number, at, wanted.to_owned(), behind)), "{pattern}");
+            let (number, at, part, is_after) = expected;
+            assert_eq!(closest(pattern, lines), Some((number, at, part.to_owned(), is_after)), "{pattern}");
         }
     }
 
     #[test]
-    fn a_line_that_has_nothing_of_the_pattern_is_not_near() {
+    fn a_line_that_has_nothing_of_the_pattern_is_not_close() {
         for pattern in [r"step (?P<iteration>\d+)", r"^\s*(?P<iteration>\d+)%\|", r"(?:a|b)*", "", "("] {
-            assert_eq!(nearest(pattern, &["nothing", "12:30 see the log", ""]), None, "{pattern}");
+            assert_eq!(closest(pattern, &["nothing", "12:30 see the log", ""]), None, "{pattern}");
         }
     }
 
     #[test]
     fn long_lines_are_cut() {
         let mut search = Search::new("step (?P<iteration>\\d+)/");
-        search.look(1, &b"step ".repeat(LONGEST));
-        assert_eq!(search.nearest().map(|near| near.line.len()), Some(LONGEST));
+        search.add(1, &b"step ".repeat(LONGEST));
+        assert_eq!(search.closest().map(|found| found.line.len()), Some(LONGEST));
     }
 }

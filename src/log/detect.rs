@@ -1,4 +1,4 @@
-//! Which profile a log is written in.
+//! Detection of the profile of a log.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use super::rules::Rules;
 
 /// Events kept of a profile that may yet be chosen.
 const LONGEST_BACKLOG: usize = 2_000;
-/// Weak signs that are together as good as a sure one.
+/// Weak signs that count as a sure one.
 const ENOUGH_WEAK_SIGNS: u64 = 20;
 
-/// Tries profiles side by side: the first of which a sure sign is seen is the one, and it stays.
-/// Weak signs are lines that other profiles' logs have too; they choose only where many come and
-/// nothing better, or when the log has ended.
+/// Tries profiles side by side. The first one with a sure sign is chosen, and stays. Weak signs are lines
+/// that logs of other profiles have too: they count only if many come without a sure one, or at the end
+/// of the log.
 #[derive(Debug, Clone)]
 pub struct Detector {
     candidates: Vec<(Parser, Vec<Event>)>,
@@ -32,7 +32,7 @@ impl Detector {
         Self { candidates, prefilter: Arc::new(prefilter) }
     }
 
-    /// Takes a line; the first profile that is sure is returned with all that it has recognised.
+    /// Takes a line. Returns the profile that is chosen by it, with the events that it has recognised.
     pub fn line(&mut self, line: Line<'_>, at: Option<Arrival>) -> Option<(Parser, Vec<Event>)> {
         let concerned = self.prefilter.groups(line.whole);
         for (i, (parser, backlog)) in self.candidates.iter_mut().enumerate() {
@@ -50,8 +50,8 @@ impl Detector {
         Some(self.candidates.swap_remove(chosen))
     }
 
-    /// The log has ended without a sure sign: the profile with most weak ones, or else the one that
-    /// knew most facts, if any knew one.
+    /// The log has ended without a sure sign: the profile with most weak ones, else the one with most
+    /// facts, if any has one.
     pub fn finish(&mut self) -> Option<(Parser, Vec<Event>)> {
         let signs = self.candidates.iter().map(|(parser, _)| parser.signs()).enumerate();
         let (best, most) = signs.reduce(|best, next| if next.1 > best.1 { next } else { best })?;

@@ -1,6 +1,6 @@
 //! A log's bytes from a file or from standard input, compressed or not.
 //!
-//! What is compressed is told by its first bytes, so that a name or a pipe need say nothing. The
+//! The first bytes tell the compression, so that no name is needed. The
 //! decoders are written in Rust alone: effllm builds without a C compiler and runs as one file.
 
 use std::fs::File;
@@ -31,7 +31,7 @@ impl Input {
             None => Box::new(io::stdin()),
         };
         let mut head = Vec::new();
-        // Not more than are needed: what else has come may be all for now.
+        // Not more than needed: the rest may be all for now.
         if let Err(error) = source.by_ref().take(4).read_to_end(&mut head) {
             return Err(cannot_read(&name, &error));
         }
@@ -62,7 +62,7 @@ impl Input {
 /// Opens a file for reading, which a folder is not.
 ///
 /// # Errors
-/// Names the file, what is wrong, and the way out.
+/// Names the file, the cause, and what to do.
 pub fn open(file: &Path) -> Result<File, Error> {
     let name = file.display().to_string();
     let opened = File::open(file).map_err(|error| cannot_read(&name, &error))?;
@@ -82,7 +82,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// What the first four bytes of a file say (RFC 1952; RFC 8878, skippable frames included).
+    /// The compression that the first four bytes of a file show (RFC 1952; RFC 8878, skippable frames included).
     pub fn of(head: &[u8]) -> Option<Self> {
         match head {
             [0x1f, 0x8b, ..] => Some(Self::Gzip),
@@ -101,8 +101,8 @@ fn cannot_read(name: &str, error: &io::Error) -> Error {
     };
     let help = match error.kind() {
         io::ErrorKind::PermissionDenied => "'ls -l' shows who may read it",
-        io::ErrorKind::UnexpectedEof => "copy it once more; what could be read stands above",
-        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => "it is damaged; copy it once more",
+        io::ErrorKind::UnexpectedEof => "copy it again; the part that could be read is above",
+        io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => "it is damaged; copy it again",
         _ => "name the file that the output of the command goes to",
     };
     Error::usage(format!("cannot read {name}: {what}")).hint(help)
@@ -149,7 +149,7 @@ impl<R: BufRead> Zstd<R> {
         Ok(())
     }
 
-    /// What is wrong with the compression: most often that the end is missing.
+    /// The error in the compression: most often the end is missing.
     fn damage(&mut self, error: FrameDecoderError) -> io::Error {
         match self.source.fill_buf() {
             Ok([]) => io::ErrorKind::UnexpectedEof.into(),

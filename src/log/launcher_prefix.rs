@@ -1,14 +1,14 @@
-//! A line without what terminals and launchers add to it.
+//! A line without the escape sequences of terminals and the prefixes of launchers.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::bytes::Regex;
 
-/// One prefix by which a launcher tells whose line it is: `0: ` (srun
+/// A prefix with which a launcher marks the lines of a process: `0: ` (srun
 /// --label), `[default7]:` (torchrun --tee), `[rank0]: `, `[trainer0|0]:`, `[1,0]<stdout>:` (mpirun
-/// --tag-output), `node01: ` and `10.0.0.1: ` (pdsh, clush), `(Trainer pid=71) ` (Ray); and what the
-/// logger of Transformers puts before its messages.
+/// --tag-output), `node01: ` and `10.0.0.1: ` (pdsh, clush), `(Trainer pid=71) ` (Ray); and the
+/// prefix of the logger of Transformers.
 static PREFIX: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(
         r"(?x-u)^ \s* (?:
@@ -25,7 +25,7 @@ static PREFIX: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
-/// Prefixes that are taken off one line; the space behind one that needs none counts by itself.
+/// Prefixes that are removed from one line; the space after one that needs none counts by itself.
 const MOST_PREFIXES: usize = 6;
 
 /// A line without its escape sequences.
@@ -51,9 +51,9 @@ impl<'l> Line<'l> {
         Self { whole, ends }
     }
 
-    /// What an expression is looked for in, one after the other until it matches: the line without
-    /// its prefixes, and, since `12: ` and `step-5: ` and a space may well be the line's own, with
-    /// each of them again, the innermost first.
+    /// The texts in which an expression is looked for, until it matches: the line without its prefixes,
+    /// and, since `12: `, `step-5: ` and a space may belong to the message, with each of them again, the
+    /// innermost first.
     pub fn texts(self) -> impl Iterator<Item = &'l [u8]> {
         let starts = self.ends.into_iter().rev().filter(|end| *end > 0).chain([0]);
         starts.filter_map(move |start| self.whole.get(start..))
@@ -64,7 +64,7 @@ impl<'l> Line<'l> {
         self.texts().next().unwrap_or(self.whole)
     }
 
-    /// What lies between two origins of the line, with the prefixes that lie there.
+    /// The part of the line between two places, with the prefixes in it.
     pub fn between(self, from: usize, to: usize) -> Self {
         let end_of = |end: usize| end.checked_sub(from).filter(|_| end <= to).unwrap_or(0);
         Self { whole: self.whole.get(from..to).unwrap_or_default(), ends: self.ends.map(end_of) }

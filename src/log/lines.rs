@@ -3,13 +3,13 @@
 /// The most that is kept of one line; the rest of a longer one is skipped.
 pub const LONGEST_LINE: usize = 64 * 1024;
 
-/// When a line arrived. Its end does not count: a progress bar is ended only by the carriage return
+/// When a line arrived. Its line end does not count: a progress bar is ended only by the carriage return
 /// that begins the next one.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Arrival {
-    /// The first byte: when a bar was drawn, whatever was printed behind it later.
+    /// The first byte: when a bar was drawn, even if more is printed after it later.
     pub first: f64,
-    /// The last byte: when a line was complete, however long its beginning had stood there.
+    /// The last byte: when a line was complete, however early it began.
     pub last: f64,
 }
 
@@ -22,7 +22,7 @@ pub struct LineSplitter {
 }
 
 impl LineSplitter {
-    /// Takes the bytes that arrived at a moment, and hands on each line that they end.
+    /// Takes the bytes that arrived at a moment, and hands over each line that they end.
     pub fn push(&mut self, mut bytes: &[u8], at: f64, mut line: impl FnMut(&[u8], Arrival)) {
         while let Some(end) = memchr::memchr2(b'\n', b'\r', bytes) {
             let (head, rest) = bytes.split_at(end);
@@ -38,7 +38,7 @@ impl LineSplitter {
         self.keep(bytes, at);
     }
 
-    /// PumpThreads on what no line end followed: at the end of the stream, or when it has paused.
+    /// Hands over the bytes that no line end followed, at the end of the stream.
     pub fn finish(&mut self, mut line: impl FnMut(&[u8], Arrival)) {
         emit(&self.pending, self.arrival, &mut line);
         self.pending.clear();

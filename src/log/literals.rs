@@ -1,5 +1,4 @@
-//! What is read off an expression without trying it: the words that its matches contain, and the names
-//! of its groups.
+//! The literal words that an expression requires, and the names of its groups.
 
 use regex_syntax::hir::{Hir, HirKind};
 

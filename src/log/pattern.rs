@@ -12,9 +12,9 @@ use super::binding::{self, Binding};
 use super::launcher_prefix::Line;
 use super::literals;
 
-/// A pattern and what its groups mean.
+/// A pattern and the meanings of its groups.
 ///
-/// It is compiled when it is first needed: of the built-in profiles most never are, and all of them
+/// It is compiled when it is first needed: most of the built-in profiles never are, and all of them
 /// together would take more memory than the rest of effllm.
 #[derive(Debug, Clone)]
 pub struct Pattern {
@@ -26,18 +26,18 @@ pub struct Pattern {
     bindings: Vec<(usize, Binding)>,
     /// Words of which every match contains one; empty if there are none.
     words: Vec<Vec<u8>>,
-    /// Which of its prefilter's groups it is, if a prefilter asks for it.
+    /// The number of its group in a prefilter, if it has one.
     group: Option<usize>,
     /// Where it is written, as `rules.toml:12`.
     place: String,
     watch: Option<Watch>,
 }
 
-/// What a pattern has matched, for who asks why a log is read as it is. Clones share it.
+/// The matches of a pattern, to explain why a log is read as it is. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Watch(Arc<Mutex<Seen>>);
 
-/// What a watched pattern has matched so far.
+/// The matches of a watched pattern so far.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
     pub matches: u64,
@@ -62,12 +62,12 @@ impl Watch {
     }
 }
 
-/// The bit of a group in what [`Prefilter::groups`](super::prefilter::Prefilter::groups) returns.
+/// The bit of a group in the result of [`Prefilter::groups`](super::prefilter::Prefilter::groups).
 pub fn bit(group: usize) -> u64 {
     1 << (group % u64::BITS as usize)
 }
 
-/// What is wrong with a pattern.
+/// A mistake in a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PatternError {
     /// Bytes into the pattern.
@@ -119,7 +119,7 @@ impl Pattern {
         }
     }
 
-    /// The pattern with the place where it is written.
+    /// The pattern with the place in which it is written.
     pub fn at(self, place: String) -> Self {
         Self { place, ..self }
     }
@@ -129,7 +129,7 @@ impl Pattern {
         &self.place
     }
 
-    /// Notes from here on what it matches.
+    /// Records the matches from now on.
     pub fn watch(&mut self) -> Watch {
         self.watch.get_or_insert_default().clone()
     }
@@ -149,12 +149,12 @@ impl Pattern {
         &self.words
     }
 
-    /// The pattern as one group of a prefilter.
+    /// Makes the pattern a group of a prefilter.
     pub fn set_group(&mut self, group: usize) {
         self.group = Some(group);
     }
 
-    /// Whether a line may match, of which a prefilter has found the groups.
+    /// Whether a line may match; `groups` are those that the prefilter found in it.
     pub fn may_match(&self, groups: u64) -> bool {
         self.group.is_none_or(|group| groups & bit(group) != 0)
     }
@@ -200,7 +200,7 @@ impl Pattern {
             .flatten()
     }
 
-    /// All that the pattern matches in a whole line, put together.
+    /// All matches of the pattern in the whole line, joined.
     pub fn matched(&self, line: Line<'_>) -> String {
         let parts = self.regex().into_iter().flat_map(|regex| regex.find_iter(line.whole));
         let parts = parts.map(|part| String::from_utf8_lossy(part.as_bytes()));

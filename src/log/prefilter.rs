@@ -1,4 +1,4 @@
-//! Which lines concern which rules, found out by one quick search for words.
+//! Which rules a line may match, found by one quick search for words.
 //!
 //! Most lines of most logs concern no rule, and until a profile is chosen a line might be any
 //! profile's. So the words that a pattern's matches must contain are read off the pattern, and one
@@ -9,8 +9,8 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use super::pattern::{Pattern, bit};
 
-/// Groups of patterns, and the words by which to know that a line concerns one of them. Each group is
-/// told by a bit, or by one that it shares where there are more than bits.
+/// Groups of patterns, and the words by which to know that a line concerns one of them. Each group has
+/// a bit, which it shares if there are more groups than bits.
 #[derive(Debug, Clone)]
 pub struct Prefilter {
     words: Option<AhoCorasick>,

@@ -27,14 +27,14 @@ struct Lines {
     profile: Profile,
     /// Lines read.
     count: u64,
-    /// Why the profile is in use.
+    /// Who or what chose the profile.
     because: String,
-    /// Whether arrival times mean anything.
+    /// Whether the times at which lines arrive are known.
     live: bool,
 }
 
 impl LogReader {
-    /// Reads by one set of rules; `because` says who chose them.
+    /// Reads by one set of rules; `because` says what chose them.
     pub fn with_rules(rules: Rules, because: &str) -> Self {
         Self::new(Profile::Chosen(Box::new(Parser::new(rules))), because)
     }
@@ -44,7 +44,7 @@ impl LogReader {
         Self::new(Profile::Undecided(Detector::new(profiles)), "")
     }
 
-    /// Arrival times are not those of the lines' writing: they say nothing of iteration times.
+    /// The log comes from a file: when its lines are read says nothing about iteration times.
     pub fn of_a_file(mut self) -> Self {
         self.lines.live = false;
         self
@@ -63,7 +63,7 @@ impl LogReader {
         splitter.push(bytes, at, |line, at| lines.take(line, at, out));
     }
 
-    /// Nothing has come for a while: hands on the record that was kept for lines to join it.
+    /// Nothing has come for a while: hands over the record that later lines might have joined.
     pub fn pause(&mut self, out: &mut Vec<Event>) {
         if let Profile::Chosen(parser) = &mut self.lines.profile {
             parser.flush(out);

@@ -94,7 +94,7 @@ pub enum Sign {
     Sure,
 }
 
-/// What a pattern is for, by the key that it is written under.
+/// The purpose of a pattern: the key that it is written under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     Record,
@@ -118,7 +118,7 @@ impl Purpose {
 }
 
 /// A set of rules.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Rules {
     pub name: String,
     pub description: String,
@@ -129,7 +129,7 @@ pub struct Rules {
     pub hints: Vec<Pattern>,
     /// Lines that are sure signs of these rules without being records.
     pub signs: Vec<Pattern>,
-    /// Lines that are no records, whatever else matches them.
+    /// Lines that are ignored, whatever else matches them.
     pub ignore: Vec<Pattern>,
     /// Lines that show time spent on something other than training.
     pub pause: Vec<PauseRule>,
@@ -148,15 +148,15 @@ pub struct PauseRule {
 /// How a line becomes a progress record.
 #[derive(Debug, Clone)]
 pub struct RecordRule {
-    /// What makes it one.
+    /// Makes a line a record.
     pub line: Pattern,
-    /// What else it may say, each looked for by itself, so that their order does not matter.
+    /// Further values of the line, each looked for by itself, so that their order does not matter.
     pub fields: Vec<Pattern>,
-    /// Lines that may go on with it.
+    /// Lines that may continue it.
     pub more: Option<Pattern>,
     /// A line with which it is complete.
     pub end: Option<Pattern>,
-    /// Whose record it is.
+    /// The server that wrote it.
     pub by: Option<Pattern>,
     /// A progress bar: drawn again and again, its rate smoothed, `0/N` no progress yet.
     pub bar: bool,
@@ -249,22 +249,7 @@ impl Rules {
                 .excerpt(text)
                 .hint("name one, as in 'step (?P<iteration>\\d+)'; effllm-rules(5) lists the fields"));
         }
-        Ok(Self { records: vec![rule], ..Self::empty("custom") })
-    }
-
-    /// Rules that recognise nothing.
-    pub fn empty(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            description: String::new(),
-            records: Vec::new(),
-            facts: Vec::new(),
-            hints: Vec::new(),
-            signs: Vec::new(),
-            ignore: Vec::new(),
-            pause: Vec::new(),
-            restart: Vec::new(),
-        }
+        Ok(Self { name: "custom".to_owned(), records: vec![rule], ..Self::default() })
     }
 
     /// All patterns.
@@ -276,7 +261,7 @@ impl Rules {
         of_records.chain(self.openers()).chain(&self.ignore)
     }
 
-    /// PumpThreads on every pattern with what it is for. Those of a record follow its `record`.
+    /// Hands over every pattern with its purpose. The patterns of a record follow its `line`.
     pub fn each(&mut self, mut take: impl FnMut(Purpose, &mut Pattern)) {
         for rule in &mut self.records {
             take(Purpose::Record, &mut rule.line);
@@ -299,8 +284,8 @@ impl Rules {
         restart.iter_mut().for_each(|pattern| take(Purpose::Restart, pattern));
     }
 
-    /// Those patterns of which one matches any line that these rules have to do with, unless a
-    /// record of several lines has begun; in the order in which [`Rules::each`] hands them on.
+    /// The patterns of which one matches any line that concerns these rules, unless a record of several
+    /// lines has begun; in the order of [`Rules::each`].
     pub fn openers(&self) -> impl Iterator<Item = &Pattern> {
         let lines = self.records.iter().map(|rule| &rule.line);
         let facts = self.facts.iter().chain(&self.hints);
@@ -337,7 +322,7 @@ fn pattern(text: &str, origin: &str, written: &Spanned<String>) -> Result<Patter
     let line = text.get(..written.span().start).unwrap_or_default().matches('\n').count() + 1;
     let pattern = Pattern::new(written.get_ref()).map(|pattern| pattern.at(format!("{origin}:{line}")));
     pattern.map_err(|error| {
-        // The span begins with the quotes; in a basic string an escape is longer than what it means.
+        // The span begins with the quotes; in a basic string an escape is longer than its character.
         let source = text.get(written.span()).unwrap_or_default();
         let quotes = source.len() - source.trim_start_matches(['\'', '"']).len();
         let escapes =
@@ -347,7 +332,7 @@ fn pattern(text: &str, origin: &str, written: &Spanned<String>) -> Result<Patter
     })
 }
 
-/// Bytes by which the escapes before a place make a basic string longer than its value.
+/// The bytes that the escapes before a place add to a basic string.
 fn escapes_before(source: &str, offset: usize) -> usize {
     let mut characters = source.chars();
     let (mut value, mut extra) = (0, 0);
@@ -369,7 +354,7 @@ fn with_caret(text: &str, offset: usize) -> String {
     format!("{text}\n{}^", " ".repeat(text.get(..offset).unwrap_or_default().chars().count()))
 }
 
-/// What TOML or the language's shape found wrong.
+/// An error of the TOML parser, or a key or value that the language does not have.
 fn no_rules(text: &str, origin: &str, error: &toml::de::Error) -> Error {
     let message = error.message();
     // The list of all keys is long; the nearest one is named instead.

@@ -2,7 +2,7 @@
 //! place) and truncation (it is emptied and written anew).
 //!
 //! A file that was emptied may have grown past the old place by the time that it is looked at again,
-//! so it is told by its bytes: those that were read last must still be where they were.
+//! so its bytes are compared: those that were read last must still be in their place.
 
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom};
@@ -20,18 +20,18 @@ pub enum StartAt {
     End,
 }
 
-/// What there is to read at the moment.
+/// The result of a read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// So many bytes.
     Bytes(usize),
-    /// The file begins anew: what was read of the last line is all of it.
+    /// The file begins anew: the unfinished last line is complete.
     Truncated,
     /// Nothing more, for now.
     Nothing,
 }
 
-/// Bytes that tell whether a file is the one that was read; a log's last line and its number.
+/// Bytes by which a file is recognised as the one that was read.
 const TELLING: usize = 64;
 
 /// A file that is followed.
@@ -43,7 +43,7 @@ pub struct Tail {
     position: u64,
     /// The bytes before that, a few.
     before: Vec<u8>,
-    /// Whether what comes first is the rest of a line.
+    /// Whether the next bytes are the rest of a line that is skipped.
     within_a_line: bool,
 }
 
@@ -65,7 +65,7 @@ impl Tail {
         self.file.metadata().map_or(0, |found| found.len().saturating_sub(self.position))
     }
 
-    /// Reads what is there. A file that was renamed is read to its end once the one in its place has
+    /// Reads the bytes that are there. A file that was renamed is read to its end once the one in its place has
     /// been written to, so that its last lines are not lost.
     ///
     /// # Errors
@@ -142,7 +142,7 @@ impl Tail {
         file.metadata().ok().filter(other).map(|_| file)
     }
 
-    /// Passes over what is there, and over the line that is being written.
+    /// Skips the present content, and the line that is being written.
     fn pass_over(&mut self) -> io::Result<()> {
         let Ok(end) = self.file.seek(SeekFrom::End(0)) else { return Ok(()) }; // it is a pipe
         let start = end.saturating_sub(TELLING as u64);
@@ -186,7 +186,7 @@ mod tests {
         }
     }
 
-    /// All that is there now; `|` stands where the file began anew.
+    /// All that is there now; `|` marks where the file began anew.
     fn read(tail: &mut Tail) -> String {
         let (mut text, mut buffer) = (String::new(), [0; 8]);
         loop {

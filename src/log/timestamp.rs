@@ -24,7 +24,7 @@ static LEADING: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(concat!(
         r"(?x-u)^ (?: [\s\[(|>:-]
             | (?i: debug | info | notice | warn(?:ing)? | error | critical | fatal | trace ) \b (?: :[\w.]+: )?
-            | \[ [^\]]{0,80} \] | \( [^)]{0,80} \)
+            | \[ [^\]]* \] | \( [^)]* \)
             | \[ (?: [A-Za-z]+ [\ |] ){1,3}
         )*? [IWEF]? (?P<timestamp>",
         expression!(),
@@ -33,10 +33,14 @@ static LEADING: LazyLock<Option<Regex>> = LazyLock::new(|| {
     .ok()
 });
 
+/// Bytes at the beginning of a line in which its timestamp is looked for.
+const LONGEST_LEADING: usize = 200;
+
 /// The timestamp with which a line begins.
 pub fn leading(line: Line<'_>) -> Option<LogTime> {
-    let find = |text| LEADING.as_ref()?.captures(text)?.name("timestamp");
-    line.texts().find_map(find).and_then(|found| parse(std::str::from_utf8(found.as_bytes()).ok()?))
+    let beginnings = line.texts().map(|text| text.get(..LONGEST_LEADING).unwrap_or(text));
+    let mut found = beginnings.filter_map(|text| LEADING.as_ref()?.captures(text)?.name("timestamp"));
+    found.next().and_then(|found| parse(std::str::from_utf8(found.as_bytes()).ok()?))
 }
 
 /// Reads `2024-09-14 19:44:19`, `2024-07-17T00:18:20.620`, with `,` or `.` before the fraction and a zone

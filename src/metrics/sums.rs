@@ -265,3 +265,126 @@ impl Sums {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::registry::{Computed, METRICS};
+    use crate::metrics::window::{GpuFacts, RunFacts, Sources, Window};
+    use proptest::prelude::*;
+
+    /// The sums of a stretch in which every GPU was read throughout.
+    fn stretch(gpus: usize) -> impl Strategy<Value = Sums> {
+        let gpu = (0.1f64..1e3, 0.0f64..1.0, 1f64..700.0);
+        let gpus = prop::collection::vec(gpu, gpus);
+        let iterations = prop::collection::vec((1u64..20, 0.01f64..2.0), 0..6);
+        (0.5f64..100.0, gpus, iterations, 1f64..1e6).prop_map(|(seconds, gpus, iterations, tokens)| {
+            let mut sums = Sums { seconds, ..Sums::default() };
+            for (i, (bytes, ratio, watts)) in gpus.into_iter().enumerate() {
+                let gauge = |mean: f64| Gauge {
+                    area: Area { integral: mean * seconds, seconds },
+                    max: Some(1.5 * mean),
+                };
+                let gpu = GpuSums {
+                    memory_used_bytes: gauge(bytes),
+                    utilization_ratio: gauge(ratio),
+                    power_watts: gauge(watts),
+                    energy_counter: Area { integral: watts * seconds, seconds },
+                    ..GpuSums::default()
+                };
+                sums.gpus.insert(format!("GPU-{i}"), gpu);
+            }
+            for (count, each) in iterations {
+                sums.iterations.count += count;
+                sums.iterations.timed += count;
+                sums.iterations.seconds += count as f64 * each;
+                Arc::make_mut(&mut sums.iterations.times).add(count, each);
+                for amount in [&mut sums.tokens, &mut sums.samples, &mut sums.generated_tokens] {
+                    amount.record(tokens, Some(count as f64 * each));
+                }
+            }
+            // The iterations are the stretch.
+            sums.seconds = sums.seconds.max(sums.iterations.seconds);
+            sums
+        })
+    }
+
+    fn run_facts(gpus: usize) -> RunFacts {
+        let gpu = |i| GpuFacts { key: format!("GPU-{i}"), label: format!("GPU {i}"), ..GpuFacts::default() };
+        RunFacts {
+            gpus: (0..gpus).map(gpu).collect(),
+            no_gpus: "none".to_owned(),
+            parameters: Ok(7e9),
+            job_gpus: None,
+            iteration_seconds: 1.0,
+            running_seconds: Some(2.0),
+            no_iterations: "none".to_owned(),
+            no_tokens: "none".to_owned(),
+            no_samples: "none".to_owned(),
+            no_generated_tokens: "none".to_owned(),
+            sources: Sources::default(),
+        }
+    }
+
+    /// Every metric of both sums is the same, to rounding.
+    fn assert_alike(a: &Sums, b: &Sums, gpus: usize) -> Result<(), TestCaseError> {
+        let run = run_facts(gpus);
+        let metrics = |sums| Computed::over(&Window { sums, run: &run });
+        let (a, b) = (metrics(a), metrics(b));
+        for metric in METRICS {
+            let (a, b) = (a.metrics.get(metric), b.metrics.get(metric));
+            let alike = a.zip(b).is_none_or(|(a, b)| (a - b).abs() <= 1e-9 * a.abs().max(1e-9));
+            prop_assert!(a.is_some() == b.is_some() && alike, "{}: {a:?}, {b:?}", metric.name);
+        }
+        Ok(())
+    }
+
+    proptest! {
+        /// A run may be divided into phases in any way, and the phases added in any order and grouping.
+        #[test]
+        fn the_phases_of_a_run_add_up_to_it_in_any_order_and_grouping(
+            phases in prop::collection::vec(stretch(3), 1..8),
+            at in any::<prop::sample::Index>(),
+        ) {
+            let add = |phases: &[Sums]| phases.iter().fold(Sums::default(), Sums::then);
+            let (head, tail) = phases.split_at(at.index(phases.len()));
+            let backwards: Vec<Sums> = phases.iter().rev().cloned().collect();
+            let whole = add(&phases);
+            assert_alike(&whole, &add(head).then(&add(tail)), 3)?;
+            assert_alike(&whole, &add(&backwards), 3)?;
+            assert_alike(&whole, &Sums::default().then(&whole), 3)?;
+        }
+
+        /// GPUs may be divided among nodes in any way; one of the nodes has seen the log.
+        #[test]
+        fn the_nodes_of_a_job_add_up_to_it_in_any_division(whole in stretch(8), nodes in 1usize..8) {
+            let log_only = Sums { gpus: BTreeMap::new(), ..whole.clone() };
+            let node = |node: usize| Sums {
+                seconds: whole.seconds,
+                gpus: whole.gpus.iter().enumerate().filter(|(i, _)| i % nodes == node)
+                    .map(|(_, (key, gpu))| (key.clone(), *gpu)).collect(),
+                ..Sums::default()
+            };
+            let job = (0..nodes).map(node).fold(log_only, |job, node| job.beside(&node));
+            assert_alike(&whole, &job, 8)?;
+            let turned = (0..nodes).rev().map(node).fold(Sums::default(), |job, node| job.beside(&node));
+            assert_alike(&whole, &turned.beside(&Sums { gpus: BTreeMap::new(), ..whole.clone() }), 8)?;
+        }
+    }
+
+    #[test]
+    fn power_times_the_time_of_a_token_is_its_energy() {
+        let mut sums = Sums { seconds: 10.0, ..Sums::default() };
+        let gauge = |watts: f64| Gauge { area: Area { integral: watts * 10.0, seconds: 10.0 }, max: None };
+        for (key, watts) in [("GPU-0", 300.0), ("GPU-1", 500.0)] {
+            sums.gpus.insert(key.to_owned(), GpuSums { power_watts: gauge(watts), ..GpuSums::default() });
+        }
+        (sums.iterations.count, sums.iterations.timed, sums.iterations.seconds) = (100, 100, 10.0);
+        sums.tokens.record(50_000.0, Some(10.0));
+        let run = run_facts(2);
+        let metrics = Computed::over(&Window { sums: &sums, run: &run }).metrics;
+        assert_eq!(metrics.joules_per_token, Some(800.0 / 5000.0));
+        assert_eq!(metrics.joules_per_iteration, Some(80.0));
+        assert_eq!((metrics.aec_watts, metrics.aec_total_watts), (Some(400.0), Some(800.0)));
+    }
+}

@@ -1,8 +1,8 @@
 //! `effllm monitor`: measures a running process, a growing log or GPUs from outside.
 
 mod log_tailer;
+mod measure;
 mod prepare;
-mod watch;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::config::Settings;
 use crate::error::Error;
 use crate::log::tail::StartAt;
-use crate::process::{Ending, UserSignals};
+use crate::process::{Ending, Signals};
 use prepare::Prepared;
 
 /// What is measured besides the GPUs, and for how long.
@@ -29,7 +29,7 @@ pub struct MonitorTarget {
 /// There is no such process, the log cannot be read, or there is nothing to measure.
 pub fn monitor(settings: Settings, target: &MonitorTarget) -> Result<Ending, Error> {
     // Before the first thread, since threads inherit the blocked signals.
-    let signals = UserSignals::take()?;
-    let measure = || Ok(Prepared::new(&signals, settings, target)?.begin()?.watch()?.finish());
+    let signals = Signals::take_user_requests()?;
+    let measure = || Prepared::new(&signals, settings, target)?.begin()?.measure();
     measure().inspect_err(|_| signals.release())
 }

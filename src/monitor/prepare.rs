@@ -8,14 +8,14 @@ use jiff::Timestamp;
 
 use super::MonitorTarget;
 use super::log_tailer::{self, LogTailer};
-use super::watch::Measuring;
+use super::measure::Measuring;
 use crate::config::Settings;
 use crate::error::Error;
 use crate::fs::conflicts::FileUse;
 use crate::gpu::GpuChoice;
 use crate::log::LogReader;
 use crate::log::tail::{StartAt, Tail};
-use crate::process::{DefaultSignalHandler, ExternalProcess, Tree, UserSignals};
+use crate::process::{DefaultSignalHandler, ExternalProcess, Signals, Tree};
 use crate::report::Command;
 use crate::session::degradation::Degradation;
 use crate::session::environment::Environment;
@@ -26,7 +26,7 @@ use crate::text::units::show_duration;
 
 /// A measurement before its start.
 pub struct Prepared<'a> {
-    signals: &'a UserSignals,
+    signals: &'a Signals,
     default_handler: DefaultSignalHandler,
     process: Option<ExternalProcess>,
     log: Option<(Tail, LogReader)>,
@@ -42,11 +42,7 @@ pub struct Prepared<'a> {
 impl<'a> Prepared<'a> {
     /// # Errors
     /// There is no such process, the log cannot be read, or a setting cannot be followed.
-    pub fn new(
-        signals: &'a UserSignals,
-        settings: Settings,
-        target: &'a MonitorTarget,
-    ) -> Result<Self, Error> {
+    pub fn new(signals: &'a Signals, settings: Settings, target: &'a MonitorTarget) -> Result<Self, Error> {
         let default_handler = signals.install_default_handler();
         let log = target.log.iter().map(|path| FileUse::read("--log", path));
         let gate = RunGate::prepare(&settings.gate, settings.uses().into_iter().chain(log).collect())?;
@@ -96,13 +92,13 @@ impl<'a> Prepared<'a> {
     /// # Errors
     /// `--gpus` lists a GPU that is not there.
     pub fn begin(self) -> Result<Measuring<'a>, Error> {
-        let announcement = self.announcement();
+        self.setup.session.print(&self.announcement());
         let Self { signals, default_handler, process, target, gate, quiet, .. } = self;
         let tree = process.map(|process| Tree::Of(process.pid()));
         let (tail, reader) = self.log.unzip();
         let (armed, feed) = self.setup.arm(tree, reader.ok_or(Degradation::NoLogFile));
         let log_tailer = tail.zip(feed).map(|(tail, feed)| LogTailer::spawn(tail, &armed, feed));
-        let gpus = armed.check_gpus()?;
+        let gpus = armed.check_listed_gpus()?;
         default_handler.suspend();
         let begun = Instant::now();
         let recording = armed.begin(begun, gpus);
@@ -115,7 +111,6 @@ impl<'a> Prepared<'a> {
             log_tailer,
             only_gpus,
             until,
-            announcement,
             recording,
             gate,
             quiet,

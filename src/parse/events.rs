@@ -1,11 +1,11 @@
-//! What was recognised, as JSON Lines.
+//! Prints events as JSON Lines.
 
 use std::io::{self, Write};
 
 use crate::event::{Event, Facts};
 use crate::output;
 
-/// Prints records as they come, and what the log states once whenever that has changed.
+/// Prints records as they come, and the facts whenever they have changed.
 pub struct EventPrinter<'a, W: Write> {
     out: &'a mut W,
     facts: Facts,
@@ -48,7 +48,7 @@ impl<'a, W: Write> EventPrinter<'a, W> {
         Ok(())
     }
 
-    /// What has come so far can be read.
+    /// Makes the output so far visible to its reader.
     pub fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }

@@ -13,10 +13,10 @@ use crate::log::{LogReader, Rules};
 
 /// Lines that are kept until the profile is known, to be compared with its rules then.
 const LONGEST_BACKLOG: usize = 2000;
-/// As much of each of them.
+/// Bytes of each of them.
 const LONGEST_LINE: usize = 1000;
 
-/// Reads a log and watches the rules, in bounded memory.
+/// Reads a log and watches its rules, in bounded memory.
 pub struct Explainer {
     reader: LogReader,
     splitter: LineSplitter,
@@ -31,13 +31,13 @@ pub struct Explainer {
     backlog: VecDeque<(u64, Vec<u8>)>,
 }
 
-/// A profile and what its rules have matched.
+/// A profile and the matches of its rules.
 pub struct WatchedProfile {
     pub name: String,
     pub patterns: Vec<WatchedPattern>,
 }
 
-/// A pattern and what it has matched.
+/// A pattern and its matches.
 pub struct WatchedPattern {
     pub purpose: Purpose,
     pub text: String,
@@ -47,7 +47,7 @@ pub struct WatchedPattern {
     /// Lines that it matched, and the last one's number.
     pub lines: u64,
     pub last_line: u64,
-    /// The record that it belongs to: the place of that one's pattern in the list.
+    /// The index of the record's pattern in the list, for a pattern of a record.
     record: usize,
     matches_before: u64,
     search: Option<Search>,
@@ -89,7 +89,7 @@ impl Explainer {
         }
     }
 
-    /// Takes some of the log.
+    /// Takes bytes of the log.
     pub fn push(&mut self, bytes: &[u8]) {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.split(|splitter, line| splitter.push(part, 0.0, |bytes, _| line(bytes)));
@@ -135,11 +135,11 @@ impl Explainer {
             self.decided = Some((number, kept(line.text())));
         }
         match self.chosen.and_then(|chosen| self.profiles.get_mut(chosen)) {
-            Some(profile) => profile.look(number, line, |_| true),
+            Some(profile) => profile.compare(number, line, |_| true),
             None => {
                 self.profiles
                     .iter_mut()
-                    .for_each(|profile| profile.look(number, line, |purpose| purpose == Purpose::Record));
+                    .for_each(|profile| profile.compare(number, line, |purpose| purpose == Purpose::Record));
                 self.backlog.push_back((number, kept(line.whole)));
                 if self.backlog.len() > LONGEST_BACKLOG {
                     self.backlog.pop_front();
@@ -153,7 +153,7 @@ impl Explainer {
         self.records += events.iter().filter(is_record).count() as u64;
     }
 
-    /// Whether the reader has chosen a profile now; what came before is compared with its rules then.
+    /// Whether the reader has chosen a profile now. Then the earlier lines are compared with its rules.
     fn choose(&mut self) -> bool {
         let name = self.reader.profile().map(|(name, _)| name);
         let Some(profile) = self.profiles.iter().position(|profile| Some(&*profile.name) == name) else {
@@ -162,7 +162,7 @@ impl Explainer {
         self.chosen = Some(profile);
         for (number, line) in std::mem::take(&mut self.backlog) {
             if let Some(profile) = self.profiles.get_mut(profile) {
-                profile.look(number, Line::new(&line), |purpose| purpose != Purpose::Record);
+                profile.compare(number, Line::new(&line), |purpose| purpose != Purpose::Record);
             }
         }
         true
@@ -205,10 +205,9 @@ impl WatchedProfile {
         }
     }
 
-    /// Compares a line, in each form that it was tried in, with those patterns that have not matched
-    /// yet. What a record's line may say
-    /// besides is looked for only in lines of that record.
-    fn look(&mut self, number: u64, line: Line<'_>, concerns: impl Fn(Purpose) -> bool) {
+    /// Compares a line, in each form that was tried, with the patterns that have not matched yet. The
+    /// `fields` of a record are compared only with its own lines.
+    fn compare(&mut self, number: u64, line: Line<'_>, concerns: impl Fn(Purpose) -> bool) {
         let opens = |pattern: &&WatchedPattern| {
             pattern.last_line == number
                 && matches!(pattern.purpose, Purpose::Record | Purpose::More | Purpose::End)
@@ -222,7 +221,7 @@ impl WatchedProfile {
             if is_due && concerns(pattern.purpose) {
                 let expression = &pattern.expression;
                 let search = pattern.search.get_or_insert_with(|| Search::new(expression));
-                line.texts().for_each(|text| search.look(number, text));
+                line.texts().for_each(|text| search.add(number, text));
             }
         }
     }
@@ -234,9 +233,9 @@ impl WatchedProfile {
 }
 
 impl WatchedPattern {
-    /// The line that came nearest to a match, for a pattern that has none.
-    pub fn nearest(&self) -> Option<&ClosestMatch> {
-        self.search.as_ref().filter(|_| self.lines == 0)?.nearest()
+    /// The line that came closest to a match, for a pattern that has none.
+    pub fn closest(&self) -> Option<&ClosestMatch> {
+        self.search.as_ref().filter(|_| self.lines == 0)?.closest()
     }
 }
 

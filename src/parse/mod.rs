@@ -1,5 +1,4 @@
-//! The log half of the main job, on a log that exists or grows: its report, what was recognised in
-//! it, or why it is read as it is.
+//! Parsing an existing or growing log: its report, the events in it, or why it is read as it is.
 
 mod events;
 mod explain;
@@ -24,7 +23,7 @@ use events::EventPrinter;
 use explain::Explainer;
 use source::{Piece, Source};
 
-/// What is printed.
+/// The output to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     Summary,
@@ -40,7 +39,7 @@ impl Form {
     }
 }
 
-/// Which log, and what of it.
+/// The log to read, and the output to print.
 #[derive(Debug)]
 pub struct Request {
     /// Standard input where there is none.
@@ -50,12 +49,12 @@ pub struct Request {
     pub form: Form,
 }
 
-/// Reads the log and prints what was asked for on stdout; answers with the report, if that was it.
-/// `judge` has the last word on the report.
+/// Reads the log and prints the requested form on stdout. Returns the report, if that is the form, after
+/// `judge` has added its verdict.
 ///
 /// # Errors
-/// The log cannot be read, or not to its end: what could be read has been printed then. Or stdout
-/// cannot be written to.
+/// The log cannot be read to its end; the part that could be read has been printed then. Or stdout cannot
+/// be written to.
 pub fn parse(
     settings: Settings,
     request: &Request,
@@ -76,14 +75,14 @@ pub fn parse(
     match read.and_then(|()| Ok(out.flush()?)) {
         Ok(()) => Ok(report),
         Err(Failure::Input(error)) => {
-            // What could be read comes before why the rest could not.
+            // The part that could be read comes before the error.
             let _ = out.flush();
             Err(error)
         }
-        // Whoever reads has had enough (`| head`).
+        // The reader of stdout has gone (`| head`).
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(report),
         Err(Failure::Output(error)) => Err(Error::failed(format!("cannot write to stdout: {error}"))
-            .hint("send it to a place that has room for it")),
+            .hint("redirect it to a place with free space")),
     }
 }
 
@@ -149,7 +148,7 @@ fn report(
         recorder.fold(Event::LogRead { lines: reader.lines(), bytes: reader.bytes() });
         events.drain(..).for_each(|event| recorder.fold(event));
         let intervals = recorder.last_iteration().map_or(0, |last| last / settings.log_interval);
-        // Of what was there before one report is enough.
+        // One report is enough for the part of the log that was there before.
         if announces && is_caught_up && intervals != announced {
             announced = intervals;
             out.write_all(console_lines(&recorder.report(0.0)).as_bytes())?;
@@ -158,7 +157,7 @@ fn report(
         Ok(())
     });
     if let Err(Failure::Input(error)) = &read {
-        recorder.warn(format!("{}; this is what comes before", error.message));
+        recorder.warn(format!("{}; this report covers the part before", error.message));
     }
     if let Some((name, because)) = reader.profile() {
         recorder.fold(Event::Profile { name: name.to_owned(), because: because.to_owned() });

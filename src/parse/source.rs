@@ -11,9 +11,9 @@ use super::Request;
 use crate::error::Error;
 use crate::log::input::{self, Compression, Input};
 use crate::log::tail::{StartAt, Step, Tail};
-use crate::process::UserSignals;
+use crate::process::Signals;
 
-/// How often a file that has not grown is looked at.
+/// The time between two looks at a file that has not grown.
 const LOOK: Duration = Duration::from_millis(100);
 /// After so long without a line, no other line belongs to the last record.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -32,25 +32,25 @@ enum Kind {
 
 struct Growing {
     tail: Tail,
-    signals: UserSignals,
+    signals: Signals,
     state: State,
-    /// Once it is told to end: the bytes that were there then, less those read since.
+    /// After the signal to end: the bytes that were there then, less those read since.
     left: Option<u64>,
 }
 
-/// What was handed on last.
+/// The last piece that was handed over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Bytes,
-    /// That there was nothing more, first at this moment.
+    /// [`Piece::CaughtUp`], at this moment.
     CaughtUp(Instant),
     Silence,
 }
 
-/// What comes next.
+/// A piece of the log, or its absence.
 pub enum Piece<'a> {
     Bytes(&'a [u8]),
-    /// All has been read that is there for now.
+    /// All that is there for now has been read.
     CaughtUp,
     /// And nothing has come for a while.
     Silence,
@@ -82,12 +82,12 @@ impl Source {
         &self.name
     }
 
-    /// Whether there is as much in it the next time that it is opened: not in a pipe.
+    /// Whether opening it again gives the same bytes: not for a pipe.
     pub fn can_be_read_again(&self) -> bool {
         matches!(self.kind, Kind::Once { is_file: true, .. })
     }
 
-    /// Waits for what comes next.
+    /// Waits for the next piece.
     ///
     /// # Errors
     /// The file's, or its compression is damaged.
@@ -111,13 +111,13 @@ impl Growing {
                 .hint("without --follow it is read as it is"));
         }
         let tail = Tail::open(file, StartAt::Start)?;
-        Ok(Self { tail, signals: UserSignals::take()?, state: State::Bytes, left: None })
+        Ok(Self { tail, signals: Signals::take_user_requests()?, state: State::Bytes, left: None })
     }
 
     fn next<'a>(&mut self, buffer: &'a mut [u8]) -> Result<Piece<'a>, Error> {
         loop {
             let wait = if self.state == State::Bytes { Duration::ZERO } else { LOOK };
-            if self.left.is_none() && self.signals.ends_within(wait) {
+            if self.left.is_none() && self.signals.end_requested(wait) {
                 self.left = Some(self.tail.backlog());
             }
             let step = if self.left == Some(0) { Step::Nothing } else { self.tail.read(buffer)? };
@@ -128,7 +128,7 @@ impl Growing {
                     return Ok(Piece::Bytes(buffer.get(..read).unwrap_or_default()));
                 }
                 Step::Truncated => return Ok(Piece::Bytes(b"\n")), // ends the line that was cut off
-                Step::Nothing if self.left.is_some() || nobody_reads() => return Ok(Piece::End),
+                Step::Nothing if self.left.is_some() || is_reader_gone() => return Ok(Piece::End),
                 Step::Nothing => {}
             }
             match self.state {
@@ -146,9 +146,9 @@ impl Growing {
     }
 }
 
-/// Whether the reader of standard output has gone (`| head`). Where nothing is printed for a long
-/// time, no failed write says so.
-fn nobody_reads() -> bool {
+/// Whether the reader of standard output has gone (`| head`). While nothing is printed, no failed write
+/// shows it.
+fn is_reader_gone() -> bool {
     let stdout = io::stdout();
     let stdout = PollFd::new(stdout.as_fd(), PollFlags::empty());
     matches!(poll(&mut [stdout], PollTimeout::ZERO), Ok(1))

@@ -15,13 +15,13 @@ use crate::log::rules::Purpose;
 use crate::text::sanitize::{clip, plain};
 use crate::text::units::show;
 
-/// Profiles whose nearest line is shown where none was chosen.
-const NEAREST_PROFILES: usize = 5;
-/// Columns that are shown of a log's line before the place in question, and behind it.
+/// Profiles whose closest line is shown if none was chosen.
+const CLOSEST_PROFILES: usize = 5;
+/// Columns that are shown of a log's line before the place where a match broke off, and after it.
 const BEFORE: usize = 40;
-const BEHIND: usize = 30;
+const AFTER: usize = 30;
 const LONGEST_RULE: usize = 98;
-const LONGEST_WANTED: usize = 40;
+const LONGEST_EXPECTED: usize = 40;
 const LONGEST_VALUE: usize = 30;
 
 /// The explanation of a log of this name.
@@ -35,7 +35,7 @@ pub fn explanation(name: &str, explanation: &Explanation) -> String {
             text += &of_profile(profile);
         }
         None => {
-            text += "profile: none recognised this log; what each saw of it:\n\n";
+            text += "profile: none recognised this log; the lines that each matched:\n\n";
             text += &of_all(profiles);
         }
     }
@@ -45,7 +45,7 @@ pub fn explanation(name: &str, explanation: &Explanation) -> String {
 fn because(why: &Why) -> String {
     match why {
         Why::Line(number, line) => {
-            let line = clip(&plain(&String::from_utf8_lossy(line)), BEFORE + BEHIND);
+            let line = clip(&plain(&String::from_utf8_lossy(line)), BEFORE + AFTER);
             format!("which line {number} is written in: {line}")
         }
         Why::Choice(because) => format!("chosen by {}", plain(because)),
@@ -64,16 +64,16 @@ fn of_profile(profile: &WatchedProfile) -> String {
     }));
     let mut text = if matched.is_empty() { "No rule matched a line.\n".to_owned() } else { table(&rows) };
     let (near, far): (Vec<_>, Vec<_>) =
-        unmatched.into_iter().partition(|pattern| pattern.nearest().is_some());
+        unmatched.into_iter().partition(|pattern| pattern.closest().is_some());
     if !near.is_empty() {
-        text += "\nThese never matched; the line nearest to a match:\n";
+        text += "\nThese never matched; the line closest to a match:\n";
     }
     for pattern in near {
         text += &format!("\n {}\n", rule(pattern));
-        text += &pattern.nearest().map(nearest).unwrap_or_default();
+        text += &pattern.closest().map(closest).unwrap_or_default();
     }
     if !far.is_empty() {
-        text += "\nThese never matched, and no line comes near:\n\n";
+        text += "\nThese never matched, and no line comes close:\n\n";
     }
     text + &far.into_iter().map(|pattern| format!(" {}\n", rule(pattern))).collect::<String>()
 }
@@ -94,35 +94,36 @@ fn of_all(profiles: &[WatchedProfile]) -> String {
     let mut of_profiles: Vec<(&WatchedPattern, &ClosestMatch)> = profiles
         .iter()
         .filter_map(|profile| {
-            let rules = profile.patterns.iter().filter_map(|rule| Some((rule, rule.nearest()?)));
+            let rules = profile.patterns.iter().filter_map(|rule| Some((rule, rule.closest()?)));
             rules.max_by_key(|(_, near)| near.letters)
         })
         .collect();
     of_profiles.sort_by_key(|(_, near)| std::cmp::Reverse(near.letters));
     if !of_profiles.is_empty() {
-        text += "\nThe lines nearest to a record:\n";
+        text += "\nThe lines closest to a record:\n";
     }
-    for (pattern, near) in of_profiles.into_iter().take(NEAREST_PROFILES) {
-        text += &format!("\n {}\n{}", rule(pattern), nearest(near));
+    for (pattern, near) in of_profiles.into_iter().take(CLOSEST_PROFILES) {
+        text += &format!("\n {}\n{}", rule(pattern), closest(near));
     }
     text + "\nRules of your own: 'effllm profiles show NAME > own.toml' prints some to start from,\n\
             '--rules own.toml' reads by them, and effllm-rules(5) describes them.\n"
 }
 
-/// A line, the place in it where the match broke off, and what was wanted there.
-fn nearest(near: &ClosestMatch) -> String {
-    let (before, behind) = near.line.split_at_checked(near.at).unwrap_or((&near.line, &[]));
-    let [before, behind] = [before, behind].map(|part| plain(&String::from_utf8_lossy(part)));
+/// A line, the place in it where the match broke off, and the part of the rule that was expected there.
+fn closest(near: &ClosestMatch) -> String {
+    let (before, after) = near.line.split_at_checked(near.at).unwrap_or((&near.line, &[]));
+    let [before, after] = [before, after].map(|part| plain(&String::from_utf8_lossy(part)));
     let cut = before.chars().count().saturating_sub(BEFORE);
     let before: String = before.chars().skip(cut).collect();
     let start = format!("   line {}: {}{before}", near.number, if cut > 0 { "…" } else { "" });
     let column = measure_text_width(&start);
-    let (indent, side) = if near.behind { (column, "then") } else { (column.saturating_sub(1), "before it") };
-    let wanted = clip(&plain(&as_written(&near.wanted)), LONGEST_WANTED);
-    format!("{start}{}\n{}^ {side}: {wanted}\n", clip(&behind, BEHIND), " ".repeat(indent))
+    let (indent, side) =
+        if near.is_after { (column, "then") } else { (column.saturating_sub(1), "before it") };
+    let expected = clip(&plain(&as_written(&near.expected)), LONGEST_EXPECTED);
+    format!("{start}{}\n{}^ {side}: {expected}\n", clip(&after, AFTER), " ".repeat(indent))
 }
 
-/// What a rule is for; what belongs to a record is indented below it.
+/// The key of a rule; the rules of a record are indented below it.
 fn label(purpose: Purpose) -> &'static str {
     match purpose {
         Purpose::Record => "record",

@@ -39,53 +39,55 @@ pub(super) fn command(argv: &[OsString]) -> Result<Command, Error> {
 /// 127 for a command that is not found, 125 where the system is short of resources, else 126.
 pub(super) fn cannot_execute(argv: &[OsString], error: &io::Error) -> Error {
     let program = argv.first().map(|program| program.to_string_lossy().into_owned()).unwrap_or_default();
-    let exit = match error.raw_os_error() {
-        Some(libc::ENOENT) => NOT_FOUND,
-        Some(libc::ENOMEM | libc::EAGAIN | libc::EMFILE | libc::ENFILE) => FAILED,
-        _ => NOT_EXECUTABLE,
-    };
-    let exists = Path::new(&program).exists();
-    let message = match exit {
-        NOT_FOUND if program.contains('/') && exists => {
-            format!("'{program}': the interpreter that it asks for is missing")
-        }
-        NOT_FOUND if program.contains('/') => format!("'{program}': no such file"),
-        NOT_FOUND => format!("'{program}': command not found"),
-        _ => format!("'{program}' cannot be executed: {error}"),
-    };
-    Error::new(exit, message).hint(help(&program, exit, error.kind()))
-}
-
-/// What the user can do about it.
-fn help(program: &str, exit: u8, kind: io::ErrorKind) -> String {
-    let exists = Path::new(program).exists();
-    match (exit, kind) {
-        (FAILED, _) => {
-            "the system is short of processes, memory or descriptors; 'ulimit -a' shows the limits".to_owned()
-        }
-        (NOT_FOUND, _) if program.is_empty() => {
-            "the command is an empty string; a variable that should hold it may be unset".to_owned()
-        }
-        (NOT_FOUND, _) if program.contains('/') && exists => {
+    let (path, is_path) = (Path::new(&program), program.contains('/'));
+    let failed = format!("'{program}' cannot be executed: {error}");
+    let not_found = format!("'{program}': command not found");
+    let (exit, message, help) = match error.raw_os_error() {
+        Some(libc::ENOMEM | libc::EAGAIN | libc::EMFILE | libc::ENFILE) => (
+            FAILED,
+            failed,
+            "the system is short of processes, memory or descriptors; 'ulimit -a' shows the limits"
+                .to_owned(),
+        ),
+        Some(libc::ENOENT) if is_path && path.exists() => (
+            NOT_FOUND,
+            format!("'{program}': the interpreter that it asks for is missing"),
             format!(
                 "a script names its interpreter in its first line; 'file {program}' shows that of a program"
-            )
+            ),
+        ),
+        Some(libc::ENOENT) if is_path => (
+            NOT_FOUND,
+            format!("'{program}': no such file"),
+            "a relative path begins in the directory that effllm is started in".to_owned(),
+        ),
+        Some(libc::ENOENT) => (NOT_FOUND, not_found, help_to_find(&program)),
+        Some(libc::EACCES) if path.is_dir() => {
+            (NOT_EXECUTABLE, failed, "it is a directory; name a file in it".to_owned())
         }
-        (NOT_FOUND, _) if program.contains('/') => {
-            "a relative path begins in the directory that effllm is started in".to_owned()
-        }
-        (NOT_FOUND, _) if program.contains(' ') => {
-            "pass the command and its arguments as separate words, or a whole line to a shell: bash -c '…'"
-                .to_owned()
-        }
-        (NOT_FOUND, _) if exists => format!("to run the file in this directory, use ./{program}"),
-        (NOT_FOUND, _) => "it is in no directory of PATH; give its path".to_owned(),
-        (_, io::ErrorKind::PermissionDenied) if Path::new(program).is_dir() => {
-            "it is a directory; name a file in it".to_owned()
-        }
-        (_, io::ErrorKind::PermissionDenied) => {
-            format!("make it executable with 'chmod +x {program}', or run a script with 'bash {program}'")
-        }
-        _ => format!("'file {program}' shows its type; run a script with 'bash {program}'"),
+        Some(libc::EACCES) => (
+            NOT_EXECUTABLE,
+            failed,
+            format!("make it executable with 'chmod +x {program}', or run a script with 'bash {program}'"),
+        ),
+        _ => (
+            NOT_EXECUTABLE,
+            failed,
+            format!("'file {program}' shows its type; run a script with 'bash {program}'"),
+        ),
+    };
+    Error::new(exit, message).hint(help)
+}
+
+fn help_to_find(program: &str) -> String {
+    if program.is_empty() {
+        "the command is an empty string; a variable that should hold it may be unset".to_owned()
+    } else if program.contains(' ') {
+        "pass the command and its arguments as separate words, or a whole line to a shell: bash -c '…'"
+            .to_owned()
+    } else if Path::new(program).exists() {
+        format!("to run the file in this directory, use ./{program}")
+    } else {
+        "it is in no directory of PATH; give its path".to_owned()
     }
 }

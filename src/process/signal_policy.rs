@@ -53,26 +53,26 @@ const INTERRUPT_WINDOW: Duration = Duration::from_secs(2);
 pub struct SignalPolicy {
     /// Signals that the user does not want forwarded.
     not_forwarded: Vec<TakenSignal>,
-    /// Whether the command has a session and a terminal of its own, where signals of the user's
-    /// terminal do not reach it.
-    own_terminal: bool,
+    /// How long after a forwarded SIGTERM the whole tree is killed.
+    pub kill_after: Option<Duration>,
     /// When the terminal's last interrupts came.
     interrupts: Vec<Instant>,
 }
 
 impl SignalPolicy {
-    pub fn new(not_forwarded: Vec<TakenSignal>, own_terminal: bool) -> Self {
-        Self { not_forwarded, own_terminal, interrupts: Vec::new() }
+    pub fn new(not_forwarded: Vec<TakenSignal>, kill_after: Option<Duration>) -> Self {
+        Self { not_forwarded, kill_after, interrupts: Vec::new() }
     }
 
-    /// The consequence of a signal that has come now.
-    pub fn decide(&mut self, signal: c_int, origin: Origin, now: Instant) -> Action {
+    /// The consequence of a signal that has come now. `own_terminal`: whether the command has a session
+    /// and a terminal of its own, where signals of the user's terminal do not reach it.
+    pub fn decide(&mut self, signal: c_int, origin: Origin, own_terminal: bool, now: Instant) -> Action {
         if signal == libc::SIGINT && matches!(origin, Origin::Terminal | Origin::Key) {
             self.interrupts.retain(|before| now.saturating_duration_since(*before) <= INTERRUPT_WINDOW);
             self.interrupts.push(now);
         }
         let withheld = self.not_forwarded.contains(&TakenSignal(signal));
-        action(signal, origin, self.interrupts.len(), withheld, self.own_terminal)
+        action(signal, origin, self.interrupts.len(), withheld, own_terminal)
     }
 }
 
@@ -222,9 +222,10 @@ mod tests {
 
     #[test]
     fn three_interrupts_kill_the_tree_only_within_two_seconds() {
-        let mut policy = SignalPolicy::new(Vec::new(), false);
+        let mut policy = SignalPolicy::new(Vec::new(), None);
         let start = Instant::now();
-        let mut press = |ms| policy.decide(libc::SIGINT, Origin::Terminal, start + Duration::from_millis(ms));
+        let mut press =
+            |ms| policy.decide(libc::SIGINT, Origin::Terminal, false, start + Duration::from_millis(ms));
         assert_eq!([press(0), press(1500), press(3000)], [Action::Ignore; 3]);
         assert_eq!([press(3100), press(3200)], [Action::KillTree; 2]);
     }

@@ -2,7 +2,7 @@
 
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::libc::{self, c_int};
 use nix::poll::{PollFd, PollFlags};
@@ -12,14 +12,14 @@ use nix::unistd::{Pid, getpid, getsid};
 
 use super::default_handler::DefaultSignalHandler;
 use super::inherited::is_ignored;
+use super::raise::stop_by_signal;
 use super::signal_name::taken;
 use super::signal_policy::{Origin, terminates};
 use super::wait::{Stall, wait};
 use crate::error::Error;
 
 /// The signals by which a user ends or stops effllm itself, while there is no command to receive them.
-pub(super) const USER_SIGNALS: [c_int; 5] =
-    [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGTSTP];
+const USER_SIGNALS: [c_int; 5] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGTSTP];
 
 /// A signal that has come.
 #[derive(Debug, Clone, Copy)]
@@ -63,6 +63,15 @@ impl Arrival {
     }
 }
 
+/// A user's request to effllm itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserRequest {
+    /// Ctrl-C, SIGTERM or SIGHUP.
+    End,
+    /// Ctrl-Z.
+    Stop,
+}
+
 /// Blocked signals as a file descriptor, in the order in which they come.
 #[derive(Debug)]
 pub struct Signals {
@@ -85,11 +94,17 @@ impl Signals {
         Self::take(taken())
     }
 
-    /// Takes these signals.
+    /// Takes only the signals by which a user ends or stops effllm. Those that the caller has ignored
+    /// (`nohup`, a script's `&`) stay ignored.
     ///
     /// # Errors
     /// The system has no descriptor left.
-    pub(super) fn take(signals: impl Iterator<Item = c_int>) -> Result<Self, Error> {
+    pub fn take_user_requests() -> Result<Self, Error> {
+        let is_taken = |signal: &c_int| *signal != libc::SIGQUIT && !is_ignored(*signal);
+        Self::take(USER_SIGNALS.into_iter().filter(is_taken))
+    }
+
+    fn take(signals: impl Iterator<Item = c_int>) -> Result<Self, Error> {
         let failed = |error| Error::failed(format!("cannot take signals: {error}"));
         let signals = set(signals);
         let mut original_mask = SigSet::empty();
@@ -147,10 +162,35 @@ impl Signals {
         wait(&mut [PollFd::new(self.fd(), PollFlags::POLLIN)], due)
     }
 
+    /// The next request of a user, if one has come.
+    pub fn next_request(&self) -> Option<UserRequest> {
+        let is_stop = self.next()?.signal == libc::SIGTSTP;
+        Some(if is_stop { UserRequest::Stop } else { UserRequest::End })
+    }
+
+    /// Waits for a request to end, and stops effllm meanwhile if Ctrl-Z asks for that. False if none
+    /// comes within this time.
+    pub fn end_requested(&self, timeout: Duration) -> bool {
+        let due = Instant::now() + timeout;
+        loop {
+            match self.next_request() {
+                Some(UserRequest::End) => return true,
+                Some(UserRequest::Stop) => stop_effllm(),
+                None if Instant::now() >= due => return false,
+                None => drop(self.wait(due)),
+            }
+        }
+    }
+
     /// Readable when a signal has come.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// Stops effllm as Ctrl-Z does; returns when it is continued.
+pub fn stop_effllm() {
+    stop_by_signal(libc::SIGTSTP);
 }
 
 /// Whether a taken signal has come and was not read yet.

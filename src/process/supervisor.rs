@@ -14,10 +14,11 @@ use super::job_control::JobControl;
 use super::keyboard::Keyboard;
 use super::procfs::{handles_sigtstp, is_stopped};
 use super::signal_policy::{Action, Origin, SignalPolicy, announces_end};
+use super::signals::Arrival;
 use super::stdio::Terminals;
 use super::tree::{send_to_group, send_to_own_group};
 use super::wait::{Stall, wait};
-use super::{Arrival, Ending, Signals, TakenSignal, Tree};
+use super::{Ending, Signals, Tree};
 
 /// How often the loop wakes without a cause: to notice that effllm was stopped, and that a command in
 /// the background came to the foreground (`fg` sends SIGCONT only to stopped processes).
@@ -36,14 +37,6 @@ pub enum LifecycleEvent {
     Stalled(Duration),
 }
 
-/// How the user wants signals handled.
-#[derive(Debug)]
-pub struct SignalOptions {
-    pub not_forwarded: Vec<TakenSignal>,
-    /// How long after a forwarded SIGTERM the whole tree is killed.
-    pub kill_after: Option<Duration>,
-}
-
 /// Supervises a running command.
 #[derive(Debug)]
 pub struct Supervisor<'a> {
@@ -53,7 +46,6 @@ pub struct Supervisor<'a> {
     pid: Pid,
     tree: Tree,
     policy: SignalPolicy,
-    kill_after: Option<Duration>,
     terminal: Option<CommandTerminal>,
     job: JobControl,
     is_suspended: bool,
@@ -75,7 +67,7 @@ impl<'a> Supervisor<'a> {
     /// Takes over a command that has just been started.
     pub fn new(
         signals: &'a Signals,
-        options: SignalOptions,
+        policy: SignalPolicy,
         pid: Pid,
         tree: Tree,
         terminals: Option<Terminals>,
@@ -94,8 +86,7 @@ impl<'a> Supervisor<'a> {
             early,
             pid,
             tree,
-            policy: SignalPolicy::new(options.not_forwarded, terminal.is_some()),
-            kill_after: options.kill_after,
+            policy,
             terminal,
             job: JobControl::default(),
             is_suspended: false,
@@ -122,7 +113,7 @@ impl<'a> Supervisor<'a> {
             for arrival in arrivals {
                 let is_forwarded = self.handle(arrival);
                 if is_forwarded && arrival.signal == libc::SIGTERM {
-                    kill_at = kill_at.or(self.kill_after.map(|delay| Instant::now() + delay));
+                    kill_at = kill_at.or(self.policy.kill_after.map(|delay| Instant::now() + delay));
                 }
                 if announces_end(arrival.signal) {
                     on_event(LifecycleEvent::EndAnnounced);
@@ -151,7 +142,7 @@ impl<'a> Supervisor<'a> {
             return false;
         }
         self.job.note(signal, origin);
-        match self.policy.decide(signal, origin, Instant::now()) {
+        match self.policy.decide(signal, origin, self.terminal.is_some(), Instant::now()) {
             Action::Forward => {
                 arrival.forward_to(self.pid);
                 if let Some(terminal) = &mut self.terminal {

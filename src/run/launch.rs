@@ -26,7 +26,7 @@ impl<'a> Prepared<'a> {
         let tree = Tree::of_the_command();
         let (armed, log) = self.setup.arm(Some(tree.clone()), self.log);
         let fail_fast = gate.watch(&armed, tree.clone());
-        let gpus = armed.check_gpus()?;
+        let gpus = armed.check_listed_gpus()?;
 
         adopt_orphans(true); // so that the whole tree is seen and counted
         default_handler.suspend();
@@ -41,7 +41,7 @@ impl<'a> Prepared<'a> {
             child => child?,
         };
 
-        let supervisor = Supervisor::new(signals, self.signal_options, child.pid, tree, child.terminals);
+        let supervisor = Supervisor::new(signals, self.signal_policy, child.pid, tree, child.terminals);
         let session = &armed.session;
         let start = |threads: PumpThreads| {
             threads.start(

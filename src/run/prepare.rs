@@ -10,7 +10,7 @@ use crate::config::{ReportTarget, Settings};
 use crate::error::Error;
 use crate::log::LogReader;
 use crate::process::{
-    DefaultSignalHandler, ProcessSlot, SignalOptions, Signals, StdioMode, StdioPlan, UNBUFFERED,
+    DefaultSignalHandler, ProcessSlot, SignalPolicy, Signals, StdioMode, StdioPlan, UNBUFFERED,
 };
 use crate::report::Command;
 use crate::session::degradation::Degradation;
@@ -22,7 +22,7 @@ use crate::session::{Setup, secrets};
 pub struct Prepared<'a> {
     pub signals: &'a Signals,
     pub default_handler: DefaultSignalHandler,
-    pub signal_options: SignalOptions,
+    pub signal_policy: SignalPolicy,
     pub argv: &'a [OsString],
     /// Set PYTHONUNBUFFERED for the command.
     pub unbuffer: bool,
@@ -53,10 +53,7 @@ impl<'a> Prepared<'a> {
         Ok(Self {
             signals,
             default_handler,
-            signal_options: SignalOptions {
-                not_forwarded: settings.not_forwarded,
-                kill_after: settings.kill_after,
-            },
+            signal_policy: SignalPolicy::new(settings.not_forwarded, settings.kill_after),
             argv,
             unbuffer,
             slot,

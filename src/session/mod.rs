@@ -7,7 +7,6 @@ mod finished;
 pub mod gate;
 pub mod log_follower;
 pub mod panic;
-mod pending_gpus;
 mod recorder_options;
 mod recording;
 pub mod report_file;

@@ -7,11 +7,10 @@ use jiff::Timestamp;
 use super::Session;
 use super::finished::Finished;
 use super::log_follower::Follower;
-use super::pending_gpus::PendingGpus;
 use super::report_file::{KeptCurrent, ReportFile};
 use crate::error::Error;
 use crate::event::StartLatch;
-use crate::gpu::{self, Sampler};
+use crate::gpu::{self, GpuChoice, Sampler};
 use crate::host::HostSampler;
 use crate::process::LifecycleEvent;
 use crate::report::Report;
@@ -19,6 +18,8 @@ use crate::sink::RunningSinks;
 use crate::terminal::Ticker;
 use crate::text::units::show_duration;
 
+/// How long a run waits to check the GPUs that `--gpus` lists.
+const GPU_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long the end of a run waits for the last sample of the GPUs.
 const GPU_TIMEOUT: Duration = Duration::from_millis(400);
 /// How long it waits for the last reading of the process tree.
@@ -53,21 +54,31 @@ impl Armed {
         self.started.clone()
     }
 
-    /// Checks the GPUs that `--gpus` lists, for at most 2 s.
+    /// If `--gpus` lists GPUs, checks that they are there, for at most 2 s, and samples them from here on.
     ///
     /// # Errors
-    /// `--gpus` lists a GPU that is not there.
-    pub fn check_gpus(&self) -> Result<PendingGpus, Error> {
-        PendingGpus::check(self.gpus.clone(), &self.session)
+    /// One of them is not there.
+    pub fn check_listed_gpus(&self) -> Result<Option<Sampler>, Error> {
+        if !matches!(self.gpus.choice, GpuChoice::List(_)) {
+            return Ok(None);
+        }
+        let sampler = self.sample_gpus();
+        sampler.check_list(GPU_CHECK_TIMEOUT)?;
+        Ok(Some(sampler))
     }
 
-    /// Starts the run at a moment, and the GPU sampler beside it.
-    pub fn begin(self, at: Instant, gpus: PendingGpus) -> Recording {
-        let Self { session, started, report_file, threads, .. } = self;
-        let at = session.clock.at(at);
-        session.recorder.lock().started(at, Timestamp::now().to_string());
-        started.set(at);
-        let gpus = gpus.start(&session);
+    fn sample_gpus(&self) -> Sampler {
+        Sampler::spawn(self.gpus.clone(), self.session.clock, self.session.recorder.on_event())
+    }
+
+    /// Starts the run at a moment, and the GPU sampler beside it, unless it runs already: opening the GPUs'
+    /// library can take seconds.
+    pub fn begin(self, at: Instant, gpus: Option<Sampler>) -> Recording {
+        let at = self.session.clock.at(at);
+        self.session.recorder.lock().started(at, Timestamp::now().to_string());
+        self.started.set(at);
+        let gpus = gpus.unwrap_or_else(|| self.sample_gpus());
+        let Self { session, report_file, threads, .. } = self;
         Recording { session, report_file, gpus, threads }
     }
 }

@@ -11,7 +11,7 @@ use super::panic::install_panic_hook;
 use super::recording::{Armed, Threads};
 use super::report_file::ReportFile;
 use super::shared_recorder::SharedRecorder;
-use super::{Session, pending_gpus, recorder_options};
+use super::{Session, recorder_options};
 use crate::config::Settings;
 use crate::error::Error;
 use crate::event::{Clock, StartLatch};
@@ -64,7 +64,7 @@ impl Setup {
             session,
             report_file,
             sinks,
-            gpus: pending_gpus::options(settings, environment),
+            gpus: gpu_options(settings, environment),
             interval: settings.interval,
             log_interval: settings.log_interval,
         })
@@ -110,5 +110,15 @@ impl Setup {
             _ticker: if session.live == Live::Table { draw() } else { None },
         };
         (Armed { session, started, report_file, gpus, threads }, feed)
+    }
+}
+
+fn gpu_options(settings: &Settings, environment: Environment) -> gpu::Options {
+    gpu::Options {
+        choice: settings.gpus.clone(),
+        choice_origin: settings.origins.given("gpus", &settings.gpus),
+        interval: settings.interval,
+        library: settings.nvml_library.clone(),
+        variables: Arc::new(move |name| environment.variable(name)),
     }
 }

@@ -36,14 +36,14 @@ pub fn spawn_thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Res
     thread
 }
 
-/// Waits until all threads that were started can go on while a library is being loaded.
+/// Waits until all threads that were started can keep running while a library is being loaded.
 pub fn wait_for_starting_threads() {
     while STARTING.load(Ordering::SeqCst) > 0 {
         sleep(Duration::from_millis(1));
     }
 }
 
-/// Uses the thread-local values that this thread may need later.
+/// Has this thread use the thread-local values that it may need later.
 pub fn init_thread_locals() {
     let (_open, empty) = bounded::<Infallible>(0);
     let _ = empty.recv_timeout(Duration::from_nanos(1)); // times out, which is what uses them

@@ -1,8 +1,7 @@
-//! Threads that measure at a steady rate.
+//! Threads for work that can block for ever: a driver that hangs, a file system that is gone.
 //!
-//! What they read can block for ever (a driver that hangs, a file system that is gone), so nobody
-//! joins them: whoever waits for one waits with patience and then leaves it behind, and the end of
-//! the process takes it along.
+//! They are never joined: the end waits for one with a timeout and then leaves it running until the
+//! process ends.
 
 use std::convert::Infallible;
 use std::io;
@@ -13,7 +12,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::thread::spawn_thread;
 
-/// A running thread, told to end by [`finish`](Self::finish) or by being dropped.
+/// A running thread; [`finish`](Self::finish) or dropping asks it to end.
 #[derive(Debug)]
 pub struct Worker {
     stop: Sender<Infallible>,
@@ -24,7 +23,7 @@ impl Worker {
     /// Starts a thread whose work ends soon after its [`Stop`] says so.
     ///
     /// # Errors
-    /// The system has no thread to give.
+    /// The system has no threads left.
     pub fn spawn(name: &str, work: impl FnOnce(Stop) + Send + 'static) -> io::Result<Self> {
         let (stop, stopped) = bounded(0);
         let (ending, ended) = bounded(0);
@@ -32,13 +31,11 @@ impl Worker {
         Ok(Self { stop, ended })
     }
 
-    /// Tells the thread, and those that it started, to end and waits for that, no longer than
-    /// `patience`.
-    ///
-    /// False where one did not end: it is stuck, and left behind.
-    pub fn finish(self, patience: Duration) -> bool {
+    /// Asks the thread, and those that it started, to end, and waits for that no longer than `timeout`.
+    /// False if one did not end: it is stuck, and left running.
+    pub fn finish(self, timeout: Duration) -> bool {
         drop(self.stop);
-        self.ended.recv_timeout(patience) != Err(RecvTimeoutError::Timeout)
+        self.ended.recv_timeout(timeout) != Err(RecvTimeoutError::Timeout)
     }
 }
 
@@ -50,46 +47,44 @@ fn start(name: &str, stop: Stop, work: impl FnOnce(Stop) + Send + 'static) -> io
     Ok(())
 }
 
-/// How a thread learns that it is to end.
+/// A thread's view of the request to end.
 #[derive(Debug, Clone)]
 pub struct Stop {
     stopped: Receiver<Infallible>,
-    /// Who waits for the thread sees the last of these go.
+    /// The thread has ended once the last of these is dropped.
     _ending: Sender<Infallible>,
 }
 
 impl Stop {
-    /// Waits until `due`, or false as soon as the thread is to end.
+    /// Waits until `due`; false as soon as the thread should end.
     pub fn wait_until(&self, due: Instant) -> bool {
         self.stopped.recv_deadline(due) == Err(RecvTimeoutError::Timeout)
     }
 
-    /// Starts another thread, which is told to end when this one is, and is waited for with it.
+    /// Starts another thread, which is asked to end and waited for together with this one.
     ///
     /// # Errors
-    /// The system has no thread to give.
+    /// The system has no threads left.
     pub fn spawn(&self, name: &str, work: impl FnOnce(Stop) + Send + 'static) -> io::Result<()> {
         start(name, self.clone(), work)
     }
 }
 
-/// Panics where a test asks this thread to, by its name in EFFLLM_PANIC; in a release there is no
-/// such thing.
+/// Panics if a test asks this thread to, by its name in EFFLLM_PANIC; never in a release build.
 pub fn failpoint() {
     if let Some(name) = thread::current().name() {
         failpoint_named(name);
     }
 }
 
-/// The same for a step that has no thread of its own.
+/// The same for a step without a thread of its own.
 pub fn failpoint_named(name: &str) {
     if cfg!(debug_assertions) {
         assert!(std::env::var_os("EFFLLM_PANIC").is_none_or(|asked| asked != name), "rehearsed");
     }
 }
 
-/// Times that lie whole intervals after a start, so that a reading that took long shifts none of
-/// those after it.
+/// Times that lie whole intervals after a start, so that a long reading does not shift later ones.
 #[derive(Debug, Clone, Copy)]
 pub struct Grid {
     start: Instant,
@@ -97,13 +92,13 @@ pub struct Grid {
 }
 
 impl Grid {
-    /// An interval below a millisecond or above a year counts as that.
+    /// The interval is clamped to between a millisecond and a year.
     pub fn new(start: Instant, interval: Duration) -> Self {
         let year = Duration::from_secs(365 * 86400);
         Self { start, interval: interval.clamp(Duration::from_millis(1), year) }
     }
 
-    /// The first time of the grid after `now`. Times missed before it are not made up for.
+    /// The first time of the grid after `now`. Missed times are skipped.
     pub fn next_after(&self, now: Instant) -> Instant {
         let interval = self.interval.as_nanos();
         let elapsed = now.saturating_duration_since(self.start).as_nanos();
@@ -150,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stuck_thread_is_left_behind() {
+    fn a_stuck_thread_is_not_waited_for() {
         let (_held, never) = bounded::<()>(0);
         let stuck = Worker::spawn("stuck", move |_| assert!(never.recv().is_err())).unwrap();
         assert!(!stuck.finish(Duration::from_millis(10)));
@@ -159,13 +154,13 @@ mod tests {
     #[test]
     fn a_thread_is_waited_for_with_those_that_it_started() {
         let far = Instant::now() + Duration::from_secs(3600);
-        let (told, is_told) = bounded(1);
+        let (sender, waited) = bounded(1);
         let first = Worker::spawn("first", move |stop| {
-            let second = move |stop: Stop| told.send(stop.wait_until(far)).unwrap();
+            let second = move |stop: Stop| sender.send(stop.wait_until(far)).unwrap();
             stop.spawn("second", second).unwrap();
         });
         assert!(first.unwrap().finish(Duration::from_secs(60)));
-        assert_eq!(is_told.try_recv(), Ok(false));
+        assert_eq!(waited.try_recv(), Ok(false));
         let (_held, never) = bounded::<()>(0);
         let stuck = Worker::spawn("first", move |stop| {
             stop.spawn("stuck", move |_| assert!(never.recv().is_err())).unwrap();

@@ -1,5 +1,5 @@
 //! Things that some tests need beyond Rust, bash and Python 3: they are prepared, or the tests that need them are
-//! skipped, which the last lines of the output say.
+//! skipped, and listed after the results.
 //!
 //! With `EFFLLM_TESTS_REQUIRE_ALL=1` a missing thing is a failure.
 

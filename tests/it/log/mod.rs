@@ -95,7 +95,7 @@ fn a_damaged_log_is_reported_as_far_as_it_goes_and_then_told() {
     assert_eq!(
         printed.stderr(),
         "effllm: error: cannot read log.gz: it is compressed, and its end is missing\n  \
-         copy it once more; what could be read stands above\n"
+         copy it again; the part that could be read is above\n"
     );
     let report: Value = serde_json::from_str(&printed.stdout()).unwrap();
     assert!(report["iterations"]["count"].as_u64().is_some_and(|count| count > 1000));
@@ -251,6 +251,44 @@ step 8
     assert_eq!(events(log, r"^ step (?P<iteration>\d+)"), expected[..3]);
 }
 
+// Timestamps
+
+/// The mean time of an iteration, by the report of a log that a pattern reads.
+fn iteration_time(log: &str, pattern: &str) -> Value {
+    let env = TestEnv::new();
+    env.write("log", log);
+    let printed = parse(&env, &format!("--pattern '{pattern}' --json log")).done().printed();
+    let report: Value = serde_json::from_str(&printed).unwrap();
+    report["metrics"]["al_seconds"].clone()
+}
+
+#[test]
+fn a_line_that_begins_with_a_timestamp_has_it_without_a_group() {
+    let step = r"step (?P<iteration>)\b";
+    for stamp in [
+        "[2024-09-14 19:44:%.250] ",
+        "2024-07-17T00:18:%.620Z ",
+        "2024-09-14 19:44:%,250 - INFO - ",
+        "[INFO|trainer.py:1] 2024-09-14 19:44:%,250 >> ",
+        "I0914 19:44:%.25 4711 main.cc:5] ",
+        "0: [rank0]: 19:44:% ",
+    ] {
+        let line = |i: u32| format!("{}step {i}\n", stamp.replace('%', &format!("{:02}", 10 + 2 * i)));
+        let log: String = (0..20).map(line).collect();
+        assert_eq!(iteration_time(&log, step), 2.0, "{log}");
+        assert_eq!(iteration_time(&log, &format!("^.*{step}")), 2.0, "{log}");
+    }
+    let stated = |i: u32| format!("[2024-09-14 19:44:{:02}] step {i} took 0.5 s\n", 2 * i);
+    let stated: String = (0..20).map(stated).collect();
+    assert_eq!(iteration_time(&stated, &format!("{step} took (?P<step_time_s>)")), 0.5);
+    let group = |i: u32| format!("[2024-09-14 19:44:{:02}] step {i} at 10:00:{:02}\n", 2 * i, 3 * i);
+    let group: String = (0..20).map(group).collect();
+    assert_eq!(iteration_time(&group, &format!("{step} at (?P<timestamp>)")), 3.0);
+    let elapsed = |i: u32| format!("[2024-09-14 19:44:{:02}] step {i} after {} s\n", 2 * i, 5 * i);
+    let elapsed: String = (0..20).map(elapsed).collect();
+    assert_eq!(iteration_time(&elapsed, &format!("{step} after (?P<elapsed_s>)")), 2.0);
+}
+
 // Why a log is read as it is
 
 #[test]
@@ -266,13 +304,13 @@ profile: rules, chosen by --rules rules.toml
  fact     rules.toml:1      1     1  sequence_length 2048
  ignore   rules.toml:3      1     2
 
-These never matched; the line nearest to a match:
+These never matched; the line closest to a match:
 
  rules.toml:9 field: loss=(?P<loss>\\S+)
    line 4: step 1 took 100 ms, loss: 3.25
                                    ^ then: =(?P<loss>\\S+)
 
-These never matched, and no line comes near:
+These never matched, and no line comes close:
 
  rules.toml:2 pause: Saving checkpoint
 ";

@@ -1,4 +1,4 @@
-//! The thread that reads the command's process tree at a steady rate.
+//! The sampler of the command's process tree: a thread that reads memory and CPU time from /proc.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -9,11 +9,11 @@ use crate::event::{Clock, Event, HostSample, StartLatch};
 use crate::process::{Process, Tree};
 use crate::thread::worker::{Grid, Worker};
 
-/// A tree of thousands of threads takes tens of milliseconds to read. After a reading come times of
-/// the grid that are left out until this many times its length has passed, so that measuring takes
-/// no more than a fiftieth of a processor from the command.
+/// A tree of thousands of threads takes tens of milliseconds to read. After a reading, the sampler skips
+/// times of the grid until this many times its duration has passed, so that it takes no more than a
+/// fiftieth of a processor from the command.
 const REST: u32 = 49;
-/// A reading that took longer was held up by something else, and says nothing of the tree.
+/// A longer reading was delayed by other causes than the size of the tree.
 const LONGEST_READING: Duration = Duration::from_millis(100);
 
 /// A running sampler. Dropped, it ends by itself.
@@ -21,13 +21,13 @@ const LONGEST_READING: Duration = Duration::from_millis(100);
 pub struct HostSampler(Worker);
 
 impl HostSampler {
-    /// Samples the processes when the run has started and then every interval; more seldom where they take long to read.
-    /// Of a tree that was there before, CPU time counts from the first sample on.
+    /// Samples the processes when the run has started and then every interval; less often where they take
+    /// long to read. For a tree that ran before, CPU time counts from the first sample on.
     ///
     /// `on_event` is called from the sampler's thread with an [`Event::Host`] for each reading.
     ///
     /// # Errors
-    /// The system has no thread to give, or does not tell its units.
+    /// The system has no threads left, or does not state its units.
     pub fn start(
         tree: Tree,
         interval: Duration,
@@ -60,14 +60,14 @@ impl HostSampler {
         Ok(Self(thread))
     }
 
-    /// Ends sampling, and waits for that no longer than `patience`. False where /proc hangs; the
-    /// thread is then left behind.
-    pub fn finish(self, patience: Duration) -> bool {
-        self.0.finish(patience)
+    /// Ends sampling, and waits for that no longer than `timeout`. False where /proc hangs; the thread is
+    /// then left running.
+    pub fn finish(self, timeout: Duration) -> bool {
+        self.0.finish(timeout)
     }
 }
 
-/// What /proc counts in.
+/// The units of /proc.
 #[derive(Debug, Clone, Copy)]
 struct Units {
     page_bytes: u64,
@@ -78,7 +78,7 @@ impl Units {
     fn of_this_machine() -> io::Result<Self> {
         let value = |name: SysconfVar| {
             let value = sysconf(name)?.and_then(|value| u32::try_from(value).ok());
-            value.ok_or_else(|| io::Error::other(format!("the system does not tell its {name:?}")))
+            value.ok_or_else(|| io::Error::other(format!("the system does not state its {name:?}")))
         };
         Ok(Self {
             page_bytes: value(SysconfVar::PAGE_SIZE)?.into(),
@@ -86,9 +86,9 @@ impl Units {
         })
     }
 
-    /// Sums over the tree; `None` where nothing in it lives.
+    /// Sums over the tree; `None` if every process in it has ended.
     ///
-    /// A process that has ended uses no memory, and its time counts until it is in its parent's.
+    /// A process that has ended uses no memory, and its CPU time counts until its parent's includes it.
     fn sample(self, at: f64, tree: &[Process]) -> Option<HostSample> {
         let living = tree.iter().filter(|process| !process.zombie).count();
         let pages: u64 = tree.iter().map(|process| process.resident_pages).sum();
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_living_tree_is_sampled_until_told_to_end() {
+    fn a_living_tree_is_sampled_until_the_sampler_is_finished() {
         let (send, events) = unbounded();
         let us = std::os::unix::process::parent_id();
         let (clock, started) = (Clock::new(), StartLatch::default());

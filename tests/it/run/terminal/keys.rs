@@ -1,0 +1,119 @@
+//! Keys that interrupt the command.
+
+use std::fs;
+use std::thread;
+
+use nix::libc;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::harness::process::{exists, state, written_in};
+use crate::harness::requirements::available;
+use crate::harness::terminal::Screen;
+use crate::harness::{EFFLLM, TestEnv, until};
+
+#[test]
+fn control_c_is_delivered_once() {
+    for options in ["", "--stdio pty"] {
+        let env = TestEnv::new();
+        let screen = Screen::new(24, 80);
+        let script =
+            "trap 'echo interrupted' INT; echo ready; until [ -e stop ]; do sleep 0.05; done; echo over";
+        let session = screen.start(env.run(options, script));
+        screen.wait_for("ready");
+        screen.press("\x03");
+        screen.wait_for("interrupted");
+        env.write("stop", "");
+        assert_eq!(session.wait().code(), Some(0));
+        screen.wait_for("over");
+        assert_eq!(screen.contents().matches("interrupted").count(), 1, "{}", screen.contents());
+        // One that is not caught ends it.
+        let session = screen.start(env.run(options, "echo waiting; exec sleep 600"));
+        screen.wait_for("waiting");
+        screen.press("\x03");
+        assert_eq!(session.wait().signal(), Some(libc::SIGINT));
+        assert_eq!(env.report().at("command.exit.signal"), "SIGINT");
+    }
+}
+
+#[test]
+fn control_c_while_the_listed_gpus_are_checked_keeps_the_command_from_starting() {
+    for options in ["--gpus 0", "--gpus 0 --stdio pty"] {
+        let mut env = TestEnv::new();
+        env.gpus("[[fault]]\ncall = 'nvmlInit_v2'\ndelay_s = 1.5");
+        let screen = Screen::new(24, 80);
+        let session = screen.start(env.run(options, "echo $$ >started; exec sleep 600"));
+        until("effllm to take signals", || takes(session.pid(), Signal::SIGINT));
+        screen.press("\x03");
+        assert_eq!(session.wait().signal(), Some(libc::SIGINT));
+        assert!(!env.exists("started"));
+    }
+}
+
+/// Whether a process blocks a signal.
+fn takes(pid: Pid, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap_or_default();
+    u64::from_str_radix(blocked.trim(), 16).is_ok_and(|set| set & 1 << (signal as i32 - 1) != 0)
+}
+
+#[test]
+fn three_impatient_interrupts_kill_the_whole_tree() {
+    for options in ["", "--stdio pty"] {
+        let env = TestEnv::new();
+        let screen = Screen::new(24, 80);
+        let script = "trap '' INT; setsid sh -c 'echo $$ >worker; exec sleep 600' & \
+                      until [ -s worker ]; do sleep 0.01; done; echo ready; wait";
+        let session = screen.start(env.run(options, script));
+        screen.wait_for("ready");
+        let worker = written_in(&env, "worker");
+        for _ in 0..3 {
+            screen.press("\x03");
+            thread::sleep(std::time::Duration::from_millis(100)); // one key, not three in one reading
+        }
+        assert_eq!(session.wait().signal(), Some(libc::SIGKILL));
+        until("the worker's end", || !exists(worker));
+    }
+}
+
+#[test]
+fn without_proc_three_interrupts_still_kill_the_command() {
+    let env = TestEnv::new();
+    let unmounted = env.sh("unshare -m umount -l /proc").done();
+    let can_unmount = unmounted.status.success().then_some(());
+    let Some(()) = available(can_unmount.ok_or_else(|| "/proc cannot be unmounted".into())) else { return };
+    for options in ["", "--stdio pty"] {
+        let screen = Screen::new(24, 80);
+        let script = format!(
+            "umount -l /proc; exec {EFFLLM} run -q {options} -- sh -c 'trap \"\" INT; echo ready; while :; do sleep 1; done'"
+        );
+        let session = screen.start(env.command(["unshare", "-m", "sh", "-c", &script]));
+        screen.wait_for("ready");
+        for _ in 0..3 {
+            screen.press("\x03");
+            thread::sleep(std::time::Duration::from_millis(100)); // one key, not three in one reading
+        }
+        assert_eq!(session.wait().signal(), Some(libc::SIGKILL));
+    }
+}
+
+#[test]
+fn what_ran_before_the_command_is_not_killed_with_it() {
+    let env = TestEnv::new();
+    let screen = Screen::new(24, 80);
+    // Its parent becomes effllm. In a session of its own the end of this one means nothing to it.
+    let script = format!(
+        "setsid sh -c 'echo $$ >daemon; exec sleep 600' & exec {EFFLLM} run --quiet -- sh -c 'trap \"\" INT; echo ready; while :; do sleep 1; done'"
+    );
+    let session = screen.start(env.command(["sh", "-c", &script]));
+    screen.wait_for("ready");
+    let daemon = written_in(&env, "daemon");
+    for _ in 0..3 {
+        screen.press("\x03");
+        thread::sleep(std::time::Duration::from_millis(100)); // one key, not three in one reading
+    }
+    assert_eq!(session.wait().signal(), Some(libc::SIGKILL));
+    let runs_on = state(daemon) == 'S';
+    let _ = kill(daemon, Signal::SIGKILL);
+    assert!(runs_on);
+}
