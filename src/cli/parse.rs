@@ -9,7 +9,7 @@ use super::gate::conclude;
 use crate::config::{FileOptions, Flags, GateOptions, LogOptions, ModelOptions, Settings};
 use crate::error::Error;
 use crate::fs::conflicts::FileUse;
-use crate::parse::{self, Form, Request};
+use crate::parse::{self, ParseOutput, Request};
 use crate::session::gate::ReportGate;
 
 const EXAMPLES: &str = "\
@@ -67,16 +67,16 @@ struct ParseOptions {
 impl Parse {
     pub fn run(self) -> Result<ExitCode, Error> {
         let settings = Settings::resolve(self.flags)?;
-        let form = match (self.json, self.events, self.explain) {
-            (true, ..) => Form::Json,
-            (_, true, _) => Form::Events,
-            (.., true) => Form::Explanation,
-            _ => Form::Summary,
+        let output = match (self.json, self.events, self.explain) {
+            (true, ..) => ParseOutput::Json,
+            (_, true, _) => ParseOutput::Events,
+            (.., true) => ParseOutput::Explanation,
+            _ => ParseOutput::Summary,
         };
         let file = self.file.filter(|file| file != Path::new("-"));
         let log = file.as_ref().map(|path| FileUse::read("FILE", path));
-        let request = Request { file, follow: self.follow, form };
-        if !form.is_of_a_report() {
+        let request = Request { file, follow: self.follow, output };
+        if !output.is_report() {
             parse::parse(settings, &request, |_| {})?;
             return Ok(ExitCode::SUCCESS);
         }

@@ -1,4 +1,4 @@
-//! `effllm report`: reports as documents for people and tables for programs.
+//! `effllm report`: reports as documents and tables.
 
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -39,14 +39,14 @@ pub struct Report {
     output: Option<PathBuf>,
 }
 
-/// Reads the name of a format, of those that `offers` accepts.
+/// A parser of the names of the formats that `offers` accepts.
 pub fn formats(
     offers: fn(&dyn ReportFormat) -> bool,
 ) -> impl TypedValueParser<Value = &'static dyn ReportFormat> {
     let formats = move || FORMATS.iter().copied().filter(move |format| offers(*format));
-    let names = formats().map(|format| PossibleValue::new(format.name()).help(format.help()));
+    let names = formats().map(|format| PossibleValue::new(format.about().name).help(format.about().help));
     PossibleValuesParser::new(names)
-        .try_map(move |name| formats().find(|format| format.name() == name).ok_or("is not a format"))
+        .try_map(move |name| formats().find(|format| format.about().name == name).ok_or("is not a format"))
 }
 
 /// The format that the extension of a file's name asks for. A name without one, a device and a pipe get
@@ -59,12 +59,12 @@ fn format_of_file(path: &Path) -> Result<&'static dyn ReportFormat, Error> {
     let extension = extension.to_string_lossy().to_ascii_lowercase();
     let default = FORMATS.first().copied().filter(|_| extension.is_empty());
     default.or_else(|| format_of_extension(&extension)).ok_or_else(|| {
-        let known: Vec<String> = FORMATS
-            .iter()
-            .filter_map(|format| Some(format!(".{} ({})", format.extensions().first()?, format.name())))
-            .collect();
+        let known = FORMATS.iter().map(|format| format.about());
+        let known =
+            known.filter_map(|format| Some(format!(".{} ({})", format.extensions.first()?, format.name)));
+        let known = known.collect::<Vec<_>>().join(", ");
         Error::usage(format!("-o: {}: no format is written as .{}", plain_name(path), plain(&extension)))
-            .hint(format!("name it {}, or choose by --format", known.join(", ")))
+            .hint(format!("name it {known}, or set --format"))
     })
 }
 
@@ -87,7 +87,7 @@ impl Report {
 
 fn cannot_write(of_kind: fn(String) -> Error, path: &Path, why: impl Display) -> Error {
     of_kind(format!("-o: {} cannot be written: {why}", plain_name(path)))
-        .hint("name a file in a folder that is there and can be written to")
+        .hint("name a file in an existing, writable folder")
 }
 
 fn plain_name(path: &Path) -> String {

@@ -26,8 +26,8 @@ fn mann_whitney_u(first: &[f64], second: &[f64]) -> Option<RankTest> {
 
 /// The same of values in the order in which they were measured, whose neighbours resemble each other.
 ///
-/// Such values say less than as many independent ones: the test as it stands often finds a difference
-/// between two halves of one run. The variance is therefore multiplied by
+/// Such values carry less information than as many independent ones: the plain test often finds a
+/// difference between two halves of one run. The variance is therefore multiplied by
 /// (1 + r) / (1 - r), where r is the correlation of a value's rank with its predecessor's, as is
 /// usual for the mean of an autoregressive series (G. V. Bayley, J. M. Hammersley, 1946).
 pub fn mann_whitney_u_of_series(first: &[f64], second: &[f64]) -> Option<RankTest> {

@@ -53,12 +53,12 @@ impl fmt::Display for ConstantOutcome {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Limit {
     Quantity(Quantity),
-    Baseline(Change),
+    Baseline(BaselineChange),
 }
 
 /// The change that makes a limit of the baseline.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Change {
+pub enum BaselineChange {
     None,
     Times(f64),
     /// Percent of the baseline, negative for less.
@@ -161,7 +161,7 @@ impl Limit {
     }
 }
 
-impl Change {
+impl BaselineChange {
     /// The limit that a baseline makes, in the metric's unit.
     pub fn apply(&self, baseline: f64) -> f64 {
         match self {
@@ -190,10 +190,10 @@ impl fmt::Display for Expression {
             Limit::Baseline(change) => {
                 f.write_str("baseline")?;
                 match change {
-                    Change::None => Ok(()),
-                    Change::Times(factor) => write!(f, " * {factor}"),
-                    Change::Percent(percent) => write!(f, " {} {} %", sign(*percent), percent.abs()),
-                    Change::Plus(quantity) => {
+                    BaselineChange::None => Ok(()),
+                    BaselineChange::Times(factor) => write!(f, " * {factor}"),
+                    BaselineChange::Percent(percent) => write!(f, " {} {} %", sign(*percent), percent.abs()),
+                    BaselineChange::Plus(quantity) => {
                         write!(f, " {} ", sign(quantity.number))?;
                         quantity.show(quantity.number.abs(), f)
                     }

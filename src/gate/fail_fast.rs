@@ -32,12 +32,12 @@ struct Breach {
     /// Stretches that were in breach by themselves.
     stretches: u32,
     /// The start of the present stretch.
-    start: Reading,
+    start: Observation,
 }
 
 /// One metric at one check.
 #[derive(Debug, Clone, Copy)]
-struct Reading {
+struct Observation {
     at: f64,
     records: u64,
     value: f64,
@@ -67,7 +67,7 @@ impl FailFast {
                 continue;
             };
             let metric = requirement.expression.metric;
-            let now = Reading { at, records: report.log.records, value, weight: weight(metric, report) };
+            let now = Observation { at, records: report.log.records, value, weight: weight(metric, report) };
             let seen_now = Breach { since: at, stretches: 0, start: now };
             let going_on = breach.get_or_insert(seen_now);
             let start = going_on.start;
@@ -89,7 +89,7 @@ impl FailFast {
 }
 
 /// The metric over the time between two checks alone.
-fn between(first: Reading, now: Reading) -> f64 {
+fn between(first: Observation, now: Observation) -> f64 {
     match (first.weight, now.weight) {
         (Some(before), Some(after)) if after > before => {
             (now.value * after - first.value * before) / (after - before)

@@ -23,17 +23,6 @@ pub struct Binding {
     scope: Scope,
 }
 
-macro_rules! number {
-    () => {
-        r"[-+]?(?:\d{1,3}(?:[,_]\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?\.?|\.\d+)(?:[eE][-+]?\d+)?(?:\x20?[KMBGTP]\b|[kmbgtp]\b)?"
-    };
-}
-macro_rules! unit {
-    () => {
-        r"(?:(?:[num]|\xc2\xb5|\xce\xbc)?s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)\b"
-    };
-}
-
 /// What may follow a name.
 const DURATION_UNITS: &[(&str, f64)] =
     &[("s", 1.0), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9), ("min", 60.0), ("h", 3600.0)];
@@ -142,12 +131,10 @@ impl Binding {
         }
     }
 
-    /// The expression of a text that states the field: what an empty group stands for. It is an
-    /// alternation, which [`closest_match`](super::closest_match) does not divide.
+    /// The expression of a text that states the field: an empty group stands for it.
     pub fn text_expression(&self) -> Option<&'static str> {
         match self.group.kind {
-            Kind::Flag => None,
-            Kind::Text => Some(WORD),
+            Kind::Flag | Kind::Text => None,
             Kind::Timestamp => Some(timestamp::EXPRESSION),
             Kind::Ordinal => Some(ORDINAL),
             Kind::Duration | Kind::Elapsed if !self.has_unit => Some(TIME),
@@ -204,28 +191,30 @@ impl std::fmt::Debug for Binding {
     }
 }
 
-/// Expressions of texts, all alternations. They hold in verbose mode, too: no spaces are written.
-const WORD: &str = r"\S+|\S+";
-const ORDINAL: &str = r"\d{1,3}(?:[,_]\d{3})+|\d+";
+macro_rules! with_unit {
+    () => {
+        r"(?:\d[\d.,]*|\.\d+)\x20?(?:(?:[num]|\xc2\xb5|\xce\xbc)?s|[mhd]|secs?|mins?|hrs?|seconds?|minutes?|hours?|days?)\b"
+    };
+}
+
+// Expressions of texts. They hold in verbose mode, too, and each byte decides how they go on, if it can: so
+// the groups of most patterns are found in one pass.
+const ORDINAL: &str = r"\d+(?:[,_]\d{3})*";
 /// With separators, a decimal comma, an exponent or an SI suffix; or not finite.
-const NUMBER: &str = concat!(number!(), r"|[-+]?(?i:nan|inf(?:inity)?)\b");
+const NUMBER: &str =
+    r"[-+]?(?:(?:\d+(?:[.,_]\d+)*|\.\d+)(?:[eE][-+]?\d+)?(?:[KMBGTPkmbgtp]\b)?|(?i:nan|inf(?:inity)?)\b)";
 /// `1:02:03`, `1h 22m 38s`, `820 ms`, or seconds.
 const TIME: &str = concat!(
     r"(?:\d+\x20days?,\x20)?\d+(?::\d\d){1,2}(?:\.\d+)?|",
-    number!(),
-    r"\x20?",
-    unit!(),
+    with_unit!(),
     r"(?:,?\x20?",
-    number!(),
-    r"\x20?",
-    unit!(),
-    ")*|",
-    number!(),
+    with_unit!(),
+    r")*|(?:\d+(?:[.,]\d+)?|\.\d+)(?:[eE][-+]?\d+)?"
 );
 
 /// An expression without the parts that stand for an empty group.
 pub fn as_written(expression: &str) -> String {
-    let parts = [WORD, timestamp::EXPRESSION, ORDINAL, TIME, NUMBER];
+    let parts = [timestamp::EXPRESSION, ORDINAL, TIME, NUMBER];
     parts.iter().fold(expression.to_owned(), |text, part| text.replace(&format!(">{part})"), ">)"))
 }
 

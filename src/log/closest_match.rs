@@ -116,7 +116,7 @@ fn build(pattern: &str) -> Option<Regex> {
 
 /// A piece of a pattern that is not divided further.
 #[derive(Debug, Clone, Copy)]
-struct Piece {
+struct PatternPiece {
     start: usize,
     end: usize,
     letter: bool,
@@ -127,10 +127,10 @@ struct Piece {
 fn chains(pattern: &str, alternative: &Ast) -> [Chain; 2] {
     let (mut pieces, mut flags) = (Vec::new(), String::new());
     divide(pattern, alternative, 0, &mut pieces, &mut flags);
-    let letters = |pieces: &[Piece]| pieces.iter().filter(|piece| piece.letter).count();
+    let letters = |pieces: &[PatternPiece]| pieces.iter().filter(|piece| piece.letter).count();
     let all: Score = (letters(&pieces), pieces.len());
     let span = alternative.span();
-    let part = |pieces: &[Piece], part: String, expected: &str, from_start| {
+    let part = |pieces: &[PatternPiece], part: String, expected: &str, from_start| {
         let score = (letters(pieces), pieces.len());
         let is_enough = score.0 * 3 >= all.0 && score.0 >= LEAST.min(all.0).max(1);
         Part { pattern: part, score, is_enough, expected: expected.to_owned(), from_start }
@@ -153,9 +153,9 @@ fn chains(pattern: &str, alternative: &Ast) -> [Chain; 2] {
     [chain(from_start.collect()), chain(from_end.collect())]
 }
 
-/// Divides a pattern into its pieces; groups without a repetition are divided too. Flags that are set on
+/// Divides a pattern into its pieces; unnamed groups without a repetition are divided too. Flags that are set on
 /// the way are collected: they hold to the end.
-fn divide(pattern: &str, ast: &Ast, depth: usize, pieces: &mut Vec<Piece>, flags: &mut String) {
+fn divide(pattern: &str, ast: &Ast, depth: usize, pieces: &mut Vec<PatternPiece>, flags: &mut String) {
     let span = ast.span();
     match ast {
         Ast::Empty(_) => {}
@@ -165,18 +165,23 @@ fn divide(pattern: &str, ast: &Ast, depth: usize, pieces: &mut Vec<Piece>, flags
         Ast::Concat(concat) => {
             concat.asts.iter().for_each(|ast| divide(pattern, ast, depth, pieces, flags));
         }
-        Ast::Group(group) if !matches!(*group.ast, Ast::Alternation(_)) && has_no_flags(&group.kind) => {
+        Ast::Group(group) if !matches!(*group.ast, Ast::Alternation(_)) && is_plain(&group.kind) => {
             divide(pattern, &group.ast, depth + 1, pieces, flags);
         }
         _ => {
             let letter = matches!(ast, Ast::Literal(literal) if !literal.c.is_whitespace());
-            pieces.push(Piece { start: span.start.offset, end: span.end.offset, letter, depth });
+            pieces.push(PatternPiece { start: span.start.offset, end: span.end.offset, letter, depth });
         }
     }
 }
 
-fn has_no_flags(kind: &GroupKind) -> bool {
-    !matches!(kind, GroupKind::NonCapturing(flags) if !flags.items.is_empty())
+/// Whether a group has no flags, and no name: the text of a field is one piece.
+fn is_plain(kind: &GroupKind) -> bool {
+    match kind {
+        GroupKind::NonCapturing(flags) => flags.items.is_empty(),
+        GroupKind::CaptureIndex(_) => true,
+        GroupKind::CaptureName { .. } => false,
+    }
 }
 
 #[cfg(test)]
@@ -210,7 +215,7 @@ mod tests {
                 (1, 6, "=(?P<samples>\\d+)", true),
             ),
             (r"(?i)STEP (?P<iteration>\d+)x", &["step 7"], (1, 6, "x", true)),
-            (r"(?x) step \s (?P<iteration> \d+ ) x", &["step 7"], (1, 6, " ) x", true)),
+            (r"(?x) step \s (?P<iteration> \d+ ) x", &["step 7"], (1, 6, " x", true)),
             (
                 r"(?:(?P<samples>\d+) samples)+ read",
                 &["12 sample read", "12 reads"],

@@ -1,13 +1,13 @@
 //! The words for the changes between reports.
 
-use crate::compare::{Change, Comparison, Direction, IterationTest, Row};
+use crate::compare::{Change, Comparison, Direction, IterationTest, MetricComparison};
 use crate::text::sanitize::plain;
 use crate::text::units::{or_dash, show};
 
-/// What no row says.
+/// The note on reports without a metric.
 const NO_METRIC: &str = "none of these reports has a metric; 'effllm report REPORT' shows the reasons";
 
-/// What the test of iteration times does not cover.
+/// The limit of what the test covers.
 const OF_THESE_RUNS: &str = "better, worse: these runs alone; repeat the runs to see how much they vary";
 
 pub const UNTESTED: &str = "not tested";
@@ -21,7 +21,7 @@ pub fn ratio(change: Option<Change>) -> String {
     or_dash(change.and_then(|change| change.ratio), percent)
 }
 
-/// What a change means; nothing if it is untested.
+/// The meaning of a change; nothing if it is untested.
 pub fn word(change: Change) -> &'static str {
     match change.direction {
         Direction::Better => "better",
@@ -54,7 +54,7 @@ fn probability(test: IterationTest) -> String {
 /// The notes below a comparison. `names` are those of the reports.
 pub fn notes(comparison: &Comparison, names: &[String]) -> Vec<String> {
     let test = |(i, name): (usize, &String)| {
-        let change = |row: &Row| row.changes.get(i).copied().flatten();
+        let change = |row: &MetricComparison| row.changes.get(i).copied().flatten();
         let test = comparison.metrics.iter().find_map(|row| change(row)?.rank_test)?;
         let [before, after] = test.counts;
         let p = probability(test);

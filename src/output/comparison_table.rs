@@ -6,7 +6,7 @@ use super::RenderOptions;
 use super::comparison::{meaning, notes, ratio, value, word};
 use super::layout::{Column, Grid};
 use super::names::Names;
-use crate::compare::{Change, Comparison, Direction, Row};
+use crate::compare::{Change, Comparison, Direction, MetricComparison};
 use crate::metrics::registry::Metric;
 use crate::text::sanitize::{plain, wrapped};
 
@@ -61,8 +61,8 @@ fn tables(
         () => Detail::ChangeAlone,
     };
     let most = others.len().min(room / 8);
-    let beside = (1..=most).rev().find(|count| fits(detail, *count)).unwrap_or(1);
-    let tables = others.chunks(beside).map(|others| {
+    let count = (1..=most).rev().find(|count| fits(detail, *count)).unwrap_or(1);
+    let tables = others.chunks(count).map(|others| {
         let (rows, columns) = table(detail, others);
         Grid { columns: &columns, indent: 0, gap: 2 }.lines(&rows, None).join("\n") + "\n"
     });
@@ -95,7 +95,7 @@ fn rows(
         heading.extend(with_values.then(|| "change".to_owned()));
         heading.push(String::new());
     }
-    let row = |row: &Row| {
+    let row = |row: &MetricComparison| {
         let value = |i: usize| value(row.values.get(i).copied().flatten());
         let mut cells = vec![label(row)];
         cells.extend(with_values.then(|| value(0)));
@@ -125,7 +125,7 @@ fn paint(change: Option<Change>, text: &str, options: RenderOptions) -> String {
 }
 
 /// `AL (s)`; a name that is no abbreviation states its unit.
-fn label(row: &Row) -> String {
+fn label(row: &MetricComparison) -> String {
     match Metric::named(row.name).and_then(|metric| metric.short).map(str::to_uppercase) {
         Some(short) if row.unit.is_empty() => short,
         Some(short) => format!("{short} ({})", row.unit),

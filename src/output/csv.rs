@@ -1,9 +1,10 @@
 //! Reports as CSV: a row each, under a header with the names of the columns.
 
-use super::{RenderOptions, ReportFormat};
+use serde::Serialize;
+
+use super::{About, RenderOptions, ReportFormat};
 use crate::metrics::registry::METRICS;
-use crate::report::gate::Verdict;
-use crate::report::{Exit, NamedReport, Report, Status, Window};
+use crate::report::{Exit, NamedReport, Report};
 use crate::text::sanitize::field;
 
 /// The columns before the metrics.
@@ -30,16 +31,8 @@ const ABOUT: [&str; 15] = [
 pub struct Csv;
 
 impl ReportFormat for Csv {
-    fn name(&self) -> &'static str {
-        "csv"
-    }
-
-    fn help(&self) -> &'static str {
-        "A row for each report"
-    }
-
-    fn extensions(&self) -> &'static [&'static str] {
-        &["csv"]
+    fn about(&self) -> About {
+        About { name: "csv", help: "A row for each report", extensions: &["csv"] }
     }
 
     fn render(&self, reports: &[NamedReport], _: RenderOptions) -> String {
@@ -65,12 +58,7 @@ fn row(name: &str, report: &Report) -> Vec<String> {
     let about = [
         field(name),
         field(&command.argv.join(" ")),
-        match report.status {
-            Status::Running => "running",
-            Status::Completed => "completed",
-            Status::Interrupted => "interrupted",
-        }
-        .to_owned(),
+        name_of(&report.status),
         match &command.exit {
             Some(Exit::Code(code)) => code.to_string(),
             Some(Exit::Signal(signal)) => field(signal),
@@ -84,20 +72,14 @@ fn row(name: &str, report: &Report) -> Vec<String> {
         report.gpus.first().map(|gpu| text(&gpu.name)).unwrap_or_default(),
         known(report.model.parameters.value),
         report.iterations.count.to_string(),
-        match report.window {
-            Window::Train => "train",
-            Window::Generate => "generate",
-            Window::Run => "run",
-        }
-        .to_owned(),
+        name_of(&report.window),
         report.warnings.len().to_string(),
-        match report.gate.as_ref().map(|gate| gate.verdict) {
-            Some(Verdict::Pass) => "pass",
-            Some(Verdict::Fail) => "fail",
-            Some(Verdict::NoData) => "no_data",
-            None => "",
-        }
-        .to_owned(),
+        report.gate.as_ref().map(|gate| name_of(&gate.verdict)).unwrap_or_default(),
     ];
     about.into_iter().chain(report.metrics.each().map(|(_, value)| known(value))).collect()
+}
+
+/// The name of a variant in the report's JSON.
+fn name_of(variant: &impl Serialize) -> String {
+    serde_json::to_value(variant).ok().and_then(|name| Some(name.as_str()?.to_owned())).unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! A report as JSON, for programs.
 
-use super::{RenderOptions, ReportFormat};
+use super::{About, Render, RenderOptions, ReportFormat};
 use crate::compare::compare;
 use crate::report::{NamedReport, Report};
 use crate::text::sanitize;
@@ -10,16 +10,8 @@ use crate::text::sanitize;
 pub struct Json;
 
 impl ReportFormat for Json {
-    fn name(&self) -> &'static str {
-        "json"
-    }
-
-    fn help(&self) -> &'static str {
-        "The report itself, for programs"
-    }
-
-    fn extensions(&self) -> &'static [&'static str] {
-        &["json"]
+    fn about(&self) -> About {
+        About { name: "json", help: "The report itself, for programs", extensions: &["json"] }
     }
 
     fn render(&self, reports: &[NamedReport], _: RenderOptions) -> String {
@@ -33,7 +25,7 @@ impl ReportFormat for Json {
         }
     }
 
-    fn comparison(&self) -> Option<fn(&[NamedReport], RenderOptions) -> String> {
+    fn comparison(&self) -> Option<Render> {
         Some(|reports, _| serde_json::to_string_pretty(&compare(reports)).unwrap_or_default() + "\n")
     }
 }

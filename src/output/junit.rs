@@ -5,7 +5,7 @@ use std::time::Duration;
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
 use super::gate::verdict_line;
-use super::{RenderOptions, ReportFormat};
+use super::{About, RenderOptions, ReportFormat};
 use crate::report::gate::{Gate, GateResult, Level, Verdict};
 use crate::report::{NamedReport, Report};
 
@@ -13,16 +13,8 @@ use crate::report::{NamedReport, Report};
 pub struct JUnit;
 
 impl ReportFormat for JUnit {
-    fn name(&self) -> &'static str {
-        "junit"
-    }
-
-    fn help(&self) -> &'static str {
-        "The verdicts of the gate as JUnit XML"
-    }
-
-    fn extensions(&self) -> &'static [&'static str] {
-        &["xml"]
+    fn about(&self) -> About {
+        About { name: "junit", help: "The verdicts of the gate as JUnit XML", extensions: &["xml"] }
     }
 
     fn render(&self, reports: &[NamedReport], _: RenderOptions) -> String {

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use super::comparison::{meaning, notes, ratio, value};
 use super::format::{command, ending};
 use super::gate::{got, margin, verdict, word};
-use super::{RenderOptions, ReportFormat};
-use crate::compare::{Comparison, Direction, Row, compare};
+use super::{About, Render, RenderOptions, ReportFormat};
+use crate::compare::{Comparison, Direction, MetricComparison, compare};
 use crate::metrics::registry::METRICS;
 use crate::report::gate::{Gate, Level, Verdict};
 use crate::report::{NamedReport, Report, Window};
@@ -18,16 +18,8 @@ use crate::text::units::{show_count, show_duration};
 pub struct Markdown;
 
 impl ReportFormat for Markdown {
-    fn name(&self) -> &'static str {
-        "markdown"
-    }
-
-    fn help(&self) -> &'static str {
-        "Tables for a pull request"
-    }
-
-    fn extensions(&self) -> &'static [&'static str] {
-        &["md", "markdown"]
+    fn about(&self) -> About {
+        About { name: "markdown", help: "Tables for a pull request", extensions: &["md", "markdown"] }
     }
 
     fn render(&self, reports: &[NamedReport], _: RenderOptions) -> String {
@@ -37,7 +29,7 @@ impl ReportFormat for Markdown {
         }
     }
 
-    fn comparison(&self) -> Option<fn(&[NamedReport], RenderOptions) -> String> {
+    fn comparison(&self) -> Option<Render> {
         Some(|reports, _| comparison(reports))
     }
 }
@@ -65,7 +57,7 @@ fn table_row(cells: &[String]) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-fn compared_cells(row: &Row) -> Vec<String> {
+fn compared_cells(row: &MetricComparison) -> Vec<String> {
     let mut cells = vec![format!("`{}`", row.name), row.unit.to_owned()];
     cells.extend(row.values.first().copied().map(value));
     for (after, change) in row.values.iter().skip(1).zip(&row.changes) {

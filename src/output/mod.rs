@@ -36,24 +36,31 @@ pub const FORMATS: &[&dyn ReportFormat] =
 
 /// A document that reports are rendered as.
 pub trait ReportFormat: Debug + Sync {
-    /// Its name as the value of `--format`.
-    fn name(&self) -> &'static str;
-
-    /// What it is for, in one line of `--help`.
-    fn help(&self) -> &'static str;
-
-    /// The extensions of the names of its files, the usual one first.
-    fn extensions(&self) -> &'static [&'static str];
+    fn about(&self) -> About;
 
     /// Renders one report or several.
     fn render(&self, reports: &[NamedReport], options: RenderOptions) -> String;
 
     /// Renders reports beside each other, with each one's changes from the first; `None` if the format
     /// has no such document.
-    fn comparison(&self) -> Option<fn(&[NamedReport], RenderOptions) -> String> {
+    fn comparison(&self) -> Option<Render> {
         None
     }
 }
+
+/// How `--format` and the names of files choose a format.
+#[derive(Debug, Clone, Copy)]
+pub struct About {
+    /// The value of `--format`.
+    pub name: &'static str,
+    /// A line of `--help`.
+    pub help: &'static str,
+    /// The extensions of file names, the usual one first.
+    pub extensions: &'static [&'static str],
+}
+
+/// Renders reports as a document.
+pub type Render = fn(&[NamedReport], RenderOptions) -> String;
 
 /// The place that a document is rendered for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -77,5 +84,5 @@ impl RenderOptions {
 
 /// The format whose files have this extension, in lower case.
 pub fn format_of_extension(extension: &str) -> Option<&'static dyn ReportFormat> {
-    FORMATS.iter().copied().find(|format| format.extensions().contains(&extension))
+    FORMATS.iter().copied().find(|format| format.about().extensions.contains(&extension))
 }

@@ -5,7 +5,7 @@ use console::{Style, measure_text_width};
 use super::comparison_table::comparison_table;
 use super::gate::gate_table;
 use super::layout::{Column, Grid};
-use super::{RenderOptions, ReportFormat, format};
+use super::{About, Render, RenderOptions, ReportFormat, format};
 use crate::compare::compare;
 use crate::metrics::registry::{Headline, METRICS, Metric, Show};
 use crate::report::{NamedReport, Report, Window};
@@ -17,16 +17,8 @@ use crate::text::units::{DASH, show_duration};
 pub struct Table;
 
 impl ReportFormat for Table {
-    fn name(&self) -> &'static str {
-        "table"
-    }
-
-    fn help(&self) -> &'static str {
-        "Text for a terminal"
-    }
-
-    fn extensions(&self) -> &'static [&'static str] {
-        &["txt"]
+    fn about(&self) -> About {
+        About { name: "table", help: "Text for a terminal", extensions: &["txt"] }
     }
 
     fn render(&self, reports: &[NamedReport], options: RenderOptions) -> String {
@@ -37,7 +29,7 @@ impl ReportFormat for Table {
         tables.collect::<Vec<_>>().join("\n")
     }
 
-    fn comparison(&self) -> Option<fn(&[NamedReport], RenderOptions) -> String> {
+    fn comparison(&self) -> Option<Render> {
         Some(|reports, options| comparison_table(&compare(reports), options))
     }
 }

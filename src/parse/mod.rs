@@ -2,7 +2,7 @@
 
 mod events;
 mod explain;
-mod source;
+mod log_bytes;
 mod table;
 
 use std::io::{self, BufWriter, Write};
@@ -21,20 +21,20 @@ use crate::terminal::console_lines;
 
 use events::EventPrinter;
 use explain::Explainer;
-use source::{Piece, Source};
+use log_bytes::{LogBytes, Piece};
 
 /// The output to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum ParseOutput {
     Summary,
     Json,
     Events,
     Explanation,
 }
 
-impl Form {
+impl ParseOutput {
     /// Whether it shows a report, which can be judged.
-    pub fn is_of_a_report(self) -> bool {
+    pub fn is_report(self) -> bool {
         matches!(self, Self::Summary | Self::Json)
     }
 }
@@ -46,10 +46,10 @@ pub struct Request {
     pub file: Option<PathBuf>,
     /// Read on as the file grows, until Ctrl-C.
     pub follow: bool,
-    pub form: Form,
+    pub output: ParseOutput,
 }
 
-/// Reads the log and prints the requested form on stdout. Returns the report, if that is the form, after
+/// Reads the log and prints the requested output on stdout. Returns the report, if that is the output, after
 /// `judge` has added its verdict.
 ///
 /// # Errors
@@ -60,15 +60,15 @@ pub fn parse(
     request: &Request,
     judge: impl FnOnce(&mut Report),
 ) -> Result<Option<Report>, Error> {
-    let source = Source::open(request)?;
+    let source = LogBytes::open(request)?;
     let mut out = BufWriter::new(io::stdout().lock());
-    let (report, read) = match request.form {
-        Form::Events => (None, events(settings, request, source, &mut out)),
-        Form::Explanation => (None, explanation(settings, request, source, &mut out)),
-        Form::Summary | Form::Json => {
+    let (report, read) = match request.output {
+        ParseOutput::Events => (None, events(settings, request, source, &mut out)),
+        ParseOutput::Explanation => (None, explanation(settings, request, source, &mut out)),
+        ParseOutput::Summary | ParseOutput::Json => {
             let (mut report, read) = report(settings, request, source, &mut out);
             judge(&mut report);
-            let written = out.write_all(shown(&report, request.form).as_bytes());
+            let written = out.write_all(shown(&report, request.output).as_bytes());
             (Some(report), read.and(written.map_err(Failure::Output)))
         }
     };
@@ -103,7 +103,7 @@ type IsCaughtUp = bool;
 
 /// Reads the log to its end and hands over the events, also those before a place that cannot be read.
 fn read(
-    source: &mut Source,
+    source: &mut LogBytes,
     reader: &mut LogReader,
     mut take: impl FnMut(&LogReader, &mut Vec<Event>, IsCaughtUp) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
@@ -135,7 +135,7 @@ fn read(
 fn report(
     settings: Settings,
     request: &Request,
-    mut source: Source,
+    mut source: LogBytes,
     out: &mut impl Write,
 ) -> (Report, Result<(), Failure>) {
     let command = Command::of(vec![source.name().to_owned()]);
@@ -143,7 +143,7 @@ fn report(
     recorder.no_gpus("a log has no GPU figures".to_owned());
     let mut reader = settings.log.reader().of_a_file();
     let mut announced = 0;
-    let announces = request.follow && request.form == Form::Summary;
+    let announces = request.follow && request.output == ParseOutput::Summary;
     let read = read(&mut source, &mut reader, |reader, events, is_caught_up| {
         recorder.fold(Event::LogRead { lines: reader.lines(), bytes: reader.bytes() });
         events.drain(..).for_each(|event| recorder.fold(event));
@@ -166,9 +166,9 @@ fn report(
     (recorder.report(0.0), read)
 }
 
-fn shown(report: &Report, form: Form) -> String {
+fn shown(report: &Report, form: ParseOutput) -> String {
     match form {
-        Form::Json => output::json(report),
+        ParseOutput::Json => output::json(report),
         _ => output::summary(report, output::RenderOptions::default()),
     }
 }
@@ -179,7 +179,7 @@ fn shown(report: &Report, form: Form) -> String {
 fn events(
     settings: Settings,
     request: &Request,
-    mut source: Source,
+    mut source: LogBytes,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let mut reader = settings.log.reader().of_a_file();
@@ -193,7 +193,7 @@ fn events(
             Ok(())
         });
         printer.print_facts(first.profile().map(|profile| profile.0))?;
-        source = Source::open(request).map_err(Failure::Input)?;
+        source = LogBytes::open(request).map_err(Failure::Input)?;
     }
     read(&mut source, &mut reader, |reader, events, is_caught_up| {
         let profile = reader.profile().map(|profile| profile.0);
@@ -208,7 +208,7 @@ fn events(
 fn explanation(
     settings: Settings,
     request: &Request,
-    mut source: Source,
+    mut source: LogBytes,
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let mut explainer = Explainer::new(settings.log);

@@ -1,9 +1,8 @@
 //! `--listen`: the metrics over HTTP, for Prometheus to scrape a run that lasts weeks.
 //!
-//! A few threads wait for clients side by side, so that one who hangs holds up nobody else; should as
-//! many hang as there are threads, each costs the others no more than its deadline. More clients than
-//! that wait in the system's queue, and cost effllm no memory. Nothing is asked of the recorder but
-//! when a client comes.
+//! A few threads serve clients, so that a client who hangs delays no other one; if as many hang as there
+//! are threads, they delay the others by a deadline. More clients wait in the system's queue and take no
+//! memory of effllm's. The recorder is asked for a report only when a client comes.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -17,7 +16,7 @@ use crate::error::Error;
 use crate::report::Report;
 use crate::thread::spawn_thread;
 
-/// How many clients are served at once.
+/// The number of clients that are served concurrently.
 const THREADS: usize = 4;
 /// The longest that one client may take.
 const DEADLINE: Duration = Duration::from_secs(2);
@@ -27,7 +26,7 @@ const MOST_HEADERS: usize = 64;
 /// How long to wait where the system has no connection to give.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A socket that is open, and that nobody answers at yet.
+/// An open socket that is not served yet.
 #[derive(Debug)]
 pub struct Listener(TcpListener);
 
@@ -56,7 +55,7 @@ impl Listener {
             let (listener, report) = (listener.clone(), report.clone());
             let serve = move || loop {
                 match listener.accept() {
-                    // A client that hangs or goes away is its own loss.
+                    // An error concerns this client alone.
                     Ok((stream, _)) => drop(serve(stream, &report)),
                     Err(_) => thread::sleep(PAUSE),
                 }
@@ -85,7 +84,7 @@ fn read_head(stream: &mut TcpStream, deadline: Instant) -> io::Result<Vec<u8>> {
     let mut part = [0; 1024];
     while head.len() < LONGEST_HEAD && !head.windows(4).any(|end| end == b"\r\n\r\n") {
         let left = deadline.saturating_duration_since(Instant::now());
-        // No time at all would mean for ever.
+        // A timeout of zero would mean none.
         stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
         let read = stream.read(&mut part)?;
         if read == 0 {
@@ -104,7 +103,7 @@ fn answer(head: &[u8], report: impl Fn() -> Report) -> String {
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     if !request.parse(head).is_ok_and(|parsed| parsed.is_complete()) {
-        return response("400 Bad Request", TEXT, "this is no HTTP request\n", true);
+        return response("400 Bad Request", TEXT, "not an HTTP request\n", true);
     }
     let method = request.method.unwrap_or_default();
     let path = request.path.unwrap_or_default();

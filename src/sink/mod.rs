@@ -1,10 +1,9 @@
-//! Where measurements go while the command runs, besides the report: scalars for TensorBoard, every
+//! The outputs that are written while the command runs, besides the report: scalars for TensorBoard, every
 //! reading as a series, and the report's metrics as OpenMetrics, in a file or on demand.
 //!
-//! Everything is opened before the command starts, where what is impossible is still a usage error.
-//! What fails later costs that output alone and is told once, in the report's warnings. Nobody
-//! waits for a disk: what is to be written goes through a bounded [`queue`] into a thread of its
-//! own, or is drawn up by a thread when it is due.
+//! Everything is opened before the command starts, when a failure is still a usage error. A later failure
+//! ends that output alone, with one warning in the report. No source of events waits for a disk: they go
+//! through a bounded [`queue`] to a thread that writes, or a thread renders the report when it is due.
 
 pub mod listen;
 pub mod openmetrics;
@@ -23,18 +22,18 @@ use crate::report::Report;
 use listen::Listener;
 use openmetrics::TextFile;
 use queue::{Opened, Queue, Writing};
-use tensorboard::{Point, Scalars};
+use tensorboard::{ScalarPoint, Scalars};
 
-/// Tells the reader of the report what was lost.
+/// Adds a warning to the report.
 pub type Warn = Arc<dyn Fn(String) + Send + Sync>;
 
 /// How long the end of a run waits for what one sink has still to write.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The sinks that were asked for, open, before the command has started.
+/// The open sinks, before the command has started.
 #[derive(Debug)]
 pub struct Sinks {
-    tensorboard: Option<Opened<Point>>,
+    tensorboard: Option<Opened<ScalarPoint>>,
     series: Option<Opened<Event>>,
     openmetrics: Option<TextFile>,
     listener: Option<Listener>,
@@ -44,7 +43,7 @@ pub struct Sinks {
 }
 
 impl Sinks {
-    /// Opens everything that was asked for.
+    /// Opens every sink of the settings.
     ///
     /// # Errors
     /// A folder or file that cannot be written to, an address that cannot be listened at.
@@ -62,23 +61,23 @@ impl Sinks {
         })
     }
 
-    /// Where the sources' events go, if anyone wants them.
+    /// The queue for the sources' events, if there is a series.
     pub fn series(&self) -> Option<Queue<Event>> {
         self.series.as_ref().map(Opened::queue)
     }
 
-    /// Where the metrics go as the log tells of progress, if anyone wants them.
+    /// The scalars of the metrics at each record of the log, if there is a TensorBoard folder.
     pub fn scalars(&self, clock: Clock) -> Option<Scalars> {
         let points = self.tensorboard.as_ref()?.queue();
         Some(Scalars::new(points, clock, self.log_interval))
     }
 
-    /// Where the metrics are served.
+    /// The URL of the metrics, if they are served.
     pub fn served_at(&self) -> Option<String> {
         self.listener.as_ref().and_then(Listener::url)
     }
 
-    /// Begins to write, once the run has `started`. `report` draws up the report as it stands.
+    /// Starts to write, once the run has `started`. `report` makes the present report.
     pub fn start(
         self,
         clock: Clock,
@@ -95,7 +94,7 @@ impl Sinks {
             };
             opened.start("effllm-series", encode, warn.clone())
         });
-        let mut encoder = tensorboard::Encoder::new(clock);
+        let mut encoder = tensorboard::EventEncoder::new(clock);
         let tensorboard = self.tensorboard.map(|opened| {
             let encode = move |point, to: &mut Vec<u8>| encoder.encode(point, to);
             opened.start("effllm-tensorboard", encode, warn.clone())
@@ -110,16 +109,16 @@ impl Sinks {
 
 /// The sinks while the command runs.
 pub struct RunningSinks {
-    tensorboard: Option<Writing<Point>>,
+    tensorboard: Option<Writing<ScalarPoint>>,
     series: Option<Writing<Event>>,
     openmetrics: Option<openmetrics::Replacing>,
 }
 
 impl RunningSinks {
-    /// Writes what is left, and the last report's metrics with the moment that it ended at.
+    /// Writes the waiting items, and the metrics of the last report at the end of the run.
     pub fn finish(self, report: &Report, ended: f64) {
         if let Some(tensorboard) = self.tensorboard {
-            tensorboard.finish(Some(Point::last(report, ended)));
+            tensorboard.finish(Some(ScalarPoint::last(report, ended)));
         }
         if let Some(series) = self.series {
             series.finish(None);

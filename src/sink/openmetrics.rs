@@ -1,8 +1,9 @@
 //! A report's metrics as OpenMetrics text.
 //!
-//! Base units (bytes and seconds), named after the report's own names: AMU is `effllm_amu_bytes`. What is unknown is left out. There are gauges and counters only, and no
-//! timestamps, so that the older Prometheus text, which node_exporter's textfile collector reads, can
-//! say the same: see [`prometheus_text`].
+//! Base units (bytes and seconds), named after the report's own names: AMU is `effllm_amu_bytes`. An
+//! unknown value is left out. There are gauges and counters only, and no timestamps, so that the older
+//! Prometheus text, which node_exporter's textfile collector reads, can say the same: see
+//! [`prometheus_text`].
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -22,7 +23,7 @@ use crate::report::Report;
 use crate::report::{Exit, Gpu, Status};
 use crate::thread::worker::{Stop, Worker};
 
-/// How often the file is replaced: as often as Prometheus is wont to look.
+/// The time between two replacements of the file: a typical scrape interval.
 const REPLACED_EVERY: Duration = Duration::from_secs(15);
 
 /// A report as OpenMetrics text.
@@ -42,14 +43,15 @@ pub fn prometheus_text(report: &Report) -> String {
     let text = openmetrics(report);
     let counter = |line| str::strip_prefix(line, "# TYPE ")?.strip_suffix(" counter");
     let counters: BTreeSet<&str> = text.lines().filter_map(counter).collect();
-    let told = text.lines().filter(|line| !line.starts_with("# UNIT ") && *line != "# EOF");
-    told.map(|line| {
-        match line.split(' ').nth(2).filter(|name| line.starts_with('#') && counters.contains(name)) {
-            Some(name) => line.replacen(name, &format!("{name}_total"), 1) + "\n",
-            None => format!("{line}\n"),
-        }
-    })
-    .collect()
+    let lines = text.lines().filter(|line| !line.starts_with("# UNIT ") && *line != "# EOF");
+    lines
+        .map(|line| {
+            match line.split(' ').nth(2).filter(|name| line.starts_with('#') && counters.contains(name)) {
+                Some(name) => line.replacen(name, &format!("{name}_total"), 1) + "\n",
+                None => format!("{line}\n"),
+            }
+        })
+        .collect()
 }
 
 /// A file that is replaced while the command runs.
@@ -70,15 +72,15 @@ impl TextFile {
         Ok(Self(path.to_owned()))
     }
 
-    /// Replaces the file by what `report` says, at once, then ever again, and at the end.
+    /// Replaces the file by the metrics of `report`: immediately, every 15 s, and at exit.
     pub fn start(self, report: impl Fn() -> Report + Send + 'static, warn: Warn) -> Replacing {
-        let (path, told) = (self.0.clone(), warn.clone());
+        let (path, report_error) = (self.0.clone(), warn.clone());
         // node_exporter's textfile collector takes files of this name alone, and reads the older form.
         let older = path.extension().is_some_and(|ending| ending == "prom");
         let text = if older { prometheus_text } else { openmetrics };
         let replace = move || {
             if let Err(error) = atomic::replace(&path, text(&report()).as_bytes()) {
-                told(format!("{} cannot be replaced, and is out of date: {error}", path.display()));
+                report_error(format!("{} cannot be replaced and is out of date: {error}", path.display()));
             }
         };
         let keep = move |stop: Stop| {
@@ -100,7 +102,7 @@ pub struct Replacing {
 }
 
 impl Replacing {
-    /// Has the file replaced a last time, and waits for that with patience.
+    /// Replaces the file a last time, and waits for that within a limit of time.
     pub fn finish(self) {
         if !self.thread.is_some_and(|thread| thread.finish(PATIENCE)) {
             (self.warn)(format!("{} is out of date: writing it hangs", self.path.display()));

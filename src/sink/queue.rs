@@ -15,13 +15,13 @@ use crate::thread::worker::{Stop, Worker};
 
 /// Items that may wait: a burst of some ten thousand lines, and some megabytes at most.
 const CAPACITY: usize = 16 * 1024;
-/// Items that are written at once.
+/// Items that are written together.
 const BATCH: usize = 1024;
 
-/// Where items are put; nobody waits here.
+/// The sending end: it never waits.
 #[derive(Debug)]
 pub struct Queue<T> {
-    /// An item, or the end: a source that hangs holds its queue for ever.
+    /// An item, or `None` for the end, since a source that hangs never drops its queue.
     items: Sender<Option<T>>,
     overflowed: Arc<AtomicBool>,
 }
@@ -33,7 +33,7 @@ impl<T> Clone for Queue<T> {
 }
 
 impl<T> Queue<T> {
-    /// PumpThreads on an item, unless the disk is so slow that too many wait already.
+    /// Sends an item, unless the disk is so slow that too many wait already.
     pub fn offer(&self, item: T) {
         if let Err(TrySendError::Full(_)) = self.items.try_send(Some(item)) {
             self.overflowed.store(true, Ordering::Relaxed);
@@ -41,7 +41,7 @@ impl<T> Queue<T> {
     }
 }
 
-/// A file that is open, and a queue that nobody reads yet.
+/// An open file, and a queue that is not read yet.
 #[derive(Debug)]
 pub struct Opened<T> {
     file: File,
@@ -60,25 +60,25 @@ impl<T: Send + 'static> Opened<T> {
         self.queue.clone()
     }
 
-    /// Starts the thread. `encode` appends an item to the bytes that are written next: whole items
-    /// at once and at once, so that a reader sees them and a SIGKILL tears none but the last.
+    /// Starts the thread. `encode` appends an item to the bytes that are written next: whole items in one
+    /// write and without delay, so that a reader sees them and a SIGKILL can cut the last one only.
     pub fn start(
         self,
         name: &str,
         encode: impl FnMut(T, &mut Vec<u8>) + Send + 'static,
         warn: Warn,
     ) -> Writing<T> {
-        let (Self { file, path, queue, waiting }, told) = (self, warn.clone());
+        let (Self { file, path, queue, waiting }, report) = (self, warn.clone());
         let (overflowed, named) = (queue.overflowed.clone(), path.display().to_string());
         let write = move |_: Stop| {
             if let Err(error) = write_all(file, &waiting, encode) {
-                told(format!("writing {named} failed, and was given up: {error}"));
+                report(format!("writing {named} failed: {error}; the file ends there"));
             }
             if overflowed.load(Ordering::Relaxed) {
-                told(format!("{named} is not complete: writing it could not keep up"));
+                report(format!("{named} is incomplete: writing it was too slow"));
             }
         };
-        // Without a thread nothing is written, which the end tells.
+        // Without a thread nothing is written, which `finish` reports.
         Writing { thread: Worker::spawn(name, write).ok(), queue, path, warn }
     }
 }
@@ -90,7 +90,7 @@ fn write_all<T>(
 ) -> std::io::Result<()> {
     let mut bytes = Vec::new();
     loop {
-        // Disconnected: the run is gone without a word.
+        // Disconnected: the run has been dropped.
         let Ok(Some(first)) = waiting.recv() else { return Ok(()) };
         let mut ended = false;
         let more = waiting.try_iter().take(BATCH).map_while(|item| {
@@ -117,17 +117,17 @@ pub struct Writing<T> {
 }
 
 impl<T> Writing<T> {
-    /// Has what waits and a last item written, and waits for that with patience.
+    /// Writes the waiting items and a last one, and waits for that within a limit of time.
     pub fn finish(self, last: Option<T>) {
         let deadline = Instant::now() + PATIENCE;
-        // An error: the thread has given up, which it has told, or hangs, which shows below.
+        // An error: the thread has failed and reported it, or hangs, which is reported below.
         if let Some(last) = last {
             let _ = self.queue.items.send_deadline(Some(last), deadline);
         }
         let _ = self.queue.items.send_deadline(None, deadline);
         let patience = deadline.saturating_duration_since(Instant::now());
         if !self.thread.is_some_and(|thread| thread.finish(patience)) {
-            (self.warn)(format!("{} is not complete: writing it hangs", self.path.display()));
+            (self.warn)(format!("{} is incomplete: writing it hangs", self.path.display()));
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Every reading and every progress record, one a line, as it comes.
 //!
-//! A line says in `source` what it is of (`gpu`, `host` or `progress`) and has the columns of that;
-//! in CSV the others are empty, in JSON Lines they are left out. What could not be read is not
-//! there either, and is never 0.
+//! The column `source` of a line is `gpu`, `host` or `progress`, and only the columns of that source have
+//! values; in CSV the others are empty, in JSON Lines they are left out. So is a value that could not be
+//! read: it is never 0.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -33,9 +33,9 @@ impl SeriesFile {
         Ok(Opened::new(file, self.path.clone()))
     }
 
-    /// What makes lines of events, once the run has started.
-    pub fn encoder(self, clock: Clock, started: StartLatch) -> Encoder {
-        Encoder { format: self.format, clock, started, needs_header: self.format == SeriesFormat::Csv }
+    /// The encoder of events as lines, once the run has started.
+    pub fn encoder(self, clock: Clock, started: StartLatch) -> SeriesEncoder {
+        SeriesEncoder { format: self.format, clock, started, needs_header: self.format == SeriesFormat::Csv }
     }
 }
 
@@ -46,37 +46,37 @@ pub fn shows(event: &Event) -> bool {
 
 /// Makes lines of events.
 #[derive(Debug)]
-pub struct Encoder {
+pub struct SeriesEncoder {
     format: SeriesFormat,
     clock: Clock,
     started: StartLatch,
     needs_header: bool,
 }
 
-impl Encoder {
+impl SeriesEncoder {
     /// Appends the lines of an event: one for each GPU that was read.
     pub fn encode(&mut self, event: Event, to: &mut Vec<u8>) {
         match event {
             Event::Gpu(samples) => {
                 for sample in samples {
-                    self.line(&Row { gpu: Some(&sample), ..self.row("gpu", sample.at) }, to);
+                    self.line(&SeriesLine { gpu: Some(&sample), ..self.row("gpu", sample.at) }, to);
                 }
             }
             Event::Host(sample) => {
-                self.line(&Row { host: Some(sample), ..self.row("host", sample.at) }, to);
+                self.line(&SeriesLine { host: Some(sample), ..self.row("host", sample.at) }, to);
             }
             // Nothing has progressed at a bar's 0/N.
             Event::Progress(record) if !record.baseline => {
                 let at = record.at.unwrap_or(self.clock.now());
-                self.line(&Row { progress: Some(&record), ..self.row("progress", at) }, to);
+                self.line(&SeriesLine { progress: Some(&record), ..self.row("progress", at) }, to);
             }
             _ => {}
         }
     }
 
-    fn row(&self, source: &'static str, at: f64) -> Row<'static> {
+    fn row(&self, source: &'static str, at: f64) -> SeriesLine<'static> {
         let microseconds = |seconds: f64| (seconds * 1e6).round() / 1e6;
-        Row {
+        SeriesLine {
             unix_seconds: microseconds(self.clock.unix(at)),
             elapsed_seconds: microseconds(at - self.started.wait()),
             source,
@@ -86,7 +86,7 @@ impl Encoder {
         }
     }
 
-    fn line(&mut self, row: &Row<'_>, to: &mut Vec<u8>) {
+    fn line(&mut self, row: &SeriesLine<'_>, to: &mut Vec<u8>) {
         let columns = row.columns();
         // Nothing below fails: the bytes go into memory.
         match self.format {
@@ -115,7 +115,7 @@ impl Encoder {
 pub type Column = (Cow<'static, str>, Value);
 
 /// One line.
-struct Row<'a> {
+struct SeriesLine<'a> {
     unix_seconds: f64,
     elapsed_seconds: f64,
     source: &'static str,
@@ -124,7 +124,7 @@ struct Row<'a> {
     progress: Option<&'a Progress>,
 }
 
-impl Row<'_> {
+impl SeriesLine<'_> {
     /// All columns in their order; null where this line has no value, or no finite number.
     fn columns(&self) -> Vec<Column> {
         let (unread, unsaid) = (GpuSample::default(), Progress::default());

@@ -1,8 +1,8 @@
 //! Scalars for TensorBoard, under the tags of the original EfficientLLM monitor.
 //!
-//! TensorBoard takes a folder for a run. The event file lies in the named folder itself, not in one
-//! below it, so that the metrics stand in the same run as the curves that the training draws there;
-//! each writer has a file of its own, and effllm's name is no other's. TensorBoard's default reader
+//! To TensorBoard a folder is a run. The event file is in the named folder itself, not in one below it,
+//! so that the metrics are in the same run as the curves of the training. Each writer has a file with a
+//! name of its own. TensorBoard's default reader
 //! follows all files of a folder. The one of `--load_fast=false` follows the newest only, unless
 //! `--reload_multifile=true` is given.
 //!
@@ -35,7 +35,7 @@ fn scalars(metrics: &Metrics) -> Vec<(&'static Metric, Option<f64>)> {
 ///
 /// # Errors
 /// The folder cannot be made or written to.
-pub fn open(folder: &Path) -> Result<Opened<Point>, Error> {
+pub fn open(folder: &Path) -> Result<Opened<ScalarPoint>, Error> {
     let usage = |error| {
         Error::usage(format!("TensorBoard's folder {} cannot be written to: {error}", folder.display()))
             .hint("--tensorboard DIR names another one; it is made if it is not there")
@@ -61,7 +61,7 @@ pub fn open(folder: &Path) -> Result<Opened<Point>, Error> {
 
 /// The metrics at one step.
 #[derive(Debug, Clone)]
-pub struct Point {
+pub struct ScalarPoint {
     /// The iteration, or the number of the record where the log counts no iterations.
     step: u64,
     /// When the metrics were so, on the run's clock.
@@ -69,8 +69,8 @@ pub struct Point {
     metrics: Vec<(&'static Metric, Option<f64>)>,
 }
 
-impl Point {
-    /// The end of a run: exactly what its report says.
+impl ScalarPoint {
+    /// The end of a run: the metrics of its report.
     pub fn last(report: &Report, ended: f64) -> Self {
         let step = report.iterations.last.unwrap_or(report.log.records);
         Self { step, at: ended, metrics: scalars(&report.metrics) }
@@ -80,7 +80,7 @@ impl Point {
 /// Takes a point each time that a log interval is complete.
 #[derive(Debug)]
 pub struct Scalars {
-    points: Queue<Point>,
+    points: Queue<ScalarPoint>,
     clock: Clock,
     log_interval: u64,
     /// The last record's step.
@@ -88,17 +88,17 @@ pub struct Scalars {
 }
 
 impl Scalars {
-    pub fn new(points: Queue<Point>, clock: Clock, log_interval: u64) -> Self {
+    pub fn new(points: Queue<ScalarPoint>, clock: Clock, log_interval: u64) -> Self {
         Self { points, clock, log_interval: log_interval.max(1), step: None }
     }
 
-    /// Looks at the recorder behind each record.
+    /// Offers a point where the recorder's last record completes a log interval.
     pub fn look(&mut self, recorder: &Recorder) {
         let step = recorder.last_iteration().unwrap_or(recorder.read_so_far().1);
         let before = self.step.replace(step);
         if step > 0 && is_due(before, step, self.log_interval) {
             let at = recorder.last_record_at().unwrap_or(self.clock.now());
-            self.points.offer(Point {
+            self.points.offer(ScalarPoint {
                 step,
                 at,
                 metrics: scalars(&recorder.metrics(at, |metric| metric.original.is_some())),
@@ -114,20 +114,20 @@ fn is_due(before: Option<u64>, step: u64, interval: u64) -> bool {
 
 /// Writes points as events.
 #[derive(Debug)]
-pub struct Encoder {
+pub struct EventEncoder {
     clock: Clock,
-    last: Option<Point>,
+    last: Option<ScalarPoint>,
     /// The last event's time, Unix time in seconds.
     written_at: f64,
 }
 
-impl Encoder {
+impl EventEncoder {
     pub fn new(clock: Clock) -> Self {
         Self { clock, last: None, written_at: 0.0 }
     }
 
     /// Appends an event with those metrics that this step has not yet shown so.
-    pub fn encode(&mut self, point: Point, to: &mut Vec<u8>) {
+    pub fn encode(&mut self, point: ScalarPoint, to: &mut Vec<u8>) {
         // The command's end can be known before its last line is read: time does not go back for that.
         let at = self.last.as_ref().map_or(point.at, |last| last.at.max(point.at));
         let shown = self.last.as_ref().filter(|last| last.step == point.step);
@@ -138,7 +138,7 @@ impl Encoder {
         };
         let value: Vec<_> = point.metrics.iter().filter(is_new).filter_map(value).collect();
         let step = i64::try_from(point.step).unwrap_or(i64::MAX);
-        self.last = Some(Point { at, ..point });
+        self.last = Some(ScalarPoint { at, ..point });
         if !value.is_empty() {
             let wall_time = not_before(self.written_at, self.clock.unix(at));
             self.written_at = wall_time;
@@ -147,8 +147,8 @@ impl Encoder {
     }
 }
 
-/// A moment without the little steps back that come of reading two clocks, one behind the other. A
-/// longer step is one that the machine's clock made.
+/// A moment without the small steps back that come from reading two clocks one after the other. A larger
+/// step back is that of the machine's clock.
 fn not_before(last: f64, wall_time: f64) -> f64 {
     let is_step_of_reading = (wall_time..wall_time + 1.0).contains(&last);
     if is_step_of_reading { last } else { wall_time }
@@ -225,9 +225,9 @@ mod tests {
 
     #[test]
     fn the_last_point_repeats_nothing() {
-        let point = |power| Point { step: 5, at: 1.0, metrics: scalars(&metrics(power)) };
-        let metrics_of = |points: &[Point]| {
-            let (mut encoder, mut bytes) = (Encoder::new(Clock::new()), Vec::new());
+        let point = |power| ScalarPoint { step: 5, at: 1.0, metrics: scalars(&metrics(power)) };
+        let metrics_of = |points: &[ScalarPoint]| {
+            let (mut encoder, mut bytes) = (EventEncoder::new(Clock::new()), Vec::new());
             points
                 .iter()
                 .map(|point| {

@@ -1,16 +1,16 @@
 //! The terminal while a command runs: the live table below the child's output, and the console
 //! lines where there is no terminal.
 //!
-//! [`Terminal`] is what the rest of effllm sees. Below it, [`surface`] decides who may write now,
-//! [`screen`] composes what is written for the table, [`scanner`] follows what the child writes,
-//! and [`frame()`] makes a report into the table's lines.
+//! The rest of effllm sees [`Terminal`]. Below it, [`shared_terminal`] decides who may write now,
+//! [`screen`] composes the bytes of the table, [`escape_parser`] parses the child's bytes, and
+//! [`frame()`] makes a report into the table's lines.
 
 mod console_lines;
+mod escape_parser;
 mod frame;
 mod gpu_rows;
 mod output;
 mod progress;
-mod scanner;
 mod screen;
 mod shared_terminal;
 mod ticker;
@@ -28,7 +28,7 @@ pub use output::Unwritten;
 pub use ticker::Ticker;
 pub use writer::Terminal;
 
-/// What is shown while the command runs.
+/// The display while the command runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Live {
     /// The table, redrawn in place.
@@ -50,18 +50,18 @@ impl Live {
     }
 }
 
-/// Whether standard error is a terminal that understands where to put things.
+/// Whether standard error is a terminal that can position the cursor.
 pub fn stderr_can_draw() -> bool {
     io::stderr().is_terminal() && env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb")
 }
 
-/// What a text on standard output is rendered for.
+/// The options for a text on standard output.
 pub fn stdout_options() -> RenderOptions {
     let width = terminal_size::terminal_size_of(io::stdout()).map(|(columns, _)| usize::from(columns.0));
     RenderOptions { width, colour: console::colors_enabled() }
 }
 
-/// What a text on standard error is rendered for.
+/// The options for a text on standard error.
 pub fn stderr_options() -> RenderOptions {
     let width = terminal_size::terminal_size_of(io::stderr()).map(|(columns, _)| usize::from(columns.0));
     RenderOptions { width, colour: console::colors_enabled_stderr() }

@@ -72,7 +72,7 @@ pub fn write_all(descriptor: BorrowedFd, bytes: &[u8], deadline: Option<Instant>
     Ok(())
 }
 
-/// Writes what is taken at once; none where that is to be tried again.
+/// Writes as much as the descriptor takes; 0 if the write must be repeated.
 fn write_some(descriptor: BorrowedFd, bytes: &[u8], deadline: Option<Instant>) -> io::Result<usize> {
     let mut bytes = bytes;
     if deadline.is_some() {
@@ -88,7 +88,7 @@ fn write_some(descriptor: BorrowedFd, bytes: &[u8], deadline: Option<Instant>) -
     }
 }
 
-/// Waits until the descriptor takes bytes, or has an error that the next write will tell.
+/// Waits until the descriptor takes bytes, or has an error that the next write returns.
 fn wait(descriptor: BorrowedFd, deadline: Option<Instant>) -> io::Result<()> {
     let timeout = deadline.map_or(PollTimeout::NONE, |deadline| {
         let left = deadline.saturating_duration_since(Instant::now());

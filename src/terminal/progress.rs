@@ -1,10 +1,6 @@
 //! The line that says how far the command has come.
 
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use console::measure_text_width;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
 use crate::output::RenderOptions;
 use crate::output::layout::line_of_parts;
@@ -27,15 +23,16 @@ pub fn progress_line(report: &Report, columns: usize, options: RenderOptions) ->
         let parts = [Some(format!("{name} {last}")), pace, Some(elapsed), loss];
         return line(&parts.into_iter().flatten().collect::<Vec<_>>(), columns);
     };
-    let percent = format!("{:.1} %", last as f64 / total as f64 * 100.0);
+    let share = last as f64 / total as f64;
+    let percent = format!("{:.1} %", 100.0 * share);
     let left = time_left(iterations, latency).map(|left| format!("{} {left}", options.dim("left")));
     let after: Vec<String> = [Some(percent), pace, Some(elapsed), left, loss].into_iter().flatten().collect();
     let before = format!(" {name} {last}/{total}");
     let room = columns.checked_sub(measure_text_width(&before) + " ▕▏ ".chars().count());
     let line = room.and_then(|room| {
         let after = line_of_parts(&after, room.checked_sub(SHORTEST_BAR)?)?;
-        let bar = (room - measure_text_width(&after)).min(LONGEST_BAR);
-        Some(bar_line(last, total, &before, &after, bar))
+        let columns = (room - measure_text_width(&after)).min(LONGEST_BAR);
+        Some(format!("{before} ▕{}▏ {after}", bar(share, columns)))
     });
     line.unwrap_or(before)
 }
@@ -87,68 +84,10 @@ fn clock(seconds: f64) -> String {
     }
 }
 
-fn bar_line(last: u64, total: u64, before: &str, after: &str, bar: usize) -> String {
-    let Ok(style) = ProgressStyle::with_template(&format!("{{prefix}} ▕{{bar:{bar}}}▏ {{msg}}")) else {
-        return before.to_owned();
-    };
-    let line = DrawnLine::default();
-    let progress =
-        ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::term_like(Box::new(line.clone())))
-            .with_style(style.progress_chars("█▉▊▋▌▍▎▏ "))
-            .with_prefix(before.to_owned())
-            .with_message(after.to_owned())
-            .with_position(last);
-    progress.abandon(); // draws at once, whatever the rate limit
-    line.text()
-}
-
-/// A terminal of one line, which keeps what is drawn on it.
-#[derive(Debug, Clone, Default)]
-struct DrawnLine(Arc<Mutex<String>>);
-
-impl DrawnLine {
-    fn text(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).trim_end().to_owned()
-    }
-}
-
-impl TermLike for DrawnLine {
-    fn width(&self) -> u16 {
-        u16::MAX // the bar's length is given, and the frame clips
-    }
-
-    fn write_str(&self, text: &str) -> io::Result<()> {
-        let mut line = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        line.push_str(text.trim_start_matches('\r'));
-        Ok(())
-    }
-
-    fn clear_line(&self) -> io::Result<()> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        Ok(())
-    }
-
-    fn write_line(&self, text: &str) -> io::Result<()> {
-        self.write_str(text)
-    }
-
-    fn move_cursor_up(&self, _: usize) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn move_cursor_down(&self, _: usize) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn move_cursor_right(&self, _: usize) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn move_cursor_left(&self, _: usize) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn flush(&self) -> io::Result<()> {
-        Ok(())
-    }
+/// A bar of so many columns, to the eighth of a column.
+fn bar(share: f64, columns: usize) -> String {
+    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let eighths = (share.clamp(0.0, 1.0) * (8 * columns) as f64).ceil() as usize;
+    let part = EIGHTHS.get(eighths % 8).copied().unwrap_or_default();
+    format!("{:columns$}", "█".repeat(eighths / 8) + part)
 }

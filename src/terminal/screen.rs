@@ -1,9 +1,9 @@
 //! The bottom rows of a terminal, reserved for the table by a scroll region.
 //!
 //! The child writes straight to the terminal and scrolls in the rows above, so its output costs no
-//! redraw and the table does not flicker. Nothing here writes: each function answers with the bytes
-//! to be written, at once and only where the child's bytes are at rest. None of them needs to know
-//! where the child's cursor stands, and all of them leave it there.
+//! redraw and the table does not flicker. Nothing here writes: each function returns the bytes to write,
+//! before any others and only between the child's sequences. No function needs to know the position of
+//! the child's cursor, and each leaves it unchanged.
 
 use std::fmt::Write as _;
 
@@ -16,20 +16,20 @@ pub struct Size {
     pub columns: u16,
 }
 
-/// What of the screen is ours.
+/// The part of the screen that is effllm's.
 #[derive(Debug, Default)]
 pub struct Screen {
-    table: Option<Table>,
+    table: Option<DrawnTable>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Table {
+struct DrawnTable {
     /// The terminal's size when it was drawn.
     size: Size,
     rows: u16,
 }
 
-impl Table {
+impl DrawnTable {
     fn child_rows(self) -> u16 {
         self.size.rows.saturating_sub(self.rows)
     }
@@ -37,7 +37,7 @@ impl Table {
 
 impl Screen {
     /// Draws the table, making room for it first where it has too little. It never shrinks while
-    /// the terminal stays as it is: that would leave a gap in the child's lines.
+    /// the terminal keeps its size: that would leave a gap in the child's lines.
     pub fn draw(&mut self, size: Size, lines: &[String]) -> String {
         let mut bytes =
             if self.table.is_some_and(|table| table.size != size) { self.erase(size) } else { String::new() };
@@ -46,7 +46,7 @@ impl Screen {
         if rows == 0 || rows >= size.rows {
             return bytes + &self.erase(size);
         }
-        let table = Table { size, rows };
+        let table = DrawnTable { size, rows };
         self.table = Some(table);
         if rows > before {
             // IND keeps the column and scrolls at the bottom, so that rows below become free; the
@@ -61,7 +61,7 @@ impl Screen {
             let line = lines.get(usize::from(row)).map_or("", String::as_str);
             let _ = write!(bytes, "\x1b[{};1H\x1b[m\x1b(B\x0f{line}", table.child_rows() + 1 + row);
             if measure_text_width(line) < usize::from(size.columns) {
-                // Behind a full line this would erase its last character.
+                // After a full line this would erase its last character.
                 bytes.push_str("\x1b[m\x1b[K");
             }
         }
@@ -83,23 +83,22 @@ impl Screen {
         }
     }
 
-    /// The rows that are the child's while the table stands.
+    /// The rows of the child while the table is on the screen.
     pub fn child_rows(&self) -> Option<u16> {
-        self.table.map(Table::child_rows)
+        self.table.map(DrawnTable::child_rows)
     }
 
-    /// Whether the table stands, drawn for a terminal of this size.
-    pub fn stands(&self, size: Size) -> bool {
+    /// Whether the table is on the screen, drawn for a terminal of this size.
+    pub fn is_drawn_for(&self, size: Size) -> bool {
         self.table.is_some_and(|table| table.size == size)
     }
 
-    /// Gives the whole screen to the child and leaves the table as it is: what follows is drawn on
-    /// the alternate screen.
+    /// Gives the whole screen to the child, which draws on the alternate screen now; the table stays.
     pub fn release_region(&self) -> &'static str {
         if self.table.is_some() { "\x1b7\x1b[r\x1b8" } else { "" }
     }
 
-    /// Takes back what was lent, or what the child's soft reset took.
+    /// Takes the region back, from the alternate screen or after the child's soft reset.
     pub fn restore_region(&mut self, size: Size) -> String {
         match self.table {
             Some(table) if table.size == size => format!("\x1b7\x1b[1;{}r\x1b8", table.child_rows()),
@@ -123,7 +122,7 @@ impl Screen {
             .map_or_else(String::new, |table| format!("\x1b[{};1H\x1b[J\x1b[H", table.child_rows() + 1))
     }
 
-    /// The terminal was reset: nothing of ours is on it.
+    /// The terminal was reset: the table is gone.
     pub fn forget(&mut self) {
         self.table = None;
     }

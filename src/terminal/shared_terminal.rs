@@ -1,10 +1,10 @@
-//! What the child, the table and effllm's own lines share: one terminal (or one file), written in
-//! turns. Decides whose turn it is; [`Screen`] and [`Scanner`] know how.
+//! One terminal (or one file) that the child, the table and effllm's own lines share. This module
+//! decides who writes now; [`Screen`] and [`EscapeParser`] know how.
 
 use std::io;
 
+use super::escape_parser::{CursorLine, EscapeParser, ScreenAct};
 use super::output::Output;
-use super::scanner::{Act, Line, Scanner};
 use super::screen::{Screen, Size};
 use crate::event::Stream;
 use crate::thread::worker::failpoint;
@@ -12,26 +12,26 @@ use crate::thread::worker::failpoint;
 #[derive(Debug)]
 pub struct SharedTerminal<O> {
     pub output: O,
-    scanner: Scanner,
+    escapes: EscapeParser,
     screen: Screen,
     owner: Owner,
-    phase: Phase,
+    state: TableState,
     /// The lines that the table shows.
     drawn: Vec<String>,
     /// The child wrote since they were drawn, and may have erased them.
     touched: bool,
     /// Ticks for which the table has waited for a better moment.
     waited: u32,
-    /// Lines of ours that wait for the end of the child's line.
+    /// Lines of effllm's own that wait for the end of the child's line.
     own: String,
     /// Bytes of the child's that [`SharedTerminal::child`] has passed on so far.
     pub passed: usize,
 }
 
-/// Whom the screen belongs to.
+/// The owner of the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Owner {
-    /// The child writes in the upper rows, the table stands below.
+    /// The child writes in the upper rows, the table is below.
     Both,
     /// A full-screen child, until it leaves the alternate screen.
     AlternateScreen,
@@ -40,16 +40,16 @@ enum Owner {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum TableState {
     Running,
     /// No table for now.
     Paused,
-    /// No table any more, and nothing of the child's to wait for.
+    /// The table is gone for good, and the child's output is complete.
     Finished,
 }
 
-/// Ticks that the table waits for a child that saved the cursor to restore it, and before it takes
-/// rows for a child within a line to end it (at the last column, the line's wrap could be lost).
+/// Ticks that the table waits for a child to restore a saved cursor, and, before it takes rows, to end
+/// its line (at the last column, the line's wrap could be lost).
 const PATIENCE: u32 = 5;
 
 /// Stands for the size where no table is drawn.
@@ -62,10 +62,10 @@ impl<O: Output> SharedTerminal<O> {
     pub fn new(output: O) -> Self {
         Self {
             output,
-            scanner: Scanner::new(),
+            escapes: EscapeParser::new(),
             screen: Screen::default(),
             owner: Owner::Both,
-            phase: Phase::Running,
+            state: TableState::Running,
             drawn: Vec::new(),
             touched: false,
             waited: 0,
@@ -74,7 +74,7 @@ impl<O: Output> SharedTerminal<O> {
         }
     }
 
-    /// Passes the child's bytes on. Whether what is ours can be written too is of no matter to it.
+    /// Passes the child's bytes on. An error in writing effllm's own bytes does not stop them.
     pub fn child(&mut self, stream: Stream, bytes: &[u8], size: Option<Size>) -> io::Result<()> {
         self.passed = 0;
         let _ = self.fit(size);
@@ -84,16 +84,16 @@ impl<O: Output> SharedTerminal<O> {
         }
         let (line, rest) = bytes.split_at_checked(end_of_line(bytes)).unwrap_or((bytes, &[]));
         self.pass(stream, line, size)?;
-        if !rest.is_empty() || self.scanner.line == Line::Fresh {
+        if !rest.is_empty() || self.escapes.line == CursorLine::Fresh {
             let _ = self.print_waiting();
         }
         self.pass(stream, rest, size)
     }
 
-    /// Prints lines of effllm's own, at once or behind the line that the child is writing.
+    /// Prints lines of effllm's own: now, or after the line that the child is writing.
     pub fn print(&mut self, text: &str) -> io::Result<()> {
         self.own.push_str(text);
-        if self.scanner.line == Line::Fresh || self.phase == Phase::Finished {
+        if self.escapes.line == CursorLine::Fresh || self.state == TableState::Finished {
             self.print_waiting()?;
         }
         Ok(())
@@ -101,15 +101,15 @@ impl<O: Output> SharedTerminal<O> {
 
     /// Draws the table, unless nothing changed or the child is better left alone now.
     pub fn tick(&mut self, lines: Vec<String>, size: Size) -> io::Result<()> {
-        if self.phase != Phase::Running || self.owner != Owner::Both || !self.scanner.is_at_rest() {
+        if self.state != TableState::Running || self.owner != Owner::Both || !self.escapes.is_at_rest() {
             return Ok(());
         }
-        let stands = self.screen.stands(size);
-        if stands && !self.touched && self.drawn == lines {
+        let is_drawn = self.screen.is_drawn_for(size);
+        if is_drawn && !self.touched && self.drawn == lines {
             return Ok(());
         }
-        let takes_rows = !stands || lines.len() > self.drawn.len();
-        let bad_moment = self.scanner.cursor_saved || (takes_rows && self.scanner.line == Line::Within);
+        let takes_rows = !is_drawn || lines.len() > self.drawn.len();
+        let bad_moment = self.escapes.cursor_saved || (takes_rows && self.escapes.line == CursorLine::Within);
         if bad_moment && self.waited < PATIENCE {
             self.waited += 1;
             return Ok(());
@@ -121,28 +121,28 @@ impl<O: Output> SharedTerminal<O> {
 
     /// Takes the table away until [`SharedTerminal::resume`].
     pub fn pause(&mut self, size: Option<Size>) -> io::Result<()> {
-        if self.phase == Phase::Running {
-            self.phase = Phase::Paused;
+        if self.state == TableState::Running {
+            self.state = TableState::Paused;
         }
         match (self.owner, size) {
             (Owner::Both, Some(size)) => {
                 let bytes = self.screen.erase(size);
                 Ok(self.output.put(Stream::Stderr, bytes.as_bytes())?)
             }
-            _ => Ok(()), // there is none, or it is on the screen behind
+            _ => Ok(()), // there is no table, or it is on the main screen
         }
     }
 
     /// Lets the table come back at the next tick.
     pub fn resume(&mut self) {
-        if self.phase == Phase::Paused {
-            self.phase = Phase::Running;
+        if self.state == TableState::Paused {
+            self.state = TableState::Running;
         }
     }
 
     /// Takes the table away for good and prints what waits.
     pub fn finish(&mut self, size: Option<Size>) -> io::Result<()> {
-        self.phase = Phase::Finished;
+        self.state = TableState::Finished;
         if self.screen.child_rows().is_some() {
             self.abort_sequence()?;
         }
@@ -156,8 +156,8 @@ impl<O: Output> SharedTerminal<O> {
             Some(size)
                 if self.owner == Owner::Both
                     && self.screen.child_rows().is_some()
-                    && !self.screen.stands(size)
-                    && self.scanner.is_at_rest() =>
+                    && !self.screen.is_drawn_for(size)
+                    && self.escapes.is_at_rest() =>
             {
                 let bytes = self.screen.erase(size);
                 Ok(self.output.put(Stream::Stderr, bytes.as_bytes())?)
@@ -173,7 +173,7 @@ impl<O: Output> SharedTerminal<O> {
                 Owner::Both => self.screen.child_rows().unwrap_or(u16::MAX),
                 _ => u16::MAX,
             };
-            let (used, act) = self.scanner.scan(bytes, rows);
+            let (used, act) = self.escapes.scan(bytes, rows);
             let (passed, rest) = bytes.split_at_checked(used).unwrap_or((bytes, &[]));
             let put = self.output.put(stream, passed);
             self.passed += put.as_ref().map_or_else(|unwritten| unwritten.written, |()| used);
@@ -187,33 +187,33 @@ impl<O: Output> SharedTerminal<O> {
         Ok(())
     }
 
-    /// What follows at once upon an act of the child's.
-    fn answer(&mut self, act: Act, size: Size) -> String {
+    /// The response to an act of the child's.
+    fn answer(&mut self, act: ScreenAct, size: Size) -> String {
         match (self.owner, act) {
-            (_, Act::Reset) => {
+            (_, ScreenAct::Reset) => {
                 self.screen.forget();
                 self.owner = Owner::Both;
             }
-            (Owner::Both, Act::AlternateScreen(true)) => {
+            (Owner::Both, ScreenAct::AlternateScreen(true)) => {
                 self.owner = Owner::AlternateScreen;
                 return self.screen.release_region().to_owned();
             }
-            (Owner::AlternateScreen, Act::AlternateScreen(false)) => {
+            (Owner::AlternateScreen, ScreenAct::AlternateScreen(false)) => {
                 self.owner = Owner::Both;
                 return self.screen.restore_region(size);
             }
-            (Owner::Both, Act::Region { bottom }) if (1..size.rows).contains(&bottom) => {
+            (Owner::Both, ScreenAct::Region { bottom }) if (1..size.rows).contains(&bottom) => {
                 self.owner = Owner::Child;
                 return self.screen.yield_from_home();
             }
-            (Owner::Both, Act::Region { .. }) => return self.screen.reclaim_from_home(size),
-            (Owner::Both, Act::SoftReset) => return self.screen.restore_region(size),
-            (Owner::Both, Act::BelowItsRows) => {
+            (Owner::Both, ScreenAct::Region { .. }) => return self.screen.reclaim_from_home(size),
+            (Owner::Both, ScreenAct::SoftReset) => return self.screen.restore_region(size),
+            (Owner::Both, ScreenAct::BelowItsRows) => {
                 self.owner = Owner::Child;
                 return self.screen.erase(size);
             }
-            (Owner::Child, Act::SoftReset) => self.owner = Owner::Both,
-            (Owner::Child, Act::Region { bottom }) if !(1..size.rows).contains(&bottom) => {
+            (Owner::Child, ScreenAct::SoftReset) => self.owner = Owner::Both,
+            (Owner::Child, ScreenAct::Region { bottom }) if !(1..size.rows).contains(&bottom) => {
                 self.owner = Owner::Both;
             }
             _ => {}
@@ -222,35 +222,35 @@ impl<O: Output> SharedTerminal<O> {
     }
 
     fn print_waiting(&mut self) -> io::Result<()> {
-        let childs = !self.scanner.is_at_rest() || self.owner == Owner::AlternateScreen;
-        if self.own.is_empty() || (childs && self.phase != Phase::Finished) {
+        let childs = !self.escapes.is_at_rest() || self.owner == Owner::AlternateScreen;
+        if self.own.is_empty() || (childs && self.state != TableState::Finished) {
             return Ok(());
         }
         self.abort_sequence()?;
         let mut text = std::mem::take(&mut self.own);
-        if self.scanner.line != Line::Fresh {
+        if self.escapes.line != CursorLine::Fresh {
             text.insert(0, '\n');
         }
         if self.output.is_raw() {
             text = text.replace('\n', "\r\n");
         }
-        self.scanner.scan(text.as_bytes(), u16::MAX);
+        self.escapes.scan(text.as_bytes(), u16::MAX);
         self.touched = true;
         Ok(self.output.put(Stream::Stderr, text.as_bytes())?)
     }
 
     /// A sequence that the child did not finish would swallow what follows.
     fn abort_sequence(&mut self) -> io::Result<()> {
-        if self.scanner.is_at_rest() {
+        if self.escapes.is_at_rest() {
             return Ok(());
         }
-        self.scanner.scan(CANCEL, u16::MAX);
+        self.escapes.scan(CANCEL, u16::MAX);
         Ok(self.output.put(Stream::Stderr, CANCEL)?)
     }
 }
 
-/// Where lines of ours may go between these bytes: behind a newline, else before a carriage return
-/// that begins the line anew (one at the very end may still be followed by its newline).
+/// The place for effllm's own lines between these bytes: after a newline, else before a carriage return
+/// that restarts the line (a newline may still follow one at the very end).
 fn end_of_line(bytes: &[u8]) -> usize {
     let carriage_return = || memchr::memchr(b'\r', bytes).filter(|at| at + 1 < bytes.len());
     memchr::memchr(b'\n', bytes).map(|at| at + 1).or_else(carriage_return).unwrap_or(bytes.len())

@@ -26,7 +26,7 @@ impl Ticker {
         snapshot: impl Fn() -> Report + Send + 'static,
     ) -> io::Result<Self> {
         let _thread = Worker::spawn("effllm-table", move |stop| {
-            // A terminal that is gone is told of by the pumps.
+            // The pumps report a terminal that is gone.
             while stop.wait_until(Instant::now() + PERIOD) && terminal.tick(&snapshot()).is_ok() {}
         })?;
         Ok(Self { _thread })

@@ -24,9 +24,9 @@ use crate::report::Report;
 /// Where the child's bytes and everything of effllm's own are written.
 #[derive(Debug)]
 pub struct Terminal {
-    surface: Mutex<SharedTerminal<Descriptors>>,
-    /// Standard output, if it is not where standard error is: nothing of ours can come between.
-    apart: Option<OwnedFd>,
+    shared: Mutex<SharedTerminal<Descriptors>>,
+    /// Standard output, if it does not share its destination with standard error.
+    separate_stdout: Option<OwnedFd>,
     /// Standard error, to ask about the terminal; `None` where no table is drawn.
     table: Option<OwnedFd>,
     colour: bool,
@@ -55,10 +55,11 @@ impl Terminal {
             Live::Table => Some(stderr.try_clone()?),
             Live::Log | Live::Off => None,
         };
-        let apart = if same_place(&stdout, &stderr) { None } else { Some(stdout.try_clone()?) };
+        let separate_stdout =
+            if same_destination(&stdout, &stderr) { None } else { Some(stdout.try_clone()?) };
         let output = Descriptors { stdout, stderr, deadline: None };
-        let surface = Mutex::new(SharedTerminal::new(output));
-        Ok(Self { surface, apart, table, colour, is_broken: AtomicBool::new(false) })
+        let shared = Mutex::new(SharedTerminal::new(output));
+        Ok(Self { shared, separate_stdout, table, colour, is_broken: AtomicBool::new(false) })
     }
 
     /// Passes the child's bytes on; returns when all of them are written.
@@ -66,34 +67,35 @@ impl Terminal {
     /// # Errors
     /// The descriptor's.
     pub fn write_child(&self, stream: Stream, bytes: &[u8]) -> Result<(), Unwritten> {
-        match (&self.apart, stream) {
+        match (&self.separate_stdout, stream) {
             (Some(stdout), Stream::Stdout) => write_all(stdout.as_fd(), bytes, None),
-            _ => self.write_beside_the_table(stream, bytes),
+            _ => self.write_shared(stream, bytes),
         }
     }
 
-    /// A panic there costs the table; the child's bytes go on, those that were not written first.
-    fn write_beside_the_table(&self, stream: Stream, bytes: &[u8]) -> Result<(), Unwritten> {
-        let mut surface = self.lock();
+    /// A panic in the shared terminal ends the table; the child's unwritten bytes and all later ones are
+    /// passed on.
+    fn write_shared(&self, stream: Stream, bytes: &[u8]) -> Result<(), Unwritten> {
+        let mut shared = self.lock();
         let mut rest = bytes;
         if !self.is_broken.load(Ordering::Relaxed) {
             let size = self.size();
-            match panic::catch_unwind(AssertUnwindSafe(|| surface.child(stream, bytes, size))) {
-                Ok(result) => return result.map_err(|error| Unwritten { written: surface.passed, error }),
+            match panic::catch_unwind(AssertUnwindSafe(|| shared.child(stream, bytes, size))) {
+                Ok(result) => return result.map_err(|error| Unwritten { written: shared.passed, error }),
                 Err(_) => {
                     self.is_broken.store(true, Ordering::Relaxed);
-                    let _ = surface.pause(size);
-                    rest = bytes.get(surface.passed..).unwrap_or_default();
+                    let _ = shared.pause(size);
+                    rest = bytes.get(shared.passed..).unwrap_or_default();
                 }
             }
         }
         let before = bytes.len() - rest.len();
         let added = |unwritten: Unwritten| Unwritten { written: before + unwritten.written, ..unwritten };
-        surface.output.put(stream, rest).map_err(added)
+        shared.output.put(stream, rest).map_err(added)
     }
 
-    /// Prints whole lines of effllm's own on standard error, behind the line that the child is
-    /// writing. After [`Terminal::finish`], at once.
+    /// Prints whole lines of effllm's own on standard error, after the line that the child is writing, or
+    /// now after [`Terminal::finish`].
     ///
     /// # Errors
     /// Standard error's.
@@ -101,15 +103,15 @@ impl Terminal {
         self.lock().print(text)
     }
 
-    /// The same for effllm's last words, which nobody may be reading any more.
+    /// The same for the last lines, with a limit of time: standard error may have no reader any more.
     ///
     /// # Errors
     /// As [`Terminal::finish`].
     pub fn print_patiently(&self, text: &str) -> io::Result<()> {
-        self.with_patience(|surface, _| surface.print(text))
+        self.with_patience(|shared, _| shared.print(text))
     }
 
-    /// Draws the table as the report stands, unless the screen shows it already.
+    /// Draws the table of a report, unless the screen shows it already.
     ///
     /// # Errors
     /// The terminal's.
@@ -128,7 +130,7 @@ impl Terminal {
     /// # Errors
     /// As [`Terminal::finish`].
     pub fn pause(&self) -> io::Result<()> {
-        self.with_patience(|surface, size| surface.pause(size))
+        self.with_patience(|shared, size| shared.pause(size))
     }
 
     /// Lets the table come back.
@@ -136,13 +138,13 @@ impl Terminal {
         self.lock().resume();
     }
 
-    /// Takes the table away for good and leaves the cursor where the child left it. What was to be
-    /// printed behind a line that the child never ended is printed now.
+    /// Takes the table away for good and leaves the cursor where the child left it. Lines that wait for
+    /// the end of the child's line are printed now.
     ///
     /// # Errors
     /// The terminal's; `TimedOut` where it took nothing for a second.
     pub fn finish(&self) -> io::Result<()> {
-        self.with_patience(|surface, size| surface.finish(size))
+        self.with_patience(|shared, size| shared.finish(size))
     }
 
     fn with_patience(
@@ -150,9 +152,9 @@ impl Terminal {
         act: impl FnOnce(&mut SharedTerminal<Descriptors>, Option<Size>) -> io::Result<()>,
     ) -> io::Result<()> {
         let deadline = Instant::now() + PATIENCE;
-        let mut surface = loop {
-            match self.surface.try_lock() {
-                Ok(surface) => break surface,
+        let mut shared = loop {
+            match self.shared.try_lock() {
+                Ok(shared) => break shared,
                 Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
                 Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
                     return Err(io::ErrorKind::TimedOut.into());
@@ -160,9 +162,9 @@ impl Terminal {
                 Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(5)),
             }
         };
-        surface.output.deadline = Some(deadline);
-        let result = act(&mut surface, self.size());
-        surface.output.deadline = None;
+        shared.output.deadline = Some(deadline);
+        let result = act(&mut shared, self.size());
+        shared.output.deadline = None;
         result
     }
 
@@ -173,7 +175,7 @@ impl Terminal {
     }
 
     fn lock(&self) -> MutexGuard<'_, SharedTerminal<Descriptors>> {
-        self.surface.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn size(&self) -> Option<Size> {
@@ -184,12 +186,12 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
-        let _ = self.finish(); // nobody is left to be told
+        let _ = self.finish(); // no one is left to report an error to
     }
 }
 
-/// Whether bytes written to the one show between those written to the other.
-fn same_place(one: &OwnedFd, other: &OwnedFd) -> bool {
+/// Whether bytes written to the one appear between bytes written to the other.
+fn same_destination(one: &OwnedFd, other: &OwnedFd) -> bool {
     if one.is_terminal() && other.is_terminal() {
         return true; // one may be named /dev/tty
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-use super::{Change, Comparison, Expression, Limit, Quantity};
+use super::{BaselineChange, Comparison, Expression, Limit, Quantity};
 use crate::error::{self, Error};
 use crate::gate::unit;
 use crate::metrics::registry::{METRICS, Metric};
@@ -58,7 +58,7 @@ impl FromStr for Expression {
         let expression = Self { name, metric, comparison, limit };
         let limit = match &expression.limit {
             Limit::Quantity(quantity) => Some(quantity.value()),
-            Limit::Baseline(Change::None | Change::Plus(_)) => None,
+            Limit::Baseline(BaselineChange::None | BaselineChange::Plus(_)) => None,
             // Whatever the baseline is, such a share of it is not above 0.
             Limit::Baseline(change) => Some(change.apply(1.0)).filter(|share| *share <= 0.0),
         };
@@ -123,7 +123,7 @@ impl<'a> Cursor<'a> {
             }
             self.baseline()?;
             self.end("NUMBER * baseline ends the expression", CHANGES)?;
-            return Ok(Limit::Baseline(Change::Times(number)));
+            return Ok(Limit::Baseline(BaselineChange::Times(number)));
         }
         self.quantity((number, place), name, metric).map(Limit::Quantity)
     }
@@ -143,9 +143,9 @@ impl<'a> Cursor<'a> {
         Err(self.error(place, &message, help))
     }
 
-    fn change(&mut self, name: &str, metric: &Metric) -> Result<Change, ExpressionError> {
+    fn change(&mut self, name: &str, metric: &Metric) -> Result<BaselineChange, ExpressionError> {
         let place = self.place();
-        let Some(operator) = self.rest().chars().next() else { return Ok(Change::None) };
+        let Some(operator) = self.rest().chars().next() else { return Ok(BaselineChange::None) };
         let sign = match operator {
             '*' | '+' => 1.0,
             '-' => -1.0,
@@ -164,12 +164,12 @@ impl<'a> Cursor<'a> {
         }
         if operator == '*' {
             self.end("a factor takes no unit", CHANGES)?;
-            return Ok(Change::Times(number));
+            return Ok(BaselineChange::Times(number));
         }
         if self.rest() == "%" {
-            return Ok(Change::Percent(sign * number));
+            return Ok(BaselineChange::Percent(sign * number));
         }
-        self.quantity((sign * number, place), name, metric).map(Change::Plus)
+        self.quantity((sign * number, place), name, metric).map(BaselineChange::Plus)
     }
 
     fn number(&mut self, missing: &str) -> Result<(f64, Range<usize>), ExpressionError> {

@@ -25,7 +25,7 @@ impl Ink {
     pub const OCHRE: Self = Self(0x8f_6b00);
     pub const TEAL: Self = Self(0x0f_7a8c);
 
-    /// The lines of so many runs, told apart without regard to red and green alone.
+    /// The lines of several runs, distinct for those who do not see red and green apart.
     pub const RUNS: [Self; 6] = [Self::BLUE, Self::RUST, Self::GREEN, Self::PLUM, Self::OCHRE, Self::TEAL];
 
     pub fn of_run(i: usize) -> Self {
@@ -41,7 +41,7 @@ impl Ink {
 /// A point of a chart.
 pub type Xy = (f64, f64);
 
-/// What is drawn into a chart.
+/// A part of a chart.
 #[derive(Debug, Clone)]
 pub enum Shape {
     /// A stretch of the x axis, from top to bottom.
@@ -102,7 +102,7 @@ pub enum Width {
 #[derive(Debug, Clone)]
 pub struct Chart {
     pub width: Width,
-    /// What it shows, and what there is to see in it: for those who do not see it.
+    /// Its subject, and a description for those who do not see it.
     pub title: &'static str,
     pub description: String,
     pub x: Range<f64>,
@@ -132,7 +132,7 @@ impl Chart {
         if whole { most.min(numbers.max(1.0) as usize) } else { most }
     }
 
-    /// Whether all points stand above whole numbers, as those of iterations do.
+    /// Whether all points are above whole numbers, as points of iterations are.
     fn is_of_whole_numbers(&self) -> bool {
         let mut points = self.shapes.iter().flat_map(|shape| match shape {
             Shape::Line { points, .. } | Shape::Dots { points, .. } | Shape::Dust { points, .. } => {
@@ -226,7 +226,7 @@ pub fn sparkline(title: &str, x: &Range<f64>, y: &Range<f64>, shapes: &[Shape]) 
 type Area<'a> = DrawingArea<SVGBackend<'a>, plotters::coord::Shift>;
 type Drawn = Result<(), DrawingAreaErrorKind<std::io::Error>>;
 
-/// What the library draws, without the outermost element.
+/// The drawing of the library, without the outermost element.
 fn inside(size: (u32, u32), draw: impl FnOnce(&Area<'_>) -> Drawn) -> Result<String, String> {
     let mut text = String::new();
     let area = SVGBackend::with_string(&mut text, size).into_drawing_area();

@@ -8,7 +8,7 @@ use crate::report::Report;
 use super::chart::{Chart, Ink, Shape, Width};
 use super::energy::{energy_bar, whole};
 use super::iterations::{bins, extent, iterations_in};
-use super::series::{pairs, quantile, spread, thinned};
+use super::series::{pairs, plot_points, quantile, thinned};
 use super::timeline::TimeUnit;
 use super::{defined, ending};
 use crate::compare::{Change, Direction, compare};
@@ -23,7 +23,7 @@ type Runs<'a> = &'a [(String, Report)];
 /// The longest name above a column, in characters.
 const NAME: usize = 24;
 
-/// Of more runs than this each change stands below its value.
+/// With more runs than this each change is below its value.
 const BESIDE: usize = 3;
 
 pub fn body(runs: Runs<'_>) -> Markup {
@@ -253,9 +253,9 @@ fn loss(runs: Runs<'_>) -> Markup {
 fn power(runs: Runs<'_>) -> Markup {
     let longest = runs.iter().filter_map(|(_, report)| report.command.wall_seconds).fold(1.0, f64::max);
     let unit = TimeUnit::of(longest);
-    let stretches = |report: &Report| spread(&report.series.gpus, |gpu| &gpu.power_watts, 360);
+    let stretches = |report: &Report| plot_points(&report.series.gpus, |gpu| &gpu.power_watts, 360);
     let lines = runs.iter().enumerate().flat_map(|(run, (_, report))| {
-        let line = move |stretch: Vec<super::series::Spread>| {
+        let line = move |stretch: Vec<super::series::PlotPoint>| {
             (run, stretch.iter().map(|point| (point.at / unit.seconds, point.mean)).collect())
         };
         stretches(report).into_iter().map(line)
@@ -292,13 +292,13 @@ fn energies(runs: Runs<'_>, names: &[String]) -> Markup {
     }
 }
 
-/// What a run says of itself in a row.
+/// The text of a row for a run.
 type Show<'a> = &'a dyn Fn(&Report) -> String;
 
 fn setups(runs: Runs<'_>, names: &[String]) -> Markup {
     let number = |number: Option<u64>| or_dash(number, |number| number.to_string());
     let size = |size: Option<f64>| or_dash(size, show_grouped);
-    // With whether a difference in it keeps the metrics from being compared.
+    // With whether a difference makes the metrics incomparable.
     let rows: [(bool, &str, Show<'_>); 14] = [
         (true, "GPUs", &|report| {
             or_dash(Some(format::gpus(report)).filter(|gpus| !gpus.is_empty()), String::from)
@@ -326,7 +326,7 @@ fn setups(runs: Runs<'_>, names: &[String]) -> Markup {
                     tbody {
                         @for (matters, name, show) in rows {
                             @let texts: Vec<String> = runs.iter().map(|(_, report)| show(report)).collect();
-                            tr.unlike[matters && texts.windows(2).any(|pair| pair.first() != pair.last())] {
+                            tr.differs[matters && texts.windows(2).any(|pair| pair.first() != pair.last())] {
                                 th scope="row" { (name) }
                                 @for text in &texts { td.number { (text) } }
                             }

@@ -1,4 +1,4 @@
-//! What a run was, where it ran, and on what.
+//! The command of a run, its job, model and GPUs.
 
 use maud::{Markup, html};
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use maud::{Markup, html};
 
 use super::chart::{Chart, Ink, Shape, Width, sparkline};
-use super::series::{FEW, MOST, Quantity, Spread, spread};
+use super::series::{FEW, MOST, PlotPoint, Quantity, plot_points};
 use super::timeline::{TimeUnit, Timeline};
 use crate::metrics::window::Basis;
 use crate::output::format;
@@ -45,7 +45,7 @@ pub fn over_time(report: &Report) -> Markup {
     }
 }
 
-/// One quantity over time. The marks have names in the first chart only: the others stand below it.
+/// One quantity over time. The marks have names in the first chart only: the others are below it.
 fn in_time(report: &Report, timeline: &Timeline, shown: &Shown, named: bool) -> Markup {
     let gpus = &report.series.gpus;
     let lines = shown.shapes(gpus, timeline.unit, MOST, true);
@@ -176,15 +176,15 @@ impl Shown {
         0.0..1.06 * (highest * self.scale).max(self.to).max(1e-3)
     }
 
-    /// Of few points each is shown, if `dotted`; one that stands alone always is.
+    /// Of few points each is shown, if `dotted`; a single one always is.
     fn shapes(&self, gpus: &[GpuSeries], unit: TimeUnit, most: usize, dotted: bool) -> Vec<Shape> {
-        let stretches = spread(gpus, self.series, most);
+        let stretches = plot_points(gpus, self.series, most);
         let dotted = dotted && stretches.iter().map(Vec::len).sum::<usize>() <= FEW;
         stretches.iter().flat_map(|stretch| self.stretch(stretch, unit, dotted)).collect()
     }
 
-    fn stretch(&self, stretch: &[Spread], unit: TimeUnit, dotted: bool) -> Vec<Shape> {
-        let line = |value: fn(&Spread) -> f64| {
+    fn stretch(&self, stretch: &[PlotPoint], unit: TimeUnit, dotted: bool) -> Vec<Shape> {
+        let line = |value: fn(&PlotPoint) -> f64| {
             stretch
                 .iter()
                 .map(|point| (point.at / unit.seconds, value(point) * self.scale))
@@ -204,7 +204,7 @@ impl Shown {
     }
 }
 
-/// How many readings a point of a GPU's series stands for.
+/// The readings that a point of a GPU's series represents.
 fn readings_a_point(report: &Report) -> Option<u64> {
     let merged = report.gpus.iter().zip(&report.series.gpus);
     merged.filter_map(|(gpu, series)| gpu.samples.checked_div(series.seconds.len() as u64)).max()

@@ -18,7 +18,7 @@ mod timeline;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{RenderOptions, ReportFormat};
+use super::{About, Render, RenderOptions, ReportFormat};
 use crate::output::format;
 use crate::report::{Exit, NamedReport, Report};
 use crate::text::sanitize::visible;
@@ -28,23 +28,15 @@ use crate::text::sanitize::visible;
 pub struct Html;
 
 impl ReportFormat for Html {
-    fn name(&self) -> &'static str {
-        "html"
-    }
-
-    fn help(&self) -> &'static str {
-        "A web page in one file"
-    }
-
-    fn extensions(&self) -> &'static [&'static str] {
-        &["html", "htm"]
+    fn about(&self) -> About {
+        About { name: "html", help: "A web page in one file", extensions: &["html", "htm"] }
     }
 
     fn render(&self, reports: &[NamedReport], _: RenderOptions) -> String {
         html(reports)
     }
 
-    fn comparison(&self) -> Option<fn(&[NamedReport], RenderOptions) -> String> {
+    fn comparison(&self) -> Option<Render> {
         Some(|reports, _| html(reports))
     }
 }
@@ -81,11 +73,11 @@ fn page(title: &str, body: &Markup) -> Markup {
     }
 }
 
-/// What has a definition that shows by pointer, focus or tap.
+/// A word whose definition shows by pointer, focus or tap.
 fn defined(word: &str, definition: &str) -> Markup {
     html! {
         span.term tabindex="0" {
-            // A name may be broken behind its underscores.
+            // A name may be broken after its underscores.
             @for part in word.split_inclusive('_') { (part) wbr; }
             span.tip role="tooltip" { (definition) }
         }

@@ -1,5 +1,5 @@
-//! The kept series, made fit for plotting: gaps told from neighbours, and no more points than a
-//! chart can show, the highest and the lowest kept.
+//! The kept series as points of a plot: with gaps, and no more points than a chart can show, the highest
+//! and the lowest kept.
 
 use std::ops::Range;
 
@@ -7,17 +7,17 @@ use crate::report::GpuSeries;
 
 use super::chart::Xy;
 
-/// More points than this on a line cannot be told apart.
+/// More points than this on a line cannot be distinguished.
 pub const MOST: usize = 360;
-/// Of no more points than this each is shown.
+/// The most points of which each is shown.
 pub const FEW: usize = 60;
 
 /// One quantity of a GPU's series.
 pub type Quantity = fn(&GpuSeries) -> &[Option<f64>];
 
-/// What several lines, or many readings, did within a short time.
+/// Several readings within a short time as a point of a plot.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Spread {
+pub struct PlotPoint {
     pub at: f64,
     pub low: f64,
     pub mean: f64,
@@ -28,7 +28,7 @@ pub struct Spread {
 /// were read, or for several such times in a row where there would be more points than `most`.
 ///
 /// A stretch begins where its first reading was taken and ends where its last one was.
-pub fn spread(gpus: &[GpuSeries], quantity: Quantity, most: usize) -> Vec<Vec<Spread>> {
+pub fn plot_points(gpus: &[GpuSeries], quantity: Quantity, most: usize) -> Vec<Vec<PlotPoint>> {
     let spacing = spacing(gpus);
     let mut stretches: Vec<Vec<Vec<Reading>>> = Vec::new();
     for group in groups(gpus, quantity, most) {
@@ -42,7 +42,7 @@ pub fn spread(gpus: &[GpuSeries], quantity: Quantity, most: usize) -> Vec<Vec<Sp
             None => stretches.push(vec![group]),
         }
     }
-    stretches.iter().map(|stretch| spreads(stretch)).collect()
+    stretches.iter().map(|stretch| points_of_stretch(stretch)).collect()
 }
 
 /// A known value of the GPU at a place in the list.
@@ -90,8 +90,8 @@ fn groups(gpus: &[GpuSeries], quantity: Quantity, most: usize) -> Vec<Vec<Readin
     groups
 }
 
-/// What each group of a stretch comes to.
-fn spreads(stretch: &[Vec<Reading>]) -> Vec<Spread> {
+/// The point of each group of a stretch.
+fn points_of_stretch(stretch: &[Vec<Reading>]) -> Vec<PlotPoint> {
     let of_group = |(i, group): (usize, &Vec<Reading>)| {
         let values = || group.iter().map(|reading| reading.value);
         let mean = |sum: f64| sum / group.len() as f64;
@@ -100,7 +100,7 @@ fn spreads(stretch: &[Vec<Reading>]) -> Vec<Spread> {
             _ if i + 1 == stretch.len() => group.last().map(|last| last.at),
             _ => Some(mean(group.iter().map(|reading| reading.at).sum())),
         };
-        Spread {
+        PlotPoint {
             at: at.unwrap_or_default(),
             low: values().fold(f64::INFINITY, f64::min),
             mean: mean(values().sum()),
@@ -207,12 +207,12 @@ mod tests {
     #[test]
     fn a_gap_parts_the_line_and_is_found() {
         let gpus = [gpu(0, (0..50).chain(80..100)), gpu(1, (0..50).chain(80..100))];
-        let stretches = spread(&gpus, |gpu| &gpu.power_watts, MOST);
+        let stretches = plot_points(&gpus, |gpu| &gpu.power_watts, MOST);
         assert_eq!(stretches.len(), 2);
         let start = stretches.first().and_then(|stretch| stretch.first());
         assert!(start.is_some_and(|start| start.low == 100.0 && start.high == 200.0));
         assert_eq!(gaps(&gpus, 0.0..120.0), [49.0..80.0, 99.0..120.0]);
-        assert!(spread(&gpus, |gpu| &gpu.memory_used_bytes, MOST).is_empty());
+        assert!(plot_points(&gpus, |gpu| &gpu.memory_used_bytes, MOST).is_empty());
     }
 
     #[test]
@@ -221,7 +221,7 @@ mod tests {
         let times = [-0.0001, 1.0, 2.0, 3.1, 4.0, 5.0, 5.3];
         let mut series = gpu(0, 0..7);
         series.seconds = times.to_vec();
-        let stretches = spread(std::slice::from_ref(&series), |gpu| &gpu.power_watts, MOST);
+        let stretches = plot_points(std::slice::from_ref(&series), |gpu| &gpu.power_watts, MOST);
         let drawn: Vec<Xy> = stretches.concat().iter().map(|point| (point.at, point.mean)).collect();
         let read: Vec<Xy> = times.into_iter().zip((0..7).map(|i| 100.0 + f64::from(i))).collect();
         assert_eq!((stretches.len(), drawn), (1, read));
@@ -231,7 +231,7 @@ mod tests {
     fn a_reading_that_one_gpu_lacks_moves_no_other() {
         let gpus = [gpu(0, (0..3).chain(4..8)), gpu(1, 0..8)];
         let drawn: Vec<f64> =
-            spread(&gpus, |gpu| &gpu.power_watts, MOST).concat().iter().map(|point| point.at).collect();
+            plot_points(&gpus, |gpu| &gpu.power_watts, MOST).concat().iter().map(|point| point.at).collect();
         assert_eq!(drawn, (0..8).map(f64::from).collect::<Vec<_>>());
     }
 
@@ -249,7 +249,7 @@ mod tests {
             let power_watts: Vec<Option<f64>> = values.iter().take(seconds.len()).copied().map(Some).collect();
             let series = |i| GpuSeries { seconds: seconds.clone(), power_watts: power_watts.clone(), ..gpu(i, 0..0) };
             let all: Vec<GpuSeries> = (0..gpus).map(series).collect();
-            let stretches = spread(&all, |gpu| &gpu.power_watts, 100);
+            let stretches = plot_points(&all, |gpu| &gpu.power_watts, 100);
             let points = stretches.concat();
             prop_assert!(points.len() <= 300, "{}", points.len());
             prop_assert!(seconds.len() > 100 || points.len() == seconds.len());

@@ -1,4 +1,4 @@
-//! The axis of time that the charts of a run share, and what is marked on it.
+//! The axis of time that the charts of a run share, with its marks.
 
 use std::ops::Range;
 
@@ -29,7 +29,7 @@ impl TimeUnit {
     }
 }
 
-/// The time that the charts over time span, and what is marked in all of them.
+/// The span of the charts over time, and the marks in all of them.
 pub struct Timeline {
     pub unit: TimeUnit,
     pub x: Range<f64>,

@@ -79,9 +79,9 @@ fn the_end_does_not_hang_on_a_terminal_that_takes_nothing() {
 fn one_terminal_opened_twice_is_one_place() {
     let pty = pty();
     let again = File::options().write(true).open(format!("/proc/self/fd/{}", pty.slave.as_raw_fd())).unwrap();
-    assert!(same_place(&pty.slave, &again.into()));
+    assert!(same_destination(&pty.slave, &again.into()));
     let (reader, writer) = io::pipe().unwrap();
-    assert!(!same_place(&pty.slave, &writer.into()));
+    assert!(!same_destination(&pty.slave, &writer.into()));
     drop(reader);
 }
 

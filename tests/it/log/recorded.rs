@@ -27,8 +27,8 @@ fn a_loop_that_evaluates_within_its_iterations_is_timed_by_the_others() {
 fn lightnings_bars_tell_the_batches_of_all_epochs() {
     let report = report("lightning-recorded");
     assert_eq!(report.at("iterations.count"), 16);
-    // Two times eight batches of 0.38 s; the bar tells whole seconds.
-    assert_near(report.metric("al_seconds"), 0.38, 0.1);
+    // The bar shows whole seconds, which do not time two epochs of 3 s.
+    assert!(report.why_null("al_seconds").contains("too coarse"), "{}", report.why_null("al_seconds"));
     assert_eq!(self::report("lightning-rich-recorded").at("iterations.count"), 12);
 }
 

@@ -102,20 +102,20 @@ fn what_is_no_report_is_named_with_the_way_out() {
     newer["schema"] = json!("effllm.report/9");
     for (report, why, help) in [
         (json!({}), "missing field `schema`", "'effllm run -o FILE'"),
-        (json!([1]), "a.json is no report of effllm", "'effllm run -o FILE'"),
+        (json!([1]), "a.json is not a valid report", "'effllm run -o FILE'"),
         (
             json!({ "schema": "other/1" }),
             "its schema is 'other/1', not 'effllm.report/2'",
             "'effllm run -o FILE'",
         ),
-        (newer, "of another form, effllm.report/9; this effllm reads effllm.report/2", "or a newer one"),
+        (newer, "has the schema effllm.report/9; this effllm reads effllm.report/2", "or with a newer one"),
     ] {
         let error = rejected(&written(&[("a.json", &report)]), &["a.json"]);
         assert!(error.contains(why) && error.contains(help), "{error}");
     }
     let env = TestEnv::new();
     rejected(&env, &["-", "-"]);
-    for (text, why) in [("", "a.json is no report of effllm: it is empty"), ("hi", "it is not JSON")] {
+    for (text, why) in [("", "a.json is not a valid report: it is empty"), ("hi", "it is not JSON")] {
         let error = rejected(env.write("a.json", text), &["a.json"]);
         assert!(error.contains(why), "{text}: {error}");
     }

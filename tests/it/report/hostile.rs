@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::reports::{TRAINING, page, rendered};
+use super::reports::{TRAINING, page, phase, rendered};
 
 const HARM: &str =
     "x\"'><script>alert(1)</script><!--</style></title>\u{1b}[31m\0\u{202e}&amp;|`*_[a](javascript:b)";
@@ -99,11 +99,11 @@ fn numbers_that_no_axis_can_hold_make_no_difference() {
     ]);
     report["iterations"]["latency_seconds"] =
         json!({ "mean": 1e300, "p50": 1e300, "p95": -1.0, "p99": 0.0, "max": null });
-    report["phases"] = json!([
-        { "name": "startup", "from_seconds": 1e300, "to_seconds": -1e300, "energy_joules": -1e308 },
-        { "name": "training", "from_seconds": 0.0, "to_seconds": 0.0, "energy_joules": 1e308 },
-        { "name": "after", "from_seconds": 0.0, "to_seconds": 1e308, "energy_joules": 1e308 },
-    ]);
+    report["phases"] = json!({
+        "startup": phase(1e300, -1e300, -1e308),
+        "train": phase(0.0, 0.0, 1e308),
+        "after": phase(0.0, 1e308, 1e308),
+    });
     report["command"]["wall_seconds"] = json!(1e300);
     let numbers = page(&report);
     assert!(numbers.contains("</html>") && numbers.len() < 1_000_000);

@@ -75,11 +75,11 @@ pub fn week() -> Value {
     };
     report["gpus"] = (0..8).map(gpu).collect();
     report["command"]["wall_seconds"] = json!(604_800.0);
-    report["phases"] = json!([
-        { "name": "startup", "from_seconds": 0.0, "to_seconds": 900.0, "energy_joules": 2e6 },
-        { "name": "training", "from_seconds": 900.0, "to_seconds": 604_000.0, "energy_joules": 2.9e9 },
-        { "name": "after", "from_seconds": 604_000.0, "to_seconds": 604_800.0, "energy_joules": 1e6 },
-    ]);
+    report["phases"] = json!({
+        "startup": phase(0.0, 900.0, 2e6),
+        "train": phase(900.0, 604_000.0, 2.9e9),
+        "after": phase(604_000.0, 604_800.0, 1e6),
+    });
     report["series"] = json!({
         "gpus": (0..8).map(series).collect::<Vec<_>>(),
         "iterations": {
@@ -90,4 +90,31 @@ pub fn week() -> Value {
         },
     });
     report
+}
+
+/// A phase of one episode, in which one GPU used so many joules; `None` for a GPU that was not read.
+pub fn phase(from: f64, to: f64, joules: impl Into<Option<f64>>) -> Value {
+    let (seconds, joules) = (to - from, joules.into());
+    let gauge = |area: Option<f64>| json!({ "integral": area.unwrap_or(0.0), "seconds": if area.is_some() { seconds } else { 0.0 }, "max": null });
+    let amount = json!({ "total": 0.0, "timed": 0.0, "seconds": 0.0 });
+    json!({
+        "episodes": 1,
+        "sums": {
+            "seconds": seconds,
+            "gpus": { "GPU-0": {
+                "memory_used_bytes": gauge(None),
+                "utilization_ratio": gauge(None),
+                "power_watts": gauge(joules),
+                "temperature_celsius": gauge(None),
+                "sm_clock_mhz": gauge(None),
+                "energy_counter": { "integral": 0.0, "seconds": 0.0 },
+            } },
+            "iterations": {
+                "count": 0, "timed": 0, "seconds": 0.0, "error_seconds": 0.0, "error_iterations": 0, "pooled": 0,
+            },
+            "tokens": amount, "samples": amount, "generated_tokens": amount,
+        },
+        "metrics": { "energy_joules": joules },
+        "longest": [{ "name": null, "from_seconds": from, "to_seconds": to, "energy_joules": joules }],
+    })
 }

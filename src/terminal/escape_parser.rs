@@ -1,18 +1,18 @@
-//! Follows the child's bytes through the terminal's protocol: whether something may be written
-//! between them now, and what they do to the screen that the table shares with them.
+//! Parses the escape sequences in the child's bytes: whether effllm may write between them now, and how
+//! they change the screen that the table shares with them.
 //!
 //! Only what the table depends on is understood; the bytes themselves pass by untouched.
 
 use memchr::{memchr, memrchr2};
 
-/// What the child did that concerns the table.
+/// An act of the child's that concerns the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Act {
+pub enum ScreenAct {
     /// It entered or left the alternate screen, where full-screen programs draw.
     AlternateScreen(bool),
-    /// It set the scroll region, and so moved the cursor home; 0 stands for the last row.
+    /// It set the scroll region, and so moved the cursor home; 0 is the last row.
     Region { bottom: u16 },
-    /// It moved the cursor to a row below those that are its own.
+    /// It moved the cursor to a row below its own rows.
     BelowItsRows,
     /// A soft reset (DECSTR): the scroll region is the whole screen.
     SoftReset,
@@ -20,9 +20,9 @@ pub enum Act {
     Reset,
 }
 
-/// Where on its line the child left the cursor.
+/// The place on its line where the child left the cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Line {
+pub enum CursorLine {
     /// On a new line.
     Fresh,
     /// Back at the beginning of a line that has text.
@@ -32,7 +32,7 @@ pub enum Line {
 }
 
 #[derive(Debug)]
-pub struct Scanner {
+pub struct EscapeParser {
     state: State,
     /// Continuation bytes that the last character still lacks.
     missing: u8,
@@ -40,7 +40,7 @@ pub struct Scanner {
     parameters: Vec<u8>,
     /// The child saved the cursor and has not restored it: ours would overwrite its position.
     pub cursor_saved: bool,
-    pub line: Line,
+    pub line: CursorLine,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,14 +58,14 @@ enum State {
     },
 }
 
-/// No control sequence in use is longer; what is, is not one that concerns the table.
+/// No control sequence that concerns the table is longer.
 const LONGEST_PARAMETERS: usize = 64;
 const ESC: u8 = 0x1b;
 const BEL: u8 = 0x07;
 const CAN: u8 = 0x18;
 const SUB: u8 = 0x1a;
 
-impl Scanner {
+impl EscapeParser {
     /// A command starts at the beginning of a line, where the shell left the cursor.
     pub fn new() -> Self {
         Self {
@@ -73,7 +73,7 @@ impl Scanner {
             missing: 0,
             parameters: Vec::new(),
             cursor_saved: false,
-            line: Line::Fresh,
+            line: CursorLine::Fresh,
         }
     }
 
@@ -82,8 +82,9 @@ impl Scanner {
         self.state == State::Ground && self.missing == 0
     }
 
-    /// Reads on, up to the end of the bytes or just behind the first act; `rows` are the child's.
-    pub fn scan(&mut self, bytes: &[u8], rows: u16) -> (usize, Option<Act>) {
+    /// Parses up to the end of the bytes or the end of the first act. `rows` is the number of the child's
+    /// rows.
+    pub fn scan(&mut self, bytes: &[u8], rows: u16) -> (usize, Option<ScreenAct>) {
         let mut at = 0;
         while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
             if self.state == State::Ground {
@@ -120,14 +121,14 @@ impl Scanner {
         }
         match memrchr2(b'\n', b'\r', text) {
             Some(end) if end + 1 == text.len() => {
-                self.line = if text.ends_with(b"\n") { Line::Fresh } else { Line::Returned };
+                self.line = if text.ends_with(b"\n") { CursorLine::Fresh } else { CursorLine::Returned };
             }
             None if text.is_empty() => {}
-            _ => self.line = Line::Within,
+            _ => self.line = CursorLine::Within,
         }
     }
 
-    fn step(&mut self, byte: u8, rows: u16) -> Option<Act> {
+    fn step(&mut self, byte: u8, rows: u16) -> Option<ScreenAct> {
         match (self.state, byte) {
             (_, ESC) => self.state = State::Escape,
             (_, CAN | SUB) => self.state = State::Ground,
@@ -145,7 +146,7 @@ impl Scanner {
                     b'8' => self.cursor_saved = false,
                     b'c' => {
                         self.cursor_saved = false;
-                        return Some(Act::Reset);
+                        return Some(ScreenAct::Reset);
                     }
                     _ => {}
                 }
@@ -159,17 +160,17 @@ impl Scanner {
                 return self.control(byte, rows);
             }
             (State::Text { bell_ends: true }, BEL) => self.state = State::Ground,
-            _ => {} // the terminal acts on a control character at once and reads on
+            _ => {} // the terminal executes a control character within a sequence
         }
         None
     }
 
     /// The end of a control sequence.
-    fn control(&mut self, last: u8, rows: u16) -> Option<Act> {
+    fn control(&mut self, last: u8, rows: u16) -> Option<ScreenAct> {
         let text = std::str::from_utf8(&self.parameters).ok()?;
         let (private, text) = text.strip_prefix('?').map_or((false, text), |text| (true, text));
         if (text, last) == ("!", b'p') {
-            return Some(Act::SoftReset);
+            return Some(ScreenAct::SoftReset);
         }
         if text.bytes().any(|byte| !matches!(byte, b'0'..=b'9' | b';')) {
             return None;
@@ -177,12 +178,12 @@ impl Scanner {
         let mut numbers = text.split(';').map(|number| number.parse::<u16>().unwrap_or(0));
         match (private, last) {
             (true, b'h' | b'l') if numbers.any(|mode| matches!(mode, 47 | 1047 | 1049)) => {
-                return Some(Act::AlternateScreen(last == b'h'));
+                return Some(ScreenAct::AlternateScreen(last == b'h'));
             }
-            (false, b'r') => return Some(Act::Region { bottom: numbers.nth(1).unwrap_or(0) }),
+            (false, b'r') => return Some(ScreenAct::Region { bottom: numbers.nth(1).unwrap_or(0) }),
             // Programs that save the cursor first only ask how large the screen is.
             (false, b'H' | b'f' | b'd') if numbers.next() > Some(rows) && !self.cursor_saved => {
-                return Some(Act::BelowItsRows);
+                return Some(ScreenAct::BelowItsRows);
             }
             (false, b's') if text.is_empty() => self.cursor_saved = true,
             (false, b'u') if text.is_empty() => self.cursor_saved = false,
@@ -196,14 +197,14 @@ impl Scanner {
 mod tests {
     use super::*;
 
-    fn acts(bytes: &[u8]) -> (Scanner, Vec<Act>) {
-        let (mut scanner, mut acts, mut rest) = (Scanner::new(), Vec::new(), bytes);
+    fn acts(bytes: &[u8]) -> (EscapeParser, Vec<ScreenAct>) {
+        let (mut parser, mut acts, mut rest) = (EscapeParser::new(), Vec::new(), bytes);
         while !rest.is_empty() {
-            let (used, act) = scanner.scan(rest, 20);
+            let (used, act) = parser.scan(rest, 20);
             acts.extend(act);
             rest = &rest[used..];
         }
-        (scanner, acts)
+        (parser, acts)
     }
 
     #[test]
@@ -213,13 +214,13 @@ mod tests {
                 .as_bytes();
         let mut rest_ends = Vec::new();
         for end in 0..=whole.len() {
-            let (scanner, _) = acts(&whole[..end]);
-            let mut one_by_one = Scanner::new();
+            let (parser, _) = acts(&whole[..end]);
+            let mut one_by_one = EscapeParser::new();
             for byte in &whole[..end] {
                 one_by_one.scan(&[*byte], 20);
             }
-            assert_eq!(scanner.is_at_rest(), one_by_one.is_at_rest(), "after {end}");
-            if scanner.is_at_rest() {
+            assert_eq!(parser.is_at_rest(), one_by_one.is_at_rest(), "after {end}");
+            if parser.is_at_rest() {
                 rest_ends.push(end);
             }
         }
@@ -234,23 +235,23 @@ mod tests {
     }
 
     #[test]
-    fn what_concerns_the_table_is_told() {
+    fn acts_that_concern_the_table_are_found() {
         for (bytes, act) in [
-            ("\x1b[?1049h", Some(Act::AlternateScreen(true))),
-            ("\x1b[?25;1049l", Some(Act::AlternateScreen(false))),
-            ("\x1b[?47h", Some(Act::AlternateScreen(true))),
+            ("\x1b[?1049h", Some(ScreenAct::AlternateScreen(true))),
+            ("\x1b[?25;1049l", Some(ScreenAct::AlternateScreen(false))),
+            ("\x1b[?47h", Some(ScreenAct::AlternateScreen(true))),
             ("\x1b[?25l", None),
-            ("\x1b[r", Some(Act::Region { bottom: 0 })),
-            ("\x1b[0;23r", Some(Act::Region { bottom: 23 })),
+            ("\x1b[r", Some(ScreenAct::Region { bottom: 0 })),
+            ("\x1b[0;23r", Some(ScreenAct::Region { bottom: 23 })),
             ("\x1b[?1r", None),
             ("\x1b[H\x1b[2J", None),
             ("\x1b[20;5H", None),
-            ("\x1b[21;5H", Some(Act::BelowItsRows)),
-            ("\x1b[99d", Some(Act::BelowItsRows)),
+            ("\x1b[21;5H", Some(ScreenAct::BelowItsRows)),
+            ("\x1b[99d", Some(ScreenAct::BelowItsRows)),
             ("\x1b[s\x1b[999;999H\x1b[6n\x1b[u", None),
             ("\x1b7\x1b[999;999H\x1b8", None),
-            ("\x1b[!p", Some(Act::SoftReset)),
-            ("\x1bc", Some(Act::Reset)),
+            ("\x1b[!p", Some(ScreenAct::SoftReset)),
+            ("\x1bc", Some(ScreenAct::Reset)),
         ] {
             assert_eq!(acts(bytes.as_bytes()).1, Vec::from_iter(act), "{bytes:?}");
         }
@@ -259,12 +260,12 @@ mod tests {
     #[test]
     fn the_end_of_the_line_is_known() {
         for (bytes, line) in [
-            ("", Line::Fresh),
-            ("a\n", Line::Fresh),
-            ("a\r\n", Line::Fresh),
-            ("a\n\x1b[0m", Line::Fresh),
-            ("\r 10%", Line::Within),
-            ("a\r", Line::Returned),
+            ("", CursorLine::Fresh),
+            ("a\n", CursorLine::Fresh),
+            ("a\r\n", CursorLine::Fresh),
+            ("a\n\x1b[0m", CursorLine::Fresh),
+            ("\r 10%", CursorLine::Within),
+            ("a\r", CursorLine::Returned),
         ] {
             assert_eq!(acts(bytes.as_bytes()).0.line, line, "{bytes:?}");
         }

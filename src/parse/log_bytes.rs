@@ -19,13 +19,13 @@ const LOOK: Duration = Duration::from_millis(100);
 const SILENCE: Duration = Duration::from_secs(1);
 const BUFFER: usize = 64 * 1024;
 
-pub struct Source {
+pub struct LogBytes {
     name: String,
-    kind: Kind,
+    origin: Origin,
     buffer: Vec<u8>,
 }
 
-enum Kind {
+enum Origin {
     Once { input: Input, is_file: bool },
     Growing(Growing),
 }
@@ -57,24 +57,24 @@ pub enum Piece<'a> {
     End,
 }
 
-impl Source {
+impl LogBytes {
     /// # Errors
     /// The file cannot be read, or not followed.
     pub fn open(request: &Request) -> Result<Self, Error> {
         let file = request.file.as_deref();
         let name = file.map_or("-".to_owned(), |file| file.to_string_lossy().into_owned());
-        let kind = match file {
-            Some(file) if request.follow => Kind::Growing(Growing::open(file)?),
+        let origin = match file {
+            Some(file) if request.follow => Origin::Growing(Growing::open(file)?),
             None if request.follow => {
                 return Err(Error::usage("--follow needs a file")
                     .hint("standard input is read for as long as it is open without it"));
             }
-            _ => Kind::Once {
+            _ => Origin::Once {
                 input: Input::open(file)?,
                 is_file: file.is_some_and(|file| file.metadata().is_ok_and(|found| found.is_file())),
             },
         };
-        Ok(Self { name, kind, buffer: vec![0; BUFFER] })
+        Ok(Self { name, origin, buffer: vec![0; BUFFER] })
     }
 
     /// The file as it was named, or `-`.
@@ -84,7 +84,7 @@ impl Source {
 
     /// Whether opening it again gives the same bytes: not for a pipe.
     pub fn can_be_read_again(&self) -> bool {
-        matches!(self.kind, Kind::Once { is_file: true, .. })
+        matches!(self.origin, Origin::Once { is_file: true, .. })
     }
 
     /// Waits for the next piece.
@@ -92,12 +92,12 @@ impl Source {
     /// # Errors
     /// The file's, or its compression is damaged.
     pub fn next(&mut self) -> Result<Piece<'_>, Error> {
-        match &mut self.kind {
-            Kind::Once { input, .. } => match input.read(&mut self.buffer)? {
+        match &mut self.origin {
+            Origin::Once { input, .. } => match input.read(&mut self.buffer)? {
                 0 => Ok(Piece::End),
                 read => Ok(Piece::Bytes(self.buffer.get(..read).unwrap_or_default())),
             },
-            Kind::Growing(growing) => growing.next(&mut self.buffer),
+            Origin::Growing(growing) => growing.next(&mut self.buffer),
         }
     }
 }
