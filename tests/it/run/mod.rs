@@ -6,6 +6,7 @@ mod faults;
 mod gpu;
 mod launcher;
 mod metrics;
+mod phases;
 mod pipes;
 mod probe;
 mod secrets;
