@@ -109,7 +109,7 @@ fn what_is_no_report_is_named_with_the_way_out() {
             "its schema is 'other/1', not 'effllm.report/2'",
             "'effllm run -o FILE'",
         ),
-        (newer, "has the schema effllm.report/9; this effllm reads effllm.report/2", "or a newer one"),
+        (newer, "has the schema effllm.report/9; this effllm reads effllm.report/2", "or with a newer one"),
     ] {
         let error = rejected(&written(&[("a.json", &report)]), &["a.json"]);
         assert!(error.contains(why) && error.contains(help), "{error}");
