@@ -67,7 +67,7 @@ impl Gate {
         };
         let mut settings = Settings::resolve(self.flags)?;
         settings.gate.fail_fast = None; // there is no run to end
-        let gate = ReportGate::prepare(&settings.gate, vec![FileUse::read("REPORT", &file)])?;
+        let gate = ReportGate::prepare(&settings.gate, vec![FileUse::read("REPORT", &file)], |_| None)?;
         if !gate.has_requirements() {
             return Err(Error::usage("there are no requirements")
                 .hint("--require EXPR adds one, as in --require 'al <= 1.3 s'"));

@@ -53,7 +53,8 @@ enum Command {
     Report(report::Report),
     Completions(generate::Completions),
     Man(generate::Man),
-    Schema(generate::Schema),
+    /// Print the JSON Schema of the report
+    Schema,
 }
 
 /// Runs the command in the arguments; returns the exit status.
@@ -80,7 +81,7 @@ pub fn main() -> ExitCode {
         Command::Report(report) => report.run(),
         Command::Completions(completions) => completions.run(),
         Command::Man(man) => man.run(),
-        Command::Schema(schema) => schema.run(),
+        Command::Schema => generate::schema(),
     };
     match done {
         Ok(code) => code,

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::gate::conclude;
-use crate::config::{FileOptions, Flags, GateOptions, LogOptions, ModelOptions, Settings};
+use crate::config::{AvailableSources, FileOptions, Flags, GateOptions, LogOptions, ModelOptions, Settings};
 use crate::error::Error;
 use crate::fs::conflicts::FileUse;
+use crate::metrics::Metric;
 use crate::parse::{self, ParseOutput, Request};
 use crate::session::gate::ReportGate;
 
@@ -80,7 +81,13 @@ impl Parse {
             parse::parse(settings, &request, |_| {})?;
             return Ok(ExitCode::SUCCESS);
         }
-        let gate = ReportGate::prepare(&settings.gate, log.into_iter().collect())?;
+        let sources = AvailableSources {
+            gpus: Err("a log has no GPU figures"),
+            log: Ok(()),
+            wall_time: Err("a log does not tell the wall time of its run"),
+        };
+        let never_known = |metric: &Metric| settings.never_known(metric, sources);
+        let gate = ReportGate::prepare(&settings.gate, log.into_iter().collect(), never_known)?;
         let report = parse::parse(settings, &request, |report| gate.judge(report))?;
         Ok(report.map_or(ExitCode::SUCCESS, |report| conclude(&gate, &report)))
     }

@@ -9,6 +9,7 @@ use super::origins::SettingOrigins;
 use crate::error::Error;
 use crate::fs::conflicts::{FileUse, check_output_conflicts};
 use crate::gate::{Baselines, Expression, Minimum, Policy, Requirement};
+use crate::metrics::Metric;
 use crate::output::ci::{AskedFile, Files};
 use crate::report::file::read_reports;
 use crate::report::gate::Level;
@@ -48,13 +49,18 @@ impl GateSettings {
     /// # Errors
     /// Two uses of a file conflict, a baseline cannot be read or lacks the metric, an option needs a
     /// requirement and there is none, or a file cannot be written.
-    pub fn prepare(&self, others: Vec<FileUse>) -> Result<(Option<Policy>, Files), Error> {
+    pub fn prepare(
+        &self,
+        others: Vec<FileUse>,
+        never_known: impl Fn(&Metric) -> Option<String>,
+    ) -> Result<(Option<Policy>, Files), Error> {
         self.check_output_conflicts(others)?;
         let prepare = || {
             let asked = |file: &Option<PathBuf>, key| {
                 file.clone().map(|path| AskedFile { path, by: self.origins.source(key) })
             };
             let policy = self.policy()?;
+            policy.iter().try_for_each(|policy| policy.check_metrics(&never_known))?;
             let (junit, metrics) = (&self.options.junit, &self.options.gitlab_metrics);
             let files = Files::prepare(asked(junit, "junit"), asked(metrics, "gitlab-metrics"))?;
             Ok((policy, files))

@@ -23,6 +23,14 @@ impl LogRules {
         }
     }
 
+    /// Whether a log may state a field by these rules.
+    pub fn states(&self, field: &str) -> bool {
+        match self {
+            Self::Auto(_) => true,
+            Self::These(rules, _) => rules.states(field),
+        }
+    }
+
     /// # Errors
     /// A profile is unknown, a file cannot be read, or rules are not valid.
     pub(super) fn load(options: &LogOptions, origins: &SettingOrigins) -> Result<Self, Error> {

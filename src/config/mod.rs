@@ -8,6 +8,7 @@ mod environment;
 mod file;
 mod gate;
 mod log_rules;
+mod measurable;
 mod options;
 mod origins;
 mod settings;
@@ -17,6 +18,7 @@ pub use environment::metrics_enabled;
 pub use file::parse as parse_file;
 pub use gate::GateSettings;
 pub use log_rules::LogRules;
+pub use measurable::AvailableSources;
 pub use options::{
     FileOptions, Flags, GateOptions, GpuOptions, LiveOptions, LogOptions, ModelOptions, NvmlOptions, Options,
     OutputOptions, ReportOptions, Typed,

@@ -3,6 +3,7 @@
 use super::baseline::Baselines;
 use super::expression::{ConstantOutcome, Expression, Limit};
 use crate::error::Error;
+use crate::metrics::Metric;
 use crate::report::gate::{Baseline, Gate, GateResult, Level, Verdict};
 use crate::report::{Exit, Report, Window};
 use crate::text::units::{show_duration, with_unit};
@@ -57,6 +58,20 @@ impl Policy {
             policy.can_be_met(expression).map_err(|error| error.of_flag(key))?;
         }
         Ok(policy)
+    }
+
+    /// # Errors
+    /// A requirement, unless no data is allowed, needs a metric that the run can never have.
+    pub fn check_metrics(&self, never_known: impl Fn(&Metric) -> Option<String>) -> Result<(), Error> {
+        let required = self.requirements.iter().filter(|requirement| requirement.level == Level::Require);
+        for Requirement { expression, .. } in required.filter(|_| !self.allow_no_data) {
+            if let Some(why) = never_known(expression.metric) {
+                return Err(Error::usage(format!("'{expression}' cannot be evaluated: {why}"))
+                    .of_flag("require")
+                    .hint("drop it, or pass --allow-no-data to let it pass without a value"));
+            }
+        }
+        Ok(())
     }
 
     fn can_be_met(&self, expression: &Expression) -> Result<(), Error> {

@@ -261,6 +261,11 @@ impl Rules {
         of_records.chain(self.openers()).chain(&self.ignore)
     }
 
+    /// Whether any pattern states a field.
+    pub fn states(&self, field: &str) -> bool {
+        self.patterns().flat_map(Pattern::bindings).any(|binding| binding.name() == field)
+    }
+
     /// Hands over every pattern with its purpose. The patterns of a record follow its `line`.
     pub fn each(&mut self, mut take: impl FnMut(Purpose, &mut Pattern)) {
         for rule in &mut self.records {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::MonitorTarget;
 use super::log_tailer::{self, LogTailer};
 use super::measure::Measuring;
-use crate::config::Settings;
+use crate::config::{AvailableSources, Settings};
 use crate::error::Error;
 use crate::fs::conflicts::FileUse;
 use crate::gpu::GpuChoice;
@@ -45,7 +45,12 @@ impl<'a> Prepared<'a> {
     pub fn new(signals: &'a Signals, settings: Settings, target: &'a MonitorTarget) -> Result<Self, Error> {
         let default_handler = signals.install_default_handler();
         let log = target.log.iter().map(|path| FileUse::read("--log", path));
-        let gate = RunGate::prepare(&settings.gate, settings.uses().into_iter().chain(log).collect())?;
+        let sources = AvailableSources {
+            log: target.log.as_ref().map(|_| ()).ok_or("no log is read without --log FILE"),
+            ..AvailableSources::ALL
+        };
+        let uses = settings.uses().into_iter().chain(log).collect();
+        let gate = RunGate::prepare(&settings, uses, sources)?;
         let process = target.pid.map(find).transpose()?;
         let open = |log| open(log, target.start_at).map_err(|error| error.of_flag("log"));
         let mut tail = target.log.as_deref().map(open).transpose()?;

@@ -54,6 +54,11 @@ impl GpuTrack {
         }
     }
 
+    /// The GPU driver's version.
+    pub fn driver(&self) -> Option<&str> {
+        self.identity.driver_version.as_deref()
+    }
+
     pub fn index(&self) -> u32 {
         self.identity.index
     }
@@ -118,7 +123,7 @@ impl GpuTrack {
         GpuFacts {
             key: self.key.clone(),
             label: format!("GPU {}", self.index()),
-            source: "NVML".to_owned(),
+            source: self.identity.source.to_owned(),
             samples: self.samples,
             reserved_is_used: self.identity.reserved_is_used,
             unavailable: self.unavailable.clone(),

@@ -7,7 +7,8 @@ use crate::metrics::registry::Computed;
 use crate::metrics::window::{Basis, GpuFacts, RunFacts, Sources, Window};
 use crate::metrics::{Amount, Distribution, Metric, Metrics, Sums};
 use crate::report::{
-    self, Latency, LatencyBin, Model, Phase, PhaseKind, Report, SCHEMA, Series, Sourced, Window as WindowName,
+    self, Environment, Latency, LatencyBin, Model, Phase, PhaseKind, Report, SCHEMA, Series, Sourced,
+    Window as WindowName,
 };
 
 use super::amount_counter::Split;
@@ -44,7 +45,7 @@ impl Recorder {
             status: self.status,
             command,
             job,
-            environment: self.environment.clone(),
+            environment: self.environment(),
             model: state.model.clone(),
             gpus: self.gpus.iter().map(report_gpu).collect(),
             host: self.host.report(),
@@ -69,6 +70,11 @@ impl Recorder {
             },
             gate: None,
         }
+    }
+
+    fn environment(&self) -> Environment {
+        let driver = self.gpus.iter().find_map(super::gpu::GpuTrack::driver).map(str::to_owned);
+        Environment { driver: driver.or(self.environment.driver.clone()), ..self.environment.clone() }
     }
 
     /// Of the `metrics` of the report at a moment, those that are wanted: for those who ask often.

@@ -149,8 +149,6 @@ pub struct Environment {
     pub cpu_model: Option<String>,
     /// Logical processors that effllm may run on.
     pub cpus: Option<u64>,
-    /// The commit of the Git repository that the command's folder lies in.
-    pub git_commit: Option<String>,
 }
 
 /// The job that the command is a part of.

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use jiff::Timestamp;
 
 use super::pump::PumpThreads;
-use crate::config::{ReportTarget, Settings};
+use crate::config::{AvailableSources, ReportTarget, Settings};
 use crate::error::Error;
 use crate::log::LogReader;
 use crate::process::{
@@ -43,7 +43,7 @@ impl<'a> Prepared<'a> {
         let slot = ProcessSlot::reserve();
         let (stdio, pump_threads) = plan_output(settings.stdio, settings.report == ReportTarget::Stdout)?;
         let default_handler = signals.install_default_handler();
-        let gate = RunGate::prepare(&settings.gate, settings.uses())?;
+        let gate = RunGate::prepare(&settings, settings.uses(), AvailableSources::ALL)?;
         let passes_output = pump_threads.is_ok();
         let unbuffer = settings.unbuffer && passes_output && env::var_os(UNBUFFERED).is_none();
         let command = describe(argv, unbuffer, settings.mask);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::env;
 
-use crate::report::Job;
+use crate::report::{self, Job};
 
 /// Variables by which schedulers identify a job.
 const SCHEDULER_VARIABLES: &[&str] = &[
@@ -48,5 +48,20 @@ impl Environment {
             rank,
             scheduler: scheduler.collect(),
         }
+    }
+}
+
+/// This machine, as far as the report names it.
+pub fn machine() -> report::Environment {
+    let read = |file| std::fs::read_to_string(file).ok();
+    let cpu_model = read("/proc/cpuinfo").and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("model name"))?;
+        Some(line.split_once(':')?.1.trim().to_owned())
+    });
+    report::Environment {
+        driver: None, // the GPUs tell it
+        kernel: read("/proc/sys/kernel/osrelease").map(|release| release.trim().to_owned()),
+        cpu_model,
+        cpus: std::thread::available_parallelism().ok().map(|cpus| cpus.get() as u64),
     }
 }

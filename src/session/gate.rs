@@ -1,10 +1,11 @@
 //! The gate of a report, and that of a run, which is watched while the command runs.
 
 use super::Armed;
-use crate::config::GateSettings;
+use crate::config::{AvailableSources, GateSettings, Settings};
 use crate::error::{Error, FAILED, GATE};
 use crate::fs::conflicts::FileUse;
 use crate::gate::{FailFast, Policy};
+use crate::metrics::Metric;
 use crate::output::ci::{self, Files};
 use crate::output::gate_table;
 use crate::process::{Ending, Tree};
@@ -28,9 +29,14 @@ impl ReportGate {
     /// `others` are the files that are read and written besides.
     ///
     /// # Errors
-    /// A requirement can never be evaluated, or a file can never be written without loss of another.
-    pub fn prepare(settings: &GateSettings, others: Vec<FileUse>) -> Result<Self, Error> {
-        let (policy, files) = settings.prepare(others)?;
+    /// A requirement can never be evaluated, for one because `never_known` gives a reason why its metric
+    /// stays unknown, or a file can never be written without loss of another.
+    pub fn prepare(
+        settings: &GateSettings,
+        others: Vec<FileUse>,
+        never_known: impl Fn(&Metric) -> Option<String>,
+    ) -> Result<Self, Error> {
+        let (policy, files) = settings.prepare(others, never_known)?;
         Ok(Self { policy, files })
     }
 
@@ -100,10 +106,15 @@ pub struct RunGate {
 impl RunGate {
     /// # Errors
     /// As [`ReportGate::prepare`].
-    pub fn prepare(settings: &GateSettings, others: Vec<FileUse>) -> Result<Self, Error> {
-        let gate = ReportGate::prepare(settings, others)?;
+    pub fn prepare(
+        settings: &Settings,
+        others: Vec<FileUse>,
+        sources: AvailableSources,
+    ) -> Result<Self, Error> {
+        let never_known = |metric: &Metric| settings.never_known(metric, sources);
+        let gate = ReportGate::prepare(&settings.gate, others, never_known)?;
         let passed = !gate.has_requirements();
-        Ok(Self { gate, fail_fast: settings.fail_fast, ended_early: Arc::default(), passed })
+        Ok(Self { gate, fail_fast: settings.gate.fail_fast, ended_early: Arc::default(), passed })
     }
 
     /// With `--fail-fast`, checks the run every second. Once a requirement has failed for too long, all

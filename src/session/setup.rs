@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::console_reporter::ConsoleReporter;
 use super::degradation::Degradation;
-use super::environment::Environment;
+use super::environment::{Environment, machine};
 use super::log_follower::{self, LogFeed};
 use super::panic::install_panic_hook;
 use super::recording::{Armed, Threads};
@@ -48,7 +48,8 @@ impl Setup {
     ) -> Result<Self, Error> {
         let report_file = ReportFile::prepare(&settings.report)?;
         let clock = Clock::new();
-        let recorder = Recorder::new(recorder_options(settings), command, environment.job());
+        let mut recorder = Recorder::new(recorder_options(settings), command, environment.job());
+        recorder.set_environment(machine());
         let sinks = Sinks::open(&settings.outputs, settings.log_interval)?;
         let recorder = SharedRecorder::new(recorder, sinks.series());
         let is_silent = settings.quiet || !owns_screen;

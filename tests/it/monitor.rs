@@ -209,14 +209,14 @@ fn nothing_begins_that_cannot_be_measured() {
     nix::unistd::mkfifo(&env.path("pipe"), nix::sys::stat::Mode::S_IRWXU).expect("a named pipe");
     for (arguments, code, what) in [
         (format!("--pid {pid}"), 2, "there is no such process"),
-        ("--pid 0".to_owned(), 2, "--pid: '0' is no process ID"),
+        ("--pid 0".to_owned(), 2, "--pid: '0' is not a process ID"),
         ("--log nowhere".to_owned(), 2, "cannot read nowhere: there is no such file"),
         ("--log .".to_owned(), 2, "it is a folder"),
         ("--log pipe --duration 300ms".to_owned(), 2, "--log: pipe is no file"),
         ("--gpus none".to_owned(), 2, "there is nothing to measure"),
         ("".to_owned(), 125, "there is nothing to measure: "),
         ("--from-start".to_owned(), 2, "'effllm monitor' needs --log"),
-        ("--duration soon --log log".to_owned(), 2, "is no duration"),
+        ("--duration soon --log log".to_owned(), 2, "is not a duration"),
         ("-o nowhere/report.json --log log".to_owned(), 2, "the report cannot be written"),
     ] {
         let done = monitor(&env, &arguments).done();

@@ -81,24 +81,19 @@ impl Man {
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> Error {
     Error::failed(format!("cannot write {}: {error}", path.display()))
-        .hint("name a folder in a place that can be written to")
+        .hint("name a folder that you can write to")
 }
 
-/// Print the JSON Schema of the report
-#[derive(Debug, Args)]
-pub struct Schema {}
-
-impl Schema {
-    pub fn run(self) -> Result<ExitCode, Error> {
-        // The schema of written reports, which have every key, if only as null.
-        let settings = SchemaSettings::draft2020_12().for_serialize();
-        let mut schema = settings.into_generator().into_root_schema_for::<Report>();
-        schema.insert("title".to_owned(), json!(SCHEMA));
-        if let Some(form) = schema.pointer_mut("/properties/schema") {
-            *form = json!({ "description": "The form of this document.", "const": SCHEMA });
-        }
-        let text = serde_json::to_string_pretty(&schema)
-            .map_err(|error| Error::failed(format!("the schema cannot be written as JSON: {error}")))?;
-        print(&(text + "\n"))
+/// Prints the JSON Schema of the report.
+pub fn schema() -> Result<ExitCode, Error> {
+    // The schema of written reports, which have every key, if only as null.
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    let mut schema = settings.into_generator().into_root_schema_for::<Report>();
+    schema.insert("title".to_owned(), json!(SCHEMA));
+    if let Some(form) = schema.pointer_mut("/properties/schema") {
+        *form = json!({ "description": "The form of this document.", "const": SCHEMA });
     }
+    let text = serde_json::to_string_pretty(&schema)
+        .map_err(|error| Error::failed(format!("the schema cannot be written as JSON: {error}")))?;
+    print(&(text + "\n"))
 }

@@ -193,7 +193,7 @@ fn a_listed_gpu_that_turns_out_missing_after_the_start_is_a_warning() {
     run.warning(); // that the list was not checked
     assert_eq!(
         run.warning(),
-        "--gpus 5: no GPU is measured: --gpus 5: no such GPU; 'effllm gpus' lists the GPUs"
+        "--gpus 5: no GPU is measured: '5' is not a GPU of this machine; 'effllm gpus' lists the GPUs"
     );
     assert_eq!(run.reason(), "'5' is not a GPU of this machine");
 }

@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 use serde_json::{Value, json};
 
-use crate::harness::{Call, Report, TestEnv};
+use crate::harness::{Call, TestEnv};
 
 const RULES: &str = r"facts = ['seq_length (?P<sequence_length>\d+)']
 pause = ['Saving checkpoint']

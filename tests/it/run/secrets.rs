@@ -51,7 +51,7 @@ fn a_link_that_another_user_has_planted_is_not_followed() {
     plant(&env, "mine", "shared/report.json");
     let done = env.run("-o shared/report.json", "echo started").done();
     assert_eq!((done.code(), done.stdout().as_str()), (Some(2), ""));
-    assert!(done.stderr().contains("another user's link"), "{}", done.stderr());
+    assert!(done.stderr().contains("another user's symlink"), "{}", done.stderr());
     assert_eq!(env.read("mine"), "precious");
     // A link of one's own that leads to it is not followed there either.
     symlink("shared/report.json", env.path("latest.json")).expect("a link");
@@ -89,7 +89,7 @@ fn a_planted_link_to_a_folder_is_not_followed_either() {
     ] {
         let done = env.run(option, "echo started").done();
         assert_eq!((done.code(), done.stdout().as_str()), (Some(2), ""), "{option}: {}", done.stderr());
-        assert!(done.stderr().contains("another user's link"), "{option}: {}", done.stderr());
+        assert!(done.stderr().contains("another user's symlink"), "{option}: {}", done.stderr());
         assert_eq!(fs::read_dir(env.path("mine")).expect("a folder").count(), 1, "{option}");
         assert_eq!(fs::read_dir(env.path("mine/x")).expect("a folder").count(), 1, "{option}");
     }

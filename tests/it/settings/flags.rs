@@ -130,7 +130,7 @@ fn a_report_that_could_not_be_written_is_refused() {
     ");
     // /proc takes no files of ours, whoever asks.
     assert_snapshot!(refused(&env, &["-o", "/proc/report.json"]), @r"
-    effllm: error: --report: the report cannot be written to /proc/report.json: Operation not supported (os error 95)
+    effllm: error: --report: the report cannot be written to /proc/report.json: No such file or directory (os error 2)
       -o FILE names another place, -o - prints it on stdout
     ");
 }

@@ -45,13 +45,17 @@ fn gpus_are_chosen_by_index_and_by_the_beginning_of_a_uuid() {
 
 #[test]
 fn a_gpu_that_is_not_there_is_an_error_before_the_command_starts() {
-    for (choice, words) in [("9", "no such GPU"), ("GPU-9", "no such GPU"), ("GPU-2222", "fits 2 GPUs")] {
+    for (choice, words) in [
+        ("9", "is not a GPU of this machine"),
+        ("GPU-9", "is not a GPU of this machine"),
+        ("GPU-2222", "names 2 GPUs"),
+    ] {
         let mut env = TestEnv::new();
         env.gpus(FOUR);
         let done = env.run(&format!("--gpus {choice}"), "touch started").done();
         assert_eq!(done.code(), Some(2));
         let stderr = done.stderr();
-        assert!(stderr.contains(&format!("--gpus {choice}: {words}")), "{stderr}");
+        assert!(stderr.contains(&format!("--gpus: '{choice}' {words}")), "{stderr}");
         assert!(stderr.contains("there are 4: 0 NVIDIA H100 80GB HBM3 (GPU-11111111-0000-"), "{stderr}");
         assert!(stderr.contains("3 NVIDIA L4 (GPU-33333333-"), "{stderr}");
         assert!(!env.exists("started") && !env.exists("effllm-report.json"));
@@ -139,7 +143,7 @@ fn a_uuid_that_two_gpus_share_confuses_nobody() {
     assert_near(report.metric("aec_total_watts"), 400.0, 1e-3);
     let done = env.run("--gpus GPU-same", "touch started").done();
     assert_eq!(done.code(), Some(2));
-    assert!(done.stderr().contains("fits 2 GPUs"), "{}", done.stderr());
+    assert!(done.stderr().contains("names 2 GPUs"), "{}", done.stderr());
 }
 
 #[test]
@@ -147,7 +151,7 @@ fn a_gpu_that_is_listed_twice_is_counted_once() {
     let mut env = TestEnv::new();
     let gpu = "{ uuid = 'GPU-same', pci_bus_id = '00000000:1B:00.0', power_watts = 100 }";
     env.gpus(&format!("gpu = [{gpu}, {{ power_watts = 300 }}, {gpu}]"));
-    let warned = "GPU 0: NVML lists it again as GPU 2; it is counted once";
+    let warned = "GPU 0 is listed again as GPU 2; it is counted once";
     for (option, gpus, watts, warnings) in [
         ("", &[0, 1][..], 400.0, &[warned][..]),
         ("--gpus GPU-same", &[0], 100.0, &[]),
@@ -187,7 +191,7 @@ fn energy_is_null_where_the_log_speaks_for_more_gpus_than_were_measured() {
     for name in ["energy_joules", "joules_per_token", "joules_per_iteration", "tokens_per_joule"] {
         assert_eq!(
             report.why_null(name),
-            "the log speaks for 16 GPUs, 8 were measured; gpus[] has the energy of each"
+            "the log reports 16 GPUs, 8 were measured; gpus[] has the energy of each"
         );
     }
     assert_near(report.metric("aec_total_watts"), 2400.0, 1e-3);
