@@ -354,29 +354,8 @@ fn a_bar_of_an_evaluation_belongs_to_it() {
 
 /// All numbers of a record.
 fn numbers(record: &Progress) -> Vec<f64> {
-    let rates = [record.samples_per_s, record.tokens_per_s].map(|rate| rate.map(|rate| rate.0));
-    let values = [
-        record.clock.map(|clock| clock.seconds),
-        record.epoch,
-        record.step_time,
-        record.loss,
-        record.learning_rate,
-        record.grad_norm,
-        record.global_batch_size,
-        record.consumed_samples,
-        record.consumed_tokens,
-        record.samples,
-        record.tokens,
-        record.tflops_per_gpu,
-        record.mfu,
-        record.prompt_tokens,
-        record.generated_tokens,
-        record.prompt_tokens_per_s,
-        record.generation_tokens_per_s,
-        record.generation_time,
-        record.requests_running,
-    ];
-    values.into_iter().chain(rates).flatten().collect()
+    let numbers = RECORD_FIELDS.iter().filter_map(|field| field.number(record));
+    numbers.chain(record.clock.map(|clock| clock.seconds)).collect()
 }
 
 /// Lines of real formats with bytes replaced, and bytes of no format.
