@@ -17,7 +17,7 @@ mod values;
 pub use environment::metrics_enabled;
 pub use file::parse as parse_file;
 pub use gate::GateSettings;
-pub use log_rules::LogRules;
+pub use log_rules::{LogRules, built_in};
 pub use measurable::AvailableSources;
 pub use options::{
     FileOptions, Flags, GateOptions, GpuOptions, LiveOptions, LogOptions, ModelOptions, NvmlOptions, Options,

@@ -101,7 +101,8 @@ impl<'a> Prepared<'a> {
         let Self { signals, default_handler, process, target, gate, quiet, .. } = self;
         let tree = process.map(|process| Tree::Of(process.pid()));
         let (tail, reader) = self.log.unzip();
-        let (armed, feed) = self.setup.arm(tree, reader.ok_or(Degradation::NoLogFile));
+        let (armed, feed) =
+            self.setup.arm(tree, reader.map(|reader| || reader).ok_or(Degradation::NoLogFile));
         let log_tailer = tail.zip(feed).map(|(tail, feed)| LogTailer::spawn(tail, &armed, feed));
         let gpus = armed.check_listed_gpus()?;
         default_handler.suspend();

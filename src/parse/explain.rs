@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::config::LogRules;
+use crate::config::{LogRules, built_in};
 use crate::event::{Event, Stream};
 use crate::log::closest_match::{ClosestMatch, Search};
 use crate::log::launcher_prefix::{Line, without_escapes};
@@ -71,14 +71,20 @@ pub enum Why {
 }
 
 impl Explainer {
-    pub fn new(mut rules: LogRules) -> Self {
-        let profiles = match &mut rules {
-            LogRules::Auto(profiles) => profiles.iter_mut().map(WatchedProfile::new).collect(),
-            LogRules::These(rules, _) => vec![WatchedProfile::new(rules)],
+    pub fn new(rules: LogRules) -> Self {
+        let (profiles, reader, chosen) = match rules {
+            LogRules::Auto => {
+                let mut rules = built_in();
+                let watched = rules.iter_mut().map(WatchedProfile::new).collect();
+                (watched, LogReader::detecting(rules), None)
+            }
+            LogRules::These(mut rules, because) => {
+                let watched = vec![WatchedProfile::new(&mut rules)];
+                (watched, LogReader::with_rules(*rules, &because), Some(0))
+            }
         };
-        let chosen = matches!(rules, LogRules::These(..)).then_some(0);
         Self {
-            reader: rules.reader().of_a_file(),
+            reader: reader.of_a_file(),
             splitter: LineSplitter::default(),
             ended: 0,
             records: 0,

@@ -40,11 +40,12 @@ impl Merge for Point {
 }
 
 impl GpuTrack {
-    pub fn new(identity: GpuIdentity, largest_gap: f64, history_size: usize) -> Self {
+    /// `key` names the GPU in sums.
+    pub fn new(identity: GpuIdentity, key: String, largest_gap: f64, history_size: usize) -> Self {
         let unavailable =
             identity.unavailable.iter().map(|(what, why)| ((*what).to_owned(), why.clone())).collect();
         Self {
-            key: identity.uuid.clone().unwrap_or_else(|| format!("index {}", identity.index)),
+            key,
             identity,
             integral: GpuIntegral::new(largest_gap),
             samples: 0,
@@ -63,7 +64,7 @@ impl GpuTrack {
         self.identity.index
     }
 
-    /// By which its sums are found: the UUID, or the index where there is none.
+    /// By which its sums are found.
     pub fn key(&self) -> &str {
         &self.key
     }

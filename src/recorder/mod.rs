@@ -18,7 +18,7 @@ mod timing;
 
 use std::collections::BTreeMap;
 
-use crate::event::{Event, Facts, Stated};
+use crate::event::{Event, Facts, GpuIdentity, Stated};
 use crate::report::{Command, Environment, Job, Log, Status};
 
 use gpu::GpuTrack;
@@ -150,9 +150,10 @@ impl Recorder {
                 self.log.profile_source = Some(because);
             }
             Event::GpusFound(found) => {
-                let track =
-                    |gpu| GpuTrack::new(gpu, largest_gap(self.options.interval), self.options.history_size);
-                self.gpus = found.into_iter().map(track).collect();
+                let largest_gap = largest_gap(self.options.interval);
+                let keys = keys(&found);
+                let track = |(gpu, key)| GpuTrack::new(gpu, key, largest_gap, self.options.history_size);
+                self.gpus = found.into_iter().zip(keys).map(track).collect();
                 self.gpus_unavailable = None;
             }
             Event::GpusUnavailable { reason } => self.no_gpus(reason),
@@ -304,4 +305,14 @@ fn given(given: &Option<Given>) -> Option<f64> {
 /// Readings further apart than this are not joined: something kept them from being taken.
 fn largest_gap(interval: f64) -> f64 {
     (3.0 * interval).max(1.0)
+}
+
+/// What names each GPU in sums: its UUID; its index where that is unknown, or where two GPUs share it.
+fn keys(gpus: &[GpuIdentity]) -> Vec<String> {
+    let is_alone = |uuid: &str| gpus.iter().filter(|gpu| gpu.uuid.as_deref() == Some(uuid)).count() == 1;
+    let key = |gpu: &GpuIdentity| match &gpu.uuid {
+        Some(uuid) if is_alone(uuid) => uuid.clone(),
+        _ => format!("index {}", gpu.index),
+    };
+    gpus.iter().map(key).collect()
 }

@@ -169,7 +169,7 @@ impl Timeline {
         }
         self.pauses.clear();
         // Stretches are given in lengths: the ends of the work and of the stretch are the same.
-        if let Some(last) = out.last_mut().filter(|last| (last.to - at).abs() < 1e-6) {
+        if let Some(last) = out.last_mut().filter(|last| (last.to - at).abs() < 1e-6 && last.from < at) {
             (last.to, self.divided) = (at, at);
         }
     }

@@ -41,8 +41,16 @@ const FINE: f64 = 0.011;
 #[derive(Debug, Clone, Copy)]
 struct Mark {
     source: TimeSource,
+    /// A date or time of day, whose origin is not that of a time since a program's start.
+    is_timestamp: bool,
     at: f64,
     resolution: f64,
+}
+
+impl Mark {
+    fn of_arrival(at: f64) -> Self {
+        Self { source: TimeSource::Arrival, is_timestamp: false, at, resolution: 0.0 }
+    }
 }
 
 /// Records whose lines came together, and the time that they share.
@@ -112,7 +120,7 @@ impl Timing {
 
     pub fn begin_at(&mut self, at: Option<f64>) {
         self.close_group();
-        self.mark = at.map(|at| Mark { source: TimeSource::Arrival, at, resolution: 0.0 });
+        self.mark = at.map(Mark::of_arrival);
         self.is_interrupted = false;
     }
 
@@ -183,7 +191,8 @@ impl Timing {
     /// The time since the record before, by the log's clock or by arrival.
     fn measured(&mut self, record: &Progress) -> Time {
         let Some(now) = self.reading(record) else { return Time::Unknown };
-        let before = self.mark.filter(|mark| mark.source == now.source);
+        let is_same_clock = |mark: &Mark| (mark.source, mark.is_timestamp) == (now.source, now.is_timestamp);
+        let before = self.mark.filter(is_same_clock);
         let elapsed = before.map(|before| now.at - before.at);
         let together = match now.source {
             TimeSource::Arrival => TOGETHER,
@@ -209,11 +218,12 @@ impl Timing {
 
     /// A record's moment, by the finest clock that tells it.
     fn reading(&self, record: &Progress) -> Option<Mark> {
-        let arrival = record.at.map(|at| Mark { source: TimeSource::Arrival, at, resolution: 0.0 });
+        let arrival = record.at.map(Mark::of_arrival);
         let is_coarse = |resolution: f64| arrival.is_some() && resolution > FINE && !self.is_bursty();
         let clock = record.clock.filter(|clock| !is_coarse(clock.resolution));
         let clock = clock.map(|clock| Mark {
             source: TimeSource::LogClock,
+            is_timestamp: clock.is_timestamp,
             at: clock.seconds,
             resolution: clock.resolution,
         });

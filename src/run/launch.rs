@@ -24,7 +24,7 @@ impl<'a> Prepared<'a> {
     pub fn launch(self) -> Result<Running<'a>, Error> {
         let Self { signals, default_handler, argv, report, quiet, gate, .. } = self;
         let tree = Tree::of_the_command();
-        let (armed, log) = self.setup.arm(Some(tree.clone()), self.log);
+        let (armed, log) = self.setup.arm(Some(tree.clone()), self.log.map(|rules| || rules.reader()));
         let fail_fast = gate.watch(&armed, tree.clone());
         let gpus = armed.check_listed_gpus()?;
 

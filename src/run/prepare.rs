@@ -6,9 +6,8 @@ use std::ffi::OsString;
 use jiff::Timestamp;
 
 use super::pump::PumpThreads;
-use crate::config::{AvailableSources, ReportTarget, Settings};
+use crate::config::{AvailableSources, LogRules, ReportTarget, Settings};
 use crate::error::Error;
-use crate::log::LogReader;
 use crate::process::{
     DefaultSignalHandler, ProcessSlot, SignalPolicy, Signals, StdioMode, StdioPlan, UNBUFFERED,
 };
@@ -29,7 +28,7 @@ pub struct Prepared<'a> {
     pub slot: ProcessSlot,
     pub stdio: StdioPlan,
     pub pump_threads: Result<PumpThreads, Degradation>,
-    pub log: Result<LogReader, Degradation>,
+    pub log: Result<LogRules, Degradation>,
     pub gate: RunGate,
     pub setup: Setup,
     pub report: ReportTarget,
@@ -59,7 +58,7 @@ impl<'a> Prepared<'a> {
             slot,
             stdio,
             pump_threads,
-            log: lost.map_or_else(|| Ok(settings.log.reader()), Err),
+            log: lost.map_or(Ok(settings.log), Err),
             gate,
             setup,
             report: settings.report,

@@ -79,13 +79,13 @@ impl Follower {
     }
 }
 
-/// Starts the reader, which waits for the run's start. `after` is called after each progress record and
-/// whenever output was read, with the lock released.
+/// Starts the thread that opens the reader once the run has started, and reads. `after` is called after
+/// each progress record and whenever output was read, with the lock released.
 ///
 /// # Errors
 /// The system has no thread left.
 pub fn follow(
-    reader: LogReader,
+    open: impl FnOnce() -> LogReader + Send + 'static,
     recorder: SharedRecorder,
     started: StartLatch,
     after: impl FnMut() + Send + 'static,
@@ -97,7 +97,7 @@ pub fn follow(
     let count = chunks_read.clone();
     let read = move || {
         started.wait();
-        read_all(reader, &recorder, &queue, &count, after);
+        read_all(open(), &recorder, &queue, &count, after);
         let _ = done.send(());
     };
     spawn_thread("effllm-log", read)?;

@@ -76,7 +76,7 @@ impl Setup {
     pub fn arm(
         self,
         processes: Option<Tree>,
-        log: Result<LogReader, Degradation>,
+        log: Result<impl FnOnce() -> LogReader + Send + 'static, Degradation>,
     ) -> (Armed, Option<LogFeed>) {
         let Self { session, report_file, sinks, gpus, interval, log_interval } = self;
         let (started, recorder) = (StartLatch::default(), &session.recorder);
@@ -91,8 +91,10 @@ impl Setup {
                 }
             }
         };
-        let follow = |reader| log_follower::follow(reader, recorder.clone(), started.clone(), after_reading);
-        let log = log.and_then(|reader| follow(reader).map_err(|_| Degradation::NoThreads));
+        let log = log.and_then(|open| {
+            log_follower::follow(open, recorder.clone(), started.clone(), after_reading)
+                .map_err(|_| Degradation::NoThreads)
+        });
         let (feed, follower) = log.inspect_err(|lost| session.no_log(*lost)).ok().unzip();
         let sample = |tree| {
             let sampler =

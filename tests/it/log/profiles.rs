@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 
 use crate::harness::{ROOT, TestEnv};
-use crate::library::{Event, LogReader, Progress, Rules, Stream, profiles};
+use crate::library::{Event, LogReader, Progress, RECORD_FIELDS, Rules, Stream, profiles};
 
 /// The built-in profiles, compiled once for all tests.
 pub static PROFILES: LazyLock<Vec<Rules>> = LazyLock::new(|| {

@@ -192,7 +192,8 @@ fn a_gate_on_a_metric_that_the_run_can_never_have_is_refused_before_it_starts() 
         (&["--pattern", "step (?P<iteration>\\d+)"], "it >= 1", "the rules state no generated tokens"),
         (&["--pattern", "step (?P<iteration>\\d+)"], "tokens_per_sec >= 1", "there is no --seq-len"),
     ] {
-        let call = ["run", "--require", expression].iter().chain(options).chain(&["--", "touch", "started"]);
+        let call: Vec<&str> =
+            [&["run", "--require", expression][..], options, &["--", "touch", "started"]].concat();
         let done = env.effllm(call).done();
         assert_eq!(done.code(), Some(2), "{expression}");
         assert!(done.stderr().contains(why) && !env.exists("started"), "{}", done.stderr());

@@ -141,7 +141,7 @@ fn a_counter_that_disagrees_with_power_is_used_and_told() {
     env.gpus("gpu = [{ power_watts = 300, energy_watts = 500 }]");
     let report = env.run("--interval 0.1", "sleep 10.2").done().report();
     assert_near(report.metric("aec_watts"), 500.0, 1e-3);
-    assert!(report.warnings().iter().any(|warning| warning.contains("says 500 W, sampled power 300 W")));
+    assert!(report.warnings().iter().any(|warning| warning.contains("gives 500 W, sampled power 300 W")));
 }
 
 #[test]

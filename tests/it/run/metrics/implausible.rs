@@ -17,7 +17,7 @@ fn one_line_that_lies_moves_no_metric() {
     for (at, consumed) in [(11, 3.0), (11, 1760.0), (20, 3200.0), (1, 160.0)] {
         let report = with(at, line(at as u64, consumed, 500.0));
         assert_metrics(&report, 20.0, 10.0, 20.0 * BATCH);
-        let told = "numbers of samples that the log states were left out";
+        let told = "1 of the sample counts that the log states were left out";
         assert!(report.warnings().iter().any(|it| it.starts_with(told)), "{:?}", report.warnings());
     }
     let report = with(11, line(11, BATCH * 11.0, 1e9));
