@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::reader::Reader;
-use super::source::{NoGpus, OpenSource, open_first, sources};
+use super::source::{NoGpus, OpenSource, open_first};
+use super::sources;
 use crate::event::{Clock, GpuIdentity, GpuQuantity};
 
 /// A GPU and its abilities.

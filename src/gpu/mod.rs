@@ -14,7 +14,16 @@ mod sampler;
 mod select;
 mod source;
 
+use std::path::PathBuf;
+
+use source::UnopenedSource;
+
 pub use inventory::{Listing, inventory};
 pub use sampler::{Options, Sampler};
 pub use select::GpuChoice;
 pub use source::NoGpus;
+
+/// The sources in the order in which they are tried. `library` replaces the library that the source loads.
+fn sources(library: Option<PathBuf>) -> Vec<UnopenedSource> {
+    vec![nvml::source(library)]
+}

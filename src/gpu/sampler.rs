@@ -11,7 +11,8 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::reader::Reader;
 use super::select::{GpuChoice, is_same_gpu};
-use super::source::{GpuSource, OpenSource, UnopenedSource, open_first, sources};
+use super::source::{GpuSource, OpenSource, UnopenedSource, open_first};
+use super::sources;
 use crate::error::Error;
 use crate::event::{Clock, Event, GpuIdentity, GpuQuantity};
 use crate::thread::wait_for_starting_threads;

@@ -1,9 +1,7 @@
 //! A source of GPU readings: a vendor's library, or the fake one of the tests.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::nvml;
 use super::select::Selection;
 use crate::event::{GpuIdentity, GpuQuantity};
 
@@ -66,11 +64,6 @@ pub struct UnopenedSource {
     /// The name that reasons and provenance use.
     pub name: &'static str,
     pub open: Box<dyn FnOnce() -> Result<Arc<dyn GpuSource>, NoGpus> + Send>,
-}
-
-/// The sources in the order in which they are tried. `library` replaces the library that the source loads.
-pub fn sources(library: Option<PathBuf>) -> Vec<UnopenedSource> {
-    vec![nvml::source(library)]
 }
 
 /// A source that shows GPUs.

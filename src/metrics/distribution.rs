@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 
-use super::sums::higher;
+use super::higher;
 
 /// Iteration times: their exact sum and number, and their percentiles. Percentiles are exact for up to
 /// [`MOST_EXACT`] different times; for more they are within 0.1 %.

@@ -1,7 +1,8 @@
 //! Sums of one GPU, gathered from its readings and readable for any recent stretch of time.
 
 use super::curve::{Cumulative, Curve, Peak};
-use super::sums::{Area, Gauge, GpuSums, higher};
+use super::higher;
+use super::sums::{Area, Gauge, GpuSums};
 
 /// One reading of the quantities of [`GpuSums`] that are averaged over time, in the order of its fields;
 /// `None` where the reading failed.

@@ -13,3 +13,8 @@ pub use distribution::Distribution;
 pub use outlier_filter::OutlierFilter;
 pub use registry::{METRICS, Metric, Metrics};
 pub use sums::{Amount, Area, Gauge, GpuSums, IterationSums, Sums};
+
+/// The higher of two readings; the known one where the other is not.
+pub fn higher(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    [a, b].into_iter().flatten().reduce(f64::max)
+}

@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::distribution::Distribution;
+use super::higher;
 
 /// An integral over the time that was measured, and how long that time is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -62,11 +63,6 @@ impl Add for Gauge {
     fn add(self, other: Self) -> Self {
         Self { area: self.area + other.area, max: higher(self.max, other.max) }
     }
-}
-
-/// The higher of two readings; the known one where the other is not.
-pub fn higher(a: Option<f64>, b: Option<f64>) -> Option<f64> {
-    [a, b].into_iter().flatten().reduce(f64::max)
 }
 
 /// One GPU's sums.

@@ -12,7 +12,7 @@ use crate::session::shared_recorder::SharedRecorder;
 use crate::thread::worker::{Stop, Worker};
 
 /// How often the file is read.
-const POLL_INTERVAL: Duration = Duration::from_millis(100);
+pub const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How long the end waits for the rest of the file.
 const TIMEOUT: Duration = Duration::from_secs(2);
 const BUFFER: usize = 64 * 1024;

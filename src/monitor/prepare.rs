@@ -174,7 +174,7 @@ fn command(process: Option<ExternalProcess>, target: &MonitorTarget, mask: bool)
 /// Tells the report what stays unknown of a process that effllm did not start.
 fn note_unknowns(setup: &Setup, process: Option<ExternalProcess>, is_environment_readable: bool) {
     let mut recorder = setup.session.recorder.lock();
-    recorder.join();
+    recorder.join(log_tailer::POLL_INTERVAL.as_secs_f64());
     let why = match process {
         Some(_) => "the process is no child of effllm: only its parent learns how it ended",
         None => "no process was measured",

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::event::{GpuIdentity, GpuSample};
 use crate::metrics::gauge::GpuIntegral;
-use crate::metrics::sums::higher;
 use crate::metrics::window::GpuFacts;
-use crate::metrics::{Gauge, GpuSums};
+use crate::metrics::{Gauge, GpuSums, higher};
 use crate::report::{EnergySource, Gpu, GpuNow, GpuSeries, MeanMax};
 
 use super::downsample::{Downsampled, Merge};

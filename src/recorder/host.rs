@@ -1,8 +1,7 @@
 //! The process tree over the run.
 
 use crate::event::HostSample;
-use crate::metrics::sums::higher;
-use crate::metrics::{Area, Gauge};
+use crate::metrics::{Area, Gauge, higher};
 use crate::report::{Host, MeanMax};
 
 #[derive(Debug)]

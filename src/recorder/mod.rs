@@ -13,8 +13,10 @@ mod iterations;
 mod phases;
 mod report;
 mod serving;
+mod sizes;
 mod timeline;
 mod timing;
+mod warnings;
 
 use std::collections::BTreeMap;
 
@@ -23,8 +25,9 @@ use crate::report::{Command, Environment, Job, Log, Status};
 
 use gpu::GpuTrack;
 use host::HostTrack;
-use iterations::{Iterations, Sizes};
+use iterations::Iterations;
 use phases::Phases;
+use sizes::Sizes;
 use timeline::Work;
 
 /// What the user said of the run, where the log does not or need not.
@@ -179,9 +182,11 @@ impl Recorder {
     }
 
     /// What is measured was running before: the first record speaks of time that was not measured,
-    /// and says only where counting begins.
-    pub fn join(&mut self) {
+    /// and says only where counting begins. Its log is read every `poll_seconds`.
+    pub fn join(&mut self, poll_seconds: f64) {
         self.joins = true;
+        // Two arrivals may each be seen a poll too late.
+        self.iterations.timing.arrival_resolution = 2.0 * poll_seconds;
     }
 
     /// Something of the report stays null, and why.

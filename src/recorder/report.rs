@@ -86,12 +86,12 @@ impl Recorder {
 }
 
 /// The recorder as it would be if the run ended at a moment.
-struct State<'a> {
-    recorder: &'a Recorder,
+pub struct State<'a> {
+    pub recorder: &'a Recorder,
     end: f64,
-    iterations: Cow<'a, Iterations>,
-    phases: Phases,
-    model: Model,
+    pub iterations: Cow<'a, Iterations>,
+    pub phases: Phases,
+    pub model: Model,
 }
 
 impl<'a> State<'a> {
@@ -322,69 +322,6 @@ impl<'a> State<'a> {
         } else {
             "no iterations were recognised in the log"
         }
-    }
-
-    fn warnings(&self, window: &Sums) -> Vec<String> {
-        let recorder = self.recorder;
-        let mut warnings = recorder.warnings.clone();
-        let sums = |key: &str| window.gpus.get(key).copied().unwrap_or_default();
-        for gpu in &recorder.gpus {
-            warnings.extend(gpu.warnings(&sums(gpu.key()), window.seconds));
-        }
-        warnings.extend(self.iterations.divergence.warning());
-        for (count, what) in [
-            (self.iterations.timing.rejected, "iteration times"),
-            (self.iterations.samples.rejected, "sample counts"),
-            (self.iterations.tokens.rejected, "token counts"),
-        ] {
-            if count > 0 {
-                warnings.push(format!(
-                    "{count} of the {what} that the log states were left out: the lines around them contradict them"
-                ));
-            }
-        }
-        if self.iterations.timing.is_bursty() {
-            warnings.push(
-                "the log's lines came in bursts (the output is buffered): iteration times are means over a \
-                 burst; --stdio pty, or stdbuf -oL before the command, prevents bursts"
-                    .to_owned(),
-            );
-        }
-        if let (Some(earlier), Some(last)) =
-            (self.iterations.sequence_length.earlier, self.iterations.sequence_length.last)
-        {
-            warnings.push(format!(
-                "the sequence length changed from {earlier} to {last}: each sample counts with the length of its time"
-            ));
-        }
-        let is_long = window.seconds > 5.0;
-        let gap = |gpu: &super::gpu::GpuTrack| gpu.gap(&sums(gpu.key()), window.seconds);
-        let gaps: Vec<_> = recorder.gpus.iter().filter(|_| is_long).filter_map(gap).collect();
-        if !gaps.is_empty() {
-            warnings.push(format!("readings cover only a part of the time: {}", gaps.join("; ")));
-        }
-        if self.phases.coarsest() > 3.0 * recorder.options.interval.max(1.0) {
-            warnings.push(format!(
-                "the log was silent so long that older GPU readings were thinned: the edges of phases are known within {:.0} s",
-                self.phases.coarsest()
-            ));
-        }
-        if let Some(world) =
-            recorder.facts.job_world_size().filter(|world| *world < recorder.gpus.len() as f64)
-        {
-            let measured = recorder.gpus.len();
-            let plural = if world == 1.0 { "" } else { "s" };
-            warnings.push(format!(
-                "the log reports {world} GPU{plural}, {measured} were measured; select the job's with --gpus"
-            ));
-        }
-        if self.model.parameters.source.as_deref() == Some("log, trainable parameters") {
-            warnings.push(
-                "the log names only the trainable parameters; if a base model is frozen, give --params"
-                    .to_owned(),
-            );
-        }
-        warnings
     }
 }
 

@@ -47,12 +47,6 @@ struct Mark {
     resolution: f64,
 }
 
-impl Mark {
-    fn of_arrival(at: f64) -> Self {
-        Self { source: TimeSource::Arrival, is_timestamp: false, at, resolution: 0.0 }
-    }
-}
-
 /// Records whose lines came together, and the time that they share.
 #[derive(Debug, Clone, Copy)]
 struct Group {
@@ -70,6 +64,8 @@ pub struct Timing {
     /// How the iterations were timed last.
     pub source: Option<TimeSource>,
     mark: Option<Mark>,
+    /// How late a line's arrival may be seen, in seconds.
+    pub arrival_resolution: f64,
     group: Option<Group>,
     /// Something other than training happened since the last record.
     is_interrupted: bool,
@@ -120,7 +116,7 @@ impl Timing {
 
     pub fn begin_at(&mut self, at: Option<f64>) {
         self.close_group();
-        self.mark = at.map(Mark::of_arrival);
+        self.mark = at.map(|at| self.arrival(at));
         self.is_interrupted = false;
     }
 
@@ -216,9 +212,13 @@ impl Timing {
         }
     }
 
+    fn arrival(&self, at: f64) -> Mark {
+        Mark { source: TimeSource::Arrival, is_timestamp: false, at, resolution: self.arrival_resolution }
+    }
+
     /// A record's moment, by the finest clock that tells it.
     fn reading(&self, record: &Progress) -> Option<Mark> {
-        let arrival = record.at.map(Mark::of_arrival);
+        let arrival = record.at.map(|at| self.arrival(at));
         let is_coarse = |resolution: f64| arrival.is_some() && resolution > FINE && !self.is_bursty();
         let clock = record.clock.filter(|clock| !is_coarse(clock.resolution));
         let clock = clock.map(|clock| Mark {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::harness::process::{children, state};
 use crate::harness::terminal::Screen;
-use crate::harness::{Call, EFFLLM, Session, TestEnv, assert_near};
+use crate::harness::{Call, EFFLLM, Session, TestEnv, assert_near, until};
 
 /// Every iteration is told on stderr, so that it can be waited for.
 const READ_THE_LOG: &str = "--gpus none --rules rules.toml --live log --log-interval 1 --log log";
@@ -108,6 +108,10 @@ fn the_gpus_are_those_that_the_process_sees() {
     env.gpus("gpu = [{ count = 2, memory_used_gb = 30 }]");
     let process = process(&env, "", &[("CUDA_VISIBLE_DEVICES", "1")]);
     let monitor = begun(&env, &format!("--interval 0.02 --pid {}", process.pid()));
+    let is_reading = |call: &&fake_nvml::LoggedCall| call.gpu == Some(1) && call.call.contains("MemoryInfo");
+    until("readings", || {
+        env.exists("nvml-calls.jsonl") && env.nvml_calls().iter().filter(is_reading).count() > 3
+    });
     process.wait();
     let report = monitor.wait().report();
     assert_eq!(report.at("gpus").as_array().map(Vec::len), Some(1));

@@ -245,7 +245,7 @@ fn a_stop_of_effllm_is_a_warning_alone_and_a_suspension_together_with_the_comman
         until("effllm to stop", || state(effllm) == 'T');
         // Longer than a busy machine keeps effllm from running.
         let stopped = Instant::now();
-        thread::sleep(Duration::from_millis(1500));
+        thread::sleep(Duration::from_secs(3));
         kill(target, Signal::SIGCONT).expect("effllm is there");
         let stopped = stopped.elapsed().as_secs_f64();
         until("effllm to go on", || state(effllm) != 'T');
