@@ -38,7 +38,7 @@ impl Compare {
             let what = format!("there is no second report to compare {only} with");
             let help =
                 format!("'effllm compare {only} OTHER' compares two; 'effllm report {only}' shows one");
-            return Err(Error::usage(what).hint(help));
+            return Err(Error::usage(what).help(help));
         }
         print(&self.format.comparison().map_or(String::new(), |compare| compare(&reports, stdout_options())))
     }

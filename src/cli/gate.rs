@@ -70,7 +70,7 @@ impl Gate {
         let gate = ReportGate::prepare(&settings.gate, vec![FileUse::read("REPORT", &file)], |_| None)?;
         if !gate.has_requirements() {
             return Err(Error::usage("there are no requirements")
-                .hint("--require EXPR adds one, as in --require 'al <= 1.3 s'"));
+                .help("--require EXPR adds one, as in --require 'al <= 1.3 s'"));
         }
         let mut report = read_report(&file)?;
         report.warnings.clear(); // the run has shown its own at its end

@@ -24,7 +24,7 @@ impl Gpus {
             Err(NoGpus { reason, is_fault: false }) => format!("no GPU: {reason}\n"),
             Err(NoGpus { reason, .. }) => {
                 return Err(Error::new(1, format!("no GPU can be measured here: {reason}"))
-                    .hint("'effllm run' works all the same: its GPU figures are null"));
+                    .help("'effllm run' works all the same: its GPU figures are null"));
             }
         };
         // A reader that has had enough (`| head`) is no failure.

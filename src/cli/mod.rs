@@ -95,7 +95,7 @@ fn print(text: &str) -> Result<ExitCode, Error> {
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Error::failed(format!("cannot write to stdout: {error}"))
-                .hint("redirect the output to a file system with free space"))
+                .help("redirect the output to a file system with free space"))
         }
         _ => Ok(ExitCode::SUCCESS),
     }

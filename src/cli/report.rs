@@ -64,7 +64,7 @@ fn format_of_file(path: &Path) -> Result<&'static dyn ReportFormat, Error> {
             known.filter_map(|format| Some(format!(".{} ({})", format.extensions.first()?, format.name)));
         let known = known.collect::<Vec<_>>().join(", ");
         Error::usage(format!("-o: {}: no format is written as .{}", plain_name(path), plain(&extension)))
-            .hint(format!("name it {known}, or set --format"))
+            .help(format!("name it {known}, or set --format"))
     })
 }
 
@@ -87,7 +87,7 @@ impl Report {
 
 fn cannot_write(of_kind: fn(String) -> Error, path: &Path, why: impl Display) -> Error {
     of_kind(format!("-o: {} cannot be written: {why}", plain_name(path)))
-        .hint("name a file in an existing, writable folder")
+        .help("name a file in an existing, writable folder")
 }
 
 fn plain_name(path: &Path) -> String {

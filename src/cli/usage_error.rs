@@ -58,7 +58,7 @@ pub fn usage_error(error: &clap::Error) -> Error {
         }
         _ => format!("see '{name} --help'"),
     });
-    Error { location, ..Error::usage(plain(&message)).hint(plain(&help)) }
+    Error { location, ..Error::usage(plain(&message)).help(plain(&help)) }
 }
 
 /// The command that the arguments of this process name.

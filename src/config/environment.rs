@@ -24,7 +24,7 @@ pub fn metrics_enabled() -> Result<bool, Error> {
     let value = value.to_string_lossy();
     parse_bool(&value).map_err(|reason| {
         let error = Error::usage(format!("'{value}' {reason}")).at(Location::Variable(METRICS_ENABLED));
-        error.hint(unset(METRICS_ENABLED))
+        error.help(unset(METRICS_ENABLED))
     })
 }
 

@@ -78,13 +78,13 @@ fn read_if_present(file: &Path, unread: &mut Vec<String>) -> Result<Vec<Setting>
 /// The text of a file that the setting `key` names.
 fn read(file: &Path, key: &str, help: &str) -> Result<String, Error> {
     let cannot_read =
-        |error| Error::usage(format!("cannot read {}: {error}", file.display())).of_flag(key).hint(help);
+        |error| Error::usage(format!("cannot read {}: {error}", file.display())).of_flag(key).help(help);
     let bytes = bounded::read_file(file, LARGEST).map_err(cannot_read)?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let text = String::from_utf8_lossy(error.as_bytes());
         Error::in_file(&file.display().to_string(), &text, valid, "not valid UTF-8")
-            .hint("TOML files are UTF-8 text")
+            .help("TOML files are UTF-8 text")
     })
 }
 
@@ -97,7 +97,7 @@ pub fn parse(file: &Path, text: &str) -> Result<Vec<Setting>, Error> {
     let table = DeTable::parse(text).map_err(|error| {
         let offset = error.span().map_or(0, |span| span.start);
         let message = error.message().replace('\n', " ");
-        Error::in_file(&path, text, offset, &message).hint(KEYS)
+        Error::in_file(&path, text, offset, &message).help(KEYS)
     })?;
     let options = Options::command();
     let mut settings = Vec::new();
@@ -132,8 +132,8 @@ fn setting(
     let Some(arg) = known().find(|arg| arg.get_long() == Some(name)) else {
         let unknown = Error::in_file(path, text, key.span().start, &format!("unknown key '{name}'"));
         return Err(match error::nearest(name, known().filter_map(Arg::get_long)) {
-            Some(nearest) => unknown.hint(format!("did you mean '{nearest}'? {KEYS}")),
-            None => unknown.hint(KEYS),
+            Some(nearest) => unknown.help(format!("did you mean '{nearest}'? {KEYS}")),
+            None => unknown.help(KEYS),
         });
     };
     let values = match value.get_ref() {
@@ -145,7 +145,7 @@ fn setting(
         let origin = Origin { location, excerpt: Some(excerpt) };
         match text_of(value.get_ref()) {
             Ok(text) => Ok((text.into(), origin)),
-            Err(message) => Err(origin.error(message.to_owned()).hint(manual(name))),
+            Err(message) => Err(origin.error(message.to_owned()).help(manual(name))),
         }
     };
     Ok((name.to_owned(), values.into_iter().map(place).collect::<Result<_, _>>()?))

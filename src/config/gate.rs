@@ -85,7 +85,7 @@ impl GateSettings {
         let needs_requirement = |key| {
             Error::usage("needs a requirement")
                 .of_flag(key)
-                .hint("add one with --require EXPR, as in 'al <= 1.3 s', or with the key require in [gate]")
+                .help("add one with --require EXPR, as in 'al <= 1.3 s', or with the key require in [gate]")
         };
         if self.fail_fast.is_some() && options.require.is_empty() {
             return Err(needs_requirement("fail-fast"));

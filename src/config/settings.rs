@@ -133,7 +133,7 @@ fn layers(flags: Typed) -> Result<(Options, SettingOrigins, Vec<String>), Error>
     let mut set = |key: &str, values: Vec<(OsString, Origin)>, help: String| {
         let (values, places): (Vec<_>, Vec<_>) = values.into_iter().unzip();
         match (options.set(key, &values), places.first()) {
-            (Err(message), Some(origin)) => Err(origin.clone().error(message).hint(help)),
+            (Err(message), Some(origin)) => Err(origin.clone().error(message).help(help)),
             _ => {
                 origins.insert(key, places);
                 Ok(())

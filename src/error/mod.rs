@@ -75,7 +75,7 @@ impl Error {
         self
     }
 
-    pub fn hint(mut self, help: impl Into<String>) -> Self {
+    pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
     }

@@ -47,7 +47,7 @@ pub fn check_output_conflicts(uses: &[FileUse]) -> Result<(), Error> {
         } else {
             format!("{} would replace {file}, which {} reads", writer.by, other.by)
         };
-        return Err(Error::usage(what).hint(format!("name another file for {}", writer.by)));
+        return Err(Error::usage(what).help(format!("name another file for {}", writer.by)));
     }
     Ok(())
 }

@@ -68,7 +68,7 @@ impl Policy {
             if let Some(why) = never_known(expression.metric) {
                 return Err(Error::usage(format!("'{expression}' cannot be evaluated: {why}"))
                     .of_flag("require")
-                    .hint("drop it, or pass --allow-no-data to let it pass without a value"));
+                    .help("drop it, or pass --allow-no-data to let it pass without a value"));
             }
         }
         Ok(())
@@ -79,10 +79,10 @@ impl Policy {
             (Err(why), _) if !self.allow_no_data => Err(Error::usage(format!(
                 "'{expression}' cannot be evaluated: {why}"
             ))
-            .hint("set --baseline REPORT, or the key baseline of [gate], to the report of an earlier run")),
+            .help("set --baseline REPORT, or the key baseline of [gate], to the report of an earlier run")),
             (_, Some((ConstantOutcome::NeverHolds, why))) => {
                 Err(Error::usage(format!("'{expression}' {why}"))
-                    .hint("relax the limit, or choose another --baseline"))
+                    .help("relax the limit, or choose another --baseline"))
             }
             _ => Ok(()),
         }

@@ -145,7 +145,7 @@ fn not_found(name: &GpuName, reason: &str, gpus: &[GpuIdentity]) -> Error {
         .collect();
     let verb = if there.len() == 1 { "is" } else { "are" };
     let help = format!("there {verb} {}: {}", there.len(), there.join(", "));
-    Error::usage(format!("'{name}' {reason}")).of_flag("gpus").hint(help)
+    Error::usage(format!("'{name}' {reason}")).of_flag("gpus").help(help)
 }
 
 /// The indices of the GPUs whose UUID begins so; a GPU that the source lists twice counts once.

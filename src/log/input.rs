@@ -68,7 +68,7 @@ pub fn open(file: &Path) -> Result<File, Error> {
     let opened = File::open(file).map_err(|error| cannot_read(&name, &error))?;
     match opened.metadata() {
         Ok(found) if found.is_dir() => {
-            Err(Error::usage(format!("cannot read {name}: it is a folder")).hint("name a file in it"))
+            Err(Error::usage(format!("cannot read {name}: it is a folder")).help("name a file in it"))
         }
         _ => Ok(opened),
     }
@@ -105,7 +105,7 @@ fn cannot_read(name: &str, error: &io::Error) -> Error {
         io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput => "it is damaged; copy it again",
         _ => "name the file that the output of the command goes to",
     };
-    Error::usage(format!("cannot read {name}: {what}")).hint(help)
+    Error::usage(format!("cannot read {name}: {what}")).help(help)
 }
 
 /// Decompresses the frames of a zstd file, one after the other.

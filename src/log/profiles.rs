@@ -37,7 +37,7 @@ pub fn text(name: &str) -> Result<&'static str, Error> {
             Some(near) => format!("did you mean '{near}'? the built-in profiles are {known}"),
             None => format!("the built-in profiles are {known}; --rules FILE reads your own"),
         };
-        Error::usage(format!("no profile is named '{name}'")).hint(help)
+        Error::usage(format!("no profile is named '{name}'")).help(help)
     })
 }
 

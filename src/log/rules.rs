@@ -173,7 +173,7 @@ impl Rules {
         for pattern in rules.patterns() {
             pattern.compile().map_err(|error| {
                 let offset = text.find(pattern.text()).unwrap_or(0);
-                Error::in_file(origin, text, offset, &error.what).hint("split it into several patterns")
+                Error::in_file(origin, text, offset, &error.what).help("split it into several patterns")
             })?;
         }
         Ok(rules)
@@ -203,18 +203,18 @@ impl Rules {
                 let what =
                     "this record takes no value: name a group after a field, as in (?P<iteration>\\d+)";
                 return Err(Error::in_file(origin, text, table.line.span().start, what)
-                    .hint("effllm-rules(5) lists the fields"));
+                    .help("effllm-rules(5) lists the fields"));
             }
             if rule.end.is_some() && rule.more.is_none() {
                 return Err(Error::in_file(origin, text, at, "this record has an end, but no more lines")
-                    .hint("'more' tells the lines that go on with it"));
+                    .help("'more' tells the lines that go on with it"));
             }
             records.push(rule);
         }
         if records.is_empty() && file.facts.is_empty() {
             let what = "no [[record]] and no facts: these rules recognise nothing";
             return Err(Error::in_file(origin, text, 0, what)
-                .hint("'effllm profiles show megatron' prints rules to start from"));
+                .help("'effllm profiles show megatron' prints rules to start from"));
         }
         let mut pause = Vec::new();
         for (name, lines) in &file.pause.0 {
@@ -247,7 +247,7 @@ impl Rules {
             return Err(Error::usage("no group is named after a field")
                 .of_flag("pattern")
                 .excerpt(text)
-                .hint("name one, as in 'step (?P<iteration>\\d+)'; effllm-rules(5) lists the fields"));
+                .help("name one, as in 'step (?P<iteration>\\d+)'; effllm-rules(5) lists the fields"));
         }
         Ok(Self { name: "custom".to_owned(), records: vec![rule], ..Self::default() })
     }
@@ -371,7 +371,7 @@ fn no_rules(text: &str, origin: &str, error: &toml::de::Error) -> Error {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let misspelt = quoted.next().filter(|_| message.starts_with("unknown field"));
     match misspelt.and_then(|key| error::nearest(key, quoted)) {
-        Some(key) => found.hint(format!("did you mean '{key}'? effllm-rules(5) describes the language")),
-        None => found.hint("effllm-rules(5) describes the language"),
+        Some(key) => found.help(format!("did you mean '{key}'? effllm-rules(5) describes the language")),
+        None => found.help("effllm-rules(5) describes the language"),
     }
 }

@@ -56,7 +56,7 @@ impl Measuring<'_> {
             if self.only_gpus
                 && let Some(reason) = self.recording.why_no_gpus(Duration::ZERO)
             {
-                return Err(Error::failed(format!("there is nothing to measure: {reason}")).hint(
+                return Err(Error::failed(format!("there is nothing to measure: {reason}")).help(
                     "'effllm gpus' explains; or pass a process with --pid PID, its log with --log FILE",
                 ));
             }

@@ -58,7 +58,7 @@ impl<'a> Prepared<'a> {
         if process.is_none() && tail.is_none() && !measures_gpus {
             return Err(Error::usage("without GPUs there is nothing to measure")
                 .of_flag("gpus")
-                .hint("pass a process with --pid PID, or its log with --log FILE"));
+                .help("pass a process with --pid PID, or its log with --log FILE"));
         }
         let variables = process.map(ExternalProcess::environment).transpose();
         let is_readable = variables.is_ok();
@@ -147,7 +147,7 @@ fn open(log: &Path, start_at: StartAt) -> Result<Tail, Error> {
     match log.metadata() {
         Ok(found) if !found.is_file() && !found.is_dir() => {
             Err(Error::usage(format!("{} is no file", log.display()))
-                .hint("a log must be a file; 'effllm parse' reads a pipe"))
+                .help("a log must be a file; 'effllm parse' reads a pipe"))
         }
         _ => Tail::open(log, start_at),
     }
@@ -156,7 +156,7 @@ fn open(log: &Path, start_at: StartAt) -> Result<Tail, Error> {
 fn find(pid: u32) -> Result<ExternalProcess, Error> {
     ExternalProcess::find(pid).ok_or_else(|| {
         Error::usage(format!("--pid {pid}: there is no such process, or it is another user's and hidden"))
-            .hint("'ps -e' lists the running processes")
+            .help("'ps -e' lists the running processes")
     })
 }
 

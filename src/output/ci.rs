@@ -35,7 +35,7 @@ impl Files {
         for (key, file) in [("junit", &junit), ("gitlab-metrics", &gitlab_metrics)] {
             let Some(AskedFile { path, .. }) = file else { continue };
             can_replace(path).map_err(|why| {
-                Error::usage(format!("{} cannot be written: {why}", path.display())).of_flag(key).hint(HELP)
+                Error::usage(format!("{} cannot be written: {why}", path.display())).of_flag(key).help(HELP)
             })?;
         }
         Ok(Self { junit, gitlab_metrics })
@@ -48,7 +48,7 @@ impl Files {
         let failed = junit.chain(metrics).filter_map(|(AskedFile { path, by }, text)| {
             let error = replace(path, text.as_bytes()).err()?;
             let what = format!("{by}: {} cannot be written: {error}", path.display());
-            Some(Error::failed(what).hint(HELP))
+            Some(Error::failed(what).help(HELP))
         });
         failed.collect()
     }

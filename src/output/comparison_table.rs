@@ -4,7 +4,7 @@ use console::Style;
 
 use super::RenderOptions;
 use super::comparison::{meaning, notes, ratio, value, word};
-use super::layout::{Column, Grid};
+use super::layout::{Column, Grid, paint_cells};
 use super::names::Names;
 use crate::compare::{Change, Comparison, Direction, MetricComparison};
 use crate::metrics::registry::Metric;
@@ -46,12 +46,14 @@ fn tables(
 ) -> (String, Detail) {
     let others: Vec<usize> = (1..names.len()).collect();
     let table = |detail, others: &[usize]| {
-        let rows = rows(comparison, names, others, detail, options);
-        (rows, columns(others.len(), detail))
+        let cells = rows(comparison, names, others, detail);
+        let text = |row: &Vec<(String, Style)>| row.iter().map(|(text, _)| text.clone()).collect();
+        let rows: Vec<Vec<String>> = cells.iter().map(text).collect();
+        (rows, cells, columns(others.len(), detail))
     };
     let fits = |detail, count: usize| {
         others.chunks(count.max(1)).all(|others| {
-            let (rows, columns) = table(detail, others);
+            let (rows, _, columns) = table(detail, others);
             Grid { columns: &columns, indent: 0, gap: 2 }.width(&rows) <= room
         })
     };
@@ -63,8 +65,10 @@ fn tables(
     let most = others.len().min(room / 8);
     let count = (1..=most).rev().find(|count| fits(detail, *count)).unwrap_or(1);
     let tables = others.chunks(count).map(|others| {
-        let (rows, columns) = table(detail, others);
-        Grid { columns: &columns, indent: 0, gap: 2 }.lines(&rows, None).join("\n") + "\n"
+        let (rows, cells, columns) = table(detail, others);
+        let lines = Grid { columns: &columns, indent: 0, gap: 2 }.lines(&rows, None);
+        let painted = lines.iter().zip(&cells).map(|(line, row)| paint_cells(line, row, options) + "\n");
+        painted.collect::<String>()
     });
     (tables.collect::<Vec<_>>().join("\n"), detail)
 }
@@ -84,20 +88,20 @@ fn rows(
     names: &[String],
     others: &[usize],
     detail: Detail,
-    options: RenderOptions,
-) -> Vec<Vec<String>> {
+) -> Vec<Vec<(String, Style)>> {
     let with_values = detail != Detail::ChangeAlone;
-    let name = |i: usize| names.get(i).cloned().unwrap_or_default();
-    let mut heading = vec!["metric".to_owned()];
+    let unpainted = |text: String| (text, Style::new());
+    let name = |i: usize| unpainted(names.get(i).cloned().unwrap_or_default());
+    let mut heading = vec![unpainted("metric".to_owned())];
     heading.extend(with_values.then(|| name(0)));
     for i in others {
         heading.push(name(*i));
-        heading.extend(with_values.then(|| "change".to_owned()));
-        heading.push(String::new());
+        heading.extend(with_values.then(|| unpainted("change".to_owned())));
+        heading.push(unpainted(String::new()));
     }
     let row = |row: &MetricComparison| {
-        let value = |i: usize| value(row.values.get(i).copied().flatten());
-        let mut cells = vec![label(row)];
+        let value = |i: usize| unpainted(value(row.values.get(i).copied().flatten()));
+        let mut cells = vec![unpainted(label(row))];
         cells.extend(with_values.then(|| value(0)));
         for i in others {
             let change = row.changes.get(i - 1).copied().flatten();
@@ -107,21 +111,20 @@ fn rows(
             };
             let meaning = change.map(says).unwrap_or_default();
             cells.extend(with_values.then(|| value(*i)));
-            cells.extend([paint(change, &ratio(change), options), paint(change, &meaning, options)]);
+            cells.extend([ratio(change), meaning].map(|text| (text, style(change))));
         }
         cells
     };
     [heading].into_iter().chain(comparison.metrics.iter().map(row)).collect()
 }
 
-fn paint(change: Option<Change>, text: &str, options: RenderOptions) -> String {
-    let style = match change.map(|change| change.direction) {
+fn style(change: Option<Change>) -> Style {
+    match change.map(|change| change.direction) {
         Some(Direction::Better) => Style::new().green(),
         Some(Direction::Worse) => Style::new().red(),
         Some(Direction::Undecided | Direction::Same) => Style::new().dim(),
-        Some(Direction::Untested) | None => return text.to_owned(),
-    };
-    options.paint(style, text)
+        Some(Direction::Untested) | None => Style::new(),
+    }
 }
 
 /// `AL (s)`; a name that is no abbreviation states its unit.

@@ -3,7 +3,7 @@
 use console::Style;
 
 use super::RenderOptions;
-use super::layout::{Column, Grid};
+use super::layout::{Column, Grid, paint_cells};
 use crate::metrics::registry::Metric;
 use crate::report::gate::{Baseline, Gate, GateResult, Level, Verdict};
 use crate::text::sanitize::plain;
@@ -12,8 +12,9 @@ use crate::text::units::{or_dash, show_count, with_unit};
 /// A line for each expression, and the verdict; `exit` is the status that effllm exits with because of
 /// it, if it does.
 pub fn gate_table(gate: &Gate, exit: Option<u8>, options: RenderOptions) -> String {
-    let mut rows = vec![["gate", "require", "got", "margin"].map(|head| options.dim(head)).to_vec()];
-    rows.extend(gate.results.iter().map(|result| {
+    let mut rows = vec![["gate", "require", "got", "margin"].map(str::to_owned).to_vec()];
+    let mut verdicts = Vec::new();
+    for result in &gate.results {
         let style = match (result.verdict, result.level) {
             (Verdict::Pass, _) => Style::new().green(),
             (Verdict::Fail, Level::Require) => Style::new().red().bold(),
@@ -25,15 +26,22 @@ pub fn gate_table(gate: &Gate, exit: Option<u8>, options: RenderOptions) -> Stri
         };
         let optional = if result.level == Level::Warn { " (warn)" } else { "" };
         let expression = format!("{}{optional}", plain(&result.expression));
-        vec![options.paint(style, &word), expression, got(result), margin(result)]
-    }));
+        rows.push(vec![word.clone(), expression, got(result), margin(result)]);
+        verdicts.push((word, style));
+    }
+    let lines = Grid { columns: &[Column::LEFT; 4], indent: 0, gap: 3 }.lines(&rows, options.width);
+    let mut verdicts = verdicts.iter();
+    let painted = lines.iter().enumerate().map(|(n, line)| match n {
+        0 => options.dim(line),
+        _ if line.starts_with(' ') => line.clone(), // goes on with a row
+        _ => paint_cells(line, verdicts.next(), options),
+    });
+    let text = painted.collect::<Vec<_>>().join("\n");
     let style = match gate.verdict {
         Verdict::Pass => Style::new().green(),
         Verdict::Fail | Verdict::NoData => Style::new().red().bold(),
     };
-    let grid = Grid { columns: &[Column::LEFT; 4], indent: 0, gap: 3 };
-    grid.lines(&rows, options.width).join("\n")
-        + &format!("\n{}\n", options.paint(style, &summary_line(gate, exit)))
+    text + &format!("\n{}\n", options.paint(style, &summary_line(gate, exit)))
 }
 
 /// The verdict on one expression, in a word.

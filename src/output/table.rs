@@ -167,7 +167,7 @@ fn unknown_table(unknown: Unknown, width: Option<usize>) -> Vec<String> {
     let labels = Grid { columns: &[Column::LEFT; 2], ..grid }.width(&rows);
     match width {
         // Each reason follows its labels.
-        Some(width) if width < labels + grid.gap + REASON => rows
+        Some(width) if width < labels + usize::from(grid.gap) + REASON => rows
             .iter()
             .flat_map(|row| {
                 wrapped(&row.join(" "), width - 1).lines().map(|line| format!(" {line}")).collect::<Vec<_>>()

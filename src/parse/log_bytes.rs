@@ -67,7 +67,7 @@ impl LogBytes {
             Some(file) if request.follow => Origin::Growing(Growing::open(file)?),
             None if request.follow => {
                 return Err(Error::usage("--follow needs a file")
-                    .hint("standard input is read for as long as it is open without it"));
+                    .help("standard input is read for as long as it is open without it"));
             }
             _ => Origin::Once {
                 input: Input::open(file)?,
@@ -108,7 +108,7 @@ impl Growing {
         let _ = input::open(file)?.take(4).read_to_end(&mut head);
         if Compression::of(&head).is_some() {
             return Err(Error::usage(format!("cannot follow {}: it is compressed", file.display()))
-                .hint("without --follow it is read as it is"));
+                .help("without --follow it is read as it is"));
         }
         let tail = Tail::open(file, StartAt::Start)?;
         Ok(Self { tail, signals: Signals::take_user_requests()?, state: State::Bytes, left: None })

@@ -82,7 +82,7 @@ pub fn parse(
         // The reader of stdout has gone (`| head`).
         Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(report),
         Err(Failure::Output(error)) => Err(Error::failed(format!("cannot write to stdout: {error}"))
-            .hint("redirect it to a place with free space")),
+            .help("redirect it to a place with free space")),
     }
 }
 

@@ -1,7 +1,5 @@
 //! An explanation as text.
 
-use comfy_table::presets::NOTHING;
-use comfy_table::{Cell, CellAlignment, Table};
 use console::measure_text_width;
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
@@ -12,6 +10,7 @@ use crate::event::field::Value;
 use crate::log::binding::as_written;
 use crate::log::closest_match::ClosestMatch;
 use crate::log::rules::Purpose;
+use crate::output::layout::{Column, Grid};
 use crate::text::sanitize::{clip, plain};
 use crate::text::units::show;
 
@@ -53,16 +52,18 @@ fn because(why: &Why) -> String {
 }
 
 fn of_profile(profile: &WatchedProfile) -> String {
-    let heading = ["rule", "place", "lines", "last", "its values there"].map(str::to_owned);
+    let heading = ["rule", "place", "lines", "last", "its values there"].map(str::to_owned).to_vec();
+    let columns = [Column::LEFT, Column::LEFT, Column::RIGHT, Column::RIGHT, Column::LEFT];
     let (matched, unmatched): (Vec<_>, Vec<_>) =
         profile.patterns.iter().partition(|pattern| pattern.lines > 0);
     let mut rows = vec![heading];
     rows.extend(matched.iter().map(|pattern| {
         let numbers = [pattern.lines, pattern.last_line].map(|number| number.to_string());
         let [lines, last] = numbers;
-        [label(pattern.purpose).to_owned(), pattern.place.clone(), lines, last, values(pattern)]
+        vec![label(pattern.purpose).to_owned(), pattern.place.clone(), lines, last, values(pattern)]
     }));
-    let mut text = if matched.is_empty() { "No rule matched a line.\n".to_owned() } else { table(&rows) };
+    let mut text =
+        if matched.is_empty() { "No rule matched a line.\n".to_owned() } else { table(&columns, &rows) };
     let (near, far): (Vec<_>, Vec<_>) =
         unmatched.into_iter().partition(|pattern| pattern.closest().is_some());
     if !near.is_empty() {
@@ -84,13 +85,13 @@ fn rule(pattern: &WatchedPattern) -> String {
 }
 
 fn of_all(profiles: &[WatchedProfile]) -> String {
-    let heading = ["profile", "records", "facts", "hints"].map(str::to_owned);
+    let heading = ["profile", "records", "facts", "hints"].map(str::to_owned).to_vec();
     let mut rows = vec![heading];
     rows.extend(profiles.iter().map(|profile| {
         let count = |purpose| profile.lines(purpose).to_string();
-        [profile.name.clone(), count(Purpose::Record), count(Purpose::Fact), count(Purpose::Hint)]
+        vec![profile.name.clone(), count(Purpose::Record), count(Purpose::Fact), count(Purpose::Hint)]
     }));
-    let mut text = table(&rows);
+    let mut text = table(&[Column::LEFT, Column::RIGHT, Column::RIGHT, Column::RIGHT], &rows);
     let mut of_profiles: Vec<(&WatchedPattern, &ClosestMatch)> = profiles
         .iter()
         .filter_map(|profile| {
@@ -166,13 +167,7 @@ fn moment(time: LogTime) -> String {
     }
 }
 
-/// Columns as wide as they need to be; numbers are aligned to the right.
-fn table<const N: usize>(rows: &[[String; N]]) -> String {
-    let cell = |text: &String| {
-        let is_number = text.starts_with(|c: char| c.is_ascii_digit());
-        Cell::new(text).set_alignment(if is_number { CellAlignment::Right } else { CellAlignment::Left })
-    };
-    let mut table = Table::new();
-    table.load_style(NOTHING).add_rows(rows.iter().map(|row| row.iter().map(cell)));
-    table.trim_fmt() + "\n"
+/// A table as wide as its cells need it to be.
+fn table(columns: &[Column], rows: &[Vec<String>]) -> String {
+    Grid { columns, indent: 1, gap: 2 }.lines(rows, None).join("\n") + "\n"
 }

@@ -76,7 +76,7 @@ pub(super) fn cannot_execute(argv: &[OsString], error: &io::Error) -> Error {
             format!("'file {program}' shows its type; run a script with 'bash {program}'"),
         ),
     };
-    Error::new(exit, message).hint(help)
+    Error::new(exit, message).help(help)
 }
 
 fn help_to_find(program: &str) -> String {

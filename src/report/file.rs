@@ -24,7 +24,7 @@ const WRITTEN_BY: &str = "'effllm run -o FILE' and 'effllm parse --json LOG' wri
 pub fn read_reports(files: &[PathBuf]) -> Result<Vec<(String, Report)>, Error> {
     if files.iter().filter(|file| *file == Path::new("-")).count() > 1 {
         return Err(Error::usage("'-' is given twice, but standard input can be read only once")
-            .hint("name a file for one of them"));
+            .help("name a file for one of them"));
     }
     files.iter().map(|file| Ok((file.display().to_string(), read_report(file)?))).collect()
 }
@@ -40,18 +40,18 @@ pub fn read_report(file: &Path) -> Result<Report, Error> {
         (plain(&file.display().to_string()), File::open(file).and_then(|file| bounded::read(file, LARGEST)))
     };
     let cannot_read =
-        |error| Error::usage(format!("cannot read the report {name}: {error}")).hint(WRITTEN_BY);
+        |error| Error::usage(format!("cannot read the report {name}: {error}")).help(WRITTEN_BY);
     parse_report(&bytes.map_err(cannot_read)?).map_err(|error| match error {
         ReportError::Truncated { line } => {
             Error::usage(format!("the report {name} is cut off in line {line}"))
-                .hint("copy it again; effllm itself replaces reports atomically")
+                .help("copy it again; effllm itself replaces reports atomically")
         }
         ReportError::OtherSchema(schema) => {
             Error::usage(format!("the report {name} has the schema {schema}; this effllm reads {SCHEMA}"))
-                .hint("read it with the effllm that wrote it, or with a newer one")
+                .help("read it with the effllm that wrote it, or with a newer one")
         }
         ReportError::NotAReport(reason) => {
-            Error::usage(format!("{name} is not a valid report: {reason}")).hint(WRITTEN_BY)
+            Error::usage(format!("{name} is not a valid report: {reason}")).help(WRITTEN_BY)
         }
     })
 }

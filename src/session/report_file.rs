@@ -36,7 +36,7 @@ impl ReportFile {
             let usage = |why: String| {
                 Error::usage(format!("the report cannot be written to {}: {why}", path.display()))
                     .of_flag("report")
-                    .hint("-o FILE names another place, -o - prints it on stdout")
+                    .help("-o FILE names another place, -o - prints it on stdout")
             };
             atomic::can_replace(path).map_err(usage)?;
         }

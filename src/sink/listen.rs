@@ -38,7 +38,7 @@ impl Listener {
     pub fn bind(address: SocketAddr) -> Result<Self, Error> {
         let usage = |error| {
             Error::usage(format!("cannot listen at {address}: {error}"))
-                .hint("--listen PORT names another port, 0 any that is free")
+                .help("--listen PORT names another port, 0 any that is free")
         };
         TcpListener::bind(address).map(Self).map_err(usage)
     }

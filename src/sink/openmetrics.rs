@@ -66,7 +66,7 @@ impl TextFile {
     pub fn prepare(path: &Path) -> Result<Self, Error> {
         let usage = |why: String| {
             Error::usage(format!("OpenMetrics cannot be written to {}: {why}", path.display()))
-                .hint("--openmetrics FILE names another place, in a folder that is there")
+                .help("--openmetrics FILE names another place, in a folder that is there")
         };
         atomic::can_replace(path).map_err(usage)?;
         Ok(Self(path.to_owned()))

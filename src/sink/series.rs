@@ -26,7 +26,7 @@ impl SeriesFile {
     pub fn open(&self) -> Result<Opened<Event>, Error> {
         let usage = |error: io::Error| {
             Error::usage(format!("the series cannot be written to {}: {error}", self.path.display()))
-                .hint("--series FILE names another place, in a folder that is there")
+                .help("--series FILE names another place, in a folder that is there")
         };
         atomic::refuse_planted(&self.path).map_err(usage)?;
         let file = File::create(&self.path).map_err(usage)?;

@@ -38,7 +38,7 @@ fn scalars(metrics: &Metrics) -> Vec<(&'static Metric, Option<f64>)> {
 pub fn open(folder: &Path) -> Result<Opened<ScalarPoint>, Error> {
     let usage = |error| {
         Error::usage(format!("TensorBoard's folder {} cannot be written to: {error}", folder.display()))
-            .hint("--tensorboard DIR names another one; it is made if it is not there")
+            .help("--tensorboard DIR names another one; it is made if it is not there")
     };
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     let host = nix::unistd::gethostname().unwrap_or_default();

@@ -48,7 +48,7 @@ pub fn gpus_in_one_line(report: &Report, columns: usize, options: RenderOptions)
 }
 
 /// Heading, least width, reading.
-type GpuColumn = (&'static str, usize, fn(&Gpu) -> String);
+type GpuColumn = (&'static str, u16, fn(&Gpu) -> String);
 
 /// The right-most are the first to go.
 const COLUMNS: &[GpuColumn] = &[

@@ -1,6 +1,7 @@
 //! The line that says how far the command has come.
 
 use console::measure_text_width;
+use indicatif::{InMemoryTerm, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::output::RenderOptions;
 use crate::output::layout::line_of_parts;
@@ -23,8 +24,7 @@ pub fn progress_line(report: &Report, columns: usize, options: RenderOptions) ->
         let parts = [Some(format!("{name} {last}")), pace, Some(elapsed), loss];
         return line(&parts.into_iter().flatten().collect::<Vec<_>>(), columns);
     };
-    let share = last as f64 / total as f64;
-    let percent = format!("{:.1} %", 100.0 * share);
+    let percent = format!("{:.1} %", 100.0 * last as f64 / total as f64);
     let left = time_left(iterations, latency).map(|left| format!("{} {left}", options.dim("left")));
     let after: Vec<String> = [Some(percent), pace, Some(elapsed), left, loss].into_iter().flatten().collect();
     let before = format!(" {name} {last}/{total}");
@@ -32,7 +32,7 @@ pub fn progress_line(report: &Report, columns: usize, options: RenderOptions) ->
     let line = room.and_then(|room| {
         let after = line_of_parts(&after, room.checked_sub(SHORTEST_BAR)?)?;
         let columns = (room - measure_text_width(&after)).min(LONGEST_BAR);
-        Some(format!("{before} ▕{}▏ {after}", bar(share, columns)))
+        Some(format!("{before} ▕{}▏ {after}", bar(last, total, columns)))
     });
     line.unwrap_or(before)
 }
@@ -85,9 +85,11 @@ fn clock(seconds: f64) -> String {
 }
 
 /// A bar of so many columns, to the eighth of a column.
-fn bar(share: f64, columns: usize) -> String {
-    const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
-    let eighths = (share.clamp(0.0, 1.0) * (8 * columns) as f64).ceil() as usize;
-    let part = EIGHTHS.get(eighths % 8).copied().unwrap_or_default();
-    format!("{:columns$}", "█".repeat(eighths / 8) + part)
+fn bar(done: u64, total: u64, columns: usize) -> String {
+    let screen = InMemoryTerm::new(1, columns.max(1) as u16);
+    let target = ProgressDrawTarget::term_like(Box::new(screen.clone()));
+    let style = ProgressStyle::with_template("{wide_bar}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let bar = ProgressBar::with_draw_target(Some(total), target);
+    bar.with_style(style.progress_chars("█▉▊▋▌▍▎▏ ")).with_position(done).abandon(); // draws at once
+    format!("{:columns$}", screen.contents())
 }

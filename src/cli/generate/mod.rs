@@ -81,7 +81,7 @@ impl Man {
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> Error {
     Error::failed(format!("cannot write {}: {error}", path.display()))
-        .hint("name a folder that you can write to")
+        .help("name a folder that you can write to")
 }
 
 /// Prints the JSON Schema of the report.

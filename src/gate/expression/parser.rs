@@ -30,7 +30,7 @@ impl ExpressionError {
         Error::usage(one_line(&self.message))
             .of_flag(key)
             .excerpt(format!("{shown}\n{indent}{carets}"))
-            .hint(self.help)
+            .help(self.help)
     }
 }
 
