@@ -1,6 +1,7 @@
 //! Sums of one GPU, gathered from its readings and readable for any recent stretch of time.
 
 use super::curve::{Cumulative, Curve, Peak};
+use super::energy_counter::EnergyCounter;
 use super::higher;
 use super::sums::{Area, Gauge, GpuSums};
 
@@ -78,7 +79,7 @@ impl GpuIntegral {
     /// Leaves out the time between the last reading and the next.
     pub fn interrupt(&mut self) {
         self.last = [None; 5];
-        self.counter.last = None;
+        self.counter.interrupt();
     }
 
     /// The sums between two moments.
@@ -90,7 +91,7 @@ impl GpuIntegral {
             *gauge = Gauge { area: end - start, max };
         }
         let [memory_used_bytes, utilization_ratio, power_watts, temperature_celsius, sm_clock_mhz] = gauges;
-        let energy_counter = self.counter.curve.at(to) - self.counter.curve.at(from);
+        let energy_counter = self.counter.between(from, to);
         GpuSums {
             memory_used_bytes,
             utilization_ratio,
@@ -113,55 +114,18 @@ impl GpuIntegral {
 
     /// How often the energy counter fell or jumped.
     pub fn implausible_counter_steps(&self) -> u64 {
-        self.counter.implausible
+        self.counter.implausible_steps()
     }
 
     /// Forgets the readings before a moment, which nobody asks for any more.
     pub fn forget_before(&mut self, at: f64) {
         self.totals.forget_before(at);
-        self.counter.curve.forget_before(at);
+        self.counter.forget_before(at);
     }
 
     fn power(&self) -> Area {
         let [_, _, power, ..] = self.totals.total();
         power
-    }
-}
-
-/// Energy by a counter of joules: end minus start.
-///
-/// Over a stretch in which the counter fell (a reset) or rose faster than any GPU can draw, the
-/// integral of power stands in for it.
-#[derive(Debug, Clone, Default)]
-struct EnergyCounter {
-    last: Option<(f64, f64)>,
-    /// Joules and the seconds that they span.
-    running: Area,
-    curve: Curve<Area, ()>,
-    implausible: u64,
-}
-
-/// More than any GPU draws, in watts.
-const IMPLAUSIBLE_WATTS: f64 = 20_000.0;
-/// The longest time between two steps of a counter, in seconds.
-const COUNTER_STEP: f64 = 0.1;
-
-impl EnergyCounter {
-    /// `by_power` is the energy since the reading before by sampled power.
-    fn push(&mut self, at: f64, joules: Option<f64>, by_power: Area) {
-        // A failed reading loses nothing: the next one still holds all the energy since the last.
-        let Some(joules) = joules.filter(|joules| joules.is_finite()) else { return };
-        if let Some((before, previous)) = self.last {
-            let (elapsed, used) = (at - before, joules - previous);
-            if (0.0..=IMPLAUSIBLE_WATTS * (elapsed + COUNTER_STEP)).contains(&used) {
-                self.running = self.running + Area { integral: used, seconds: elapsed.max(0.0) };
-            } else {
-                self.running = self.running + by_power;
-                self.implausible += 1;
-            }
-        }
-        self.curve.push(at, self.running, ());
-        self.last = Some((at, joules));
     }
 }
 

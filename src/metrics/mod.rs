@@ -3,6 +3,7 @@
 
 pub mod curve;
 pub mod distribution;
+mod energy_counter;
 pub mod gauge;
 pub mod outlier_filter;
 pub mod registry;

@@ -6,10 +6,10 @@
 //! [`frame()`] makes a report into the table's lines.
 
 mod console_lines;
+mod descriptor;
 mod escape_parser;
 mod frame;
 mod gpu_rows;
-mod output;
 mod progress;
 mod screen;
 mod shared_terminal;
@@ -24,7 +24,7 @@ use crate::config::LiveMode;
 use crate::output::RenderOptions;
 
 pub use console_lines::console_lines;
-pub use output::Unwritten;
+pub use descriptor::Unwritten;
 pub use ticker::Ticker;
 pub use writer::Terminal;
 

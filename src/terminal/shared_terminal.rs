@@ -3,8 +3,8 @@
 
 use std::io;
 
+use super::descriptor::Output;
 use super::escape_parser::{CursorLine, EscapeParser, ScreenAct};
-use super::output::Output;
 use super::screen::{Screen, Size};
 use crate::event::Stream;
 use crate::thread::worker::failpoint;

@@ -14,8 +14,8 @@ use nix::unistd::{getpgrp, tcgetpgrp};
 use terminal_size::terminal_size_of;
 
 use super::Live;
+use super::descriptor::{Descriptors, Output, Unwritten, write_all};
 use super::frame::frame;
-use super::output::{Descriptors, Output, Unwritten, write_all};
 use super::screen::Size;
 use super::shared_terminal::SharedTerminal;
 use crate::event::Stream;

@@ -9,7 +9,7 @@ use super::chart::{Chart, Ink, Shape, Width};
 use super::energy::{energy_bar, whole};
 use super::iterations::{bins, extent, iterations_in};
 use super::series::{pairs, plot_points, quantile, thinned};
-use super::timeline::TimeUnit;
+use super::time_axis::TimeUnit;
 use super::{defined, ending};
 use crate::compare::{Change, Direction, compare};
 use crate::output::comparison::{UNTESTED, meaning, ratio, word};

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::chart::{Chart, Ink, Shape, Width, sparkline};
 use super::series::{FEW, MOST, PlotPoint, Quantity, plot_points};
-use super::timeline::{TimeUnit, Timeline};
+use super::time_axis::{TimeUnit, Timeline};
 use crate::metrics::window::Basis;
 use crate::output::format;
 use crate::report::Report;

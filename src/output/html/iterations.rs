@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::chart::{Chart, Ink, Shape, Width};
 use super::series::{FEW, pairs, quantile, thinned};
-use super::timeline::TimeUnit;
+use super::time_axis::TimeUnit;
 use crate::metrics::window::Basis;
 use crate::output::format;
 use crate::report::Report;

@@ -14,7 +14,7 @@ mod iterations;
 mod metrics;
 mod run;
 mod series;
-mod timeline;
+mod time_axis;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 

@@ -3,7 +3,7 @@
 use std::num::NonZeroU16;
 
 use super::super::*;
-use crate::terminal::output::Unwritten;
+use crate::terminal::descriptor::Unwritten;
 
 /// A terminal behind a line discipline that turns newlines into CR LF, as every terminal has.
 pub struct Fake {
