@@ -26,7 +26,7 @@ pub fn unit(metric: &Metric, values: &[Option<f64>]) -> String {
     if metric.per_gpu { format!("{unit} per GPU") } else { unit.to_owned() }
 }
 
-/// Values of one metric without their unit, which is that of [`unit`].
+/// Values of one metric without their unit, which is that of [`unit()`].
 pub fn numbers(metric: &Metric, values: &[Option<f64>]) -> Vec<String> {
     let energy = EnergyUnit::of(values.iter().copied());
     let shown = |value: f64| match metric.show {

@@ -1,8 +1,9 @@
 //! Folds the sources' events into a report.
 //!
-//! [`progression`] counts iterations and their time, [`meter`] tokens and samples,
-//! [`serving`] what inference servers generated, [`gpu`] and
-//! [`host`] integrate readings, [`thin`] keeps what plots need, and [`report`] draws the sums up.
+//! [`iterations`] counts iterations, [`timing`] times them, [`amount_counter`] counts tokens and samples,
+//! [`serving`] the tokens of inference servers. [`timeline`] divides the run into stretches, and
+//! [`phases`] sums up the readings that [`gpu`] integrates over each. [`host`] follows the process tree,
+//! [`downsample`] keeps points for plots, and [`report`] makes a report of all of it.
 
 mod amount_counter;
 mod divergence;
