@@ -159,7 +159,7 @@ impl Signals {
 
     /// Waits for a signal, or until `due`.
     pub fn wait(&self, due: Instant) -> Option<Stall> {
-        wait(&mut [PollFd::new(self.fd(), PollFlags::POLLIN)], due)
+        wait(&mut [PollFd::new(self.fd(), PollFlags::POLLIN)], Instant::now(), due)
     }
 
     /// The next request of a user, if one has come.

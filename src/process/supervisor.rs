@@ -49,7 +49,8 @@ pub struct Supervisor<'a> {
     terminal: Option<CommandTerminal>,
     job: JobControl,
     is_suspended: bool,
-    /// effllm did not run before it woke last.
+    /// When effllm woke last, and the time before that in which it did not run.
+    awake_since: Instant,
     stall: Option<Stall>,
 }
 
@@ -64,10 +65,11 @@ struct CommandTerminal {
 }
 
 impl<'a> Supervisor<'a> {
-    /// Takes over a command that has just been started.
+    /// Takes over a command that was started at this moment.
     pub fn new(
         signals: &'a Signals,
         policy: SignalPolicy,
+        started: Instant,
         pid: Pid,
         tree: Tree,
         terminals: Option<Terminals>,
@@ -90,6 +92,7 @@ impl<'a> Supervisor<'a> {
             terminal,
             job: JobControl::default(),
             is_suspended: false,
+            awake_since: started,
             stall: None,
         }
     }
@@ -123,9 +126,7 @@ impl<'a> Supervisor<'a> {
             if let Some(ending) = self.read_children(on_event) {
                 return ending;
             }
-            if let Some(stall) = self.stall.take() {
-                on_event(LifecycleEvent::Stalled(stall.duration));
-            }
+            self.report_stall(on_event);
             self.wait(kill_at);
             if kill_at.is_some_and(|at| Instant::now() >= at) {
                 self.tree.kill(self.pid);
@@ -194,6 +195,7 @@ impl<'a> Supervisor<'a> {
             match change {
                 Change::Ended(pid, ending) if pid == self.pid => {
                     self.resume(on_event); // a suspension lasts until the end
+                    self.report_stall(on_event);
                     // A signal that has ended the command too must not end effllm afterwards.
                     self.signals.all().for_each(drop);
                     return Some(ending);
@@ -201,8 +203,10 @@ impl<'a> Supervisor<'a> {
                 Change::Stopped(pid, signal) if pid == self.pid => {
                     self.suspend(on_event);
                     let keyboard = self.terminal.as_mut().map(|terminal| &mut terminal.keyboard);
+                    let has_stopped = self.job.stop_with_command(signal, self.pid, keyboard);
+                    self.awake_since = Instant::now();
                     // If the command is still stopped, waitpid reports when it continues.
-                    if self.job.stop_with_command(signal, self.pid, keyboard) && !is_stopped(self.pid) {
+                    if has_stopped && !is_stopped(self.pid) {
                         self.resume(on_event);
                     }
                 }
@@ -233,13 +237,20 @@ impl<'a> Supervisor<'a> {
         }
     }
 
+    fn report_stall(&mut self, on_event: &impl Fn(LifecycleEvent)) {
+        if let Some(stall) = self.stall.take() {
+            on_event(LifecycleEvent::Stalled(stall.duration));
+        }
+    }
+
     /// Waits for a signal, for a key, or for the time to kill.
     fn wait(&mut self, kill_at: Option<Instant>) {
-        let heartbeat = Instant::now() + HEARTBEAT;
+        let heartbeat = self.awake_since + HEARTBEAT;
         let due = kill_at.map_or(heartbeat, |at| at.min(heartbeat));
         let mut descriptors = vec![PollFd::new(self.signals.fd(), PollFlags::POLLIN)];
         descriptors.extend(self.terminal.as_ref().and_then(|terminal| terminal.keyboard.awaited()));
-        self.stall = wait(&mut descriptors, due);
+        self.stall = wait(&mut descriptors, self.awake_since, due);
+        self.awake_since = Instant::now();
         let is_typed = descriptors.get(1).is_some_and(|keyboard| keyboard.any() == Some(true));
         drop(descriptors);
         let Some(CommandTerminal { keyboard, keys_are_for_command, .. }) = &mut self.terminal else { return };

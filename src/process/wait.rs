@@ -15,11 +15,10 @@ pub struct Stall {
 }
 
 /// Waits until a descriptor is ready, a signal handler ran, or `due` has come. Returns the stall, if
-/// the wait ended far later than that.
-pub fn wait(descriptors: &mut [PollFd], due: Instant) -> Option<Stall> {
-    let since = Instant::now();
+/// the wait ended far later than that; `since`: when effllm is known to have run.
+pub fn wait(descriptors: &mut [PollFd], since: Instant, due: Instant) -> Option<Stall> {
     // Rounded up, so as not to wake before the time.
-    let timeout = due.saturating_duration_since(since) + Duration::from_millis(1);
+    let timeout = due.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
     let _ = poll(descriptors, PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX));
     stall(since, due, Instant::now())
 }

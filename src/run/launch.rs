@@ -41,7 +41,8 @@ impl<'a> Prepared<'a> {
             child => child?,
         };
 
-        let supervisor = Supervisor::new(signals, self.signal_policy, child.pid, tree, child.terminals);
+        let supervisor =
+            Supervisor::new(signals, self.signal_policy, started, child.pid, tree, child.terminals);
         let session = &armed.session;
         let start = |threads: PumpThreads| {
             threads.start(
