@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Request;
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
 use crate::error::Error;
 use crate::log::input::{self, Compression, Input};
 use crate::log::tail::{StartAt, Step, Tail};
-use crate::process::Signals;
+use crate::process::interruptions;
 
 /// The time between two looks at a file that has not grown.
 const LOOK: Duration = Duration::from_millis(100);
@@ -32,7 +34,7 @@ enum Origin {
 
 struct Growing {
     tail: Tail,
-    signals: Signals,
+    interrupted: Receiver<()>,
     state: State,
     /// After the signal to end: the bytes that were there then, less those read since.
     left: Option<u64>,
@@ -111,13 +113,13 @@ impl Growing {
                 .help("without --follow it is read as it is"));
         }
         let tail = Tail::open(file, StartAt::Start)?;
-        Ok(Self { tail, signals: Signals::take_user_requests()?, state: State::Bytes, left: None })
+        Ok(Self { tail, interrupted: interruptions()?, state: State::Bytes, left: None })
     }
 
     fn next<'a>(&mut self, buffer: &'a mut [u8]) -> Result<Piece<'a>, Error> {
         loop {
             let wait = if self.state == State::Bytes { Duration::ZERO } else { LOOK };
-            if self.left.is_none() && self.signals.end_requested(wait) {
+            if self.left.is_none() && self.interrupted.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
                 self.left = Some(self.tail.backlog());
             }
             let step = if self.left == Some(0) { Step::Nothing } else { self.tail.read(buffer)? };

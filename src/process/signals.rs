@@ -2,7 +2,7 @@
 
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::libc::{self, c_int};
 use nix::poll::{PollFd, PollFlags};
@@ -166,20 +166,6 @@ impl Signals {
     pub fn next_request(&self) -> Option<UserRequest> {
         let is_stop = self.next()?.signal == libc::SIGTSTP;
         Some(if is_stop { UserRequest::Stop } else { UserRequest::End })
-    }
-
-    /// Waits for a request to end, and stops effllm meanwhile if Ctrl-Z asks for that. False if none
-    /// comes within this time.
-    pub fn end_requested(&self, timeout: Duration) -> bool {
-        let due = Instant::now() + timeout;
-        loop {
-            match self.next_request() {
-                Some(UserRequest::End) => return true,
-                Some(UserRequest::Stop) => stop_effllm(),
-                None if Instant::now() >= due => return false,
-                None => drop(self.wait(due)),
-            }
-        }
     }
 
     /// Readable when a signal has come.
