@@ -94,10 +94,12 @@ impl<T: Cumulative, R: Peak> Curve<T, R> {
         }
     }
 
-    /// The time between the two readings around a moment: how finely the total is known there.
+    /// The time between the two readings around a moment where readings were thinned; 0 elsewhere.
     pub fn resolution(&self, at: f64) -> f64 {
         match self.around(at) {
-            (Some(before), Some(after)) => after.at - before.at,
+            (Some(before), Some(after)) if self.old.last().is_some_and(|last| before.at <= last.at) => {
+                after.at - before.at
+            }
             _ => 0.0,
         }
     }
@@ -192,7 +194,7 @@ mod tests {
         assert_eq!(curve.within(10.0, 12.5).copied().collect::<Vec<_>>(), [10.0, 11.0, 12.0]);
         assert_eq!(curve.at(-1.0), 0.0);
         assert_eq!(curve.at(1e9), curve.total());
-        assert_eq!(curve.resolution(40.5), 1.0);
+        assert_eq!(curve.resolution(40.5), 0.0);
     }
 
     #[test]

@@ -223,6 +223,9 @@ impl Add<&Self> for IterationSums {
 pub struct Sums {
     /// The stretch's length, in seconds.
     pub seconds: f64,
+    /// The part of it whose place in the run is uncertain: its lines came in a burst that held other time.
+    #[serde(default)]
+    pub unplaced_seconds: f64,
     /// By UUID; by index where a GPU does not tell it.
     pub gpus: BTreeMap<String, GpuSums>,
     pub iterations: IterationSums,
@@ -253,6 +256,7 @@ impl Sums {
         }
         Self {
             seconds,
+            unplaced_seconds: self.unplaced_seconds + other.unplaced_seconds,
             gpus: self.gpus,
             iterations: self.iterations + &other.iterations,
             tokens: self.tokens + other.tokens,

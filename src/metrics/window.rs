@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::sums::{Amount, Area, Gauge, GpuSums, IterationSums, Sums};
+use super::sums::{Amount, Gauge, GpuSums, IterationSums, Sums};
 
 /// The share of a time that readings must cover for their energy to be that of all of it, and the
 /// share of the iterations' time that must lie within the run.
@@ -131,10 +131,10 @@ impl Window<'_> {
     pub fn joules(&self) -> Known<f64> {
         self.of_each_gpu("power_watts", |gpu| Some(gpu.energy()).filter(|energy| energy.seconds > 0.0))?;
         let covered = |(label, gpu): (&str, GpuSums)| {
-            let Area { integral, seconds } = gpu.energy();
-            let share = seconds / self.sums.seconds;
-            if share >= LEAST_COVERAGE {
-                return Ok(integral);
+            let energy = gpu.energy();
+            let share = energy.seconds / self.sums.seconds;
+            if let Some(watts) = energy.mean().filter(|_| share >= LEAST_COVERAGE) {
+                return Ok(watts * self.sums.seconds); // small gaps draw the mean power
             }
             Err(format!("{label}: readings cover only {:.0} % of the time", 100.0 * share))
         };
@@ -148,35 +148,41 @@ impl Window<'_> {
         }
     }
 
-    /// Joules for each second of iteration time: the power of all GPUs while the iterations ran.
-    fn joules_per_iteration_second(&self) -> Known<f64> {
-        let joules = self.joules()?;
-        let stated = self.sums.iterations.seconds;
-        if self.sums.seconds < LEAST_COVERAGE * stated {
+    /// Energy of the window for the iterations in it, in joules. In the phase `train`, the iterations' time
+    /// is the window's.
+    fn joules_of_iterations(&self) -> Known<f64> {
+        self.joules()?;
+        let (stated, passed) = (self.sums.iterations.seconds, self.sums.seconds);
+        if passed < LEAST_COVERAGE * stated {
             return Err(format!(
-                "the iterations' times add up to {stated:.1} s, and only {:.1} s passed",
-                self.sums.seconds
+                "the iterations' times add up to {stated:.1} s, and only {passed:.1} s passed: an old log was \
+                 printed again, or buffered lines came late"
             ));
         }
-        Ok(joules / self.sums.seconds)
+        let seconds = if (passed - stated).abs() < LARGEST_ERROR * stated { stated } else { passed };
+        Ok(self.total_watts()? * seconds)
     }
 
-    /// Energy of the iterations, for each of them.
+    /// Energy of the window, for each iteration whose time is known.
     pub fn joules_per_iteration(&self) -> Known<f64> {
-        Ok(self.joules_per_iteration_second()? * self.iteration_time()?)
+        let joules = self.joules_of_iterations()?;
+        self.iteration_time()?;
+        Ok(joules / self.sums.iterations.timed as f64)
     }
 
     /// Energy of the iterations that an amount came about in, for each unit of it.
     pub fn joules_per(&self, amount: Known<Amount>) -> Known<f64> {
-        let per_second = self.joules_per_iteration_second()?;
-        Ok(per_second / self.rate(amount)?)
+        let joules = self.joules_of_iterations()?;
+        let amount = amount?;
+        self.rate(Ok(amount))?;
+        Ok(joules * amount.seconds / self.sums.iterations.seconds / amount.timed)
     }
 
     /// Energy of the time in which tokens were generated, for each of them.
     pub fn joules_per_generated_token(&self) -> Known<f64> {
         let generated = self.generated()?;
-        let watts = self.joules()? / self.sums.seconds;
-        Ok(watts * generated.seconds / generated.timed)
+        self.joules()?;
+        Ok(self.total_watts()? * generated.seconds / generated.timed)
     }
 
     /// Mean time of an iteration, in seconds.
@@ -310,7 +316,7 @@ impl Window<'_> {
         if self.sums.iterations.count == 0 {
             self.run.no_iterations.clone()
         } else {
-            "no time of an iteration is known: the log states none, and one record alone has no duration"
+            "no time of an iteration is known: the log states none, and its lines came all at once, or there is but one"
                 .to_owned()
         }
     }
@@ -327,6 +333,13 @@ impl Window<'_> {
     fn of_each_gpu<T>(&self, quantity: &str, value: impl Fn(&GpuSums) -> Option<T>) -> Known<Vec<T>> {
         if self.run.gpus.is_empty() {
             return Err(self.run.no_gpus.clone());
+        }
+        if self.sums.unplaced_seconds > LARGEST_ERROR * self.sums.seconds {
+            return Err(
+                "the lines came in bursts, and evaluations or gaps lie between them: which GPU readings \
+                        belong to the iterations is uncertain"
+                    .to_owned(),
+            );
         }
         let values: Vec<Option<T>> = self.gpus().map(|(_, gpu)| value(&gpu)).collect();
         let missing = || self.run.gpus.iter().zip(&values).filter(|(_, value)| value.is_none());

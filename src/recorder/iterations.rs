@@ -38,6 +38,8 @@ pub struct Iterations {
     has_begun: bool,
     /// The first record, as long as no second one tells how many iterations it speaks of.
     opening: Option<(Progress, Sizes)>,
+    /// Something other than training happened after it.
+    is_opening_interrupted: bool,
     /// Training has begun again in the same log; the next record is the first of that.
     restarted: bool,
     stride: Option<u64>,
@@ -90,6 +92,7 @@ impl Iterations {
             last: None,
             has_begun: false,
             opening: None,
+            is_opening_interrupted: false,
             restarted: false,
             stride: None,
             optimizer_step: None,
@@ -119,7 +122,7 @@ impl Iterations {
             self.timing.begin(record);
             self.samples.begin(record.consumed_samples);
             self.tokens.begin(record.consumed_tokens);
-            work.extend(record.at.map(|end| Work { kind: PhaseKind::Train, end, seconds: None }));
+            work.extend(record.at.map(|end| Work::new(PhaseKind::Train, end, None)));
         } else if record.iteration.is_none() && record.step_time.is_none() {
             self.read_rates(record, sizes, work);
         } else if self.is_first(record) {
@@ -129,20 +132,41 @@ impl Iterations {
         }
     }
 
-    /// The time between the last record and the next is no iteration's.
-    pub fn interrupt(&mut self) {
-        self.timing.interrupt();
+    /// The time between the last record and the next is no iteration's; `at` is when a line told so. True
+    /// if the newest work's time turned out to be unknown.
+    pub fn interrupt(&mut self, at: Option<f64>) -> bool {
+        self.is_opening_interrupted = self.opening.is_some();
+        !self.is_opening_interrupted && self.timing.interrupt(at) && self.forget_newest_time()
+    }
+
+    /// The command was stopped since the last record.
+    pub fn suspend(&mut self) {
+        self.is_opening_interrupted = self.opening.is_some();
+        self.timing.suspend();
+    }
+
+    /// Whether the first record waits for the second one.
+    pub fn is_opening(&self) -> bool {
+        self.opening.is_some()
+    }
+
+    fn forget_newest_time(&mut self) -> bool {
+        if let Some(before) = self.before_group.take() {
+            self.samples.forget_time_since(&before.0);
+            self.tokens.forget_time_since(&before.1);
+        }
+        true
     }
 
     /// The next record continues from an earlier iteration.
     pub fn restart(&mut self, at: Option<f64>, work: &mut Vec<Work>) {
         self.settle(work);
-        self.timing.begin_at(at);
+        self.timing.begin_unknown();
         (self.last, self.has_begun) = (None, true);
         (self.restarted, self.optimizer_step) = (true, None);
         self.samples.restart();
         self.tokens.restart();
-        work.extend(at.map(|end| Work { kind: PhaseKind::Train, end, seconds: None }));
+        work.extend(at.map(|end| Work::new(PhaseKind::Train, end, None)));
     }
 
     /// Whether only the next record can tell how many iterations this one speaks of.
@@ -174,12 +198,7 @@ impl Iterations {
 
     /// The log has ended. True if the newest work's time turned out to be unknown.
     pub fn finish(&mut self) -> bool {
-        let is_untimed = self.timing.finish();
-        if let Some(before) = self.before_group.take().filter(|_| is_untimed) {
-            self.samples.forget_time_since(&before.0);
-            self.tokens.forget_time_since(&before.1);
-        }
-        is_untimed
+        self.timing.finish() && self.forget_newest_time()
     }
 
     /// The last record's iteration.
@@ -211,6 +230,9 @@ impl Iterations {
                 self.timing.lose_mark();
             } else {
                 self.open(&opening, &opening_sizes, step, work);
+            }
+            if std::mem::take(&mut self.is_opening_interrupted) {
+                self.timing.interrupt(None);
             }
         }
         self.restarted = false;
@@ -262,10 +284,9 @@ impl Iterations {
             Time::Unknown => None,
         };
         if time != Time::Shared {
-            self.before_group =
-                self.timing.is_bursty().then(|| (self.samples.clone(), self.tokens.clone()).into());
+            self.before_group = Some(Box::new((self.samples.clone(), self.tokens.clone())));
             let kind = if is_warmup { PhaseKind::Warmup } else { PhaseKind::Train };
-            work.extend(record.at.map(|end| Work { kind, end, seconds }));
+            work.extend(record.at.map(|end| Work::new(kind, end, seconds)));
         }
         if !is_warmup {
             self.first = self.first.or(record.iteration.map(|now| (now + 1).saturating_sub(iterations)));
@@ -355,7 +376,7 @@ impl Iterations {
             let generated = if is_iteration { &mut self.generated.train } else { &mut self.served };
             generated.record(served.amount, seconds);
             let end = record.at.filter(|_| !is_iteration);
-            work.extend(end.map(|end| Work { kind: PhaseKind::Generate, end, seconds }));
+            work.extend(end.map(|end| Work::new(PhaseKind::Generate, end, seconds)));
         }
         if self.serving.is_untimed() {
             for generated in [&mut self.generated.train, &mut self.served] {

@@ -20,6 +20,7 @@ mod timing;
 mod warnings;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::event::{Event, Facts, GpuIdentity, Stated};
 use crate::report::{Command, Environment, Job, Log, Status};
@@ -71,6 +72,8 @@ pub struct Recorder {
     phases: Phases,
     /// The newest work, until the next one confirms it.
     newest_work: Option<Work>,
+    /// Pauses that were told of while the first record waits for the second.
+    early_pauses: Vec<(f64, Arc<str>)>,
     gpus: Vec<GpuTrack>,
     gpus_unavailable: Option<String>,
     log_unavailable: Option<&'static str>,
@@ -95,6 +98,7 @@ impl Recorder {
             iterations: Iterations::new(options.warmup, options.history_size),
             phases: Phases::starting(0.0),
             newest_work: None,
+            early_pauses: Vec::new(),
             host: HostTrack::new(largest_gap(options.interval)),
             options,
             command,
@@ -132,14 +136,26 @@ impl Recorder {
                 self.last_record_at = record.at;
                 let (sizes, mut work) = (self.sizes(record.at), Vec::new());
                 self.iterations.record(&record, &sizes, &mut work);
-                work.into_iter().for_each(|work| self.work(work));
+                let mut work = work.into_iter();
+                work.next().into_iter().for_each(|work| self.work(work));
+                if !self.iterations.is_opening() {
+                    // The work of a first record came before the pauses that followed it.
+                    let pauses = std::mem::take(&mut self.early_pauses);
+                    pauses.into_iter().for_each(|(at, name)| self.pause(at, &name));
+                }
+                work.for_each(|work| self.work(work));
             }
             Event::Facts(facts) => self.facts = *facts,
             Event::Pause { at, name } => {
-                self.iterations.interrupt();
-                if let Some(at) = at {
-                    self.confirm_newest_work();
-                    self.phases.pause(at, &name);
+                if self.iterations.interrupt(at)
+                    && let Some(newest) = &mut self.newest_work
+                {
+                    newest.seconds = None;
+                }
+                match at {
+                    Some(at) if self.iterations.is_opening() => self.early_pauses.push((at, name)),
+                    Some(at) => self.pause(at, &name),
+                    None => {}
                 }
             }
             Event::Restart { at } => {
@@ -226,7 +242,7 @@ impl Recorder {
     fn interrupt(&mut self) {
         self.gpus.iter_mut().for_each(GpuTrack::interrupt);
         self.host.interrupt();
-        self.iterations.interrupt();
+        self.iterations.suspend();
         self.confirm_newest_work();
     }
 
@@ -277,8 +293,18 @@ impl Recorder {
     /// Divides the time before some work. The newest one waits until the next: at the log's end it may
     /// turn out to have no time.
     fn work(&mut self, work: Work) {
-        self.confirm_newest_work();
-        self.newest_work = Some(work);
+        if !self.newest_work.as_mut().is_some_and(|newest| newest.takes(&work)) {
+            self.confirm_newest_work();
+            self.newest_work = Some(work);
+        }
+    }
+
+    fn pause(&mut self, at: f64, name: &Arc<str>) {
+        // In the middle of a burst, the work around it stays together.
+        if self.newest_work.is_none_or(|newest| !newest.is_together(at)) {
+            self.confirm_newest_work();
+        }
+        self.phases.pause(at, name);
     }
 
     fn confirm_newest_work(&mut self) {

@@ -13,6 +13,9 @@ use super::timeline::{Stretch, Timeline, Work};
 const LONGEST: usize = 8;
 /// Stretches that wait; beyond it the oldest one is summed up with the readings that there are.
 const MOST_WAITING: usize = 50_000;
+/// In a burst of lines, so much other time makes the work's place uncertain: seconds, and a share of it.
+const UNPLACED_SECONDS: f64 = 0.1;
+const UNPLACED_SHARE: f64 = 0.02;
 /// Shorter interruptions do not end an episode: seconds, and a share of its length.
 const INTERRUPTION_SECONDS: f64 = 0.05;
 const INTERRUPTION_SHARE: f64 = 0.02;
@@ -32,6 +35,7 @@ pub struct Phases {
 pub struct PhaseTrack {
     pub episodes: u64,
     pub seconds: f64,
+    unplaced_seconds: f64,
     pub gpus: BTreeMap<String, GpuSums>,
     current: Option<Span>,
     longest: Vec<Span>,
@@ -63,7 +67,11 @@ impl Phases {
     /// Divides the time up to the end of some work.
     pub fn work(&mut self, work: &Work) {
         let mut stretches = Vec::new();
-        self.timeline.work(work, &mut stretches);
+        let idle = self.timeline.work(work, &mut stretches);
+        let seconds = work.seconds.unwrap_or(0.0);
+        if work.is_burst && idle > UNPLACED_SECONDS.max(UNPLACED_SHARE * seconds) {
+            self.kinds.entry(work.kind).or_default().unplaced_seconds += seconds;
+        }
         stretches.into_iter().for_each(|stretch| self.wait(stretch));
     }
 
@@ -128,7 +136,12 @@ impl Phases {
 
 impl PhaseTrack {
     pub fn sums(&self) -> Sums {
-        Sums { seconds: self.seconds, gpus: self.gpus.clone(), ..Sums::default() }
+        Sums {
+            seconds: self.seconds,
+            unplaced_seconds: self.unplaced_seconds,
+            gpus: self.gpus.clone(),
+            ..Sums::default()
+        }
     }
 
     /// The longest episodes in order of time, in seconds since `origin`.

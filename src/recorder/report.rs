@@ -25,7 +25,8 @@ impl Recorder {
     pub fn report(&self, now: f64) -> Report {
         let state = State::new(self, now);
         let (name, window) = state.window();
-        let whole = state.sums(&|_| true, &|_| true);
+        let mut whole = state.sums(&|_| true, &|_| true);
+        whole.unplaced_seconds = 0.0; // wherever it lies, it is in the whole run
         let run = state.run_facts();
         let headline = Computed::over(&Window { sums: &window, run: &run });
         let whole_run = Metrics::over(&Window { sums: &whole, run: &run }, |_| true);
@@ -133,7 +134,8 @@ impl<'a> State<'a> {
             (WindowName::Generate, self.sums_of(PhaseKind::Generate))
         } else {
             // All time, and of the iterations those that would count.
-            (WindowName::Run, self.sums(&|_| true, &|kind| kind != PhaseKind::Warmup))
+            let whole = self.sums(&|_| true, &|kind| kind != PhaseKind::Warmup);
+            (WindowName::Run, Sums { unplaced_seconds: 0.0, ..whole })
         }
     }
 
@@ -156,6 +158,7 @@ impl<'a> State<'a> {
             generated_tokens,
             // Without a clock of the run, its time is the iterations' own.
             seconds: if self.is_live() { 0.0 } else { iterations.seconds },
+            unplaced_seconds: 0.0,
             gpus: BTreeMap::new(),
         };
         let generated = iterations.generated;

@@ -75,6 +75,9 @@ impl Serving {
             record.clock.map(|clock| clock.seconds).filter(|_| stated.is_some() || arrival.is_none());
         let moment = on_log.or(arrival);
         let seconds = stated.or_else(|| engine.since_last(moment?))?;
+        if counted.is_none() && rate == Some(0.0) {
+            return None; // an idle interval
+        }
         let amount = counted.or_else(|| Some(rate? * seconds))?;
         engine.busy += seconds;
         let busy = engine.busy;

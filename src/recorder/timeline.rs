@@ -25,6 +25,32 @@ pub struct Work {
     /// How long it took; `None` where that is unknown, and then the time since the work before is none
     /// of its kind.
     pub seconds: Option<f64>,
+    /// Several records whose lines came together.
+    pub is_burst: bool,
+}
+
+/// Lines that arrive within so many seconds came together.
+const TOGETHER: f64 = 0.002;
+
+impl Work {
+    pub fn new(kind: PhaseKind, end: f64, seconds: Option<f64>) -> Self {
+        Self { kind, end, seconds, is_burst: false }
+    }
+
+    /// Whether a line that arrived at a moment came together with this work's.
+    pub fn is_together(&self, at: f64) -> bool {
+        at - self.end <= TOGETHER
+    }
+
+    /// Takes in later work of the same kind whose line came together with this one's. False if it did not.
+    pub fn takes(&mut self, later: &Self) -> bool {
+        let (Some(own), Some(more)) = (self.seconds, later.seconds) else { return false };
+        let takes = self.kind == later.kind && self.is_together(later.end);
+        if takes {
+            *self = Self { end: later.end, seconds: Some(own + more), is_burst: true, ..*self };
+        }
+        takes
+    }
 }
 
 /// A named pause, from the first to the last line that tells of it.
@@ -79,18 +105,19 @@ impl Timeline {
         }
     }
 
-    /// Divides the time up to the end of some work.
-    pub fn work(&mut self, work: &Work, out: &mut Vec<Stretch>) {
+    /// Divides the time up to the end of some work. Returns the time besides it since the work before.
+    pub fn work(&mut self, work: &Work, out: &mut Vec<Stretch>) -> f64 {
         let available = self.running(work.end);
         let Some(seconds) = work.seconds else {
             self.idle(available, work.end, out);
             self.has_worked = true;
-            return;
+            return 0.0;
         };
         let wanted = seconds + self.overdue;
         let idle = (available - wanted).max(0.0);
         self.overdue = (wanted - available).max(0.0);
-        if !self.has_worked {
+        let had_worked = self.has_worked;
+        if !had_worked {
             self.take(PhaseKind::Startup, None, idle, out);
         } else if self.pauses.is_empty() {
             self.take(PhaseKind::Gap, None, idle, out);
@@ -99,6 +126,7 @@ impl Timeline {
         }
         self.has_worked = true;
         self.take_until(work.kind, None, work.end, out);
+        if had_worked { idle } else { 0.0 }
     }
 
     /// Divides the rest of the run.
@@ -188,7 +216,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn train(end: f64, seconds: impl Into<Option<f64>>) -> Work {
-        Work { kind: PhaseKind::Train, end, seconds: seconds.into() }
+        Work::new(PhaseKind::Train, end, seconds.into())
     }
 
     /// `startup 0-3 train 3-4`, with the names of pauses in place of their kind.
@@ -263,12 +291,13 @@ mod tests {
 
     #[test]
     fn lines_that_come_late_are_made_up_for_by_those_that_follow() {
+        let mut burst = train(2.0, 1.0);
+        assert!(burst.takes(&train(2.001, 1.5)) && !burst.takes(&train(4.0, 1.0)));
         let shown = divided(|timeline, out| {
-            timeline.work(&train(2.0, 1.0), out);
-            timeline.work(&train(2.0, 1.0), out);
+            timeline.work(&Work { end: 2.0, ..burst }, out);
             timeline.work(&train(4.0, 1.0), out);
         });
-        assert_eq!(shown, "startup 0-1 train 1-2 train 2-4");
+        assert_eq!(shown, "train 0-2 gap 2-2.5 train 2.5-4");
     }
 
     proptest! {
@@ -286,7 +315,7 @@ mod tests {
                     0 => timeline.pause(now, &"evaluation".into()),
                     1 => timeline.pause(now, &"checkpoint".into()),
                     2 => timeline.suspended(before, now),
-                    _ => timeline.work(&train(now, seconds), &mut out),
+                    _ => drop(timeline.work(&train(now, seconds), &mut out)),
                 }
             }
             timeline.end(now, &mut out);

@@ -69,6 +69,8 @@ pub struct Timing {
     group: Option<Group>,
     /// Something other than training happened since the last record.
     is_interrupted: bool,
+    /// The command was stopped since the last record: a stated time holds that, too.
+    was_suspended: bool,
     /// Stated times that were left out as implausible.
     pub rejected: u64,
     outliers: OutlierFilter,
@@ -102,9 +104,21 @@ impl Timing {
         self.in_bursts >= 2 && self.in_bursts * 10 > self.arrived
     }
 
-    /// The time between the last record and the next one is no iteration's.
-    pub fn interrupt(&mut self) {
+    /// The time between the last record and the next one is no iteration's. `at` is when the line that
+    /// tells so arrived. True if it came in a burst with the newest records, which then have no time: the
+    /// time of the burst holds the interruption.
+    pub fn interrupt(&mut self, at: Option<f64>) -> bool {
         self.is_interrupted = true;
+        let arrival = self.mark.filter(|mark| mark.source == TimeSource::Arrival);
+        let is_together = at.zip(arrival).is_some_and(|(at, mark)| at - mark.at <= TOGETHER);
+        let is_burst = self.is_bursty() || self.group.is_some_and(|group| group.records > 1);
+        is_together && is_burst && self.source == Some(TimeSource::Arrival) && self.drop_group()
+    }
+
+    /// The command was stopped and continued since the last record.
+    pub fn suspend(&mut self) {
+        self.interrupt(None);
+        self.was_suspended = true;
     }
 
     /// The next iteration begins with this record, or at a moment.
@@ -114,9 +128,10 @@ impl Timing {
         self.is_interrupted = false;
     }
 
-    pub fn begin_at(&mut self, at: Option<f64>) {
+    /// Where the next iteration begins is unknown.
+    pub fn begin_unknown(&mut self) {
         self.close_group();
-        self.mark = at.map(|at| self.arrival(at));
+        self.mark = None;
         self.is_interrupted = false;
     }
 
@@ -134,7 +149,7 @@ impl Timing {
         is_warmup: bool,
         elapsed: Option<f64>,
     ) -> Time {
-        let is_untold = record.smoothed || record.spans_pause && self.is_interrupted;
+        let is_untold = record.smoothed || self.was_suspended || record.spans_pause && self.is_interrupted;
         let stated = record.step_time.filter(|_| !is_untold).map(|step| step * iterations as f64);
         let time = match stated {
             Some(seconds) => self.stated(seconds, iterations, elapsed),
@@ -145,7 +160,7 @@ impl Timing {
         if stated.is_some() || time == Time::Unknown {
             self.mark = self.reading(record);
         }
-        self.is_interrupted = false;
+        (self.is_interrupted, self.was_suspended) = (false, false);
         self.add(time, iterations, is_warmup);
         match time {
             Time::Shared if self.group.is_none_or(|group| group.seconds.is_none()) => Time::Unknown,
@@ -156,19 +171,19 @@ impl Timing {
     /// The log has ended. What a program's buffer still held was written at its exit, and says nothing
     /// of when it was printed: the time of that burst is no iteration's. True if there was one.
     pub fn finish(&mut self) -> bool {
-        let is_flush = self.is_bursty() && self.source == Some(TimeSource::Arrival);
-        match self.group.take() {
-            Some(group) if is_flush && group.seconds.is_some() => {
-                let sums = self.sums.of(group.is_warmup);
-                sums.timed -= group.iterations;
-                sums.seconds -= group.seconds.unwrap_or_default();
-                true
-            }
-            group => {
-                self.group = group;
-                false
-            }
-        }
+        self.is_bursty() && self.source == Some(TimeSource::Arrival) && self.drop_group()
+    }
+
+    /// Takes the time back that the newest records were given. False if they have none.
+    fn drop_group(&mut self) -> bool {
+        let Some((group, seconds)) = self.group.and_then(|group| Some((group, group.seconds?))) else {
+            return false;
+        };
+        let sums = self.sums.of(group.is_warmup);
+        sums.timed -= group.iterations;
+        sums.seconds -= seconds;
+        self.group = Some(Group { seconds: None, ..group });
+        true
     }
 
     /// A stated time, unless it is far beyond all others, or longer than the run has lasted where the
@@ -219,7 +234,7 @@ impl Timing {
     /// A record's moment, by the finest clock that tells it.
     fn reading(&self, record: &Progress) -> Option<Mark> {
         let arrival = record.at.map(|at| self.arrival(at));
-        let is_coarse = |resolution: f64| arrival.is_some() && resolution > FINE && !self.is_bursty();
+        let is_coarse = |resolution: f64| arrival.is_some() && resolution > FINE;
         let clock = record.clock.filter(|clock| !is_coarse(clock.resolution));
         let clock = clock.map(|clock| Mark {
             source: TimeSource::LogClock,
@@ -357,7 +372,7 @@ mod tests {
         for at in [1.0, 2.0] {
             timing.record(&arriving(at), 1, false, None);
         }
-        timing.interrupt();
+        timing.interrupt(None);
         for at in [9.0, 10.0] {
             timing.record(&arriving(at), 1, false, None);
         }
