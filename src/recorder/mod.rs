@@ -246,6 +246,11 @@ impl Recorder {
         self.confirm_newest_work();
     }
 
+    /// Measuring has ended, though the last lines may still be read.
+    pub fn close(&mut self, at: f64) {
+        self.phases.close(at);
+    }
+
     /// The command has ended.
     pub fn ended(&mut self, at: f64, status: Status, finish: impl FnOnce(&mut Command)) {
         self.ended = Some(at);

@@ -60,6 +60,10 @@ impl Phases {
         self.timeline.pause(at, name);
     }
 
+    pub fn close(&mut self, at: f64) {
+        self.timeline.close(at);
+    }
+
     pub fn suspended(&mut self, from: f64, to: f64) {
         self.timeline.suspended(from, to);
     }

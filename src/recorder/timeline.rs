@@ -71,6 +71,8 @@ pub struct Timeline {
     overdue: f64,
     pauses: Vec<Pause>,
     suspensions: Vec<(f64, f64)>,
+    /// The end of the run, once it is known: lines that are read later tell of the time before it.
+    run_end: Option<f64>,
 }
 
 /// Pauses that are told apart between two records, and suspensions.
@@ -85,6 +87,11 @@ impl Timeline {
     /// All time before this moment is divided.
     pub fn divided_until(&self) -> f64 {
         self.divided
+    }
+
+    /// The run ended at a moment: no work ends later.
+    pub fn close(&mut self, at: f64) {
+        self.run_end = Some(at);
     }
 
     /// A line told of a pause: at its start, in it, or at its end.
@@ -107,9 +114,10 @@ impl Timeline {
 
     /// Divides the time up to the end of some work. Returns the time besides it since the work before.
     pub fn work(&mut self, work: &Work, out: &mut Vec<Stretch>) -> f64 {
-        let available = self.running(work.end);
+        let end = self.run_end.map_or(work.end, |run_end| work.end.min(run_end));
+        let available = self.running(end);
         let Some(seconds) = work.seconds else {
-            self.idle(available, work.end, out);
+            self.idle(available, end, out);
             self.has_worked = true;
             return 0.0;
         };
@@ -125,7 +133,7 @@ impl Timeline {
             self.take_pauses(idle, work.kind, out);
         }
         self.has_worked = true;
-        self.take_until(work.kind, None, work.end, out);
+        self.take_until(work.kind, None, end, out);
         if had_worked { idle } else { 0.0 }
     }
 
@@ -244,6 +252,17 @@ mod tests {
             timeline.end(9.0, out);
         });
         assert_eq!(shown, "startup 0-3 train 3-4 gap 4-4.5 train 4.5-6 gap 6-8 after 8-9");
+    }
+
+    #[test]
+    fn work_whose_line_is_read_after_the_end_lies_before_it() {
+        let shown = divided(|timeline, out| {
+            timeline.work(&train(4.0, 1.0), out);
+            timeline.close(5.0);
+            timeline.work(&train(5.5, 0.75), out);
+            timeline.end(5.0, out);
+        });
+        assert_eq!(shown, "startup 0-3 train 3-4 gap 4-4.25 train 4.25-5");
     }
 
     #[test]

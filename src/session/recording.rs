@@ -121,6 +121,7 @@ impl Recording {
     pub fn stop(self) -> Finished {
         let Self { session, report_file, gpus, threads } = self;
         let ended = session.clock.now();
+        session.recorder.lock().close(ended);
         gpus.finish(GPU_TIMEOUT);
         let Threads { host, follower, kept_current, sinks, _ticker } = threads;
         if let Some(host) = host {
