@@ -12,10 +12,10 @@ const RECENT: usize = 512;
 const OLD: usize = 512;
 
 /// A running total that can be interpolated.
-pub trait Cumulative: Copy + Default {
-    /// The total some share (0 to 1) of the way from this one to a later one.
+pub trait Cumulative<R>: Copy + Default {
+    /// The total some share (0 to 1) of the way from this one to a later one, given the readings at both.
     #[must_use]
-    fn towards(self, later: Self, share: f64) -> Self;
+    fn towards(self, later: Self, readings: (R, R), share: f64) -> Self;
 }
 
 /// A reading of which the highest is kept where several are thinned to one.
@@ -56,7 +56,7 @@ impl<T, R> Default for Curve<T, R> {
     }
 }
 
-impl<T: Cumulative, R: Peak> Curve<T, R> {
+impl<T: Cumulative<R>, R: Peak> Curve<T, R> {
     /// Adds the total as it stands at a moment, and the reading there. Moments that do not move
     /// forward are ignored.
     pub fn push(&mut self, at: f64, total: T, reading: R) {
@@ -87,7 +87,8 @@ impl<T: Cumulative, R: Peak> Curve<T, R> {
         let (before, after) = self.around(at);
         match (before, after) {
             (Some(before), Some(after)) => {
-                before.total.towards(after.total, (at - before.at) / (after.at - before.at))
+                let share = (at - before.at) / (after.at - before.at);
+                before.total.towards(after.total, (before.reading, after.reading), share)
             }
             (Some(knot), None) | (None, Some(knot)) => knot.total,
             (None, None) => T::default(),
@@ -172,8 +173,8 @@ mod tests {
         }
     }
 
-    impl Cumulative for f64 {
-        fn towards(self, later: Self, share: f64) -> Self {
+    impl Cumulative<f64> for f64 {
+        fn towards(self, later: Self, _: (f64, f64), share: f64) -> Self {
             self + share * (later - self)
         }
     }

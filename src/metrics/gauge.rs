@@ -9,18 +9,29 @@ use super::sums::{Area, Gauge, GpuSums};
 /// `None` where the reading failed.
 pub type Reading = [Option<f64>; 5];
 
-impl Cumulative for [Area; 5] {
-    fn towards(self, later: Self, share: f64) -> Self {
-        let mut total = self;
-        for (total, later) in total.iter_mut().zip(later) {
-            *total = total.towards(later, share);
+impl Cumulative<Reading> for [Area; 5] {
+    fn towards(self, later: Self, (from, to): (Reading, Reading), share: f64) -> Self {
+        let mut totals = self;
+        for ((total, later), values) in totals.iter_mut().zip(later).zip(from.into_iter().zip(to)) {
+            let below_line = bend(later - *total, values) * share * (1.0 - share);
+            *total = total.towards(later, ((), ()), share);
+            total.integral -= below_line;
         }
-        total
+        totals
     }
 }
 
-impl Cumulative for Area {
-    fn towards(self, later: Self, share: f64) -> Self {
+/// By how much the running integral bends under the straight line between two readings: that of a
+/// straight line of readings is a parabola. 0 where `step` is more than one trapezoid, as after thinning.
+fn bend(step: Area, values: (Option<f64>, Option<f64>)) -> f64 {
+    let (Some(first), Some(last)) = values else { return 0.0 };
+    let trapezoid = step.seconds * (first + last) / 2.0;
+    let is_one = (step.integral - trapezoid).abs() <= 1e-6 * trapezoid.abs();
+    if is_one { step.seconds * (last - first) / 2.0 } else { 0.0 }
+}
+
+impl Cumulative<()> for Area {
+    fn towards(self, later: Self, _: ((), ()), share: f64) -> Self {
         Self {
             integral: self.integral + share * (later.integral - self.integral),
             seconds: self.seconds + share * (later.seconds - self.seconds),
@@ -150,6 +161,17 @@ mod tests {
         assert!((sums.utilization_ratio.area.integral - 50.0).abs() < 1e-9);
         assert_eq!(sums.memory_used_bytes.max, Some(42.0));
         assert_eq!(sums.power_watts.mean(), None);
+    }
+
+    #[test]
+    fn a_ramp_is_exact_between_its_readings_too() {
+        let mut gpu = GpuIntegral::new(5.0);
+        for at in [0.0, 1.0, 2.0] {
+            gpu.push(at, memory(Some(100.0 * at)), None);
+        }
+        let area = gpu.between(0.25, 1.5).memory_used_bytes.area;
+        assert!((area.integral - 50.0 * (1.5 * 1.5 - 0.25 * 0.25)).abs() < 1e-9, "{area:?}");
+        assert_eq!(area.seconds, 1.25);
     }
 
     #[test]
