@@ -40,8 +40,9 @@ fn tell() -> String {
         }
     }
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let varies =
-        ["Name", "Pid", "PPid", "Tgid", "NStgid", "NSpid", "SigQ", "Vm", "Rss", "Hugetlb", "Threads"];
+    let varies = [
+        "Name", "Pid", "PPid", "Tgid", "NStgid", "NSpid", "SigQ", "FDSize", "Vm", "Rss", "Hugetlb", "Threads",
+    ];
     let varies =
         |line: &&str| varies.iter().chain(&["voluntary", "nonvoluntary"]).any(|name| line.starts_with(name));
     for line in status.lines().filter(|line| !varies(line)) {
