@@ -6,6 +6,7 @@
 //! no profile was named, the first one that recognises a record is chosen ([`detect`]). Frameworks are data:
 //! the built-in profiles in `profiles/` are written in the language of users' rules ([`profiles`]).
 
+pub mod bars;
 pub mod binding;
 pub mod closest_match;
 pub mod detect;

@@ -72,13 +72,14 @@ impl Parser {
             }
         });
         let several = rules.records.len() > 1;
-        let holds = several || rules.records.iter().any(|rule| rule.join || rule.more.is_some());
+        let joins = rules.records.iter().any(|rule| rule.join);
+        let holds = several || joins || rules.records.iter().any(|rule| rule.more.is_some());
         Self {
             prefilter: OnceLock::new(),
             rules: Arc::new(rules),
             facts: Facts::default(),
             block: None,
-            sequence: Sequence::new(holds),
+            sequence: Sequence::new(holds, joins),
             signs: Signs::default(),
         }
     }
@@ -171,6 +172,9 @@ impl Parser {
 
     fn read_facts(&mut self, line: Line<'_>, groups: u64, out: &mut Vec<Event>) {
         let mut facts = None;
+        if self.sequence.last_iteration() > self.facts.resume_iteration {
+            self.facts.resume_iteration = None; // the job has gone on from there
+        }
         let of_profile = self.rules.facts.iter().zip(std::iter::repeat(1));
         let all = of_profile.chain(self.rules.hints.iter().zip(std::iter::repeat(0)));
         for (pattern, sign) in all.filter(|(pattern, _)| pattern.may_match(groups)) {
@@ -190,6 +194,8 @@ impl Parser {
             }
         }
         if let Some(facts) = facts.filter(|facts| *facts != self.facts) {
+            // The record before it knew nothing of them.
+            self.sequence.flush(out);
             self.facts = facts.clone();
             out.push(Event::Facts(Box::new(facts)));
         }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::event::{Event, Progress};
 
-use super::rules::RecordRule;
+use super::bars::{self, Bars, Waiting};
+use super::rules::{RecordRule, Sign};
 
 /// So many records in a row that count upwards below the last one are no other rank's late lines.
 const LONGEST_RISE: u32 = 3;
@@ -19,6 +20,8 @@ const MOST_ENGINES: usize = 1024;
 pub struct Sequence {
     /// Whether any rule lets a line add to the record before it.
     holds: bool,
+    /// Whether a line may join a bar, and so tell that it is the training's.
+    joins: bool,
     /// A record that later lines may still add to.
     held: Option<Progress>,
     last_iteration: Option<u64>,
@@ -32,18 +35,18 @@ pub struct Sequence {
     /// A record far from the last one, until the next one confirms or refutes it.
     outlier: Option<Progress>,
     epoch: Option<f64>,
-    /// The end of the training's bar; a bar with another end is another bar.
-    bar_total: Option<u64>,
+    bars: Bars,
     restart_announced: bool,
     /// The pause since the last record.
     pausing: Option<Arc<str>>,
 }
 
 impl Sequence {
-    /// `holds` says whether a line may add to the record before it.
-    pub fn new(holds: bool) -> Self {
+    /// `holds` says whether a line may add to the record before it, `joins` whether it may join a bar.
+    pub fn new(holds: bool, joins: bool) -> Self {
         Self {
             holds,
+            joins,
             held: None,
             last_iteration: None,
             last_of_engine: BTreeMap::new(),
@@ -51,14 +54,20 @@ impl Sequence {
             below: None,
             outlier: None,
             epoch: None,
-            bar_total: None,
+            bars: Bars::default(),
             restart_announced: false,
             pausing: None,
         }
     }
 
+    /// The last record's iteration.
+    pub fn last_iteration(&self) -> Option<u64> {
+        self.last_iteration
+    }
+
     /// A line announces that training begins again.
     pub fn restart(&mut self, at: Option<f64>, out: &mut Vec<Event>) {
+        self.bars.announce();
         if self.last_iteration.is_some() {
             self.flush(out);
             self.restart_announced = true;
@@ -68,6 +77,12 @@ impl Sequence {
 
     /// Time goes to something other than training from here on: the held record is of before.
     pub fn pause(&mut self, at: Option<f64>, name: Arc<str>, out: &mut Vec<Event>) {
+        if !self.bars.pause(at, &name) {
+            self.pause_now(at, name, out);
+        }
+    }
+
+    fn pause_now(&mut self, at: Option<f64>, name: Arc<str>, out: &mut Vec<Event>) {
         self.flush(out);
         self.pausing = Some(name.clone());
         out.push(Event::Pause { at, name });
@@ -81,24 +96,21 @@ impl Sequence {
             }
             return;
         }
-        if rule.bar && self.is_another_bar(&record, total) {
-            // Within an evaluation that a line has named, its bar.
-            let name = self.pausing.clone().unwrap_or_else(|| "pause".into());
-            self.pause(record.at, name, out);
-            return;
-        }
         // No job goes beyond the end that the same line states; an epoch's end may be another.
         let is_beyond = record.iteration.zip(record.total_iterations).is_some_and(|(now, total)| now > total);
         if is_beyond && record.epoch.is_none() {
             return;
         }
+        if rule.bar {
+            return self.bar(rule, total, record, out);
+        }
         self.enter_epoch(&record, out);
-        if rule.bar && record.iteration == Some(0) {
-            if self.last_iteration.is_none() || self.restart_announced {
-                self.flush(out);
-                out.push(Event::Progress(Box::new(Progress { baseline: true, ..record })));
+        if rule.join {
+            let joined = self.bars.join(&record);
+            self.begin_bar(joined, out);
+            if record.total_iterations.is_some() {
+                self.bars.choose(&record);
             }
-            return;
         }
         if rule.join && record.iteration.is_none() {
             match &mut self.held {
@@ -114,12 +126,70 @@ impl Sequence {
                 }
             }
             (Some(now), Some(last)) if now < last => {
-                if self.restarts(rule.bar, now, last) {
+                if self.restarts(now, last) {
                     self.begin_again(now, record, out);
                 }
             }
-            (Some(now), Some(last)) if !rule.bar => self.go_ahead(now, last, record, out),
+            (Some(now), Some(last)) => self.go_ahead(now, last, record, out),
             _ => self.accept(record, out),
+        }
+    }
+
+    /// Takes the record of a progress bar. One that does not show the training yet, or no more, waits.
+    fn bar(&mut self, rule: &RecordRule, total: Option<u64>, record: Progress, out: &mut Vec<Event>) {
+        let is_described = rule.sign != Sign::None || !self.joins;
+        if !self.bars.has_training() && (is_described || total.is_some() && total == record.total_iterations) {
+            self.bars.choose(&record);
+        }
+        let falls = record.iteration < self.last_iteration && !self.restart_announced;
+        let is_next_epoch = record.epoch.zip(self.epoch).is_some_and(|(now, last)| now > last);
+        if self.bars.is_of_training(&record) && (!falls || is_next_epoch) {
+            self.bars.draw(record.iteration > self.last_iteration);
+            return self.draw(record, out);
+        }
+        if self.last_iteration.is_some() && !self.bars.is_of_training(&record) {
+            // Within an evaluation that a line has named, its bar.
+            let name = self.pausing.clone().unwrap_or_else(|| "pause".into());
+            self.pause_now(record.at, name, out);
+        }
+        self.bars.wait(record);
+        if is_described {
+            let joined = self.bars.join_described();
+            self.begin_bar(joined, out);
+        }
+    }
+
+    /// A bar turned out to show a training that begins: takes what waited for that.
+    fn begin_bar(&mut self, waiting: Vec<Waiting>, out: &mut Vec<Event>) {
+        let Some(Waiting::Bar(first)) = waiting.first() else { return };
+        if self.last_iteration.is_some() {
+            self.flush(out);
+            out.push(Event::Restart { at: first.at });
+            (self.last_iteration, self.epoch, self.pausing) = (None, None, None);
+        }
+        for waiting in waiting {
+            match waiting {
+                Waiting::Bar(record) if self.bars.is_of_training(&record) => self.draw(record, out),
+                Waiting::Bar(record) => self.pause_now(record.at, "pause".into(), out),
+                Waiting::Pause(at, name) => self.pause_now(at, name, out),
+            }
+        }
+    }
+
+    /// Takes a record of the training's bar.
+    fn draw(&mut self, record: Progress, out: &mut Vec<Event>) {
+        self.enter_epoch(&record, out);
+        if record.iteration == Some(0) || self.last_iteration.is_none() && bars::begins(&record) {
+            if self.last_iteration.is_none() || self.restart_announced {
+                self.flush(out);
+                out.push(Event::Progress(Box::new(Progress { baseline: true, ..record })));
+            }
+        } else if record.iteration == self.last_iteration {
+            if let Some(held) = self.held.as_mut().filter(|held| held.iteration == record.iteration) {
+                held.fill(&record);
+            }
+        } else {
+            self.accept(record, out);
         }
     }
 
@@ -134,6 +204,8 @@ impl Sequence {
         if let Some(record) = self.outlier.take().filter(ahead) {
             self.accept(record, out);
         }
+        let alone = self.bars.finish();
+        self.begin_bar(alone, out);
         self.flush(out);
     }
 
@@ -170,8 +242,8 @@ impl Sequence {
     }
 
     /// Whether a record below the last one begins a restarted training, rather than being another rank's
-    /// late line or a bar that is drawn again: it lies far below, or several in a row count upwards there.
-    fn restarts(&mut self, bar: bool, now: u64, last: u64) -> bool {
+    /// late line: it lies far below, or several in a row count upwards there.
+    fn restarts(&mut self, now: u64, last: u64) -> bool {
         let rising = match self.below {
             Some((before, rising)) if now == before => rising,
             Some((before, rising)) if now > before => rising + 1,
@@ -179,7 +251,7 @@ impl Sequence {
         };
         self.below = Some((now, rising));
         let is_far = last - now > self.stride.saturating_mul(2);
-        self.restart_announced || !bar && (is_far || rising >= LONGEST_RISE)
+        self.restart_announced || is_far || rising >= LONGEST_RISE
     }
 
     /// In a later epoch iterations may be counted from the beginning again; that is no restart.
@@ -201,17 +273,6 @@ impl Sequence {
             return true;
         }
         self.last_of_engine.insert(engine.clone(), iteration) != Some(iteration)
-    }
-
-    fn is_another_bar(&mut self, record: &Progress, total: Option<u64>) -> bool {
-        match (total.or(self.bar_total), record.total_iterations) {
-            (Some(known), Some(total)) => known != total,
-            (None, total) => {
-                self.bar_total = total;
-                false
-            }
-            _ => false,
-        }
     }
 
     fn accept(&mut self, record: Progress, out: &mut Vec<Event>) {

@@ -35,7 +35,8 @@ pub struct Iterations {
     pub sequence_length: SizeInUse,
     /// The last record's iteration.
     last: Option<u64>,
-    has_begun: bool,
+    /// The last record was a baseline.
+    is_at_baseline: bool,
     /// The first record, as long as no second one tells how many iterations it speaks of.
     opening: Option<(Progress, Sizes)>,
     /// Something other than training happened after it.
@@ -72,6 +73,8 @@ pub const SAMPLES_BY_RATE: &str = "samples per second × time";
 
 /// A step longer than this, and than a hundred of those before, is an implausible record.
 const LARGEST_JUMP: u64 = 1000;
+/// A first step so many times the second one is none: the job resumed.
+const FAR_AHEAD: u64 = 10;
 
 impl Iterations {
     pub fn new(warmup: u64, history_size: usize) -> Self {
@@ -90,7 +93,7 @@ impl Iterations {
             parameters: SizeInUse::default(),
             sequence_length: SizeInUse::default(),
             last: None,
-            has_begun: false,
+            is_at_baseline: false,
             opening: None,
             is_opening_interrupted: false,
             restarted: false,
@@ -118,8 +121,13 @@ impl Iterations {
         if record.baseline {
             self.settle(work);
             self.last = record.iteration.max(sizes.resume_iteration);
-            self.has_begun = true;
-            self.timing.begin(record);
+            self.is_at_baseline = true;
+            if self.last == record.iteration {
+                self.timing.begin(record);
+            } else {
+                // What was trained before the job resumed is skipped in the time until the next record.
+                self.timing.begin_unknown();
+            }
             self.samples.begin(record.consumed_samples);
             self.tokens.begin(record.consumed_tokens);
             work.extend(record.at.map(|end| Work::new(PhaseKind::Train, end, None)));
@@ -162,8 +170,8 @@ impl Iterations {
     pub fn restart(&mut self, at: Option<f64>, work: &mut Vec<Work>) {
         self.settle(work);
         self.timing.begin_unknown();
-        (self.last, self.has_begun) = (None, true);
-        (self.restarted, self.optimizer_step) = (true, None);
+        (self.last, self.stride, self.optimizer_step) = (None, None, None);
+        self.restarted = true;
         self.samples.restart();
         self.tokens.restart();
         work.extend(at.map(|end| Work::new(PhaseKind::Train, end, None)));
@@ -171,8 +179,11 @@ impl Iterations {
 
     /// Whether only the next record can tell how many iterations this one speaks of.
     fn is_first(&self, record: &Progress) -> bool {
-        let is_first = !self.has_begun || self.restarted && record.overlaps_first;
-        is_first && self.opening.is_none() && record.iteration.is_some()
+        let Some(now) = record.iteration.filter(|_| self.opening.is_none()) else { return false };
+        match self.last {
+            Some(last) => self.is_at_baseline && now > last + 1,
+            None => true,
+        }
     }
 
     /// The sums with the first record in them, even if no other one followed it.
@@ -243,7 +254,14 @@ impl Iterations {
     /// Counts the first record; `step` is the distance to the second one.
     fn open(&mut self, record: &Progress, sizes: &Sizes, step: Option<u64>, work: &mut Vec<Work>) {
         let iteration = record.iteration.unwrap_or(1);
-        let since_resume = sizes.resume_iteration.and_then(|resumed| iteration.checked_sub(resumed));
+        let since = |start: Option<u64>| start.and_then(|start| iteration.checked_sub(start));
+        let since_baseline = since(self.last);
+        if since_baseline.zip(step).is_some_and(|(since, step)| since > step.saturating_mul(FAR_AHEAD)) {
+            // The bar of a job that resumes leaps from its beginning to where the job was.
+            self.timing.begin_unknown();
+            return self.count(record, sizes, step.unwrap_or(1), work);
+        }
+        let since_resume = since_baseline.or(since(sizes.resume_iteration));
         let extra = is_extra(record, sizes, self.restarted, step).then_some(1);
         let iterations = extra
             .or(since_resume.filter(|since| (1..=LARGEST_JUMP).contains(since)))
@@ -259,18 +277,12 @@ impl Iterations {
         let Some(now) = record.iteration else { return 1 };
         let usual = self.stride.or(sizes.log_interval).unwrap_or(1);
         let largest = LARGEST_JUMP.max(usual.saturating_mul(100));
-        match (self.last, sizes.resume_iteration) {
-            (Some(before), _) => match now.checked_sub(before) {
-                Some(step) if (1..=largest).contains(&step) => {
-                    self.stride = Some(step);
-                    step
-                }
-                _ => usual,
-            },
-            (None, Some(resumed)) => {
-                now.checked_sub(resumed).filter(|step| *step > 0).map_or(usual, |step| step.min(usual))
+        match self.last.and_then(|before| now.checked_sub(before)) {
+            Some(step) if (1..=largest).contains(&step) => {
+                self.stride = Some(step);
+                step
             }
-            (None, None) => usual,
+            _ => usual,
         }
     }
 
@@ -291,7 +303,7 @@ impl Iterations {
         if !is_warmup {
             self.first = self.first.or(record.iteration.map(|now| (now + 1).saturating_sub(iterations)));
         }
-        (self.last, self.has_begun) = (record.iteration.or(self.last), true);
+        (self.last, self.is_at_baseline) = (record.iteration.or(self.last), false);
         self.parameters.note(sizes.parameters);
         self.sequence_length.note(sizes.sequence_length.map(|value| Stated { value, half_unit: 0.0 }));
         let counted = before + iterations;

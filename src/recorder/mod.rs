@@ -136,6 +136,9 @@ impl Recorder {
                 self.last_record_at = record.at;
                 let (sizes, mut work) = (self.sizes(record.at), Vec::new());
                 self.iterations.record(&record, &sizes, &mut work);
+                if record.iteration.is_some() && !record.baseline {
+                    self.facts.resume_iteration = None; // it was used
+                }
                 let mut work = work.into_iter();
                 work.next().into_iter().for_each(|work| self.work(work));
                 if !self.iterations.is_opening() {
@@ -160,6 +163,7 @@ impl Recorder {
             }
             Event::Restart { at } => {
                 let mut work = Vec::new();
+                self.phases.resume(at);
                 self.iterations.restart(at, &mut work);
                 work.into_iter().for_each(|work| self.work(work));
                 self.warn("training began again from an earlier iteration; its iterations are counted on");

@@ -103,6 +103,14 @@ impl Timeline {
         }
     }
 
+    /// Training began at a moment: pauses that were told of since then were none.
+    pub fn resume(&mut self, at: f64) {
+        self.pauses.retain(|pause| pause.from < at);
+        if let Some(last) = self.pauses.last_mut() {
+            last.to = last.to.min(at);
+        }
+    }
+
     /// The command was stopped from one moment to another.
     pub fn suspended(&mut self, from: f64, to: f64) {
         let is_full = self.suspensions.len() >= MOST_PAUSES;

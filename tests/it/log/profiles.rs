@@ -343,7 +343,8 @@ fn a_pause_has_the_name_under_which_its_expression_is_listed() {
 
 #[test]
 fn a_bar_of_an_evaluation_belongs_to_it() {
-    let log = "  1%|# | 1/100 [00:01<01:39, 1.00s/it]\n***** Running Evaluation *****\n\
+    let log = "  Total optimization steps = 100\n\
+               1%|# | 1/100 [00:01<01:39, 1.00s/it]\n***** Running Evaluation *****\n\
                10%|# | 1/10 [00:01<00:09, 1.00s/it]\n  2%|# | 2/100 [00:09<08:00, 5.00s/it]\n\
                10%|# | 1/10 [00:01<00:09, 1.00s/it]\n";
     let hf_trainer = profiles::text("hf-trainer").expect("text");

@@ -1,0 +1,174 @@
+//! Progress bars: which of them shows the training.
+//!
+//! Any loop may draw a bar without a description. It shows a training once a line with a loss joins it,
+//! or if it has the end that a header states for the training that begins.
+
+use std::sync::Arc;
+
+use crate::event::Progress;
+
+/// What waits until it is known which bar shows the training.
+#[derive(Debug, Clone)]
+pub enum Waiting {
+    Bar(Progress),
+    Pause(Option<f64>, Arc<str>),
+}
+
+/// The bars of one log.
+#[derive(Debug, Clone, Default)]
+pub struct Bars {
+    /// The end of the training's bar: what tells it from others.
+    training: Option<Option<u64>>,
+    /// The records of other bars since the training's advanced, in their order.
+    waiting: Vec<Waiting>,
+    /// The newest line of a bar was one that waits.
+    is_newest_waiting: bool,
+}
+
+/// Records that wait; beyond it every second one is left out.
+const MOST_WAITING: usize = 4096;
+/// So many records of a described bar that begins again are those of a training that does.
+const LONGEST_RISE: usize = 3;
+
+impl Bars {
+    /// A header announces a training.
+    pub fn announce(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Whether a bar is the one that shows the training, or will do so until another one does.
+    pub fn is_of_training(&self, record: &Progress) -> bool {
+        self.training == Some(record.total_iterations)
+    }
+
+    /// Whether it is known which bar shows the training.
+    pub fn has_training(&self) -> bool {
+        self.training.is_some()
+    }
+
+    /// This bar shows the training.
+    pub fn choose(&mut self, record: &Progress) {
+        self.training = Some(record.total_iterations);
+    }
+
+    /// The training's bar was drawn; if it has advanced, the others since then showed no training.
+    pub fn draw(&mut self, has_advanced: bool) {
+        self.is_newest_waiting = false;
+        if has_advanced {
+            self.waiting.clear();
+        }
+    }
+
+    /// Keeps the record of a bar of which nothing is known yet. A late line of a bar that was not seen to
+    /// begin is left out.
+    pub fn wait(&mut self, record: Progress) {
+        let end = record.total_iterations;
+        let last = self.records(end).last().and_then(|record| record.iteration);
+        let goes_on = last.is_some_and(|last| record.iteration >= Some(last));
+        if self.is_of_training(&record) && !goes_on && !begins(&record) {
+            return;
+        }
+        self.is_newest_waiting = true;
+        self.waiting.push(Waiting::Bar(record));
+        if self.waiting.len() > MOST_WAITING {
+            let mut is_odd = false;
+            self.waiting.retain(|waiting| {
+                is_odd = !is_odd;
+                is_odd || matches!(waiting, Waiting::Pause(..))
+            });
+        }
+    }
+
+    /// Takes a pause that a line has named. True if it has to wait, too. A bar that has come to its end
+    /// before it was the pause's.
+    pub fn pause(&mut self, at: Option<f64>, name: &Arc<str>) -> bool {
+        if self.has_training() || self.waiting.is_empty() {
+            self.waiting.clear();
+            return false;
+        }
+        let start = self.start();
+        if let (Some(Waiting::Bar(first)), Some(newest)) = (self.waiting.get(start), self.newest())
+            && begins(first)
+            && newest.iteration == newest.total_iterations
+        {
+            let end = newest.total_iterations;
+            for waiting in self.waiting.iter_mut().skip(start) {
+                if let Waiting::Bar(record) = waiting
+                    && record.total_iterations == end
+                {
+                    *waiting = Waiting::Pause(record.at, name.clone());
+                }
+            }
+        }
+        self.waiting.push(Waiting::Pause(at, name.clone()));
+        true
+    }
+
+    /// A line with a loss joins the newest bar, if that has the end that the line may state. Gives its
+    /// records, and what waits among them, if it was not known to be the training's.
+    pub fn join(&mut self, record: &Progress) -> Vec<Waiting> {
+        let end = record.total_iterations;
+        let is_same = |newest: &Progress| end.is_none() || newest.total_iterations == end;
+        match self.newest() {
+            Some(newest) if self.is_newest_waiting && is_same(newest) => self.take_newest(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The same for a described bar, if it rises from a new beginning.
+    pub fn join_described(&mut self) -> Vec<Waiting> {
+        let rises = self.is_newest_waiting && self.waiting.len() - self.start() > LONGEST_RISE;
+        if rises { self.take_newest() } else { Vec::new() }
+    }
+
+    /// The log has ended: if no bar was joined and there was but one, it is taken for the training's.
+    pub fn finish(&mut self) -> Vec<Waiting> {
+        let is_alone = !self.has_training() && self.is_newest_waiting && self.start() == 0;
+        if is_alone { self.take_newest() } else { Vec::new() }
+    }
+
+    fn take_newest(&mut self) -> Vec<Waiting> {
+        let start = self.start();
+        self.training = self.newest().map(|newest| newest.total_iterations);
+        let taken: Vec<Waiting> = self.waiting.drain(..).skip(start).collect();
+        self.is_newest_waiting = false;
+        taken
+    }
+
+    /// Where the newest bar begins among those that wait.
+    fn start(&self) -> usize {
+        let Some(newest) = self.newest() else { return self.waiting.len() };
+        let (mut start, mut first) = (self.waiting.len(), newest.iteration);
+        for (i, waiting) in self.waiting.iter().enumerate().rev() {
+            let Waiting::Bar(record) = waiting else { continue };
+            if record.total_iterations == newest.total_iterations {
+                if record.iteration > first {
+                    break;
+                }
+                (start, first) = (i, record.iteration);
+            }
+        }
+        start
+    }
+
+    fn newest(&self) -> Option<&Progress> {
+        self.waiting.iter().rev().find_map(|waiting| match waiting {
+            Waiting::Bar(record) => Some(record),
+            Waiting::Pause(..) => None,
+        })
+    }
+
+    fn records(&self, end: Option<u64>) -> impl Iterator<Item = &Progress> {
+        self.waiting.iter().filter_map(move |waiting| match waiting {
+            Waiting::Bar(record) if record.total_iterations == end => Some(record),
+            _ => None,
+        })
+    }
+}
+
+/// Whether a bar is drawn for the first time: at 0, or where a job resumes; then no time has passed, and
+/// it states no rate.
+pub fn begins(record: &Progress) -> bool {
+    let is_new = record.clock.is_some_and(|clock| !clock.is_timestamp && clock.seconds == 0.0);
+    record.iteration == Some(0) || record.iteration > Some(1) && is_new && record.step_time.is_none()
+}
