@@ -164,7 +164,7 @@ const UNKNOWN: f64 = f64::INFINITY;
 
 slots! {
     f64: Value::Number(number) => number.value, held => Value::Number(Stated { value: held, half_unit: UNKNOWN });
-    u64: Value::Number(number) => number.value as u64,
+    u64: Value::Number(number) => number.value.round() as u64,
         held => Value::Number(Stated { value: held as f64, half_unit: UNKNOWN });
     Stated: Value::Number(number) => number, held => Value::Number(held);
     (f64, Scope): Value::Rate(rate, scope) => (rate, scope), held => Value::Rate(held.0, held.1);

@@ -166,7 +166,7 @@ impl Binding {
         };
         let is_believable = match kind {
             _ if self.group.turn == Turn::Inverse => number > 0.0 && number <= LARGEST_INVERSE,
-            Kind::Ordinal => number.fract() == 0.0 && (0.0..=LARGEST_ORDINAL).contains(&number),
+            Kind::Ordinal => (0.0..=LARGEST_ORDINAL).contains(&number) && is_whole(number),
             Kind::Count | Kind::Rate => (0.0..=LARGEST_COUNT).contains(&number),
             Kind::Size => number > 0.0 && number <= LARGEST_COUNT,
             Kind::Duration => number > 0.0 && number <= LONGEST_TIME,
@@ -197,9 +197,15 @@ macro_rules! with_unit {
     };
 }
 
+/// Whether a number is whole, but for the rounding of `4.35k`.
+fn is_whole(number: f64) -> bool {
+    (number - number.round()).abs() <= 1e-9 * number
+}
+
 // Expressions of texts. They hold in verbose mode, too, and each byte decides how they go on, if it can: so
 // the groups of most patterns are found in one pass.
-const ORDINAL: &str = r"\d+(?:[,_]\d{3})*";
+/// With separators, or rounded: a bar may show `1.20k`.
+const ORDINAL: &str = r"\d+(?:[,_]\d{3})*(?:(?:\.\d+)?[kM]\b)?";
 /// With separators, a decimal comma, an exponent or an SI suffix; or not finite.
 const NUMBER: &str =
     r"[-+]?(?:(?:\d+(?:[.,_]\d+)*|\.\d+)(?:[eE][-+]?\d+)?(?:[KMBGTPkmbgtp]\b)?|(?i:nan|inf(?:inity)?)\b)";

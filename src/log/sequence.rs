@@ -138,7 +138,8 @@ impl Sequence {
     /// Takes the record of a progress bar. One that does not show the training yet, or no more, waits.
     fn bar(&mut self, rule: &RecordRule, total: Option<u64>, record: Progress, out: &mut Vec<Event>) {
         let is_described = rule.sign != Sign::None || !self.joins;
-        if !self.bars.has_training() && (is_described || total.is_some() && total == record.total_iterations) {
+        if !self.bars.has_training() && (is_described || total.is_some() && total == record.total_iterations)
+        {
             self.bars.choose(&record);
         }
         let falls = record.iteration < self.last_iteration && !self.restart_announced;

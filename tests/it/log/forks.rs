@@ -121,6 +121,18 @@ fn numbers_are_read_however_a_fork_writes_them() {
             json!({"iteration": 1005, "total_iterations": 100_000, "step_time_s": 0.5, "loss": null}),
         ),
         (
+            "megatron",
+            " iteration 5/ 20 (25 %) | consumed samples: 40 (2.0 epochs) | elapsed time per iteration (ms): 120.5 ms | \
+             lm loss: 2.5 (ema 2.6) | grad norm: 1.5 clipped |",
+            json!({"iteration": 5, "total_iterations": 20, "consumed_samples": 40, "step_time_s": 0.1205, "loss": 2.5,
+                   "grad_norm": 1.5}),
+        ),
+        (
+            "hf-trainer",
+            "Training, epoch 1:  10%|# | 1.21k/12.4k [00:10<01:30, 1.21kit/s]",
+            json!({"iteration": 1210, "total_iterations": 12_400}),
+        ),
+        (
             "torchtitan",
             "[titan] 2026-01-09 14:00:09,002 - root - INFO - step: 1,000  loss: 2.5  zloss: 1.2M  memory: 20.11GiB  \
              tps: 6.8K  tflops: 1,153.6  mfu: 15.5%",
@@ -181,8 +193,9 @@ fn keys_of_a_dict_may_come_in_any_order_and_be_missing() {
     for dict in [
         "{'loss': 2.5, 'grad_norm': 1.5, 'learning_rate': 1e-05, 'epoch': 0.1}",
         "{'epoch': 0.1, 'learning_rate': 1e-05, 'grad_norm': 1.5, 'loss': 2.5}",
-        "{'grad_norm': '1.5', 'zloss': {'a': 1.2}, 'loss': '2.5', 'learning_rate': '1e-05'}",
+        "{'grad_norm': '1.5', 'zloss': {'a': {'b': 1.2}}, 'loss': '2.5', 'learning_rate': '1e-05'}",
         "{'loss': 2.5, 'grad_norm': 1.5, 'learning_rate': 1e-05}",
+        "{'train': {'loss': 2.5, 'grad_norm': 1.5, 'learning_rate': 1e-05, 'epoch': 0.1}, 'zloss': {'a': 1.2}}",
     ] {
         let log = format!(" 10%|# | 5/50 [00:10<01:30, 2.00s/it]{dict}\n");
         let found = values("hf-trainer", &log);
