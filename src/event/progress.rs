@@ -79,6 +79,8 @@ fields! {
     counted_before: bool = Flag;
     /// the step time includes the time of a pause
     spans_pause: bool = Flag;
+    /// the step time is that of the line's iteration alone, not a mean since the record before
+    of_one_iteration: bool = Flag;
 
     besides {
         /// When the last byte of the record's line arrived; `None` for a log that lies in a file.

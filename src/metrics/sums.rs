@@ -319,6 +319,7 @@ mod tests {
             iteration_seconds: 1.0,
             running_seconds: Some(2.0),
             no_iterations: "none".to_owned(),
+            no_times: "none".to_owned(),
             no_tokens: "none".to_owned(),
             no_samples: "none".to_owned(),
             no_generated_tokens: "none".to_owned(),

@@ -46,8 +46,9 @@ pub struct RunFacts {
     pub iteration_seconds: f64,
     /// The run's time without suspensions, in seconds; `None` for a log that is read from a file.
     pub running_seconds: Option<f64>,
-    /// Why there are no iterations, tokens, samples or generated tokens, where there are none.
+    /// Why there are no iterations, times of them, tokens, samples or generated tokens, where there are none.
     pub no_iterations: String,
+    pub no_times: String,
     pub no_tokens: String,
     pub no_samples: String,
     pub no_generated_tokens: String,
@@ -316,8 +317,7 @@ impl Window<'_> {
         if self.sums.iterations.count == 0 {
             self.run.no_iterations.clone()
         } else {
-            "no time of an iteration is known: the log states none, and its lines came all at once, or there is but one"
-                .to_owned()
+            self.run.no_times.clone()
         }
     }
 

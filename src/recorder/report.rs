@@ -223,6 +223,7 @@ impl<'a> State<'a> {
             iteration_seconds: times.warmup.seconds + times.train.seconds,
             running_seconds: self.wall().map(|wall| (wall - self.suspended_seconds()).max(0.0)),
             no_iterations: self.no_iterations().to_owned(),
+            no_times: self.iterations.timing.why_unknown().unwrap_or(NO_TIMES).to_owned(),
             no_tokens: if self.iterations.samples.amounts().train.is_known() {
                 "tokens are not stated and the sequence length is not known; --seq-len N gives it".to_owned()
             } else {
@@ -328,6 +329,7 @@ impl<'a> State<'a> {
     }
 }
 
+const NO_TIMES: &str = "no time of an iteration is known: the log states none, and its lines came all at once, or there is but one";
 const NO_SAMPLES: &str = "neither samples nor a batch size are known; --global-batch-size N gives it";
 
 /// The sizes that metrics rest on: given, or as the log had stated them at the last record.

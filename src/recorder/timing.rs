@@ -34,6 +34,10 @@ pub enum Time {
 const TOGETHER: f64 = 0.002;
 /// Lines that come together after a silence of so many times that came in a burst.
 const SILENCE: f64 = 10.0;
+/// Stated times are those of something else where the lines are so many times as far apart, in most of
+/// these records at least.
+const TOO_SHORT: f64 = 3.0;
+const FEWEST_COMPARED: u64 = 4;
 /// A clock that is printed in no larger steps than this, in seconds, times single iterations.
 const FINE: f64 = 0.011;
 
@@ -45,6 +49,13 @@ struct Mark {
     is_timestamp: bool,
     at: f64,
     resolution: f64,
+}
+
+impl Mark {
+    /// Whether the same clock told both.
+    fn is_of(&self, other: &Self) -> bool {
+        (self.source, self.is_timestamp) == (other.source, other.is_timestamp)
+    }
 }
 
 /// Records whose lines came together, and the time that they share.
@@ -73,6 +84,11 @@ pub struct Timing {
     was_suspended: bool,
     /// Stated times that were left out as implausible.
     pub rejected: u64,
+    /// Stated times that were compared with those between the lines, and those that were far shorter.
+    compared: u64,
+    too_short: u64,
+    /// Records whose stated time is that of one of their iterations.
+    partial: u64,
     outliers: OutlierFilter,
     /// Records timed by arrival, and those of them that came in bursts.
     arrived: u64,
@@ -95,6 +111,11 @@ impl Timing {
         }
         if self.is_bursty() {
             sums.train.error_iterations += self.chains;
+        }
+        if self.why_unknown().is_some() {
+            for sums in [&mut sums.warmup, &mut sums.train] {
+                *sums = IterationSums { count: sums.count, ..IterationSums::default() };
+            }
         }
         sums
     }
@@ -150,11 +171,17 @@ impl Timing {
         elapsed: Option<f64>,
     ) -> Time {
         let is_untold = record.smoothed || self.was_suspended || record.spans_pause && self.is_interrupted;
-        let stated = record.step_time.filter(|_| !is_untold).map(|step| step * iterations as f64);
+        let is_partial = record.of_one_iteration && record.step_time.is_some() && iterations > 1;
+        self.partial += u64::from(is_partial);
+        let stated = record.step_time.filter(|_| !is_untold && !is_partial);
+        let stated = stated.map(|step| step * iterations as f64);
         let time = match stated {
-            Some(seconds) => self.stated(seconds, iterations, elapsed),
+            Some(seconds) => {
+                self.compare(record, seconds);
+                self.stated(seconds, iterations, elapsed)
+            }
             // Where times are stated, a line without one has none: its neighbours do not share theirs.
-            None if self.source == Some(TimeSource::Stated) => Time::Unknown,
+            None if self.source == Some(TimeSource::Stated) && !is_partial => Time::Unknown,
             None => self.measured(record),
         };
         if stated.is_some() || time == Time::Unknown {
@@ -165,6 +192,35 @@ impl Timing {
         match time {
             Time::Shared if self.group.is_none_or(|group| group.seconds.is_none()) => Time::Unknown,
             time => time,
+        }
+    }
+
+    /// Compares a stated time with the time since the record before.
+    fn compare(&mut self, record: &Progress, seconds: f64) {
+        let before = self.mark.filter(|_| !self.is_interrupted);
+        if let Some((now, before)) =
+            self.reading(record).zip(before).filter(|(now, before)| now.is_of(before))
+        {
+            self.compared += 1;
+            self.too_short += u64::from(now.at - before.at > TOO_SHORT * seconds.max(TOGETHER));
+        }
+    }
+
+    /// Why the times are not those of iterations, if so: the log states another time, or only that of one
+    /// iteration of several.
+    pub fn why_unknown(&self) -> Option<&'static str> {
+        let timed = self.sums.warmup.timed + self.sums.train.timed;
+        if self.compared >= FEWEST_COMPARED && self.too_short * 5 > self.compared * 4 {
+            Some(
+                "the log states times that are less than a third of those between its lines: they are not \
+                 those of whole iterations",
+            )
+        } else if timed == 0 && self.partial > 0 {
+            Some(
+                "the log states the time of one iteration of several, and its lines have no time of their own",
+            )
+        } else {
+            None
         }
     }
 
@@ -202,8 +258,7 @@ impl Timing {
     /// The time since the record before, by the log's clock or by arrival.
     fn measured(&mut self, record: &Progress) -> Time {
         let Some(now) = self.reading(record) else { return Time::Unknown };
-        let is_same_clock = |mark: &Mark| (mark.source, mark.is_timestamp) == (now.source, now.is_timestamp);
-        let before = self.mark.filter(is_same_clock);
+        let before = self.mark.filter(|before| now.is_of(before));
         let elapsed = before.map(|before| now.at - before.at);
         let together = match now.source {
             TimeSource::Arrival => TOGETHER,

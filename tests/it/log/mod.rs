@@ -283,9 +283,9 @@ fn a_line_that_begins_with_a_timestamp_has_it_without_a_group() {
         assert_eq!(iteration_time(&log, step), 2.0, "{log}");
         assert_eq!(iteration_time(&log, &format!("^.*{step}")), 2.0, "{log}");
     }
-    let stated = |i: u32| format!("[2024-09-14 19:{}] step {i} took 0.5 s\n", clock(2 * i));
+    let stated = |i: u32| format!("[2024-09-14 19:{}] step {i} took 1.5 s\n", clock(2 * i));
     let stated: String = (0..40).map(stated).collect();
-    assert_eq!(iteration_time(&stated, &format!("{step} took (?P<step_time_s>)")), 0.5);
+    assert_eq!(iteration_time(&stated, &format!("{step} took (?P<step_time_s>)")), 1.5);
     let group = |i: u32| format!("[2024-09-14 19:{}] step {i} at 10:{}\n", clock(2 * i), clock(3 * i));
     let group: String = (0..40).map(group).collect();
     assert_eq!(iteration_time(&group, &format!("{step} at (?P<timestamp>)")), 3.0);
