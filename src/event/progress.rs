@@ -81,6 +81,10 @@ fields! {
     spans_pause: bool = Flag;
     /// the step time is that of the line's iteration alone, not a mean since the record before
     of_one_iteration: bool = Flag;
+    /// tokens per second are a mean since training began, of all tokens that were ever consumed
+    since_start: bool = Flag;
+    /// iterations are batches, of which an optimizer step may take several
+    counts_batches: bool = Flag;
 
     besides {
         /// When the last byte of the record's line arrived; `None` for a log that lies in a file.

@@ -64,6 +64,14 @@ impl<'l> Line<'l> {
         self.texts().next().unwrap_or(self.whole)
     }
 
+    /// The prefix that names a rank, in brackets: `[rank0]: `. A number alone may be the message's own.
+    pub fn label(self) -> Option<&'l [u8]> {
+        let end = self.ends.into_iter().find(|end| *end > 0)?;
+        let label = self.whole.get(..end)?.trim_ascii();
+        let is_bracketed = label.starts_with(b"[") && matches!(label.last(), Some(b':'));
+        is_bracketed.then_some(label)
+    }
+
     /// The part of the line between two places, with the prefixes in it.
     pub fn between(self, from: usize, to: usize) -> Self {
         let end_of = |end: usize| end.checked_sub(from).filter(|_| end <= to).unwrap_or(0);

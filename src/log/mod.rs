@@ -18,9 +18,11 @@ pub mod parser;
 pub mod pattern;
 pub mod prefilter;
 pub mod profiles;
+pub mod ranks;
 pub mod reader;
 pub mod rules;
 pub mod sequence;
+pub mod stalled;
 pub mod tail;
 pub mod timestamp;
 

@@ -10,6 +10,7 @@ use super::launcher_prefix::Line;
 use super::lines::Arrival;
 use super::pattern::Pattern;
 use super::prefilter::Prefilter;
+use super::ranks::Ranks;
 use super::rules::{Rules, Sign};
 use super::sequence::Sequence;
 use super::timestamp;
@@ -25,6 +26,7 @@ pub struct Parser {
     /// A record of several lines, of which more may come.
     block: Option<Block>,
     sequence: Sequence,
+    ranks: Ranks,
     signs: Signs,
 }
 
@@ -80,6 +82,7 @@ impl Parser {
             facts: Facts::default(),
             block: None,
             sequence: Sequence::new(holds, joins),
+            ranks: Ranks::default(),
             signs: Signs::default(),
         }
     }
@@ -96,6 +99,11 @@ impl Parser {
     /// The facts that the log stated so far.
     pub fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// Whether the training has come to the end that the log states.
+    pub fn is_over(&self) -> bool {
+        self.sequence.is_over(self.facts.total_iterations)
     }
 
     /// Whether a record has begun that any line may go on with.
@@ -145,6 +153,10 @@ impl Parser {
             self.take_header(number, &mut record);
             self.close(out);
             record.at = at.map(|at| if rule.bar { at.first } else { at.last });
+            let is_anonymous = record.iteration.is_none() && record.engine.is_none() && !rule.join;
+            if is_anonymous && !self.ranks.is_new(line) {
+                continue;
+            }
             let ended = rule.end.as_ref().is_some_and(|end| end.is_match(line));
             if rule.more.is_some() && !ended {
                 self.block = Some(Block { rule: number, record, lines: 1, foreign: 0 });
@@ -161,7 +173,7 @@ impl Parser {
     /// Hands over the record that later lines might have added to.
     pub fn flush(&mut self, out: &mut Vec<Event>) {
         self.close(out);
-        self.sequence.flush(out);
+        self.sequence.pass_on(out);
     }
 
     /// The log has ended.

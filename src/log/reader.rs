@@ -6,12 +6,22 @@ use super::detect::Detector;
 use super::launcher_prefix::{Line, without_escapes};
 use super::lines::{Arrival, LineSplitter};
 use super::parser::Parser;
+use super::profiles;
 use super::rules::Rules;
 
 #[derive(Debug, Clone)]
 enum Profile {
     Chosen(Box<Parser>),
     Undecided(Detector),
+}
+
+/// Whether another framework may follow in the same log: of a script that trains twice, say.
+#[derive(Debug, Clone)]
+enum Others {
+    Unwatched,
+    /// A profile was detected; once its training is over, others are looked for.
+    Expected,
+    Watched(Detector),
 }
 
 /// Reads a command's output, or a log that it wrote, for progress.
@@ -25,6 +35,7 @@ pub struct LogReader {
 #[derive(Debug, Clone)]
 struct Lines {
     profile: Profile,
+    others: Others,
     /// Lines read.
     count: u64,
     /// Who or what chose the profile.
@@ -51,7 +62,8 @@ impl LogReader {
     }
 
     fn new(profile: Profile, because: &str) -> Self {
-        let lines = Lines { profile, count: 0, because: because.to_owned(), live: true };
+        let lines =
+            Lines { profile, others: Others::Unwatched, count: 0, because: because.to_owned(), live: true };
         Self { splitters: Default::default(), bytes: 0, lines }
     }
 
@@ -112,7 +124,12 @@ impl Lines {
         let line = Line::new(&whole);
         let at = self.live.then_some(at);
         match &mut self.profile {
-            Profile::Chosen(parser) => parser.line(line, at, out),
+            Profile::Chosen(parser) => {
+                parser.line(line, at, out);
+                if parser.is_over() {
+                    self.others.look(line, parser, self.count, out);
+                }
+            }
             Profile::Undecided(detector) => {
                 if let Some(chosen) = detector.line(line, at) {
                     self.choose(chosen, &format!("detected by line {}", self.count), out);
@@ -124,6 +141,28 @@ impl Lines {
     fn choose(&mut self, (parser, backlog): (Parser, Vec<Event>), because: &str, out: &mut Vec<Event>) {
         out.extend(backlog);
         because.clone_into(&mut self.because);
+        self.others = Others::Expected;
         self.profile = Profile::Chosen(Box::new(parser));
+    }
+}
+
+impl Others {
+    /// Looks at a line that follows a training which is over. Another framework's is told once.
+    fn look(&mut self, line: Line<'_>, parser: &Parser, count: u64, out: &mut Vec<Event>) {
+        let own = &parser.rules().name;
+        if matches!(self, Self::Expected) {
+            let others =
+                profiles::load_all().unwrap_or_default().into_iter().filter(|rules| rules.name != *own);
+            *self = Self::Watched(Detector::new(others.collect()));
+        }
+        let Self::Watched(detector) = self else { return };
+        if let Some((other, _)) = detector.line(line, None) {
+            let other = &other.rules().name;
+            out.push(Event::Warning(format!(
+                "from line {count} on this is a log of {other}, which is not counted: a log is read by one profile, \
+                 here {own}; 'effllm run' for each of the two counts both"
+            )));
+            *self = Self::Unwatched;
+        }
     }
 }

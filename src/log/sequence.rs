@@ -7,9 +7,10 @@ use crate::event::{Event, Progress};
 
 use super::bars::{self, Bars, Waiting};
 use super::rules::{RecordRule, Sign};
+use super::stalled::{Place, Stalled};
 
-/// So many records in a row that count upwards below the last one are no other rank's late lines.
-const LONGEST_RISE: u32 = 3;
+/// A line and a bar that arrive within so many seconds were written together.
+const TOGETHER: f64 = 0.002;
 /// So many times the smallest step between two records is far ahead.
 const FAR_AHEAD: u64 = 10;
 /// Servers that are told apart.
@@ -24,19 +25,22 @@ pub struct Sequence {
     joins: bool,
     /// A record that later lines may still add to.
     held: Option<Progress>,
+    /// A line that joins the bar which is drawn next: that before it was drawn earlier.
+    joining: Option<Progress>,
     last_iteration: Option<u64>,
     /// The last iteration of each of several servers.
     last_of_engine: BTreeMap<String, u64>,
-    /// The smallest step between two records, to tell another rank's late line from a restart.
+    /// The smallest step between two records.
     stride: u64,
-    /// The last record below the last iteration that was left out, and how many in a row have counted
-    /// upwards there.
-    below: Option<(u64, u32)>,
-    /// A record far from the last one, until the next one confirms or refutes it.
+    stalled: Stalled,
+    /// A record far ahead of the last one, until the next one confirms or refutes it.
     outlier: Option<Progress>,
     epoch: Option<f64>,
+    /// The last iteration that a record states for the job.
+    end: Option<u64>,
     bars: Bars,
-    restart_announced: bool,
+    /// A line announced at a moment that training begins again; no record has followed.
+    announced: Option<Option<f64>>,
     /// The pause since the last record.
     pausing: Option<Arc<str>>,
 }
@@ -48,14 +52,16 @@ impl Sequence {
             holds,
             joins,
             held: None,
+            joining: None,
             last_iteration: None,
             last_of_engine: BTreeMap::new(),
             stride: u64::MAX,
-            below: None,
+            stalled: Stalled::default(),
             outlier: None,
             epoch: None,
+            end: None,
             bars: Bars::default(),
-            restart_announced: false,
+            announced: None,
             pausing: None,
         }
     }
@@ -65,13 +71,17 @@ impl Sequence {
         self.last_iteration
     }
 
+    /// Whether the last iteration has come; `total` is that of the facts.
+    pub fn is_over(&self, total: Option<u64>) -> bool {
+        self.last_iteration.zip(self.end.or(total)).is_some_and(|(last, end)| last >= end)
+    }
+
     /// A line announces that training begins again.
     pub fn restart(&mut self, at: Option<f64>, out: &mut Vec<Event>) {
         self.bars.announce();
         if self.last_iteration.is_some() {
-            self.flush(out);
-            self.restart_announced = true;
-            out.push(Event::Restart { at });
+            self.begin_again(out);
+            self.announced = Some(at);
         }
     }
 
@@ -113,24 +123,44 @@ impl Sequence {
             }
         }
         if rule.join && record.iteration.is_none() {
-            match &mut self.held {
-                Some(held) if held.agrees(&record) => held.fill(&record),
-                _ => self.accept(record, out),
-            }
-            return;
+            return self.join(record, out);
         }
         match (record.iteration, self.last_iteration) {
-            (Some(now), Some(last)) if now == last => {
-                if let Some(held) = self.held.as_mut().filter(|held| held.iteration == Some(now)) {
-                    held.fill(&record);
-                }
+            (Some(now), Some(last)) if now <= last => self.stall(now, last, record, out),
+            (Some(now), Some(last)) => {
+                let again = self.stalled.take();
+                self.restart_with(again, out);
+                self.go_ahead(now, self.last_iteration.unwrap_or(last), record, out);
             }
-            (Some(now), Some(last)) if now < last => {
-                if self.restarts(now, last) {
-                    self.begin_again(now, record, out);
-                }
-            }
-            (Some(now), Some(last)) => self.go_ahead(now, last, record, out),
+            _ => self.accept(record, out),
+        }
+    }
+
+    /// Takes a line that adds to the bar's record before it, or to that of the bar which is drawn with it.
+    fn join(&mut self, record: Progress, out: &mut Vec<Event>) {
+        self.join_held(out);
+        let is_old = |held: &Progress| {
+            let waited = record.at.zip(held.at).map(|(now, drawn)| now - drawn);
+            held.smoothed && waited.is_some_and(|waited| waited > TOGETHER)
+        };
+        let waits = self.bars.has_training() && record.at.is_some() && self.held.as_ref().is_none_or(is_old);
+        if waits {
+            self.joining = Some(record);
+        } else {
+            self.add(record, out);
+        }
+    }
+
+    /// Takes a line that waited for a bar, of which none came.
+    fn join_held(&mut self, out: &mut Vec<Event>) {
+        if let Some(record) = self.joining.take() {
+            self.add(record, out);
+        }
+    }
+
+    fn add(&mut self, record: Progress, out: &mut Vec<Event>) {
+        match &mut self.held {
+            Some(held) if held.agrees(&record) => held.fill(&record),
             _ => self.accept(record, out),
         }
     }
@@ -142,7 +172,7 @@ impl Sequence {
         {
             self.bars.choose(&record);
         }
-        let falls = record.iteration < self.last_iteration && !self.restart_announced;
+        let falls = record.iteration < self.last_iteration;
         let is_next_epoch = record.epoch.zip(self.epoch).is_some_and(|(now, last)| now > last);
         if self.bars.is_of_training(&record) && (!falls || is_next_epoch) {
             self.bars.draw(record.iteration > self.last_iteration);
@@ -164,9 +194,8 @@ impl Sequence {
     fn begin_bar(&mut self, waiting: Vec<Waiting>, out: &mut Vec<Event>) {
         let Some(Waiting::Bar(first)) = waiting.first() else { return };
         if self.last_iteration.is_some() {
-            self.flush(out);
-            out.push(Event::Restart { at: first.at });
-            (self.last_iteration, self.epoch, self.pausing) = (None, None, None);
+            self.begin_again(out);
+            self.announced = Some(first.at);
         }
         for waiting in waiting {
             match waiting {
@@ -178,17 +207,17 @@ impl Sequence {
     }
 
     /// Takes a record of the training's bar.
-    fn draw(&mut self, record: Progress, out: &mut Vec<Event>) {
+    fn draw(&mut self, mut record: Progress, out: &mut Vec<Event>) {
         self.enter_epoch(&record, out);
+        record.fill(&self.joining.take().unwrap_or_default());
         if record.iteration == Some(0) || self.last_iteration.is_none() && bars::begins(&record) {
-            if self.last_iteration.is_none() || self.restart_announced {
+            if self.last_iteration.is_none() {
                 self.flush(out);
+                self.tell_restart(out);
                 out.push(Event::Progress(Box::new(Progress { baseline: true, ..record })));
             }
         } else if record.iteration == self.last_iteration {
-            if let Some(held) = self.held.as_mut().filter(|held| held.iteration == record.iteration) {
-                held.fill(&record);
-            }
+            self.fill_held(&record);
         } else {
             self.accept(record, out);
         }
@@ -196,6 +225,12 @@ impl Sequence {
 
     /// Hands over the record that later lines might have added to.
     pub fn flush(&mut self, out: &mut Vec<Event>) {
+        self.join_held(out);
+        self.pass_on(out);
+    }
+
+    /// The same, but for a line that joins the bar which is drawn next.
+    pub fn pass_on(&mut self, out: &mut Vec<Event>) {
         out.extend(self.held.take().map(|record| Event::Progress(Box::new(record))));
     }
 
@@ -210,19 +245,47 @@ impl Sequence {
         self.flush(out);
     }
 
-    /// Takes a record far below the last one. A single one may be an implausible line: only if the next
-    /// one goes on from it, or if a line has announced it, has training begun again there.
-    fn begin_again(&mut self, now: u64, record: Progress, out: &mut Vec<Event>) {
-        let outlier = self.outlier.take();
-        if self.restart_announced {
-            self.accept(record, out);
-        } else if let Some(first) = outlier.filter(|first| first.iteration.is_some_and(|first| first < now)) {
-            self.flush(out);
-            out.push(Event::Restart { at: None });
-            self.accept(first, out);
-            self.accept(record, out);
-        } else {
-            self.outlier = Some(record);
+    /// Training begins again: what follows has nothing to do with what was before.
+    fn begin_again(&mut self, out: &mut Vec<Event>) {
+        self.flush(out);
+        self.stalled.clear();
+        (self.last_iteration, self.epoch, self.outlier, self.pausing) = (None, None, None, None);
+        self.stride = u64::MAX;
+    }
+
+    /// Hands over that training has begun again, before its first record.
+    fn tell_restart(&mut self, out: &mut Vec<Event>) {
+        out.extend(self.announced.take().map(|at| Event::Restart { at }));
+    }
+
+    /// Takes a record that does not advance.
+    fn stall(&mut self, now: u64, last: u64, record: Progress, out: &mut Vec<Event>) {
+        let is_pausing = self.pausing.is_some();
+        if now == last {
+            self.fill_held(&record);
+            let states_work = record.loss.is_some() || record.step_time.is_some();
+            if !states_work || self.stalled.is_empty() && !self.stalled.is_late(&record, is_pausing) {
+                return;
+            }
+        }
+        let place = Place { strides: (last - now) / self.stride, is_pausing };
+        let again = self.stalled.add(record, place);
+        self.restart_with(again, out);
+    }
+
+    /// Training has begun again with these records.
+    fn restart_with(&mut self, records: Vec<Progress>, out: &mut Vec<Event>) {
+        if !records.is_empty() {
+            self.begin_again(out);
+            self.announced = Some(None);
+            records.into_iter().for_each(|record| self.accept(record, out));
+        }
+    }
+
+    /// Adds what a repetition of the last record states.
+    fn fill_held(&mut self, record: &Progress) {
+        if let Some(held) = self.held.as_mut().filter(|held| held.iteration == record.iteration) {
+            held.fill(record);
         }
     }
 
@@ -240,19 +303,6 @@ impl Sequence {
             _ if is_far => self.outlier = Some(record),
             _ => self.accept(record, out),
         }
-    }
-
-    /// Whether a record below the last one begins a restarted training, rather than being another rank's
-    /// late line: it lies far below, or several in a row count upwards there.
-    fn restarts(&mut self, now: u64, last: u64) -> bool {
-        let rising = match self.below {
-            Some((before, rising)) if now == before => rising,
-            Some((before, rising)) if now > before => rising + 1,
-            _ => 1,
-        };
-        self.below = Some((now, rising));
-        let is_far = last - now > self.stride.saturating_mul(2);
-        self.restart_announced || is_far || rising >= LONGEST_RISE
     }
 
     /// In a later epoch iterations may be counted from the beginning again; that is no restart.
@@ -283,8 +333,9 @@ impl Sequence {
             let step = self.last_iteration.and_then(|last| now.checked_sub(last)).filter(|step| *step > 0);
             self.stride = self.stride.min(step.unwrap_or(u64::MAX));
             self.last_iteration = Some(now);
-            self.below = None;
-            self.restart_announced = false;
+            self.end = record.total_iterations.or(self.end);
+            self.stalled.advance(&record);
+            self.tell_restart(out);
         }
         if self.holds && record.engine.is_none() {
             self.held = Some(record);

@@ -61,8 +61,8 @@ pub struct AmountCounter {
     provisional: f64,
     /// The counter was right where the records' own amounts were not.
     own_misleads: bool,
-    /// Whether the log may be the job's from its first iteration on.
-    is_whole: bool,
+    /// The counter rose by an amount that is not known: its reading before was that of another training.
+    pub is_partial: bool,
     by_counter: bool,
     /// The time since the accepted reading, and what the records say was added in it.
     unread: Span,
@@ -92,7 +92,7 @@ impl AmountCounter {
             suspect: None,
             provisional: 0.0,
             own_misleads: false,
-            is_whole: true,
+            is_partial: false,
             by_counter: false,
             unread: NO_TIME,
             unread_own: None,
@@ -148,7 +148,6 @@ impl AmountCounter {
     /// The counter may go on from an earlier reading.
     pub fn restart(&mut self) {
         self.counter = None;
-        self.is_whole = false;
         self.forget_suspect();
     }
 
@@ -159,7 +158,7 @@ impl AmountCounter {
 
     fn read_counter(&mut self, reading: f64, from_zero: bool) {
         let own = self.unread_own;
-        let Some(before) = self.counter.or((from_zero && self.is_whole).then_some(0.0)) else {
+        let Some(before) = self.counter.or(from_zero.then_some(0.0)) else {
             return self.accept(reading, own);
         };
         let risen = reading - before;
@@ -186,8 +185,9 @@ impl AmountCounter {
 
     fn accept(&mut self, reading: f64, amount: Option<f64>) {
         self.source = self.counter_name;
-        if let Some(amount) = amount {
-            self.add(amount, self.unread);
+        match amount {
+            Some(amount) => self.add(amount, self.unread),
+            None => self.is_partial |= self.unread.seconds != Some(0.0),
         }
         self.counter = Some(reading);
         self.forget_suspect();
@@ -333,7 +333,7 @@ mod tests {
         let mut counter = AmountCounter::new("consumed samples");
         counter.read(span(1.0), stated(Some(100.0), Some((100.0, "derived"))), true);
         counter.restart();
-        counter.read(span(1.0), stated(Some(200.0), Some((100.0, "derived"))), true);
+        counter.read(span(1.0), stated(Some(200.0), Some((100.0, "derived"))), false);
         assert_eq!(Some(counter.amounts().train.total), Some(200.0));
     }
 

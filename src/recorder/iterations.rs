@@ -9,6 +9,7 @@ use crate::report::{IterationSeries, PhaseKind};
 use super::amount_counter::{AmountCounter, Span, Split, Statement};
 use super::divergence::Divergence;
 use super::downsample::{Downsampled, Merge};
+use super::first_record::{Baseline, FirstRecord, LARGEST_JUMP};
 use super::serving::Serving;
 use super::sizes::{SizeInUse, Sizes};
 use super::timeline::Work;
@@ -35,14 +36,20 @@ pub struct Iterations {
     pub sequence_length: SizeInUse,
     /// The last record's iteration.
     last: Option<u64>,
-    /// The last record was a baseline.
-    is_at_baseline: bool,
+    /// Where counting began, until a record follows.
+    baseline: Option<Baseline>,
+    /// When the training began, if a bar or a line told so.
+    began_at: Option<f64>,
     /// The first record, as long as no second one tells how many iterations it speaks of.
-    opening: Option<(Progress, Sizes)>,
-    /// Something other than training happened after it.
-    is_opening_interrupted: bool,
+    opening: Option<FirstRecord>,
+    /// A training of which the log shows one record alone: how many iterations it speaks of is a guess.
+    pub guessed: Option<u64>,
+    /// Iterations are batches, of which an optimizer step may take several.
+    pub counts_batches: bool,
     /// Training has begun again in the same log; the next record is the first of that.
     restarted: bool,
+    /// The iterations of the trainings before this one.
+    counted_before: u64,
     stride: Option<u64>,
     /// The last record's optimizer step, where iterations are micro-batches.
     optimizer_step: Option<u64>,
@@ -71,11 +78,6 @@ impl Merge for Point {
 pub const TOKENS_BY_RATE: &str = "tokens per second × time";
 pub const SAMPLES_BY_RATE: &str = "samples per second × time";
 
-/// A step longer than this, and than a hundred of those before, is an implausible record.
-const LARGEST_JUMP: u64 = 1000;
-/// A first step so many times the second one is none: the job resumed.
-const FAR_AHEAD: u64 = 10;
-
 impl Iterations {
     pub fn new(warmup: u64, history_size: usize) -> Self {
         Self {
@@ -93,10 +95,13 @@ impl Iterations {
             parameters: SizeInUse::default(),
             sequence_length: SizeInUse::default(),
             last: None,
-            is_at_baseline: false,
+            baseline: None,
+            began_at: None,
             opening: None,
-            is_opening_interrupted: false,
+            guessed: None,
+            counts_batches: false,
             restarted: false,
+            counted_before: 0,
             stride: None,
             optimizer_step: None,
             serving: Serving::default(),
@@ -109,6 +114,7 @@ impl Iterations {
     pub fn record(&mut self, record: &Progress, sizes: &Sizes, work: &mut Vec<Work>) {
         self.loss = record.loss.or(self.loss).filter(|_| !record.diverged);
         self.divergence.record(record);
+        self.counts_batches |= record.counts_batches;
         self.total_iterations = record.total_iterations.or(self.total_iterations);
         self.global_batch_size = batch_of(record).or(self.global_batch_size);
         if let Some(engine) = &record.engine {
@@ -121,7 +127,8 @@ impl Iterations {
         if record.baseline {
             self.settle(work);
             self.last = record.iteration.max(sizes.resume_iteration);
-            self.is_at_baseline = true;
+            self.baseline = Some(Baseline { iteration: self.last, at: record.at });
+            self.began_at = record.at;
             if self.last == record.iteration {
                 self.timing.begin(record);
             } else {
@@ -134,7 +141,14 @@ impl Iterations {
         } else if record.iteration.is_none() && record.step_time.is_none() {
             self.read_rates(record, sizes, work);
         } else if self.is_first(record) {
-            self.opening = Some((record.clone(), *sizes));
+            self.opening = Some(FirstRecord {
+                record: record.clone(),
+                sizes: *sizes,
+                baseline: self.baseline,
+                restarted: self.restarted,
+                is_interrupted: false,
+                second: None,
+            });
         } else {
             self.next(record, sizes, work);
         }
@@ -143,13 +157,18 @@ impl Iterations {
     /// The time between the last record and the next is no iteration's; `at` is when a line told so. True
     /// if the newest work's time turned out to be unknown.
     pub fn interrupt(&mut self, at: Option<f64>) -> bool {
-        self.is_opening_interrupted = self.opening.is_some();
-        !self.is_opening_interrupted && self.timing.interrupt(at) && self.forget_newest_time()
+        match &mut self.opening {
+            Some(opening) => {
+                opening.is_interrupted = true;
+                false
+            }
+            None => self.timing.interrupt(at) && self.forget_newest_time(),
+        }
     }
 
     /// The command was stopped since the last record.
     pub fn suspend(&mut self) {
-        self.is_opening_interrupted = self.opening.is_some();
+        self.opening.iter_mut().for_each(|opening| opening.is_interrupted = true);
         self.timing.suspend();
     }
 
@@ -171,7 +190,8 @@ impl Iterations {
         self.settle(work);
         self.timing.begin_unknown();
         (self.last, self.stride, self.optimizer_step) = (None, None, None);
-        self.restarted = true;
+        (self.baseline, self.began_at) = (None, None);
+        (self.restarted, self.counted_before) = (true, self.timing.count());
         self.samples.restart();
         self.tokens.restart();
         work.extend(at.map(|end| Work::new(PhaseKind::Train, end, None)));
@@ -181,7 +201,7 @@ impl Iterations {
     fn is_first(&self, record: &Progress) -> bool {
         let Some(now) = record.iteration.filter(|_| self.opening.is_none()) else { return false };
         match self.last {
-            Some(last) => self.is_at_baseline && now > last + 1,
+            Some(last) => self.baseline.is_some() && now > last + 1,
             None => true,
         }
     }
@@ -197,8 +217,11 @@ impl Iterations {
     }
 
     fn settle(&mut self, work: &mut Vec<Work>) {
-        if let Some((opening, sizes)) = self.opening.take() {
-            self.open(&opening, &sizes, None, work);
+        if let Some(mut opening) = self.opening.take() {
+            match opening.second.take() {
+                Some((second, sizes)) => self.begin(&opening, &second, &sizes, work),
+                None => self.open(&opening, None, work),
+            }
         }
     }
 
@@ -214,7 +237,7 @@ impl Iterations {
 
     /// The last record's iteration.
     pub fn last_iteration(&self) -> Option<u64> {
-        let opening = self.opening.as_ref().and_then(|(record, _)| record.iteration);
+        let opening = self.opening.as_ref().and_then(|opening| opening.record.iteration);
         opening.or(self.last)
     }
 
@@ -231,45 +254,50 @@ impl Iterations {
     }
 
     fn next(&mut self, record: &Progress, sizes: &Sizes, work: &mut Vec<Work>) {
-        let mut recounted = 0;
-        if let Some((opening, opening_sizes)) = self.opening.take() {
-            let step =
-                record.iteration.zip(opening.iteration).and_then(|(now, first)| now.checked_sub(first));
-            if record.overlaps_first && is_extra(&opening, &opening_sizes, self.restarted, step) {
-                recounted = 1;
-                self.last = opening.iteration;
-                self.timing.lose_mark();
-            } else {
-                self.open(&opening, &opening_sizes, step, work);
-            }
-            if std::mem::take(&mut self.is_opening_interrupted) {
-                self.timing.interrupt(None);
-            }
+        let Some(mut opening) = self.opening.take() else { return self.follow(record, sizes, 0, work) };
+        if opening.needs_third(record) {
+            self.opening = Some(FirstRecord { second: Some((record.clone(), *sizes)), ..opening });
+        } else if let Some((second, second_sizes)) = opening.second.take() {
+            opening.sizes.log_interval =
+                record.iteration.zip(second.iteration).and_then(|(now, before)| now.checked_sub(before));
+            self.begin(&opening, &second, &second_sizes, work);
+            self.follow(record, sizes, 0, work);
+        } else {
+            self.begin(&opening, record, sizes, work);
         }
+    }
+
+    /// Counts the first record and the second one.
+    fn begin(&mut self, first: &FirstRecord, second: &Progress, sizes: &Sizes, work: &mut Vec<Work>) {
+        let mut recounted = 0;
+        if second.overlaps_first && first.is_extra(Some(second)) {
+            recounted = 1;
+            self.last = first.record.iteration;
+            self.timing.lose_mark();
+        } else {
+            self.open(first, Some(second), work);
+        }
+        if first.is_interrupted {
+            self.timing.interrupt(None);
+        }
+        self.follow(second, sizes, recounted, work);
+    }
+
+    /// Counts a record that follows another one, and iterations that its mean counts again.
+    fn follow(&mut self, record: &Progress, sizes: &Sizes, recounted: u64, work: &mut Vec<Work>) {
         self.restarted = false;
         let iterations = self.step(record, sizes) + recounted;
         self.count(record, sizes, iterations, work);
     }
 
-    /// Counts the first record; `step` is the distance to the second one.
-    fn open(&mut self, record: &Progress, sizes: &Sizes, step: Option<u64>, work: &mut Vec<Work>) {
-        let iteration = record.iteration.unwrap_or(1);
-        let since = |start: Option<u64>| start.and_then(|start| iteration.checked_sub(start));
-        let since_baseline = since(self.last);
-        if since_baseline.zip(step).is_some_and(|(since, step)| since > step.saturating_mul(FAR_AHEAD)) {
-            // The bar of a job that resumes leaps from its beginning to where the job was.
+    /// Counts the first record; the second one, if there is one, tells how many iterations it speaks of.
+    fn open(&mut self, first: &FirstRecord, second: Option<&Progress>, work: &mut Vec<Work>) {
+        let known = first.known(second);
+        if !known.is_since_baseline {
             self.timing.begin_unknown();
-            return self.count(record, sizes, step.unwrap_or(1), work);
         }
-        let since_resume = since_baseline.or(since(sizes.resume_iteration));
-        let extra = is_extra(record, sizes, self.restarted, step).then_some(1);
-        let iterations = extra
-            .or(since_resume.filter(|since| (1..=LARGEST_JUMP).contains(since)))
-            .or(sizes.log_interval)
-            .or(step.filter(|step| *step <= LARGEST_JUMP))
-            .unwrap_or(1)
-            .clamp(1, iteration.max(1));
-        self.count(record, sizes, iterations, work);
+        self.guessed = self.guessed.or(first.record.iteration.filter(|_| known.is_guess));
+        self.count(&first.record, &first.sizes, known.iterations, work);
     }
 
     /// How many iterations a record speaks of.
@@ -287,7 +315,7 @@ impl Iterations {
     }
 
     fn count(&mut self, record: &Progress, sizes: &Sizes, iterations: u64, work: &mut Vec<Work>) {
-        let before = self.timing.count();
+        let before = self.timing.count() - self.counted_before;
         let is_warmup = before < self.warmup;
         let time = self.timing.record(record, iterations, is_warmup, sizes.elapsed);
         let seconds = match time {
@@ -303,7 +331,7 @@ impl Iterations {
         if !is_warmup {
             self.first = self.first.or(record.iteration.map(|now| (now + 1).saturating_sub(iterations)));
         }
-        (self.last, self.is_at_baseline) = (record.iteration.or(self.last), false);
+        (self.last, self.baseline) = (record.iteration.or(self.last), None);
         self.parameters.note(sizes.parameters);
         self.sequence_length.note(sizes.sequence_length.map(|value| Stated { value, half_unit: 0.0 }));
         let counted = before + iterations;
@@ -341,13 +369,16 @@ impl Iterations {
             tokens_each: sizes.sequence_length,
         };
         let of_iterations = |tokens| (tokens * iterations, "tokens per iteration × iterations");
+        let rate = of_job(record.tokens_per_s, TOKENS_BY_RATE);
+        let since_start = record.at.zip(self.began_at).map(|(now, began)| now - began);
+        let by_mean = rate.zip(since_start).map(|((rate, _), seconds)| rate * seconds);
         let tokens = Statement {
-            counter: record.consumed_tokens,
+            counter: record.consumed_tokens.or(by_mean.filter(|_| record.since_start)),
             own: record
                 .tokens
                 .map(|tokens| (tokens, "tokens in the log"))
                 .or(sizes.tokens_per_iteration.map(of_iterations)),
-            rate: of_job(record.tokens_per_s, TOKENS_BY_RATE),
+            rate: rate.filter(|_| !record.since_start),
             tokens_each: None,
         };
         self.samples.read(span, samples, from_zero);
@@ -369,10 +400,10 @@ impl Iterations {
 
     /// A record that belongs to no iteration: rates, counters, a loss.
     fn read_rates(&mut self, record: &Progress, sizes: &Sizes, work: &mut Vec<Work>) {
-        let count = self.timing.count();
-        if count == 0 {
+        if self.timing.count() == 0 {
             return self.serve(record, work);
         }
+        let count = self.timing.count() - self.counted_before;
         let no_time = Span { seconds: Some(0.0), is_warmup: count <= self.warmup };
         let from_zero = self.last_iteration() == Some(count);
         let sizes = Sizes { global_batch_size: None, tokens_per_iteration: None, ..*sizes };
@@ -415,20 +446,6 @@ impl Iterations {
             self.generated.of(span.is_warmup).record(amount, Some(seconds));
         }
     }
-}
-
-/// Whether a first record is of the very first iteration alone, printed out of turn and without a
-/// reset of the timer, so that the second record's mean is over that iteration too. `step` is the
-/// distance to the second one.
-fn is_extra(first: &Progress, sizes: &Sizes, restarted: bool, step: Option<u64>) -> bool {
-    let Some(iteration) = first.iteration.filter(|_| first.overlaps_first) else { return false };
-    let is_of_the_start = restarted || sizes.elapsed.is_some();
-    let interval = sizes.log_interval.or(step);
-    let out_of_turn = interval.is_some_and(|interval| !iteration.is_multiple_of(interval));
-    is_of_the_start
-        || out_of_turn
-        || interval == Some(1)
-        || iteration == sizes.resume_iteration.unwrap_or(0) + 1
 }
 
 /// What is multiplied with the batch size.

@@ -1,6 +1,6 @@
 //! Folds the sources' events into a report.
 //!
-//! [`iterations`] counts iterations, [`timing`] times them, [`amount_counter`] counts tokens and samples,
+//! [`iterations`] counts iterations ([`first_record`]), [`timing`] times them, [`amount_counter`] counts tokens and samples,
 //! [`serving`] the tokens of inference servers. [`timeline`] divides the run into stretches, and
 //! [`phases`] sums up the readings that [`gpu`] integrates over each. [`host`] follows the process tree,
 //! [`downsample`] keeps points for plots, and [`report`] makes a report of all of it.
@@ -8,6 +8,7 @@
 mod amount_counter;
 mod divergence;
 mod downsample;
+mod first_record;
 mod gpu;
 mod host;
 mod iterations;

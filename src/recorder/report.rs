@@ -190,7 +190,11 @@ impl<'a> State<'a> {
 
     /// All tokens, if none is missing.
     fn all_tokens(&self) -> Option<Split<Amount>> {
-        let is_partial = self.tokens_are_of_samples() && self.iterations.samples.without_length;
+        let Iterations { tokens, samples, .. } = &*self.iterations;
+        let is_partial = match self.tokens_are_of_samples() {
+            true => samples.without_length || samples.is_partial,
+            false => tokens.is_partial,
+        };
         (!is_partial).then(|| self.tokens())
     }
 
@@ -303,7 +307,7 @@ impl<'a> State<'a> {
             last: self.iterations.last_iteration(),
             total: self.iterations.total_iterations.or(self.recorder.facts.total_iterations),
             tokens: self.all_tokens().and_then(|tokens| total(tokens.train)),
-            samples: total(samples.amounts().train),
+            samples: total(samples.amounts().train).filter(|_| !samples.is_partial),
             timed: sums.train.timed,
             seconds: mean.map(|_| sums.train.seconds),
             latency_seconds: Latency {

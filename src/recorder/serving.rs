@@ -34,6 +34,8 @@ struct Engine {
     at: Option<f64>,
     /// The shortest time between two records: how much a rate is a mean over.
     interval: Option<f64>,
+    /// No request was being served at the last record.
+    was_idle: bool,
     /// The sum of its records' times.
     busy: f64,
 }
@@ -41,7 +43,7 @@ struct Engine {
 /// Servers that are told apart.
 const MOST_ENGINES: usize = 1024;
 /// Of an interval this many times the usual one most was idle, and nothing was printed.
-const IDLE: f64 = 2.0;
+const IDLE: f64 = 1.5;
 
 impl Serving {
     /// Whether an engine is another one than the first.
@@ -52,6 +54,11 @@ impl Serving {
     /// Takes in a record; `None` if it adds no tokens, or none whose time is known.
     pub fn record(&mut self, record: &Progress) -> Option<Served> {
         let rate = record.generation_tokens_per_s;
+        if let (None, Some(running)) = (rate, record.requests_running) {
+            // The requests that begin find the server idle: the next rate is a mean over that time, too.
+            self.engines.entry(record.engine.clone().unwrap_or_default()).or_default().was_idle |=
+                running == 0.0;
+        }
         let counted = record.generated_tokens.or_else(|| Some(rate? * record.generation_time?));
         self.counts |= counted.is_some();
         if counted.is_none() && (rate.is_none() || self.counts) {
@@ -74,9 +81,11 @@ impl Serving {
         let on_log =
             record.clock.map(|clock| clock.seconds).filter(|_| stated.is_some() || arrival.is_none());
         let moment = on_log.or(arrival);
+        let is_idle = record.requests_running == Some(0.0);
+        let was_idle = std::mem::replace(&mut engine.was_idle, is_idle);
         let seconds = stated.or_else(|| engine.since_last(moment?))?;
-        if counted.is_none() && rate == Some(0.0) {
-            return None; // an idle interval
+        if counted.is_none() && (rate == Some(0.0) || is_idle || was_idle) {
+            return None; // at least a part of the interval was idle
         }
         let amount = counted.or_else(|| Some(rate? * seconds))?;
         engine.busy += seconds;
@@ -105,8 +114,8 @@ impl Serving {
 }
 
 impl Engine {
-    /// The time that a rate at a moment is a mean over: since the last record, or only the usual
-    /// interval, if nothing was printed for longer.
+    /// The time that a rate at a moment is a mean over: since the last record. `None` if a part of it was
+    /// idle, so that nothing was printed for long.
     fn since_last(&mut self, now: f64) -> Option<f64> {
         let since = now - self.at.unwrap_or(now);
         if since <= 0.0 {
@@ -116,7 +125,7 @@ impl Engine {
         self.at = Some(now);
         let usual = self.interval.map_or(since, |interval| interval.min(since));
         self.interval = Some(usual);
-        Some(if since > IDLE * usual { usual } else { since })
+        Some(since).filter(|since| *since <= IDLE * usual)
     }
 }
 
@@ -159,7 +168,7 @@ mod tests {
     #[test]
     fn idle_time_that_nothing_was_printed_for_is_left_out() {
         let records = [0.0, 10.0, 20.0, 320.0].map(|at| rate("000", at, 100.0));
-        assert_eq!(sum(&records), (3000.0, 30.0));
+        assert_eq!(sum(&records), (2000.0, 20.0));
     }
 
     #[test]

@@ -133,6 +133,8 @@ impl Timeline {
         let idle = (available - wanted).max(0.0);
         self.overdue = (wanted - available).max(0.0);
         let had_worked = self.has_worked;
+        // In a burst that is the first one, pauses lie somewhere among its records.
+        let is_placed = !had_worked && self.pauses.is_empty();
         if !had_worked {
             self.take(PhaseKind::Startup, None, idle, out);
         } else if self.pauses.is_empty() {
@@ -142,7 +144,7 @@ impl Timeline {
         }
         self.has_worked = true;
         self.take_until(work.kind, None, end, out);
-        if had_worked { idle } else { 0.0 }
+        if is_placed { 0.0 } else { idle }
     }
 
     /// Divides the rest of the run.

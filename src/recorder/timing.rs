@@ -267,8 +267,13 @@ impl Timing {
         self.arrived += u64::from(now.source == TimeSource::Arrival);
         match elapsed {
             Some(elapsed)
-                if self.group.is_some() && (0.0..=together).contains(&elapsed) && !self.is_interrupted =>
+                if (0.0..=together).contains(&elapsed) && self.group.is_some() && !self.is_interrupted =>
             {
+                if self.source == Some(TimeSource::Stated)
+                    && self.group.is_some_and(|group| group.seconds.is_some())
+                {
+                    return Time::Unknown; // the time of the record before is its own
+                }
                 let silence = self.group.and_then(|group| group.seconds).unwrap_or(f64::INFINITY);
                 let is_burst = now.source == TimeSource::Arrival && silence > SILENCE * TOGETHER;
                 self.in_bursts += u64::from(is_burst);

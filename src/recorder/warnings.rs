@@ -1,5 +1,6 @@
 //! Warnings of a report: what the reader should know before trusting a number.
 
+use super::Given;
 use super::gpu::GpuTrack;
 use super::report::State;
 use crate::metrics::Sums;
@@ -24,6 +25,31 @@ impl State<'_> {
                     "{count} of the {what} that the log states were left out: the lines around them contradict them"
                 ));
             }
+        }
+        if let Some(iteration) = self.iterations.guessed {
+            warnings.push(format!(
+                "one line alone tells of a training, at iteration {iteration}; of how many iterations is not known: it \
+                 counts as one"
+            ));
+        }
+        let (options, facts, iterations) = (&recorder.options, &recorder.facts, &self.iterations);
+        let batch = iterations.global_batch_size.or(facts.global_batch_size);
+        for (given, stated, source) in [
+            (&options.global_batch_size, batch, format!("samples are {}", iterations.samples.source)),
+            (&options.sequence_length, facts.sequence_length, "tokens use the former".to_owned()),
+        ] {
+            if let Some((Given { value, source: flag }, stated)) = given.as_ref().zip(stated)
+                && *value != stated
+            {
+                warnings.push(format!("{flag} is {value}, the log states {stated}: {source}"));
+            }
+        }
+        if options.global_batch_size.is_some() && iterations.counts_batches {
+            warnings.push(
+                "iterations are batches here: if a step accumulates the gradients of several, \
+                 --global-batch-size must be the size of one batch"
+                    .to_owned(),
+            );
         }
         if self.iterations.timing.is_bursty() {
             warnings.push(

@@ -1,0 +1,105 @@
+//! Records that do not advance: another rank's late lines, implausible ones, or those of a training that has
+//! begun again at an earlier iteration.
+
+use crate::event::Progress;
+
+/// The records since the last one that advanced.
+#[derive(Debug, Clone, Default)]
+pub struct Stalled {
+    /// In their order, each further than the one before.
+    records: Vec<Progress>,
+    /// Whether the first of them came long after a record was due.
+    is_late: bool,
+    /// When a record advanced last.
+    advanced_at: Option<f64>,
+    /// The newest times between records that advanced, in seconds.
+    gaps: [f64; 16],
+    count: usize,
+}
+
+/// What a record that does not advance is measured by.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// How far it lies below the last record, in the smallest steps between two records.
+    pub strides: u64,
+    /// Something other than training was going on.
+    pub is_pausing: bool,
+}
+
+/// A record is late so many times the usual time after the last one that advanced, in seconds at least. No
+/// program starts again faster, and another rank's lines are not that late.
+const LATE: f64 = 1.5;
+const LATE_SECONDS: f64 = 1.0;
+/// So many records in a row that count upwards below the last one are no other rank's late lines, where
+/// nothing tells when they were written.
+const LONGEST_RISE: usize = 3;
+/// No rank is so many records late.
+const FAR: u64 = 10;
+
+impl Stalled {
+    /// A record advanced.
+    pub fn advance(&mut self, record: &Progress) {
+        self.records.clear();
+        let now = moment(record);
+        if let Some((now, before)) = now.zip(self.advanced_at)
+            && let Some(gap) = self.gaps.get_mut(self.count % 16)
+        {
+            *gap = now - before;
+            self.count += 1;
+        }
+        self.advanced_at = now;
+    }
+
+    /// Training begins again: what was usual is so no more.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Whether a record comes long after one was due, and so is no repetition of the last one.
+    pub fn is_late(&self, record: &Progress, is_pausing: bool) -> bool {
+        let usual = self.gaps.iter().take(self.count).copied().fold(0.0, f64::max);
+        let waited = moment(record).zip(self.advanced_at).map(|(now, before)| now - before);
+        !is_pausing
+            && self.count > 0
+            && waited.is_some_and(|waited| waited > (LATE * usual).max(LATE_SECONDS))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Takes a record that does not advance. Gives all of them once they are those of a training that has
+    /// begun again.
+    pub fn add(&mut self, record: Progress, place: Place) -> Vec<Progress> {
+        let last = self.records.last().and_then(|last| last.iteration);
+        if last == record.iteration {
+            return Vec::new();
+        }
+        if last > record.iteration {
+            self.records.clear();
+        }
+        if self.records.is_empty() {
+            self.is_late = self.is_late(&record, place.is_pausing);
+        }
+        let is_timed = moment(&record).is_some() && self.advanced_at.is_some();
+        self.records.push(record);
+        let rise = self.records.len();
+        let begins_again = match is_timed {
+            true => rise >= 2 && (self.is_late || place.strides > FAR),
+            false => rise >= 2 && place.strides > 1 || rise >= LONGEST_RISE,
+        };
+        if begins_again { std::mem::take(&mut self.records) } else { Vec::new() }
+    }
+
+    /// The next record advances. Gives those before it if they were of a training that had begun again.
+    pub fn take(&mut self) -> Vec<Progress> {
+        let records = std::mem::take(&mut self.records);
+        if self.is_late { records } else { Vec::new() }
+    }
+}
+
+/// When a record's line was written, as its arrival or else its own date tells, in seconds.
+fn moment(record: &Progress) -> Option<f64> {
+    let clock = record.clock.filter(|clock| clock.is_timestamp).map(|clock| clock.seconds);
+    record.at.or(clock)
+}
