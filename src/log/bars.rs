@@ -10,7 +10,7 @@ use crate::event::Progress;
 /// What waits until it is known which bar shows the training.
 #[derive(Debug, Clone)]
 pub enum Waiting {
-    Bar(Progress),
+    Bar(Box<Progress>),
     Pause(Option<f64>, Arc<str>),
 }
 
@@ -69,7 +69,7 @@ impl Bars {
             return;
         }
         self.is_newest_waiting = true;
-        self.waiting.push(Waiting::Bar(record));
+        self.waiting.push(Waiting::Bar(Box::new(record)));
         if self.waiting.len() > MOST_WAITING {
             let mut is_odd = false;
             self.waiting.retain(|waiting| {
@@ -153,14 +153,14 @@ impl Bars {
 
     fn newest(&self) -> Option<&Progress> {
         self.waiting.iter().rev().find_map(|waiting| match waiting {
-            Waiting::Bar(record) => Some(record),
+            Waiting::Bar(record) => Some(&**record),
             Waiting::Pause(..) => None,
         })
     }
 
     fn records(&self, end: Option<u64>) -> impl Iterator<Item = &Progress> {
         self.waiting.iter().filter_map(move |waiting| match waiting {
-            Waiting::Bar(record) if record.total_iterations == end => Some(record),
+            Waiting::Bar(record) if record.total_iterations == end => Some(&**record),
             _ => None,
         })
     }

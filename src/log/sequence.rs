@@ -199,7 +199,7 @@ impl Sequence {
         }
         for waiting in waiting {
             match waiting {
-                Waiting::Bar(record) if self.bars.is_of_training(&record) => self.draw(record, out),
+                Waiting::Bar(record) if self.bars.is_of_training(&record) => self.draw(*record, out),
                 Waiting::Bar(record) => self.pause_now(record.at, "pause".into(), out),
                 Waiting::Pause(at, name) => self.pause_now(at, name, out),
             }

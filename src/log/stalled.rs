@@ -84,9 +84,10 @@ impl Stalled {
         let is_timed = moment(&record).is_some() && self.advanced_at.is_some();
         self.records.push(record);
         let rise = self.records.len();
-        let begins_again = match is_timed {
-            true => rise >= 2 && (self.is_late || place.strides > FAR),
-            false => rise >= 2 && place.strides > 1 || rise >= LONGEST_RISE,
+        let begins_again = if is_timed {
+            rise >= 2 && (self.is_late || place.strides > FAR)
+        } else {
+            rise >= 2 && place.strides > 1 || rise >= LONGEST_RISE
         };
         if begins_again { std::mem::take(&mut self.records) } else { Vec::new() }
     }

@@ -191,9 +191,10 @@ impl<'a> State<'a> {
     /// All tokens, if none is missing.
     fn all_tokens(&self) -> Option<Split<Amount>> {
         let Iterations { tokens, samples, .. } = &*self.iterations;
-        let is_partial = match self.tokens_are_of_samples() {
-            true => samples.without_length || samples.is_partial,
-            false => tokens.is_partial,
+        let is_partial = if self.tokens_are_of_samples() {
+            samples.without_length || samples.is_partial
+        } else {
+            tokens.is_partial
         };
         (!is_partial).then(|| self.tokens())
     }
