@@ -23,10 +23,14 @@ pub struct Bars {
     waiting: Vec<Waiting>,
     /// The newest line of a bar was one that waits.
     is_newest_waiting: bool,
+    /// When the newest one was drawn.
+    drawn_at: Option<f64>,
 }
 
 /// Records that wait; beyond it every second one is left out.
 const MOST_WAITING: usize = 4096;
+/// A line and a bar that arrive within so many seconds were written together.
+const TOGETHER: f64 = 0.002;
 /// So many records of a described bar that begins again are those of a training that does.
 const LONGEST_RISE: usize = 3;
 
@@ -51,8 +55,15 @@ impl Bars {
         self.training = Some(record.total_iterations);
     }
 
+    /// Whether a line that arrives at a moment was written together with the newest bar, as far as that is
+    /// known. If not, it was with the bar that is drawn next.
+    pub fn is_together(&self, at: Option<f64>) -> bool {
+        at.zip(self.drawn_at).is_none_or(|(at, drawn)| at - drawn <= TOGETHER)
+    }
+
     /// The training's bar was drawn; if it has advanced, the others since then showed no training.
-    pub fn draw(&mut self, has_advanced: bool) {
+    pub fn draw(&mut self, record: &Progress, has_advanced: bool) {
+        self.drawn_at = record.at;
         self.is_newest_waiting = false;
         if has_advanced {
             self.waiting.clear();
@@ -68,7 +79,7 @@ impl Bars {
         if self.is_of_training(&record) && !goes_on && !begins(&record) {
             return;
         }
-        self.is_newest_waiting = true;
+        (self.is_newest_waiting, self.drawn_at) = (true, record.at);
         self.waiting.push(Waiting::Bar(Box::new(record)));
         if self.waiting.len() > MOST_WAITING {
             let mut is_odd = false;
@@ -84,6 +95,7 @@ impl Bars {
     pub fn pause(&mut self, at: Option<f64>, name: &Arc<str>) -> bool {
         if self.has_training() || self.waiting.is_empty() {
             self.waiting.clear();
+            self.is_newest_waiting = false;
             return false;
         }
         let start = self.start();

@@ -9,8 +9,6 @@ use super::bars::{self, Bars, Waiting};
 use super::rules::{RecordRule, Sign};
 use super::stalled::{Place, Stalled};
 
-/// A line and a bar that arrive within so many seconds were written together.
-const TOGETHER: f64 = 0.002;
 /// So many times the smallest step between two records is far ahead.
 const FAR_AHEAD: u64 = 10;
 /// Servers that are told apart.
@@ -115,12 +113,10 @@ impl Sequence {
             return self.bar(rule, total, record, out);
         }
         self.enter_epoch(&record, out);
-        if rule.join {
+        if rule.join && record.total_iterations.is_some() {
             let joined = self.bars.join(&record);
             self.begin_bar(joined, out);
-            if record.total_iterations.is_some() {
-                self.bars.choose(&record);
-            }
+            self.bars.choose(&record);
         }
         if rule.join && record.iteration.is_none() {
             return self.join(record, out);
@@ -139,15 +135,10 @@ impl Sequence {
     /// Takes a line that adds to the bar's record before it, or to that of the bar which is drawn with it.
     fn join(&mut self, record: Progress, out: &mut Vec<Event>) {
         self.join_held(out);
-        let is_old = |held: &Progress| {
-            let waited = record.at.zip(held.at).map(|(now, drawn)| now - drawn);
-            held.smoothed && waited.is_some_and(|waited| waited > TOGETHER)
-        };
-        let waits = self.bars.has_training() && record.at.is_some() && self.held.as_ref().is_none_or(is_old);
-        if waits {
-            self.joining = Some(record);
-        } else {
+        if self.bars.is_together(record.at) {
             self.add(record, out);
+        } else {
+            self.joining = Some(record);
         }
     }
 
@@ -159,6 +150,8 @@ impl Sequence {
     }
 
     fn add(&mut self, record: Progress, out: &mut Vec<Event>) {
+        let joined = self.bars.join(&record);
+        self.begin_bar(joined, out);
         match &mut self.held {
             Some(held) if held.agrees(&record) => held.fill(&record),
             _ => self.accept(record, out),
@@ -175,7 +168,7 @@ impl Sequence {
         let falls = record.iteration < self.last_iteration;
         let is_next_epoch = record.epoch.zip(self.epoch).is_some_and(|(now, last)| now > last);
         if self.bars.is_of_training(&record) && (!falls || is_next_epoch) {
-            self.bars.draw(record.iteration > self.last_iteration);
+            self.bars.draw(&record, record.iteration > self.last_iteration);
             return self.draw(record, out);
         }
         if self.last_iteration.is_some() && !self.bars.is_of_training(&record) {
@@ -184,6 +177,7 @@ impl Sequence {
             self.pause_now(record.at, name, out);
         }
         self.bars.wait(record);
+        self.join_held(out);
         if is_described {
             let joined = self.bars.join_described();
             self.begin_bar(joined, out);

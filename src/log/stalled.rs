@@ -34,7 +34,9 @@ const LATE_SECONDS: f64 = 1.0;
 /// nothing tells when they were written.
 const LONGEST_RISE: usize = 3;
 /// No rank is so many records late.
-const FAR: u64 = 10;
+const FAR: usize = 10;
+/// Lines that came all at once say nothing of when they were written, in seconds.
+const TOGETHER: f64 = 0.002;
 
 impl Stalled {
     /// A record advanced.
@@ -57,11 +59,15 @@ impl Stalled {
 
     /// Whether a record comes long after one was due, and so is no repetition of the last one.
     pub fn is_late(&self, record: &Progress, is_pausing: bool) -> bool {
-        let usual = self.gaps.iter().take(self.count).copied().fold(0.0, f64::max);
+        let usual = self.usual_gap();
         let waited = moment(record).zip(self.advanced_at).map(|(now, before)| now - before);
         !is_pausing
             && self.count > 0
             && waited.is_some_and(|waited| waited > (LATE * usual).max(LATE_SECONDS))
+    }
+
+    fn usual_gap(&self) -> f64 {
+        self.gaps.iter().take(self.count).copied().fold(0.0, f64::max)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -81,11 +87,11 @@ impl Stalled {
         if self.records.is_empty() {
             self.is_late = self.is_late(&record, place.is_pausing);
         }
-        let is_timed = moment(&record).is_some() && self.advanced_at.is_some();
+        let is_timed = moment(&record).is_some() && self.usual_gap() > TOGETHER;
         self.records.push(record);
         let rise = self.records.len();
         let begins_again = if is_timed {
-            rise >= 2 && (self.is_late || place.strides > FAR)
+            rise >= 2 && (self.is_late || place.strides > FAR as u64) || rise > FAR
         } else {
             rise >= 2 && place.strides > 1 || rise >= LONGEST_RISE
         };

@@ -160,8 +160,7 @@ impl Window<'_> {
                  printed again, or buffered lines came late"
             ));
         }
-        let seconds = if (passed - stated).abs() < LARGEST_ERROR * stated { stated } else { passed };
-        Ok(self.total_watts()? * seconds)
+        Ok(self.total_watts()? * stated)
     }
 
     /// Energy of the window, for each iteration whose time is known.
