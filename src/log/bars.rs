@@ -70,6 +70,11 @@ impl Bars {
         }
     }
 
+    /// Whether the training's bar was drawn from its beginning again, by a training that begins.
+    pub fn has_begun_again(&self) -> bool {
+        self.training.is_some_and(|end| self.records(end).next().is_some())
+    }
+
     /// Keeps the record of a bar of which nothing is known yet. A late line of a bar that was not seen to
     /// begin is left out.
     pub fn wait(&mut self, record: Progress) {
@@ -93,9 +98,7 @@ impl Bars {
     /// Takes a pause that a line has named. True if it has to wait, too. A bar that has come to its end
     /// before it was the pause's.
     pub fn pause(&mut self, at: Option<f64>, name: &Arc<str>) -> bool {
-        if self.has_training() || self.waiting.is_empty() {
-            self.waiting.clear();
-            self.is_newest_waiting = false;
+        if self.waiting.is_empty() {
             return false;
         }
         let start = self.start();
@@ -104,6 +107,7 @@ impl Bars {
             && newest.iteration == newest.total_iterations
         {
             let end = newest.total_iterations;
+            self.is_newest_waiting = false;
             for waiting in self.waiting.iter_mut().skip(start) {
                 if let Waiting::Bar(record) = waiting
                     && record.total_iterations == end
@@ -113,7 +117,7 @@ impl Bars {
             }
         }
         self.waiting.push(Waiting::Pause(at, name.clone()));
-        true
+        !self.has_training()
     }
 
     /// A line with a loss joins the newest bar, if that has the end that the line may state. Gives its

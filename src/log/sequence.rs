@@ -167,11 +167,16 @@ impl Sequence {
         }
         let falls = record.iteration < self.last_iteration;
         let is_next_epoch = record.epoch.zip(self.epoch).is_some_and(|(now, last)| now > last);
-        if self.bars.is_of_training(&record) && (!falls || is_next_epoch) {
+        let is_of_training = self.bars.is_of_training(&record);
+        if is_of_training && !self.bars.has_begun_again() && (!falls || is_next_epoch) {
             self.bars.draw(&record, record.iteration > self.last_iteration);
             return self.draw(record, out);
         }
-        if self.last_iteration.is_some() && !self.bars.is_of_training(&record) {
+        let is_over = self.is_over(total) || self.stalled.is_late(&record, false);
+        if is_of_training && bars::begins(&record) && !is_over {
+            return; // another rank's
+        }
+        if self.last_iteration.is_some() && !is_of_training {
             // Within an evaluation that a line has named, its bar.
             let name = self.pausing.clone().unwrap_or_else(|| "pause".into());
             self.pause_now(record.at, name, out);
@@ -262,7 +267,7 @@ impl Sequence {
                 return;
             }
         }
-        let place = Place { strides: (last - now) / self.stride, is_pausing };
+        let place = Place { depth: last - now, stride: self.stride, is_pausing };
         let again = self.stalled.add(record, place);
         self.restart_with(again, out);
     }

@@ -10,6 +10,10 @@ pub struct Stalled {
     records: Vec<Progress>,
     /// Whether the first of them came long after a record was due.
     is_late: bool,
+    /// How far it lies below the last one that advanced, in iterations.
+    depth: u64,
+    /// How far another rank's lines lay below, as far as they came between others that advanced.
+    lag: u64,
     /// When a record advanced last.
     advanced_at: Option<f64>,
     /// The newest times between records that advanced, in seconds.
@@ -20,8 +24,10 @@ pub struct Stalled {
 /// What a record that does not advance is measured by.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
-    /// How far it lies below the last record, in the smallest steps between two records.
-    pub strides: u64,
+    /// How far it lies below the last record, in iterations.
+    pub depth: u64,
+    /// The smallest step between two records.
+    pub stride: u64,
     /// Something other than training was going on.
     pub is_pausing: bool,
 }
@@ -30,11 +36,8 @@ pub struct Place {
 /// program starts again faster, and another rank's lines are not that late.
 const LATE: f64 = 1.5;
 const LATE_SECONDS: f64 = 1.0;
-/// So many records in a row that count upwards below the last one are no other rank's late lines, where
-/// nothing tells when they were written.
+/// So many records in a row that count upwards below the last one are no other rank's late lines.
 const LONGEST_RISE: usize = 3;
-/// No rank is so many records late.
-const FAR: usize = 10;
 /// Lines that came all at once say nothing of when they were written, in seconds.
 const TOGETHER: f64 = 0.002;
 
@@ -85,23 +88,31 @@ impl Stalled {
             self.records.clear();
         }
         if self.records.is_empty() {
-            self.is_late = self.is_late(&record, place.is_pausing);
+            (self.is_late, self.depth) = (self.is_late(&record, place.is_pausing), place.depth);
         }
         let is_timed = moment(&record).is_some() && self.usual_gap() > TOGETHER;
         self.records.push(record);
         let rise = self.records.len();
-        let begins_again = if is_timed {
-            rise >= 2 && (self.is_late || place.strides > FAR as u64) || rise > FAR
-        } else {
-            rise >= 2 && place.strides > 1 || rise >= LONGEST_RISE
-        };
+        let is_sure = self.is_late || !is_timed && self.depth / place.stride > 1;
+        let begins_again = self.is_below_ranks() && (rise >= 2 && is_sure || rise >= LONGEST_RISE);
         if begins_again { std::mem::take(&mut self.records) } else { Vec::new() }
     }
 
     /// The next record advances. Gives those before it if they were of a training that had begun again.
     pub fn take(&mut self) -> Vec<Progress> {
         let records = std::mem::take(&mut self.records);
-        if self.is_late { records } else { Vec::new() }
+        if self.is_late && self.is_below_ranks() {
+            return records;
+        }
+        if !records.is_empty() {
+            self.lag = self.lag.max(self.depth);
+        }
+        Vec::new()
+    }
+
+    /// Whether the records lie further below than another rank's ever did.
+    fn is_below_ranks(&self) -> bool {
+        self.depth >= 2 * self.lag
     }
 }
 
