@@ -13,4 +13,5 @@ mod monitor;
 mod report;
 mod run;
 mod settings;
+mod trainings;
 mod usage_errors;

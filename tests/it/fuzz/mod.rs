@@ -15,7 +15,7 @@ use seeds::{Random, mangle, seeds};
 mod properties;
 mod seeds;
 #[path = "../../../fuzz/targets.rs"]
-mod targets;
+pub mod targets;
 
 #[test]
 fn no_target_fails_on_a_mangled_log() {
