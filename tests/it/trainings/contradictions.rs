@@ -70,7 +70,7 @@ fn goodput_has_the_warmup_in_both_or_in_neither() {
     Megatron { log_interval: 1, ..JOB }.train(&mut program);
     let program = program.exit();
     let report = Call { warmup: 50, ..Call::default() }.run(&program);
-    let all = program.truth.seconds / program.now;
+    let all = program.truth.work.seconds / program.now;
     let goodput = report.metrics.goodput_ratio.expect("it is known");
     assert!((goodput - all).abs() < 0.02 * all, "{goodput} of {all}");
 }

@@ -6,9 +6,12 @@
 
 mod amounts;
 mod bars;
+mod case;
 mod contradictions;
 mod frameworks;
+mod generator;
 mod program;
+mod real;
 mod restarts;
 mod resumes;
 mod servers;

@@ -42,9 +42,9 @@ impl Step {
     }
 }
 
-/// What the program did: sums over the iterations that it made.
-#[derive(Debug, Clone, Default)]
-pub struct Truth {
+/// Sums over iterations.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Work {
     pub iterations: u64,
     pub seconds: f64,
     pub samples: f64,
@@ -54,6 +54,43 @@ pub struct Truth {
     /// Sums over the models of samples and tokens over parameters.
     pub samples_per_parameter: f64,
     pub tokens_per_parameter: f64,
+}
+
+impl Work {
+    /// The sums of both.
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            iterations: self.iterations + other.iterations,
+            seconds: self.seconds + other.seconds,
+            samples: self.samples + other.samples,
+            tokens: self.tokens + other.tokens,
+            joules: self.joules + other.joules,
+            samples_per_parameter: self.samples_per_parameter + other.samples_per_parameter,
+            tokens_per_parameter: self.tokens_per_parameter + other.tokens_per_parameter,
+        }
+    }
+
+    /// The sums without a part of them.
+    pub fn without(self, part: Self) -> Self {
+        Self {
+            iterations: self.iterations - part.iterations,
+            seconds: self.seconds - part.seconds,
+            samples: self.samples - part.samples,
+            tokens: self.tokens - part.tokens,
+            joules: self.joules - part.joules,
+            samples_per_parameter: self.samples_per_parameter - part.samples_per_parameter,
+            tokens_per_parameter: self.tokens_per_parameter - part.tokens_per_parameter,
+        }
+    }
+}
+
+/// What the program did.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Truth {
+    /// All iterations.
+    pub work: Work,
+    /// Those up to the first line of each training, of which not every log shows when they began.
+    pub openings: Work,
     /// Tokens that a server generated, and the time in which it did.
     pub generated: f64,
     pub generating_seconds: f64,
@@ -69,9 +106,13 @@ pub struct Program {
     /// What each GPU draws from a moment on, in watts.
     pub watts: Vec<(f64, f64)>,
     pub gpus: u32,
+    /// How much longer or shorter than the mean an iteration may be, as a share of it.
+    pub jitter: f64,
     pub truth: Truth,
-    /// The truth of those iterations that a line tells of.
-    told: Truth,
+    /// The iterations that a line tells of.
+    told: Work,
+    /// No line has told of the training's first iterations yet.
+    is_opening: bool,
     /// Bytes of stdout that are held back until there are as many as this.
     buffer: usize,
     held: Vec<u8>,
@@ -85,8 +126,10 @@ impl Program {
             writes: Vec::new(),
             watts: Vec::new(),
             gpus: 1,
+            jitter: 0.0,
             truth: Truth::default(),
-            told: Truth::default(),
+            told: Work::default(),
+            is_opening: true,
             buffer: 0,
             held: Vec::new(),
         };
@@ -123,16 +166,21 @@ impl Program {
         self.draw(OTHER_WATTS, seconds);
     }
 
-    pub fn iterate(&mut self, step: &Step) {
-        self.draw(TRAIN_WATTS, step.seconds);
-        let truth = &mut self.truth;
-        truth.iterations += 1;
-        truth.seconds += step.seconds;
-        truth.samples += step.samples;
-        truth.tokens += step.tokens;
-        truth.samples_per_parameter += step.samples / step.parameters;
-        truth.tokens_per_parameter += step.tokens / step.parameters;
-        truth.joules += TRAIN_WATTS * step.seconds * f64::from(self.gpus);
+    /// Makes an iteration, and returns the seconds that it took.
+    pub fn iterate(&mut self, step: &Step) -> f64 {
+        let seconds = step.seconds * (1.0 + self.jitter * chance(self.truth.work.iterations));
+        self.draw(TRAIN_WATTS, seconds);
+        let Step { samples, tokens, parameters, .. } = *step;
+        self.truth.work = self.truth.work.and(Work {
+            iterations: 1,
+            seconds,
+            samples,
+            tokens,
+            joules: TRAIN_WATTS * seconds * f64::from(self.gpus),
+            samples_per_parameter: samples / parameters,
+            tokens_per_parameter: tokens / parameters,
+        });
+        seconds
     }
 
     /// Works on iterations that `--warmup` leaves out.
@@ -140,14 +188,24 @@ impl Program {
         self.draw(TRAIN_WATTS, seconds);
     }
 
+    /// A training begins.
+    pub fn open(&mut self) {
+        self.is_opening = true;
+    }
+
     /// What is printed now tells of all iterations so far.
     pub fn tell(&mut self) {
-        self.told = self.truth.clone();
+        let new = self.truth.work.without(self.told);
+        if self.is_opening && new.iterations > 0 {
+            self.truth.openings = self.truth.openings.and(new);
+            self.is_opening = false;
+        }
+        self.told = self.truth.work;
     }
 
     /// No line will tell of the iterations since the last one: a crash, or the end of a training.
     pub fn lose_untold(&mut self) {
-        self.truth = self.told.clone();
+        self.truth.work = self.told;
     }
 
     pub fn generate(&mut self, tokens: f64, seconds: f64) {
@@ -186,4 +244,12 @@ impl Program {
         }
         self.now += seconds;
     }
+}
+
+/// A number from -1 to 1, the same for the same seed (splitmix64).
+fn chance(seed: u64) -> f64 {
+    let z = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    (z ^ (z >> 31)) as f64 / (u64::MAX / 2) as f64 - 1.0
 }

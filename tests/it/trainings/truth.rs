@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::program::{Program, Truth};
+use super::program::{Program, Truth, Work};
 use super::wrap::Call;
 use crate::library::Report;
 
@@ -13,79 +13,99 @@ const TOLERANCE: f64 = 0.02;
 #[derive(Debug)]
 pub struct Figure {
     name: &'static str,
+    /// Of all iterations, and without those whose beginning the log may not show.
     truth: f64,
+    without_openings: f64,
     reported: Option<f64>,
     /// Why it is null.
     reason: Option<String>,
 }
 
 impl Figure {
-    /// Whether it is right, or null with a reason.
-    pub fn is_right(&self) -> bool {
-        match self.reported {
-            Some(reported) => (reported - self.truth).abs() <= TOLERANCE * self.truth.abs(),
-            None => self.reason.is_some(),
-        }
+    /// Whether it is right within a share of the truth, or null with a reason.
+    fn is_right(&self, tolerance: f64) -> bool {
+        let least = self.truth.min(self.without_openings) * (1.0 - tolerance);
+        let most = self.truth.max(self.without_openings) * (1.0 + tolerance);
+        self.reported.map_or(self.reason.is_some(), |reported| (least..=most).contains(&reported))
     }
 }
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, truth, reported, reason } = self;
+        let Self { name, truth, reported, reason, .. } = self;
         match (reported, reason) {
-            (Some(reported), _) => write!(f, "{name}: {reported} of {truth}"),
-            (None, Some(reason)) => write!(f, "{name}: null of {truth}: {reason}"),
-            (None, None) => write!(f, "{name}: null of {truth}, without a reason"),
+            (Some(reported), _) => write!(f, "{name}: {reported:.9} of {truth:.9}"),
+            (None, Some(reason)) => write!(f, "{name}: null of {truth:.9}: {reason}"),
+            (None, None) => write!(f, "{name}: null of {truth:.9}, without a reason"),
         }
     }
 }
 
-impl Truth {
-    /// The metrics that it implies, by their names.
-    pub fn metrics(&self) -> Vec<(&'static str, f64)> {
-        let Self { iterations, seconds, samples, tokens, joules, .. } = *self;
-        let iterations = iterations as f64;
-        let mut metrics = Vec::new();
-        if seconds > 0.0 {
-            metrics.extend([
-                ("al_seconds", seconds / iterations),
-                ("tokens_per_sec", tokens / seconds),
-                ("samples_per_sec", samples / seconds),
-                ("tt_tokens_per_param_per_sec", self.tokens_per_parameter / seconds),
-                ("st_samples_per_param_per_sec", self.samples_per_parameter / seconds),
-                ("joules_per_iteration", joules / iterations),
-                ("joules_per_token", joules / tokens),
-            ]);
-        }
-        if self.generated > 0.0 {
-            metrics.extend([
-                ("it_tokens_per_sec", self.generated / self.generating_seconds),
-                ("joules_per_generated_token", self.generating_joules / self.generated),
-            ]);
-        }
-        metrics
-    }
+/// The metrics of some iterations, by their names.
+fn metrics(work: Work) -> [(&'static str, f64); 7] {
+    let Work { seconds, samples, tokens, joules, .. } = work;
+    let iterations = work.iterations as f64;
+    [
+        ("al_seconds", seconds / iterations),
+        ("tokens_per_sec", tokens / seconds),
+        ("samples_per_sec", samples / seconds),
+        ("tt_tokens_per_param_per_sec", work.tokens_per_parameter / seconds),
+        ("st_samples_per_param_per_sec", work.samples_per_parameter / seconds),
+        ("joules_per_iteration", joules / iterations),
+        ("joules_per_token", joules / tokens),
+    ]
+}
 
+impl Truth {
     /// The figures of a report beside this truth.
     pub fn beside(&self, report: &Report) -> Vec<Figure> {
+        let Work { iterations, samples, tokens, .. } = self.work;
         let value = |name: &str| report.metrics.each().find(|(metric, _)| metric.name == name)?.1;
-        let why = |name: &str| report.unavailable.get(name).cloned();
-        let metrics = self.metrics().into_iter();
-        let metrics = metrics.map(|(name, truth)| (name, truth, value(name), why(name)));
+        let metric = |name, truth, without_openings| Figure {
+            name,
+            truth,
+            without_openings,
+            reported: value(name),
+            reason: report.unavailable.get(name).cloned(),
+        };
+        let total = |name, truth, reported: Option<f64>, reason: Option<&str>| Figure {
+            name,
+            truth,
+            without_openings: truth,
+            reported,
+            reason: reason.map(str::to_owned),
+        };
         let counted = &report.iterations;
-        let unknown = || Some("as its metrics".to_owned());
-        let totals = [
-            ("iterations.count", self.iterations as f64, Some(counted.count as f64), None),
-            ("iterations.samples", self.samples, counted.samples, unknown()),
-            ("iterations.tokens", self.tokens, counted.tokens, unknown()),
+        let mut figures = vec![
+            total("iterations.count", iterations as f64, Some(counted.count as f64), None),
+            total("iterations.samples", samples, counted.samples, Some("as its metrics")),
+            total("iterations.tokens", tokens, counted.tokens, Some("as its metrics")),
         ];
-        let figure = |(name, truth, reported, reason)| Figure { name, truth, reported, reason };
-        totals.into_iter().chain(metrics).map(figure).collect()
+        if iterations > 0 {
+            let timed = self.work.without(self.openings);
+            let timed = metrics(if timed.iterations > 0 { timed } else { self.work });
+            let all = metrics(self.work).into_iter().zip(timed);
+            figures.extend(all.map(|((name, truth), (_, timed))| metric(name, truth, timed)));
+        }
+        if self.generated > 0.0 {
+            let rate = self.generated / self.generating_seconds;
+            let joules = self.generating_joules / self.generated;
+            figures.extend([
+                metric("it_tokens_per_sec", rate, rate),
+                metric("joules_per_generated_token", joules, joules),
+            ]);
+        }
+        figures
     }
 
     /// The figures of a report that this truth contradicts, one a line.
     pub fn wrong_in(&self, report: &Report) -> String {
-        let wrong = self.beside(report).into_iter().filter(|figure| !figure.is_right());
+        self.wrong_within(TOLERANCE, report)
+    }
+
+    /// The same with a tolerance, as a share of the truth.
+    pub fn wrong_within(&self, tolerance: f64, report: &Report) -> String {
+        let wrong = self.beside(report).into_iter().filter(|figure| !figure.is_right(tolerance));
         wrong.map(|figure| format!("  {figure}\n")).collect()
     }
 }

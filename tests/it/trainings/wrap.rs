@@ -1,12 +1,17 @@
 //! What effllm reports of a program: its output through the real parser into the real recorder, as `run` does it, on
 //! the program's clock.
 
+use std::sync::LazyLock;
+
 use super::program::{Program, Write};
 use crate::fuzz::targets::PROFILES;
 use crate::library::{
     Command, Event, Given, GpuIdentity, GpuSample, Job, LogReader, Options, Recorder, Report, Rules, Status,
     Stream,
 };
+
+/// A reader that knows no log yet.
+static DETECTING: LazyLock<LogReader> = LazyLock::new(|| LogReader::detecting(PROFILES.clone()));
 
 /// How effllm is called.
 #[derive(Debug, Clone, Copy, Default)]
@@ -21,7 +26,7 @@ pub struct Call<'a> {
 /// After so long without output, `run` takes the newest record as it is.
 const SILENCE: f64 = 1.0;
 /// The time between two samples of the GPUs; each change of their power is sampled besides.
-const SAMPLE_INTERVAL: f64 = 0.25;
+const SAMPLE_INTERVAL: f64 = 1.0;
 /// What passes until effllm sees that a program has ended.
 const NOTICED: f64 = 0.005;
 
@@ -75,7 +80,7 @@ impl Call<'_> {
             Some(pattern) => {
                 LogReader::with_rules(Rules::from_pattern(pattern).expect("a pattern"), "--pattern")
             }
-            None => LogReader::detecting(PROFILES.clone()),
+            None => DETECTING.clone(),
         }
     }
 

@@ -18,8 +18,9 @@ impl DeepSpeed {
             program.out(&format!("[2026-01-09 {time}] [INFO] {text}\n"));
         };
         log(program, &format!("[config.py:1020:print]   train_batch_size ............. {samples}"));
+        program.open();
         for step in self.resumed + 1..=self.until {
-            program.iterate(&self.step);
+            let seconds = program.iterate(&self.step);
             if step % self.steps_per_print == 0 {
                 log(
                     program,
@@ -27,7 +28,7 @@ impl DeepSpeed {
                         "[logging.py:96:log_dist] [Rank 0] step={step}, skipped=0, lr=[1e-05], mom=[[0.9, 0.999]]"
                     ),
                 );
-                let rate = samples / self.step.seconds;
+                let rate = samples / seconds;
                 log(
                     program,
                     &format!(

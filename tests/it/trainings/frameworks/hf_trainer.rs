@@ -82,6 +82,7 @@ impl Trainer {
         }
         let began = program.now;
         let mut bar = Bar::new(program, self.total);
+        program.open();
         program.prepare(self.skip_seconds);
         let mut shown = 0;
         for step in self.resumed + 1..=self.until {

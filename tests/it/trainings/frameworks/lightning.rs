@@ -20,6 +20,7 @@ impl Lightning {
         program.out(&format!("{:.0} M     Total params\n", self.step.parameters / 1e6));
         for epoch in 0..self.epochs {
             let mut bar = Bar::starting(program, &format!("Epoch {epoch}: "), 0, self.batches);
+            program.open();
             for _ in 0..self.batches {
                 program.iterate(&self.step);
                 bar.set_postfix("v_num=0, train_loss=2.300");

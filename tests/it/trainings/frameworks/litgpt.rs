@@ -31,11 +31,12 @@ impl LitGpt {
             self.log_interval,
         ));
         program.out(&format!("Total parameters: {parameters}\nVerifying settings ...\n"));
+        program.open();
         for step in 1..=self.steps {
             for micro in 1..=self.accumulation {
                 let is_last = micro == self.accumulation;
                 let seconds = self.step.seconds + if is_last { self.optimizer_seconds } else { 0.0 };
-                program.iterate(&Step { seconds, ..self.step });
+                let seconds = program.iterate(&Step { seconds, ..self.step });
                 if is_last && step % self.log_interval == 0 {
                     program.out(&format!(
                         "Epoch 1 | iter {} step {step} | loss train: 5.033, val: n/a | iter time: {:.2} ms (step) \

@@ -78,10 +78,10 @@ impl Megatron {
             let time = program.second_of_day();
             program.out(&format!("[before the start of training step] datetime: 2026-01-09 {time} \n"));
         }
+        program.open();
         let (mut logged, mut seconds) = (self.resumed, 0.0);
         for iteration in self.resumed + 1..=self.until {
-            program.iterate(&self.step);
-            seconds += self.step.seconds;
+            seconds += program.iterate(&self.step);
             let is_due = iteration % self.log_interval == 0;
             if is_due || self.is_core_016 && iteration == self.resumed + 1 {
                 self.log(program, iteration, seconds / (iteration - logged) as f64);

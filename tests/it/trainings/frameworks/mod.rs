@@ -6,6 +6,7 @@ pub mod lightning;
 pub mod litgpt;
 pub mod megatron;
 pub mod nanogpt;
+pub mod plain;
 pub mod servers;
 pub mod torchtitan;
 pub mod tqdm;

@@ -27,6 +27,7 @@ impl NanoGpt {
         if self.from > 0 {
             program.out("Resuming training from out\n");
         }
+        program.open();
         for iteration in self.from..=self.until {
             let mut paused = 0.0;
             if let Some((_, seconds)) = self.evaluation.filter(|(every, _)| iteration % every == 0) {
@@ -34,9 +35,9 @@ impl NanoGpt {
                 program.out(&format!("step {iteration}: train loss 2.7000, val loss 2.7100\n"));
                 paused = seconds;
             }
-            program.iterate(&self.step);
+            let seconds = program.iterate(&self.step);
             if iteration % self.log_interval == 0 {
-                let own = self.launch_seconds.unwrap_or(self.step.seconds);
+                let own = self.launch_seconds.unwrap_or(seconds);
                 program.out(&format!(
                     "iter {iteration}: loss 2.7315, time {:.2}ms, mfu 6.78%\n",
                     (own + paused) * 1e3

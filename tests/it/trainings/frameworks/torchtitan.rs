@@ -26,6 +26,7 @@ impl Torchtitan {
 
     pub fn train(&self, program: &mut Program) {
         self.print_sizes(program);
+        program.open();
         let mut lines: Vec<String> = Vec::new();
         let (mut logged, mut logged_at) = (self.resumed, program.now);
         for step in self.resumed + 1..=self.until {
