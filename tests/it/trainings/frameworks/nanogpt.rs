@@ -37,7 +37,8 @@ impl NanoGpt {
             }
             let seconds = program.iterate(&self.step);
             if iteration % self.log_interval == 0 {
-                let own = self.launch_seconds.unwrap_or(seconds);
+                // Printing the loss waits for the GPU, which counts in the next iteration's time.
+                let own = self.launch_seconds.filter(|_| self.log_interval > 1).unwrap_or(seconds);
                 program.out(&format!(
                     "iter {iteration}: loss 2.7315, time {:.2}ms, mfu 6.78%\n",
                     (own + paused) * 1e3
