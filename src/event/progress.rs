@@ -95,6 +95,10 @@ fields! {
         pub smoothed: bool,
         /// The server that wrote the record, where several write one log: their tokens add up.
         pub engine: Option<String>,
+        /// Tells ranks apart, where a launcher marks their lines.
+        pub rank: Option<u64>,
+        /// The line arrived in parts: it was held in a buffer, nobody knows for how long.
+        pub is_cut: bool,
         /// The loss is stated, and is NaN or infinite: the training has diverged.
         pub diverged: bool,
     }
@@ -115,6 +119,12 @@ impl Progress {
             }
             _ => true,
         })
+    }
+
+    /// Forgets the tokens and samples that it states.
+    pub fn forget_amounts(&mut self) {
+        (self.consumed_samples, self.consumed_tokens, self.samples, self.tokens) = (None, None, None, None);
+        (self.samples_per_s, self.tokens_per_s) = (None, None);
     }
 
     /// Adds what the record does not state itself.

@@ -1,5 +1,6 @@
 //! Lines in, progress records out, by one set of rules.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 
 use crate::event::field::Value;
@@ -53,6 +54,9 @@ struct Block {
 /// Lines of a record, and lines of others that may lie between two of them.
 const LONGEST_BLOCK: usize = 512;
 const LONGEST_GAP: usize = 16;
+
+/// Parts of a line that arrive within so many seconds were written together.
+const TOGETHER: f64 = 0.002;
 
 /// A record within a line.
 struct Match {
@@ -128,7 +132,7 @@ impl Parser {
         }
         let arrived = at.map(|at| at.last);
         self.signs.sure += u64::from(matches_any(&rules.signs, groups, line));
-        self.read_facts(line, groups, out);
+        self.read_facts(line, groups, arrived, out);
         if matches_any(&rules.restart, groups, line) {
             self.close(out);
             self.sequence.restart(arrived, out);
@@ -153,6 +157,8 @@ impl Parser {
             self.take_header(number, &mut record);
             self.close(out);
             record.at = at.map(|at| if rule.bar { at.first } else { at.last });
+            record.is_cut = !rule.bar && at.is_some_and(|at| at.last - at.first > TOGETHER);
+            record.rank = line.label().map(fingerprint);
             let is_anonymous = record.iteration.is_none() && record.engine.is_none() && !rule.join;
             if is_anonymous && !self.ranks.is_new(line) {
                 continue;
@@ -182,7 +188,7 @@ impl Parser {
         self.sequence.finish(out);
     }
 
-    fn read_facts(&mut self, line: Line<'_>, groups: u64, out: &mut Vec<Event>) {
+    fn read_facts(&mut self, line: Line<'_>, groups: u64, at: Option<f64>, out: &mut Vec<Event>) {
         let mut facts = None;
         if self.sequence.last_iteration() > self.facts.resume_iteration {
             self.facts.resume_iteration = None; // the job has gone on from there
@@ -204,6 +210,9 @@ impl Parser {
                     }
                 }
             }
+        }
+        if facts.is_some() {
+            self.sequence.expect_restart(at);
         }
         if let Some(facts) = facts.filter(|facts| *facts != self.facts) {
             // The record before it knew nothing of them.
@@ -293,6 +302,12 @@ impl Parser {
             self.sequence.record(rule, self.facts.total_iterations, block.record, out);
         }
     }
+}
+
+fn fingerprint(label: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    label.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn matches_any(patterns: &[Pattern], groups: u64, line: Line<'_>) -> bool {

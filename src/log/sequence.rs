@@ -9,6 +9,8 @@ use super::bars::{self, Bars, Waiting};
 use super::rules::{RecordRule, Sign};
 use super::stalled::{Place, Stalled};
 
+/// Lines that arrive within so many seconds were written together.
+const TOGETHER: f64 = 0.002;
 /// So many times the smallest step between two records is far ahead.
 const FAR_AHEAD: u64 = 10;
 /// Servers that are told apart.
@@ -23,6 +25,8 @@ pub struct Sequence {
     joins: bool,
     /// A record that later lines may still add to.
     held: Option<Progress>,
+    /// When a line that joins a bar came last.
+    joined_at: Option<f64>,
     /// A line that joins the bar which is drawn next: that before it was drawn earlier.
     joining: Option<Progress>,
     last_iteration: Option<u64>,
@@ -39,6 +43,8 @@ pub struct Sequence {
     bars: Bars,
     /// A line announced at a moment that training begins again; no record has followed.
     announced: Option<Option<f64>>,
+    /// A line stated facts, as a program does when it starts; no record has followed.
+    started: Option<Option<f64>>,
     /// The pause since the last record.
     pausing: Option<Arc<str>>,
 }
@@ -51,6 +57,7 @@ impl Sequence {
             joins,
             held: None,
             joining: None,
+            joined_at: None,
             last_iteration: None,
             last_of_engine: BTreeMap::new(),
             stride: u64::MAX,
@@ -60,6 +67,7 @@ impl Sequence {
             end: None,
             bars: Bars::default(),
             announced: None,
+            started: None,
             pausing: None,
         }
     }
@@ -80,6 +88,13 @@ impl Sequence {
         if self.last_iteration.is_some() {
             self.begin_again(out);
             self.announced = Some(at);
+        }
+    }
+
+    /// A line states facts after records: perhaps a program has started again.
+    pub fn expect_restart(&mut self, at: Option<f64>) {
+        if self.last_iteration.is_some() {
+            self.started.get_or_insert(at);
         }
     }
 
@@ -133,7 +148,14 @@ impl Sequence {
     }
 
     /// Takes a line that adds to the bar's record before it, or to that of the bar which is drawn with it.
-    fn join(&mut self, record: Progress, out: &mut Vec<Event>) {
+    fn join(&mut self, mut record: Progress, out: &mut Vec<Event>) {
+        let is_burst = record.at.zip(self.joined_at).is_some_and(|(now, last)| now - last <= TOGETHER);
+        if record.is_cut || is_burst {
+            // It was held in a buffer: what it counts is of a moment that nobody knows.
+            record.forget_amounts();
+            self.joining.iter_mut().chain(&mut self.held).for_each(Progress::forget_amounts);
+        }
+        self.joined_at = record.at;
         self.join_held(out);
         if self.bars.is_together(record.at) {
             self.add(record, out);
@@ -172,8 +194,7 @@ impl Sequence {
             self.bars.draw(&record, record.iteration > self.last_iteration);
             return self.draw(record, out);
         }
-        let is_over = self.is_over(total) || self.stalled.is_late(&record, false);
-        if is_of_training && bars::begins(&record) && !is_over {
+        if is_of_training && bars::begins(&record) && self.last_iteration <= Some(1) {
             return; // another rank's
         }
         if self.last_iteration.is_some() && !is_of_training {
@@ -249,6 +270,7 @@ impl Sequence {
         self.flush(out);
         self.stalled.clear();
         (self.last_iteration, self.epoch, self.outlier, self.pausing) = (None, None, None, None);
+        self.started = None;
         self.stride = u64::MAX;
     }
 
@@ -260,6 +282,11 @@ impl Sequence {
     /// Takes a record that does not advance.
     fn stall(&mut self, now: u64, last: u64, record: Progress, out: &mut Vec<Event>) {
         let is_pausing = self.pausing.is_some();
+        if let Some(at) = self.started {
+            self.begin_again(out);
+            self.announced = Some(at);
+            return self.accept(record, out);
+        }
         if now == last {
             self.fill_held(&record);
             let states_work = record.loss.is_some() || record.step_time.is_some();
@@ -326,8 +353,11 @@ impl Sequence {
     }
 
     fn accept(&mut self, record: Progress, out: &mut Vec<Event>) {
-        self.pausing = None;
         self.flush(out);
+        if let Some(at) = self.started.take().filter(|_| record.iteration.is_some()) {
+            out.push(Event::Pause { at, name: "startup".into() });
+        }
+        self.pausing = None;
         if let Some(now) = record.iteration.filter(|_| record.engine.is_none()) {
             let step = self.last_iteration.and_then(|last| now.checked_sub(last)).filter(|step| *step > 0);
             self.stride = self.stride.min(step.unwrap_or(u64::MAX));

@@ -14,8 +14,9 @@ pub struct Stalled {
     depth: u64,
     /// How far another rank's lines lay below, as far as they came between others that advanced.
     lag: u64,
-    /// When a record advanced last.
+    /// When a record advanced last, and whose it was.
     advanced_at: Option<f64>,
+    rank: Option<u64>,
     /// The newest times between records that advanced, in seconds.
     gaps: [f64; 16],
     count: usize,
@@ -52,7 +53,7 @@ impl Stalled {
             *gap = now - before;
             self.count += 1;
         }
-        self.advanced_at = now;
+        (self.advanced_at, self.rank) = (now, record.rank);
     }
 
     /// Training begins again: what was usual is so no more.
@@ -81,7 +82,8 @@ impl Stalled {
     /// begun again.
     pub fn add(&mut self, record: Progress, place: Place) -> Vec<Progress> {
         let last = self.records.last().and_then(|last| last.iteration);
-        if last == record.iteration {
+        let is_another_rank = record.rank.is_some() && record.rank != self.rank;
+        if last == record.iteration || is_another_rank {
             return Vec::new();
         }
         if last > record.iteration {

@@ -297,7 +297,11 @@ impl Iterations {
             self.timing.begin_unknown();
         }
         self.guessed = self.guessed.or(first.record.iteration.filter(|_| known.is_guess));
-        self.count(&first.record, &first.sizes, known.iterations, work);
+        let step = second.and_then(|second| second.iteration?.checked_sub(first.record.iteration?));
+        // Where not every iteration has a line, the time that one states is none, or only that of its launch.
+        let is_partial = first.record.of_one_iteration && step != Some(1);
+        let step_time = first.record.step_time.filter(|_| !is_partial);
+        self.count(&Progress { step_time, ..first.record.clone() }, &first.sizes, known.iterations, work);
     }
 
     /// How many iterations a record speaks of.
@@ -326,7 +330,8 @@ impl Iterations {
         if time != Time::Shared {
             self.before_group = Some(Box::new((self.samples.clone(), self.tokens.clone())));
             let kind = if is_warmup { PhaseKind::Warmup } else { PhaseKind::Train };
-            work.extend(record.at.map(|end| Work::new(kind, end, seconds)));
+            let work_of = |end| Work { is_burst: record.is_cut, ..Work::new(kind, end, seconds) };
+            work.extend(record.at.map(work_of));
         }
         if !is_warmup {
             self.first = self.first.or(record.iteration.map(|now| (now + 1).saturating_sub(iterations)));
