@@ -87,7 +87,8 @@ fields! {
     counts_batches: bool = Flag;
 
     besides {
-        /// When the last byte of the record's line arrived; `None` for a log that lies in a file.
+        /// When the first byte of the record's line arrived; `None` for a log that lies in a file. Where a
+        /// program's buffer was full within a line, that line had it written.
         pub at: Option<f64>,
         /// A progress bar at `0/N`: the moment at which counting begins, and no progress yet.
         pub baseline: bool,
@@ -97,8 +98,6 @@ fields! {
         pub engine: Option<String>,
         /// Tells ranks apart, where a launcher marks their lines.
         pub rank: Option<u64>,
-        /// The line arrived in parts: it was held in a buffer, nobody knows for how long.
-        pub is_cut: bool,
         /// The loss is stated, and is NaN or infinite: the training has diverged.
         pub diverged: bool,
     }

@@ -55,9 +55,6 @@ struct Block {
 const LONGEST_BLOCK: usize = 512;
 const LONGEST_GAP: usize = 16;
 
-/// Parts of a line that arrive within so many seconds were written together.
-const TOGETHER: f64 = 0.002;
-
 /// A record within a line.
 struct Match {
     /// Its place in the line.
@@ -156,8 +153,7 @@ impl Parser {
             let Some(rule) = rules.records.get(number) else { continue };
             self.take_header(number, &mut record);
             self.close(out);
-            record.at = at.map(|at| if rule.bar { at.first } else { at.last });
-            record.is_cut = !rule.bar && at.is_some_and(|at| at.last - at.first > TOGETHER);
+            record.at = at.map(|at| at.first);
             record.rank = line.label().map(fingerprint);
             let is_anonymous = record.iteration.is_none() && record.engine.is_none() && !rule.join;
             if is_anonymous && !self.ranks.is_new(line) {

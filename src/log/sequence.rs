@@ -139,6 +139,11 @@ impl Sequence {
         match (record.iteration, self.last_iteration) {
             (Some(now), Some(last)) if now <= last => self.stall(now, last, record, out),
             (Some(now), Some(last)) => {
+                if let Some(at) = self.started.filter(|_| now - last > self.stride) {
+                    self.begin_again(out);
+                    self.announced = Some(at);
+                    return self.accept(record, out);
+                }
                 let again = self.stalled.take();
                 self.restart_with(again, out);
                 self.go_ahead(now, self.last_iteration.unwrap_or(last), record, out);
@@ -150,7 +155,7 @@ impl Sequence {
     /// Takes a line that adds to the bar's record before it, or to that of the bar which is drawn with it.
     fn join(&mut self, mut record: Progress, out: &mut Vec<Event>) {
         let is_burst = record.at.zip(self.joined_at).is_some_and(|(now, last)| now - last <= TOGETHER);
-        if record.is_cut || is_burst {
+        if is_burst {
             // It was held in a buffer: what it counts is of a moment that nobody knows.
             record.forget_amounts();
             self.joining.iter_mut().chain(&mut self.held).for_each(Progress::forget_amounts);

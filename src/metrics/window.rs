@@ -9,6 +9,8 @@ use super::sums::{Amount, Gauge, GpuSums, IterationSums, Sums};
 /// The share of a time that readings must cover for their energy to be that of all of it, and the
 /// share of the iterations' time that must lie within the run.
 const LEAST_COVERAGE: f64 = 0.95;
+/// The share of the iterations whose time must be known for their mean to be that of all.
+const LEAST_TIMED: f64 = 0.25;
 /// The largest error of a time by coarse clocks that leaves it a measurement.
 const LARGEST_ERROR: f64 = 0.02;
 
@@ -189,6 +191,10 @@ impl Window<'_> {
     pub fn iteration_time(&self) -> Known<f64> {
         let iterations = &self.sums.iterations;
         let mean = iterations.mean().ok_or_else(|| self.why_no_time())?;
+        let IterationSums { timed, count, .. } = iterations;
+        if (*timed as f64) < LEAST_TIMED * *count as f64 {
+            return Err(format!("the time of only {timed} of {count} iterations is known"));
+        }
         let error = iterations.relative_error();
         if error > LARGEST_ERROR {
             let IterationSums { timed: iterations, error_iterations, .. } = iterations;

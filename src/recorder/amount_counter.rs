@@ -61,8 +61,9 @@ pub struct AmountCounter {
     provisional: f64,
     /// The counter was right where the records' own amounts were not.
     own_misleads: bool,
-    /// The counter rose by an amount that is not known: its reading before was that of another training.
-    pub is_partial: bool,
+    /// The time in which the counter rose by an amount that is not known, in seconds; infinite if that is
+    /// unknown, too.
+    missed_seconds: f64,
     by_counter: bool,
     /// The time since the accepted reading, and what the records say was added in it.
     unread: Span,
@@ -92,7 +93,7 @@ impl AmountCounter {
             suspect: None,
             provisional: 0.0,
             own_misleads: false,
-            is_partial: false,
+            missed_seconds: 0.0,
             by_counter: false,
             unread: NO_TIME,
             unread_own: None,
@@ -148,7 +149,23 @@ impl AmountCounter {
     /// The counter may go on from an earlier reading.
     pub fn restart(&mut self) {
         self.counter = None;
+        if self.by_counter {
+            self.miss_unread();
+        }
         self.forget_suspect();
+    }
+
+    fn miss_unread(&mut self) {
+        self.missed_seconds += self.unread.seconds.unwrap_or(f64::INFINITY);
+    }
+
+    /// Whether a noticeable part of the amount is missing: the log counts it, and some iterations lie before
+    /// a first reading or after a last one.
+    pub fn is_partial(&self) -> bool {
+        const NOTICEABLE: f64 = 0.02;
+        let missed = self.missed_seconds + self.unread.seconds.unwrap_or(0.0);
+        let known = self.amounts.warmup.seconds + self.amounts.train.seconds;
+        self.by_counter && missed > NOTICEABLE * known
     }
 
     fn forget_suspect(&mut self) {
@@ -187,7 +204,7 @@ impl AmountCounter {
         self.source = self.counter_name;
         match amount {
             Some(amount) => self.add(amount, self.unread),
-            None => self.is_partial |= self.unread.seconds != Some(0.0),
+            None => self.miss_unread(),
         }
         self.counter = Some(reading);
         self.forget_suspect();

@@ -330,8 +330,7 @@ impl Iterations {
         if time != Time::Shared {
             self.before_group = Some(Box::new((self.samples.clone(), self.tokens.clone())));
             let kind = if is_warmup { PhaseKind::Warmup } else { PhaseKind::Train };
-            let work_of = |end| Work { is_burst: record.is_cut, ..Work::new(kind, end, seconds) };
-            work.extend(record.at.map(work_of));
+            work.extend(record.at.map(|end| Work::new(kind, end, seconds)));
         }
         if !is_warmup {
             self.first = self.first.or(record.iteration.map(|now| (now + 1).saturating_sub(iterations)));

@@ -192,9 +192,9 @@ impl<'a> State<'a> {
     fn all_tokens(&self) -> Option<Split<Amount>> {
         let Iterations { tokens, samples, .. } = &*self.iterations;
         let is_partial = if self.tokens_are_of_samples() {
-            samples.without_length || samples.is_partial
+            samples.without_length || samples.is_partial()
         } else {
-            tokens.is_partial
+            tokens.is_partial()
         };
         (!is_partial).then(|| self.tokens())
     }
@@ -308,7 +308,7 @@ impl<'a> State<'a> {
             last: self.iterations.last_iteration(),
             total: self.iterations.total_iterations.or(self.recorder.facts.total_iterations),
             tokens: self.all_tokens().and_then(|tokens| total(tokens.train)),
-            samples: total(samples.amounts().train).filter(|_| !samples.is_partial),
+            samples: total(samples.amounts().train).filter(|_| !samples.is_partial()),
             timed: sums.train.timed,
             seconds: mean.map(|_| sums.train.seconds),
             latency_seconds: Latency {
