@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use crate::event::Progress;
 
-/// What waits until it is known which bar shows the training.
+/// What waits until it is known to which training it belongs.
 #[derive(Debug, Clone)]
 pub enum Waiting {
-    Bar(Box<Progress>),
+    Record(Box<Progress>),
     Pause(Option<f64>, Arc<str>),
 }
 
@@ -19,6 +19,8 @@ pub enum Waiting {
 pub struct Bars {
     /// The end of the training's bar: what tells it from others.
     training: Option<Option<u64>>,
+    /// Trainings are announced by headers: no other bar is one.
+    has_header: bool,
     /// The records of other bars since the training's advanced, in their order.
     waiting: Vec<Waiting>,
     /// The newest line of a bar was one that waits.
@@ -37,7 +39,7 @@ const LONGEST_RISE: usize = 3;
 impl Bars {
     /// A header announces a training.
     pub fn announce(&mut self) {
-        *self = Self::default();
+        *self = Self { has_header: true, ..Self::default() };
     }
 
     /// Whether a bar is the one that shows the training, or will do so until another one does.
@@ -85,7 +87,7 @@ impl Bars {
             return;
         }
         (self.is_newest_waiting, self.drawn_at) = (true, record.at);
-        self.waiting.push(Waiting::Bar(Box::new(record)));
+        self.waiting.push(Waiting::Record(Box::new(record)));
         if self.waiting.len() > MOST_WAITING {
             let mut is_odd = false;
             self.waiting.retain(|waiting| {
@@ -102,14 +104,14 @@ impl Bars {
             return false;
         }
         let start = self.start();
-        if let (Some(Waiting::Bar(first)), Some(newest)) = (self.waiting.get(start), self.newest())
+        if let (Some(Waiting::Record(first)), Some(newest)) = (self.waiting.get(start), self.newest())
             && begins(first)
             && newest.iteration == newest.total_iterations
         {
             let end = newest.total_iterations;
             self.is_newest_waiting = false;
             for waiting in self.waiting.iter_mut().skip(start) {
-                if let Waiting::Bar(record) = waiting
+                if let Waiting::Record(record) = waiting
                     && record.total_iterations == end
                 {
                     *waiting = Waiting::Pause(record.at, name.clone());
@@ -126,7 +128,9 @@ impl Bars {
         let end = record.total_iterations;
         let is_same = |newest: &Progress| end.is_none() || newest.total_iterations == end;
         match self.newest() {
-            Some(newest) if self.is_newest_waiting && is_same(newest) => self.take_newest(),
+            Some(newest) if self.is_newest_waiting && is_same(newest) && !self.is_settled() => {
+                self.take_newest()
+            }
             _ => Vec::new(),
         }
     }
@@ -143,6 +147,10 @@ impl Bars {
         if is_alone { self.take_newest() } else { Vec::new() }
     }
 
+    fn is_settled(&self) -> bool {
+        self.has_header && self.has_training()
+    }
+
     fn take_newest(&mut self) -> Vec<Waiting> {
         let start = self.start();
         self.training = self.newest().map(|newest| newest.total_iterations);
@@ -156,7 +164,7 @@ impl Bars {
         let Some(newest) = self.newest() else { return self.waiting.len() };
         let (mut start, mut first) = (self.waiting.len(), newest.iteration);
         for (i, waiting) in self.waiting.iter().enumerate().rev() {
-            let Waiting::Bar(record) = waiting else { continue };
+            let Waiting::Record(record) = waiting else { continue };
             if record.total_iterations == newest.total_iterations {
                 if record.iteration > first {
                     break;
@@ -169,14 +177,14 @@ impl Bars {
 
     fn newest(&self) -> Option<&Progress> {
         self.waiting.iter().rev().find_map(|waiting| match waiting {
-            Waiting::Bar(record) => Some(&**record),
+            Waiting::Record(record) => Some(&**record),
             Waiting::Pause(..) => None,
         })
     }
 
     fn records(&self, end: Option<u64>) -> impl Iterator<Item = &Progress> {
         self.waiting.iter().filter_map(move |waiting| match waiting {
-            Waiting::Bar(record) if record.total_iterations == end => Some(&**record),
+            Waiting::Record(record) if record.total_iterations == end => Some(&**record),
             _ => None,
         })
     }

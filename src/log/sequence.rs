@@ -106,6 +106,9 @@ impl Sequence {
     }
 
     fn pause_now(&mut self, at: Option<f64>, name: Arc<str>, out: &mut Vec<Event>) {
+        if !self.stalled.is_empty() {
+            return self.stalled.pause(at, name);
+        }
         self.flush(out);
         self.pausing = Some(name.clone());
         out.push(Event::Pause { at, name });
@@ -217,15 +220,15 @@ impl Sequence {
 
     /// A bar turned out to show a training that begins: takes what waited for that.
     fn begin_bar(&mut self, waiting: Vec<Waiting>, out: &mut Vec<Event>) {
-        let Some(Waiting::Bar(first)) = waiting.first() else { return };
+        let Some(Waiting::Record(first)) = waiting.first() else { return };
         if self.last_iteration.is_some() {
             self.begin_again(out);
             self.announced = Some(first.at);
         }
         for waiting in waiting {
             match waiting {
-                Waiting::Bar(record) if self.bars.is_of_training(&record) => self.draw(*record, out),
-                Waiting::Bar(record) => self.pause_now(record.at, "pause".into(), out),
+                Waiting::Record(record) if self.bars.is_of_training(&record) => self.draw(*record, out),
+                Waiting::Record(record) => self.pause_now(record.at, "pause".into(), out),
                 Waiting::Pause(at, name) => self.pause_now(at, name, out),
             }
         }
@@ -305,11 +308,16 @@ impl Sequence {
     }
 
     /// Training has begun again with these records.
-    fn restart_with(&mut self, records: Vec<Progress>, out: &mut Vec<Event>) {
-        if !records.is_empty() {
+    fn restart_with(&mut self, waiting: Vec<Waiting>, out: &mut Vec<Event>) {
+        if matches!(waiting.first(), Some(Waiting::Record(_))) {
             self.begin_again(out);
             self.announced = Some(None);
-            records.into_iter().for_each(|record| self.accept(record, out));
+        }
+        for waiting in waiting {
+            match waiting {
+                Waiting::Record(record) => self.accept(*record, out),
+                Waiting::Pause(at, name) => self.pause_now(at, name, out),
+            }
         }
     }
 

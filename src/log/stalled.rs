@@ -1,13 +1,17 @@
 //! Records that do not advance: another rank's late lines, implausible ones, or those of a training that has
 //! begun again at an earlier iteration.
 
+use std::sync::Arc;
+
 use crate::event::Progress;
+
+use super::bars::Waiting;
 
 /// The records since the last one that advanced.
 #[derive(Debug, Clone, Default)]
 pub struct Stalled {
-    /// In their order, each further than the one before.
-    records: Vec<Progress>,
+    /// In their order, each further than the one before, and the pauses among them.
+    waiting: Vec<Waiting>,
     /// Whether the first of them came long after a record was due.
     is_late: bool,
     /// How far it lies below the last one that advanced, in iterations.
@@ -45,7 +49,7 @@ const TOGETHER: f64 = 0.002;
 impl Stalled {
     /// A record advanced.
     pub fn advance(&mut self, record: &Progress) {
-        self.records.clear();
+        self.waiting.clear();
         let now = moment(record);
         if let Some((now, before)) = now.zip(self.advanced_at)
             && let Some(gap) = self.gaps.get_mut(self.count % 16)
@@ -75,41 +79,53 @@ impl Stalled {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.records.is_empty()
+        self.waiting.is_empty()
+    }
+
+    /// A pause comes after these records.
+    pub fn pause(&mut self, at: Option<f64>, name: Arc<str>) {
+        self.waiting.push(Waiting::Pause(at, name));
+    }
+
+    fn records(&self) -> impl DoubleEndedIterator<Item = &Progress> {
+        self.waiting.iter().filter_map(|waiting| match waiting {
+            Waiting::Record(record) => Some(&**record),
+            Waiting::Pause(..) => None,
+        })
     }
 
     /// Takes a record that does not advance. Gives all of them once they are those of a training that has
     /// begun again.
-    pub fn add(&mut self, record: Progress, place: Place) -> Vec<Progress> {
-        let last = self.records.last().and_then(|last| last.iteration);
+    pub fn add(&mut self, record: Progress, place: Place) -> Vec<Waiting> {
+        let last = self.records().last().and_then(|last| last.iteration);
         let is_another_rank = record.rank.is_some() && record.rank != self.rank;
         if last == record.iteration || is_another_rank {
             return Vec::new();
         }
         if last > record.iteration {
-            self.records.clear();
+            self.waiting.clear();
         }
-        if self.records.is_empty() {
+        if self.waiting.is_empty() {
             (self.is_late, self.depth) = (self.is_late(&record, place.is_pausing), place.depth);
         }
         let is_timed = moment(&record).is_some() && self.usual_gap() > TOGETHER;
-        self.records.push(record);
-        let rise = self.records.len();
+        self.waiting.push(Waiting::Record(Box::new(record)));
+        let rise = self.records().count();
         let is_sure = self.is_late || !is_timed && self.depth / place.stride > 1;
         let begins_again = self.is_below_ranks() && (rise >= 2 && is_sure || rise >= LONGEST_RISE);
-        if begins_again { std::mem::take(&mut self.records) } else { Vec::new() }
+        if begins_again { std::mem::take(&mut self.waiting) } else { Vec::new() }
     }
 
-    /// The next record advances. Gives those before it if they were of a training that had begun again.
-    pub fn take(&mut self) -> Vec<Progress> {
-        let records = std::mem::take(&mut self.records);
-        if self.is_late && self.is_below_ranks() {
-            return records;
-        }
-        if !records.is_empty() {
+    /// The next record advances. Gives those before it if they were of a training that had begun again, else
+    /// the pauses among them.
+    pub fn take(&mut self) -> Vec<Waiting> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let begins_again = self.is_late && self.is_below_ranks();
+        if !waiting.is_empty() && !begins_again {
             self.lag = self.lag.max(self.depth);
+            waiting.retain(|waiting| matches!(waiting, Waiting::Pause(..)));
         }
-        Vec::new()
+        waiting
     }
 
     /// Whether the records lie further below than another rank's ever did.

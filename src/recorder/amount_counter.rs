@@ -163,7 +163,7 @@ impl AmountCounter {
     /// a first reading or after a last one.
     pub fn is_partial(&self) -> bool {
         const NOTICEABLE: f64 = 0.02;
-        let missed = self.missed_seconds + self.unread.seconds.unwrap_or(0.0);
+        let missed = self.missed_seconds + self.unread.seconds.unwrap_or(f64::INFINITY);
         let known = self.amounts.warmup.seconds + self.amounts.train.seconds;
         self.by_counter && missed > NOTICEABLE * known
     }

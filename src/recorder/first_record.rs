@@ -17,6 +17,8 @@ pub struct FirstRecord {
     pub record: Progress,
     pub sizes: Sizes,
     pub baseline: Option<Baseline>,
+    /// The log counts its iterations from zero.
+    pub counts_from_zero: bool,
     /// Training has begun again in the same log with this record.
     pub restarted: bool,
     /// Something other than training happened after it.
@@ -55,7 +57,8 @@ impl FirstRecord {
             return certain(1);
         }
         // A log that shows one iteration of several begins with one of them where a job resumes.
-        let alone = self.record.of_one_iteration && start.is_none() && Some(iteration) > step;
+        let is_resumed = self.counts_from_zero || Some(iteration) > step;
+        let alone = self.record.of_one_iteration && start.is_none() && is_resumed;
         let known = since(start)
             .filter(|since| (1..=LARGEST_JUMP).contains(since))
             .or(alone.then_some(1))
@@ -101,8 +104,8 @@ impl FirstRecord {
         let waited = self.record.at? - at?;
         let is_prompt = waited <= DRAWN_EVERY + seconds;
         let made = if is_prompt { (waited / seconds).round().clamp(1.0, LARGEST_JUMP as f64) } else { 1.0 };
-        let made = made as u64;
-        (self.record.smoothed && leap > step.max(made + 1)).then_some(made)
+        let (made, doubt) = (made as u64, u64::from(seconds < DRAWN_EVERY));
+        (self.record.smoothed && leap > step.max(made + doubt)).then_some(made)
     }
 
     /// All iterations up to this one, if their stated time fills most of the time since the run's start.

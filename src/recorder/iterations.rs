@@ -46,6 +46,7 @@ pub struct Iterations {
     pub guessed: Option<u64>,
     /// Iterations are batches, of which an optimizer step may take several.
     pub counts_batches: bool,
+    counts_from_zero: bool,
     /// Training has begun again in the same log; the next record is the first of that.
     restarted: bool,
     /// The iterations of the trainings before this one.
@@ -100,6 +101,7 @@ impl Iterations {
             opening: None,
             guessed: None,
             counts_batches: false,
+            counts_from_zero: false,
             restarted: false,
             counted_before: 0,
             stride: None,
@@ -115,6 +117,7 @@ impl Iterations {
         self.loss = record.loss.or(self.loss).filter(|_| !record.diverged);
         self.divergence.record(record);
         self.counts_batches |= record.counts_batches;
+        self.counts_from_zero |= record.iteration == Some(0) && !record.baseline;
         self.total_iterations = record.total_iterations.or(self.total_iterations);
         self.global_batch_size = batch_of(record).or(self.global_batch_size);
         if let Some(engine) = &record.engine {
@@ -145,6 +148,7 @@ impl Iterations {
                 record: record.clone(),
                 sizes: *sizes,
                 baseline: self.baseline,
+                counts_from_zero: self.counts_from_zero,
                 restarted: self.restarted,
                 is_interrupted: false,
                 second: None,
@@ -319,6 +323,9 @@ impl Iterations {
     }
 
     fn count(&mut self, record: &Progress, sizes: &Sizes, iterations: u64, work: &mut Vec<Work>) {
+        if self.timing.begin_with(record) {
+            self.forget_newest_time();
+        }
         let before = self.timing.count() - self.counted_before;
         let is_warmup = before < self.warmup;
         let time = self.timing.record(record, iterations, is_warmup, sizes.elapsed);

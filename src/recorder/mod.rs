@@ -164,7 +164,11 @@ impl Recorder {
             }
             Event::Restart { at } => {
                 let mut work = Vec::new();
-                self.phases.resume(at);
+                self.phases.restart(at);
+                if let Some((newest, at)) = self.newest_work.as_mut().zip(at) {
+                    // The last lines of before were held in a buffer until then.
+                    newest.is_burst |= newest.is_together(at);
+                }
                 self.iterations.restart(at, &mut work);
                 work.into_iter().for_each(|work| self.work(work));
                 self.warn("training began again from an earlier iteration; its iterations are counted on");

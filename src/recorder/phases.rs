@@ -60,9 +60,9 @@ impl Phases {
         self.timeline.pause(at, name);
     }
 
-    /// What was told of pauses since a moment was wrong: training began there.
-    pub fn resume(&mut self, at: Option<f64>) {
-        at.into_iter().for_each(|at| self.timeline.resume(at));
+    /// Training began again.
+    pub fn restart(&mut self, at: Option<f64>) {
+        self.timeline.restart(at);
     }
 
     pub fn close(&mut self, at: f64) {

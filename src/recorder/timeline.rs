@@ -70,6 +70,8 @@ pub struct Timeline {
     /// Work that did not fit into the time since the work before: its lines came late.
     overdue: f64,
     pauses: Vec<Pause>,
+    /// Training began again since what is divided: in a burst, time without work may lie there.
+    has_restarted: bool,
     suspensions: Vec<(f64, f64)>,
     /// The end of the run, once it is known: lines that are read later tell of the time before it.
     run_end: Option<f64>,
@@ -103,8 +105,10 @@ impl Timeline {
         }
     }
 
-    /// Training began at a moment: pauses that were told of since then were none.
-    pub fn resume(&mut self, at: f64) {
+    /// Training began again, at a moment if that is known: pauses that were told of since then were none.
+    pub fn restart(&mut self, at: Option<f64>) {
+        self.has_restarted = true;
+        let Some(at) = at else { return };
         self.pauses.retain(|pause| pause.from < at);
         if let Some(last) = self.pauses.last_mut() {
             last.to = last.to.min(at);
@@ -134,7 +138,7 @@ impl Timeline {
         self.overdue = (wanted - available).max(0.0);
         let had_worked = self.has_worked;
         // In a burst that is the first one, pauses lie somewhere among its records.
-        let is_placed = !had_worked && self.pauses.is_empty();
+        let is_placed = !had_worked && self.pauses.is_empty() && !self.has_restarted;
         if !had_worked {
             self.take(PhaseKind::Startup, None, idle, out);
         } else if self.pauses.is_empty() {
@@ -214,6 +218,7 @@ impl Timeline {
             self.suspensions.remove(0);
         }
         self.pauses.clear();
+        self.has_restarted = false;
         // Stretches are given in lengths: the ends of the work and of the stretch are the same.
         if let Some(last) = out.last_mut().filter(|last| (last.to - at).abs() < 1e-6 && last.from < at) {
             (last.to, self.divided) = (at, at);

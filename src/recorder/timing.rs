@@ -78,6 +78,8 @@ pub struct Timing {
     /// How late a line's arrival may be seen, in seconds.
     pub arrival_resolution: f64,
     group: Option<Group>,
+    /// The last record's moment before training began again.
+    before_restart: Option<Mark>,
     /// Something other than training happened since the last record.
     is_interrupted: bool,
     /// The command was stopped since the last record: a stated time holds that, too.
@@ -151,9 +153,19 @@ impl Timing {
 
     /// Where the next iteration begins is unknown.
     pub fn begin_unknown(&mut self) {
-        self.close_group();
-        self.mark = None;
+        self.before_restart = self.mark.take();
         self.is_interrupted = false;
+    }
+
+    /// The first record after a beginning that is unknown. True if it came in a burst with the records of
+    /// before, which then have no time: that of the burst holds the iterations of both.
+    pub fn begin_with(&mut self, record: &Progress) -> bool {
+        let Some(before) = self.before_restart.take() else { return false };
+        let is_together = record.at.is_some_and(|at| at - before.at <= TOGETHER);
+        let is_arrival = before.source == TimeSource::Arrival && self.source == Some(TimeSource::Arrival);
+        let is_dropped = is_together && is_arrival && self.drop_group();
+        self.close_group();
+        is_dropped
     }
 
     /// Where the next record's time begins is unknown.
