@@ -2,8 +2,6 @@
 
 pub mod rank_test;
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use crate::metrics::registry::{Better, METRICS, Metric, Test};
@@ -218,7 +216,7 @@ pub fn differences(reports: &[&Report]) -> Vec<String> {
     let whole = |value: Option<u64>| value.map(|value| value.to_string());
     type Property<'a> = (&'a str, &'a dyn Fn(&Report) -> Option<String>);
     let properties: [Property<'_>; 8] = [
-        ("GPUs", &gpus),
+        ("GPUs", &|report| Some(report.gpu_models()).filter(|models| !models.is_empty())),
         ("world size", &|report| whole(report.job.world_size)),
         ("sequence length", &|report| number(report.model.sequence_length.value)),
         ("global batch size", &|report| number(report.model.global_batch_size.value)),
@@ -237,16 +235,6 @@ fn difference(name: &str, reports: &[&Report], of: &dyn Fn(&Report) -> Option<St
     let values: Vec<String> = reports.iter().filter_map(|report| of(report)).collect();
     let differ = values.windows(2).any(|pair| pair.first() != pair.last());
     differ.then(|| format!("{name} {}", values.join(" vs ")))
-}
-
-/// `8 × NVIDIA H100 80GB HBM3`.
-fn gpus(report: &Report) -> Option<String> {
-    let mut models = BTreeMap::<&str, usize>::new();
-    for gpu in &report.gpus {
-        *models.entry(gpu.name.as_deref()?).or_default() += 1;
-    }
-    let models: Vec<String> = models.iter().map(|(name, n)| format!("{n} × {name}")).collect();
-    (!models.is_empty()).then(|| models.join(" + "))
 }
 
 #[cfg(test)]

@@ -6,17 +6,22 @@ use super::RenderOptions;
 use super::comparison::{meaning, notes, ratio, value, word};
 use super::layout::{Column, Grid, paint_cells};
 use super::names::Names;
-use crate::compare::{Change, Comparison, Direction, MetricComparison};
+use crate::compare::{Change, Comparison, Direction, MetricComparison, compare};
 use crate::metrics::registry::Metric;
+use crate::report::NamedReport;
 use crate::text::sanitize::{plain, wrapped};
 
 /// The columns of a table that is for no terminal.
 const PAGE: usize = 100;
 
+pub fn render(reports: &[NamedReport], options: RenderOptions) -> String {
+    comparison_table(&compare(reports), options)
+}
+
 /// A line for each metric, columns for each report, and the changes coloured by what they mean. In too
 /// little room the changes lose their probabilities, then there are several tables below each other, then
 /// they lose their values.
-pub fn comparison_table(comparison: &Comparison, options: RenderOptions) -> String {
+fn comparison_table(comparison: &Comparison, options: RenderOptions) -> String {
     let room = options.width.unwrap_or(PAGE);
     let names = Names::within(&comparison.reports, (room / 5).clamp(8, 18));
     let (text, detail) = tables(comparison, &names.shown, room, options);
@@ -139,7 +144,7 @@ fn label(row: &MetricComparison) -> String {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::compare::{compare, tests::noisy, tests::run};
+    use crate::compare::{tests::noisy, tests::run};
     use crate::report::Report;
 
     fn three() -> [Report; 3] {

@@ -1,33 +1,23 @@
 //! A report as JSON, for programs.
 
-use super::{About, Render, RenderOptions, ReportFormat};
+use super::RenderOptions;
 use crate::compare::compare;
 use crate::report::{NamedReport, Report};
 use crate::text::sanitize;
 
 /// One report as an object, several as an array.
-#[derive(Debug)]
-pub struct Json;
-
-impl ReportFormat for Json {
-    fn about(&self) -> About {
-        About { name: "json", help: "The report itself, for programs", extensions: &["json"] }
-    }
-
-    fn render(&self, reports: &[NamedReport], _: RenderOptions) -> String {
-        match reports {
-            [(_, report)] => json(report),
-            reports => {
-                let all: Vec<String> =
-                    reports.iter().map(|(_, report)| json(report).trim_end().to_owned()).collect();
-                format!("[\n{}\n]\n", all.join(",\n"))
-            }
+pub fn render(reports: &[NamedReport], _: RenderOptions) -> String {
+    match reports {
+        [(_, report)] => json(report),
+        reports => {
+            let all = reports.iter().map(|(_, report)| json(report).trim_end().to_owned());
+            format!("[\n{}\n]\n", all.collect::<Vec<_>>().join(",\n"))
         }
     }
+}
 
-    fn comparison(&self) -> Option<Render> {
-        Some(|reports, _| serde_json::to_string_pretty(&compare(reports)).unwrap_or_default() + "\n")
-    }
+pub fn comparison(reports: &[NamedReport], _: RenderOptions) -> String {
+    serde_json::to_string_pretty(&compare(reports)).unwrap_or_default() + "\n"
 }
 
 /// The report, pretty-printed, with a newline at its end.

@@ -70,6 +70,15 @@ impl Report {
             (None, _) => None,
         }
     }
+
+    /// `8 × NVIDIA H100 80GB HBM3`; empty without GPUs.
+    pub fn gpu_models(&self) -> String {
+        let mut models = BTreeMap::<&str, usize>::new();
+        for gpu in &self.gpus {
+            *models.entry(gpu.name.as_deref().unwrap_or("GPU")).or_default() += 1;
+        }
+        models.iter().map(|(name, n)| format!("{n} × {name}")).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// A report with the name of its file.

@@ -218,7 +218,8 @@ pub fn show_time(seconds: f64) -> String {
 }
 
 /// `512 MB`, `85.5 GB`.
-pub fn show_bytes(bytes: f64) -> String {
+pub fn show_bytes(bytes: u64) -> String {
+    let bytes = bytes as f64;
     if bytes < 1e9 { format!("{:.0} MB", bytes / 1e6) } else { format!("{:.1} GB", bytes / 1e9) }
 }
 

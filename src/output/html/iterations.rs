@@ -4,41 +4,30 @@ use std::ops::Range;
 
 use maud::{Markup, html};
 
-use super::chart::{Chart, Ink, Shape, Width};
+use super::chart::{Chart, HALF, Ink, Shape, Xy};
 use super::series::{FEW, pairs, quantile, thinned};
 use super::time_axis::TimeUnit;
+use super::{figure, missing, section};
 use crate::metrics::window::Basis;
 use crate::output::format;
-use crate::report::Report;
-use crate::report::{Latency, LatencyBin};
+use crate::report::{Latency, LatencyBin, Report};
 use crate::text::units::{or_dash, show, show_count, show_duration, show_grouped, show_time};
 
 pub fn iterations(report: &Report) -> Markup {
     let iterations = &report.iterations;
     if iterations.count == 0 {
-        return html! {
-            section {
-                h2 { "Iterations" }
-                p.note { "No iterations: " (why_no_times(report)) }
-            }
-        };
+        let why = html! { p.note { "No iterations: " (why_no_times(report)) } };
+        return section("Iterations", "", &why);
     }
     let series = &report.series.iterations;
     let records: Vec<Option<f64>> = (1..=series.iteration.len()).map(|n| Some(n as f64)).collect();
     let numbered = series.iteration.iter().any(Option::is_some);
     let (x, x_name) = if numbered { (&series.iteration, "iteration") } else { (&records, "record") };
-    let each = series.records_per_point;
-    html! {
-        section {
-            h2 { "Iterations" small { (range_of(report)) } }
-            div.pair {
-                (time_of_iterations(pairs(x, &series.latency_seconds), x_name, each))
-                (histogram(report))
-                (loss(report, pairs(x, &series.loss), x_name))
-                (percentiles(report))
-            }
-        }
-    }
+    let times = time_of_iterations(pairs(x, &series.latency_seconds), x_name, series.records_per_point);
+    let content = html! {
+        div.pair { (times) (histogram(report)) (loss(report, &pairs(x, &series.loss), x_name)) (percentiles(report)) }
+    };
+    section("Iterations", &range_of(report), &content)
 }
 
 fn why_no_times(report: &Report) -> &str {
@@ -60,76 +49,68 @@ fn axis_end(p90: Option<f64>, longest: f64) -> f64 {
     p90.map(|p90| 1.6 * p90).filter(|end| 2.0 * end < longest).unwrap_or(longest)
 }
 
-fn time_of_iterations(points: Vec<(f64, f64)>, x_name: &str, each: u64) -> Markup {
-    let longest = points.iter().map(|point| point.1).fold(0.0, f64::max);
+fn time_of_iterations(points: Vec<Xy>, x_name: &str, each: u64) -> Markup {
     if points.is_empty() {
-        return html! { figure { figcaption { b { "Iteration time" } } p.note { "– no record has a time" } } };
+        return figure("Iteration time", "", "", &missing("no record has a time"));
     }
+    let longest = points.iter().map(|point| point.1).fold(0.0, f64::max);
     let end = axis_end(quantile(points.iter().map(|point| point.1), 0.9), longest);
     let unit = TimeUnit::of(end);
     let cut = points.iter().filter(|point| point.1 > end).count();
     let points: Vec<_> = points.into_iter().map(|(x, time)| (x, time / unit.seconds)).collect();
     let chart = Chart {
-        width: Width::Half,
+        size: HALF,
         title: "Iteration time over the iterations",
         description: format!("The longest is {}.", show_time(longest)),
         x: extent(&points),
         y: 0.0..1.08 * end / unit.seconds,
         shapes: if points.len() <= FEW {
-            line(points, Ink::BLUE)
+            line(&points, "blue")
         } else {
             // One slow iteration has no line to its neighbours: many of them would fill the chart.
-            vec![Shape::Dust { points: thinned(points), ink: Ink::BLUE }]
+            vec![("blue", Shape::Dots(thinned(points), 1.5))]
         },
     };
-    html! {
-        figure {
-            figcaption { b { "Iteration time" } " " (unit.name) span { (x_name) } }
-            (chart.draw())
-            @if cut > 0 { p.note { (show_count(cut as u64, "point")) " beyond the top; the longest is " (show_time(longest)) ". " } }
-            @if each > 1 { p.note { "Each point is the longest of " (each) " records." } }
-        }
-    }
+    let content = html! {
+        (chart.draw())
+        @if cut > 0 { p.note { (show_count(cut as u64, "point")) " beyond the top; the longest is " (show_time(longest)) ". " } }
+        @if each > 1 { p.note { "Each point is the longest of " (each) " records." } }
+    };
+    figure("Iteration time", unit.name, x_name, &content)
 }
 
-fn loss(report: &Report, points: Vec<(f64, f64)>, x_name: &str) -> Markup {
+fn loss(report: &Report, points: &[Xy], x_name: &str) -> Markup {
     let no_number = format::origin(report, "iterations.loss_last");
-    let (low, high) =
-        points.iter().fold((f64::INFINITY, 0f64), |(low, high), point| (low.min(point.1), high.max(point.1)));
-    let Some(last) = points.last().copied() else {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else {
         let why = if no_number.is_empty() { "the log states no loss" } else { no_number };
-        return html! { figure { figcaption { b { "Loss" } } p.note { "– " (why) } } };
+        return figure("Loss", "", "", &missing(why));
     };
+    let low = points.iter().map(|point| point.1).fold(f64::INFINITY, f64::min);
+    let high = points.iter().map(|point| point.1).fold(1e-6, f64::max);
     let chart = Chart {
-        width: Width::Half,
+        size: HALF,
         title: "Loss over the iterations",
-        description: format!(
-            "From {} to {}; the lowest is {}.",
-            or_dash(points.first().map(|p| p.1), show),
-            show(last.1),
-            show(low)
-        ),
-        x: extent(&points),
-        y: low.min(0.0)..1.08 * high.max(1e-6),
-        shapes: line(points, Ink::PLUM),
+        description: format!("From {} to {}; the lowest is {}.", show(first.1), show(last.1), show(low)),
+        x: extent(points),
+        y: low.min(0.0)..1.08 * high,
+        shapes: line(points, "plum"),
     };
-    html! {
-        figure {
-            figcaption { b { "Loss" } " last " (or_dash(report.iterations.loss_last, show)) span { (x_name) } }
-            (chart.draw())
-            @if !no_number.is_empty() { p.note { (no_number) } }
-        }
-    }
+    let last = format!("last {}", or_dash(report.iterations.loss_last, show));
+    let content = html! {
+        (chart.draw())
+        @if !no_number.is_empty() { p.note { (no_number) } }
+    };
+    figure("Loss", &last, x_name, &content)
 }
 
 /// A line; of few points each is shown.
-pub fn line(points: Vec<(f64, f64)>, ink: Ink) -> Vec<Shape> {
-    let dots = if points.len() <= FEW { points.clone() } else { Vec::new() };
-    vec![Shape::Line { points: thinned(points), ink }, Shape::Dots { points: dots, ink }]
+fn line(points: &[Xy], ink: Ink) -> Vec<(Ink, Shape)> {
+    let dots = if points.len() <= FEW { points.to_vec() } else { Vec::new() };
+    vec![(ink, Shape::Line(thinned(points.to_vec()))), (ink, Shape::Dots(dots, 3.0))]
 }
 
 /// From the leftmost to the rightmost of some points.
-pub fn extent(points: &[(f64, f64)]) -> Range<f64> {
+pub fn extent(points: &[Xy]) -> Range<f64> {
     let x = || points.iter().map(|point| point.0);
     x().fold(f64::INFINITY, f64::min)..x().fold(f64::NEG_INFINITY, f64::max)
 }
@@ -138,43 +119,38 @@ fn histogram(report: &Report) -> Markup {
     let bins = bins(report);
     let latency = &report.iterations.latency_seconds;
     let Some(bars) = Bars::of(&bins) else {
-        return html! {
-            figure { figcaption { b { "Distribution" } } p.note { "– " (why_no_times(report)) } }
-        };
+        return figure("Distribution", "", "", &missing(why_no_times(report)));
     };
     let unit = TimeUnit::of(bars.end);
-    let total = iterations_in(bins.iter().copied());
-    let beyond = iterations_in(bins.iter().copied().filter(|bin| bin.to_seconds > bars.end));
+    let beyond = iterations_in(bins.iter().filter(|bin| bin.to_seconds > bars.end));
     let chart = Chart {
-        width: Width::Half,
+        size: HALF,
         title: "Distribution of the iteration times",
         description: format!(
             "Half of {} took no longer than {}, 99 % no longer than {}.",
-            show_count(total, "iteration"),
+            show_count(iterations_in(&bins), "iteration"),
             or_dash(latency.p50, show_time),
             or_dash(latency.p99, show_time)
         ),
         x: bars.extent(unit.seconds),
         y: 0.0..1.08 * bars.highest(),
-        shapes: std::iter::once(bars.shape(unit.seconds))
+        shapes: std::iter::once(("blue", bars.shape(unit.seconds)))
             .chain(percentile_marks(latency, bars.end, unit.seconds))
             .collect(),
     };
-    html! {
-        figure {
-            figcaption { b { "Distribution" } " iterations" span { "iteration time, " (unit.name) } }
-            (chart.draw())
-            @if beyond > 0 {
-                p.note {
-                    (show_count(beyond, "iteration")) " took longer than the axis, up to " (or_dash(latency.max, show_time)) "."
-                }
+    let content = html! {
+        (chart.draw())
+        @if beyond > 0 {
+            p.note {
+                (show_count(beyond, "iteration")) " took longer than the axis, up to " (or_dash(latency.max, show_time)) "."
             }
         }
-    }
+    };
+    figure("Distribution", "iterations", &format!("iteration time, {}", unit.name), &content)
 }
 
 /// The percentiles on an axis that ends somewhere; those that are the same share a mark.
-fn percentile_marks(latency: &Latency, end: f64, unit: f64) -> Vec<Shape> {
+fn percentile_marks(latency: &Latency, end: f64, unit: f64) -> Vec<(Ink, Shape)> {
     let mut marks: Vec<(String, f64)> = Vec::new();
     for (name, at) in [("p50", latency.p50), ("p95", latency.p95), ("p99", latency.p99)] {
         let Some(at) = at.filter(|at| *at <= end) else { continue };
@@ -183,7 +159,7 @@ fn percentile_marks(latency: &Latency, end: f64, unit: f64) -> Vec<Shape> {
             None => marks.push((name.to_owned(), at)),
         }
     }
-    marks.into_iter().map(|(name, at)| Shape::Mark { x: at / unit, name }).collect()
+    marks.into_iter().map(|(name, at)| ("quiet", Shape::Mark(at / unit, name))).collect()
 }
 
 /// The bars of a histogram: all of one width, that of several bins, so that each bin lies in one of
@@ -200,7 +176,7 @@ struct Bars {
 impl Bars {
     fn of(bins: &[LatencyBin]) -> Option<Self> {
         let (first, last) = (bins.first()?, bins.last()?);
-        let total = iterations_in(bins.iter().copied());
+        let total = iterations_in(bins);
         let quantile = |share: f64| {
             let mut below = 0.0;
             let within = |bin: &&LatencyBin| {
@@ -242,7 +218,7 @@ impl Bars {
     fn shape(&self, unit: f64) -> Shape {
         let edge = |bar: f64| bar * self.width / unit;
         let bar = |(bar, n): &(f64, u64)| (edge(*bar)..edge(bar + 1.0), *n as f64);
-        Shape::Bars { bars: self.bars.iter().map(bar).collect(), ink: Ink::BLUE }
+        Shape::Bars(self.bars.iter().map(bar).collect())
     }
 }
 
@@ -253,30 +229,26 @@ pub fn bins(report: &Report) -> Vec<LatencyBin> {
     bins.filter(|bin| bin.to_seconds < 1e12).copied().collect()
 }
 
-pub fn iterations_in(bins: impl IntoIterator<Item = LatencyBin>) -> u64 {
+pub fn iterations_in<'a>(bins: impl IntoIterator<Item = &'a LatencyBin>) -> u64 {
     bins.into_iter().fold(0, |sum, bin| sum.saturating_add(bin.iterations))
 }
 
 fn percentiles(report: &Report) -> Markup {
     let latency = &report.iterations.latency_seconds;
     let rows = [
-        ("Mean", latency.mean),
-        ("Median", latency.p50),
-        ("95th percentile", latency.p95),
-        ("99th percentile", latency.p99),
-        ("Longest", latency.max),
+        ("Mean", or_dash(latency.mean, show_time)),
+        ("Median", or_dash(latency.p50, show_time)),
+        ("95th percentile", or_dash(latency.p95, show_time)),
+        ("99th percentile", or_dash(latency.p99, show_time)),
+        ("Longest", or_dash(latency.max, show_time)),
+        ("Sum", or_dash(report.iterations.seconds, show_duration)),
     ];
-    html! {
-        figure {
-            figcaption { b { "Percentiles" } " of the iteration times" }
-            table {
-                tbody {
-                    @for (name, seconds) in rows { tr { th scope="row" { (name) } td.number { (or_dash(seconds, show_time)) } } }
-                    tr { th scope="row" { "Sum" } td.number { (or_dash(report.iterations.seconds, show_duration)) } }
-                }
-            }
+    let content = html! {
+        table {
+            tbody { @for (name, time) in rows { tr { th scope="row" { (name) } td.number { (time) } } } }
         }
-    }
+    };
+    figure("Percentiles", "of the iteration times", "", &content)
 }
 
 #[cfg(test)]

@@ -7,8 +7,6 @@
 mod chart;
 mod comparison;
 mod energy;
-mod environment;
-mod gate;
 mod gpus;
 mod iterations;
 mod metrics;
@@ -18,30 +16,12 @@ mod time_axis;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{About, Render, RenderOptions, ReportFormat};
-use crate::output::format;
+use crate::output::{RenderOptions, format};
 use crate::report::{Exit, NamedReport, Report};
 use crate::text::sanitize::visible;
 
 /// The page of one report, or the page that compares several.
-#[derive(Debug)]
-pub struct Html;
-
-impl ReportFormat for Html {
-    fn about(&self) -> About {
-        About { name: "html", help: "A web page in one file", extensions: &["html", "htm"] }
-    }
-
-    fn render(&self, reports: &[NamedReport], _: RenderOptions) -> String {
-        html(reports)
-    }
-
-    fn comparison(&self) -> Option<Render> {
-        Some(|reports, _| html(reports))
-    }
-}
-
-fn html(reports: &[NamedReport]) -> String {
+pub fn render(reports: &[NamedReport], _: RenderOptions) -> String {
     let page = match reports {
         [(_, report)] => page(&format::command(report), &run::body(report)),
         reports => page("Comparison of runs", &comparison::body(reports)),
@@ -68,6 +48,59 @@ fn page(title: &str, body: &Markup) -> Markup {
             body {
                 main { (body) }
                 footer { "effllm " (env!("CARGO_PKG_VERSION")) " · This page is one file; it fetches nothing." }
+            }
+        }
+    }
+}
+
+/// A section of the page; `note` is beside its title, if it is not empty.
+fn section(title: &str, note: &str, content: &Markup) -> Markup {
+    html! {
+        section {
+            h2 { (title) @if !note.is_empty() { small { (note) } } }
+            (content)
+        }
+    }
+}
+
+/// A chart or a table with the names of its axes.
+fn figure(title: &str, y_name: &str, x_name: &str, content: &Markup) -> Markup {
+    html! {
+        figure {
+            figcaption { b { (title) } " " (y_name) span { (x_name) } }
+            (content)
+        }
+    }
+}
+
+/// The reason, in the place of something that is not known.
+fn missing(why: &str) -> Markup {
+    html! { p.note { "– " (why) } }
+}
+
+/// A table whose rows begin with their names. Numbers are in the columns whose names begin with `#`.
+fn scroll_table(columns: &[&str], rows: impl Iterator<Item = Vec<Markup>>) -> Markup {
+    let is_number = |column: &str| column.starts_with('#');
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        @for column in columns {
+                            th.number[is_number(column)] scope="col" { (column.trim_start_matches('#')) }
+                        }
+                    }
+                }
+                tbody {
+                    @for row in rows {
+                        tr {
+                            @for (i, (cell, column)) in row.iter().zip(columns).enumerate() {
+                                @if i == 0 { th scope="row" { (cell) } }
+                                @else { td.number[is_number(column)] { (cell) } }
+                            }
+                        }
+                    }
+                }
             }
         }
     }

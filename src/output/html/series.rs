@@ -29,20 +29,12 @@ pub struct PlotPoint {
 ///
 /// A stretch begins where its first reading was taken and ends where its last one was.
 pub fn plot_points(gpus: &[GpuSeries], quantity: Quantity, most: usize) -> Vec<Vec<PlotPoint>> {
-    let spacing = spacing(gpus);
-    let mut stretches: Vec<Vec<Vec<Reading>>> = Vec::new();
-    for group in groups(gpus, quantity, most) {
-        let start = group.first().map_or(f64::INFINITY, |first| first.at);
-        let follows = |stretch: &&mut Vec<Vec<Reading>>| {
-            let end = stretch.last().and_then(|group| group.last());
-            end.is_some_and(|end| start - end.at <= largest_gap(spacing))
-        };
-        match stretches.last_mut().filter(follows) {
-            Some(stretch) => stretch.push(group),
-            None => stretches.push(vec![group]),
-        }
-    }
-    stretches.iter().map(|stretch| points_of_stretch(stretch)).collect()
+    let largest_gap = largest_gap(gpus);
+    let follows = |before: &Vec<Reading>, after: &Vec<Reading>| match (before.last(), after.first()) {
+        (Some(before), Some(after)) => after.at - before.at <= largest_gap,
+        _ => false,
+    };
+    groups(gpus, quantity, most).chunk_by(follows).map(points_of_stretch).collect()
 }
 
 /// A known value of the GPU at a place in the list.
@@ -66,25 +58,16 @@ fn groups(gpus: &[GpuSeries], quantity: Quantity, most: usize) -> Vec<Vec<Readin
     readings.sort_by(|a, b| a.at.total_cmp(&b.at));
     let (Some(first), Some(last)) = (readings.first(), readings.last()) else { return Vec::new() };
     let near = (of_each as f64 - 0.5) * spacing(gpus);
-    let nearest = if of_each > 1 { (last.at - first.at) / (2 * most) as f64 } else { 0.0 };
+    let width = if of_each > 1 { near.max((last.at - first.at) / (2 * most) as f64) } else { near };
     let mut groups: Vec<Vec<Reading>> = Vec::new();
-    // Of each GPU, the readings in the last group.
-    let mut own = vec![0; gpus.len()];
     for reading in readings {
         let joins = |group: &&mut Vec<Reading>| {
-            let since = group.first().map_or(0.0, |first| reading.at - first.at);
-            let has_place = own.get(reading.gpu).is_some_and(|own| *own < of_each);
-            since < nearest || since < near && has_place
+            group.first().is_some_and(|first| reading.at - first.at < width)
+                && (of_each > 1 || group.iter().all(|other| other.gpu != reading.gpu))
         };
         match groups.last_mut().filter(joins) {
             Some(group) => group.push(reading),
-            None => {
-                groups.push(vec![reading]);
-                own.fill(0);
-            }
-        }
-        if let Some(own) = own.get_mut(reading.gpu) {
-            *own += 1;
+            None => groups.push(vec![reading]),
         }
     }
     groups
@@ -112,25 +95,18 @@ fn points_of_stretch(stretch: &[Vec<Reading>]) -> Vec<PlotPoint> {
 
 /// The times within a run in which no GPU was sampled.
 pub fn gaps(gpus: &[GpuSeries], run: Range<f64>) -> Vec<Range<f64>> {
-    let has_reading = |gpu: &GpuSeries, i: usize| {
-        [&gpu.memory_used_bytes, &gpu.utilization_ratio, &gpu.power_watts]
-            .iter()
-            .any(|quantity| quantity.get(i).is_some_and(Option::is_some))
-    };
-    let mut at: Vec<f64> = gpus
-        .iter()
-        .flat_map(|gpu| gpu.seconds.iter().enumerate().filter(|(i, _)| has_reading(gpu, *i)))
-        .map(|(_, at)| *at)
-        .filter(|at| at.is_finite())
-        .collect();
+    let quantities: [Quantity; 3] =
+        [|gpu| &gpu.memory_used_bytes, |gpu| &gpu.utilization_ratio, |gpu| &gpu.power_watts];
+    let readings = gpus.iter().flat_map(|gpu| quantities.map(|of| known(&gpu.seconds, of(gpu))).concat());
+    let mut at: Vec<f64> = readings.map(|reading| reading.0).collect();
     if at.is_empty() {
         return Vec::new();
     }
+    at.extend([run.start, run.end]);
     at.sort_by(f64::total_cmp);
-    let ends = std::iter::once(run.start).chain(at.iter().copied());
-    let starts = at.iter().copied().chain([run.end]);
-    let largest = largest_gap(spacing(gpus));
-    ends.zip(starts).filter(|(end, start)| start - end > largest).map(|(end, start)| end..start).collect()
+    let largest = largest_gap(gpus);
+    let steps = at.iter().zip(at.iter().skip(1));
+    steps.filter(|(end, start)| *start - *end > largest).map(|(end, start)| *end..*start).collect()
 }
 
 /// A line of at most some points: of neighbours the lowest and the highest are kept, in order, and
@@ -141,9 +117,9 @@ pub fn thinned(points: Vec<Xy>) -> Vec<Xy> {
         return points;
     }
     let extremes = |neighbours: &[Xy]| {
-        let by_value = |a: &&Xy, b: &&Xy| a.1.total_cmp(&b.1);
-        let (low, high) = (neighbours.iter().min_by(by_value), neighbours.iter().max_by(by_value));
-        let mut both: Vec<Xy> = low.into_iter().chain(high).copied().collect();
+        let mut sorted = neighbours.to_vec();
+        sorted.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let mut both: Vec<Xy> = sorted.first().into_iter().chain(sorted.last()).copied().collect();
         both.sort_by(|a, b| a.0.total_cmp(&b.0));
         both
     };
@@ -182,8 +158,8 @@ fn spacing(gpus: &[GpuSeries]) -> f64 {
 }
 
 /// As in the recorder: readings further apart are not joined.
-fn largest_gap(spacing: f64) -> f64 {
-    (3.0 * spacing).max(1.0)
+fn largest_gap(gpus: &[GpuSeries]) -> f64 {
+    (3.0 * spacing(gpus)).max(1.0)
 }
 
 #[cfg(test)]
