@@ -5,7 +5,7 @@ pub mod gate;
 mod phases;
 #[cfg(test)]
 pub mod samples;
-pub mod schema1;
+mod schema1;
 
 use std::collections::BTreeMap;
 
@@ -97,7 +97,7 @@ pub enum Status {
 }
 
 /// The wrapped command.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Command {
     /// The command and its arguments; bytes that are not UTF-8 are replaced.
     pub argv: Vec<String>,
@@ -124,17 +124,7 @@ pub struct Command {
 impl Command {
     /// Arguments of which nothing more is known: a log that was read from a file.
     pub fn of(argv: Vec<String>) -> Self {
-        Self {
-            argv,
-            cwd: None,
-            started_at: None,
-            wall_seconds: None,
-            suspended_seconds: None,
-            exit: None,
-            cpu_seconds: None,
-            max_rss_bytes: None,
-            python_unbuffered_set: false,
-        }
+        Self { argv, ..Self::default() }
     }
 }
 
