@@ -10,7 +10,7 @@ use crate::text::units::show;
 use rank_test::{RankTest, mann_whitney_u_of_series};
 
 /// Several reports, each compared with the first.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Comparison {
     /// The reports by name.
     pub reports: Vec<String>,
@@ -85,10 +85,7 @@ const EQUAL: f64 = 5e-5;
 /// Compares each report with the first.
 pub fn compare(reports: &[(String, Report)]) -> Comparison {
     let all: Vec<&Report> = reports.iter().map(|(_, report)| report).collect();
-    let (first, others) = match all.split_first() {
-        Some((first, others)) => (*first, others),
-        None => return Comparison { reports: Vec::new(), metrics: Vec::new(), differences: Vec::new() },
-    };
+    let Some((first, others)) = all.split_first() else { return Comparison::default() };
     let tests: Vec<Option<IterationTest>> = others.iter().map(|other| iteration_test(first, other)).collect();
     let row = |metric: &'static Metric| {
         let change = |(other, test): (&&Report, &Option<IterationTest>)| {
@@ -103,13 +100,11 @@ pub fn compare(reports: &[(String, Report)]) -> Comparison {
             changes: others.iter().zip(&tests).map(change).collect(),
         }
     };
+    let endings = difference("command", &all, &Report::ending).into_iter();
     Comparison {
         reports: reports.iter().map(|(name, _)| name.clone()).collect(),
         metrics: METRICS.iter().map(row).filter(|row| row.values.iter().any(Option::is_some)).collect(),
-        differences: difference("command", &all, &Report::ending)
-            .into_iter()
-            .chain(differences(&all))
-            .collect(),
+        differences: endings.chain(differences(&all)).collect(),
     }
 }
 
@@ -215,6 +210,7 @@ pub fn differences(reports: &[&Report]) -> Vec<String> {
         |value: Option<f64>| value.map(|value| if value < 1e6 { value.to_string() } else { show(value) });
     let whole = |value: Option<u64>| value.map(|value| value.to_string());
     type Property<'a> = (&'a str, &'a dyn Fn(&Report) -> Option<String>);
+    let window = |report: &Report| if report.window == Window::Train { "training" } else { "whole run" };
     let properties: [Property<'_>; 8] = [
         ("GPUs", &|report| Some(report.gpu_models()).filter(|models| !models.is_empty())),
         ("world size", &|report| whole(report.job.world_size)),
@@ -223,9 +219,7 @@ pub fn differences(reports: &[&Report]) -> Vec<String> {
         ("parameters", &|report| number(report.model.parameters.value)),
         ("profile", &|report| report.log.profile.clone()),
         ("warm-up", &|report| (report.window == Window::Train).then(|| report.iterations.warmup.to_string())),
-        ("window", &|report| {
-            Some(if report.window == Window::Train { "training" } else { "whole run" }.to_owned())
-        }),
+        ("window", &|report| Some(window(report).to_owned())),
     ];
     properties.iter().filter_map(|(name, of)| difference(name, reports, of)).collect()
 }

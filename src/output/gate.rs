@@ -81,17 +81,14 @@ pub(super) fn verdict(gate: &Gate) -> String {
     if counted > 0 {
         parts.push(format!("{counted} of {required}"));
     }
-    match (counted, no_data) {
-        (_, 0) => {}
-        (0, _) => parts.push(format!("no data for {no_data} of {required}")),
-        _ => parts.push(format!("no data for {no_data}")),
+    if no_data > 0 {
+        let of = if counted == 0 { format!(" of {required}") } else { String::new() };
+        parts.push(format!("no data for {no_data}{of}"));
     }
     parts.extend(gate.reason.as_deref().map(plain));
     for (verdict, without_data) in [(Verdict::Fail, ""), (Verdict::NoData, " without data")] {
-        match count(Level::Warn, verdict) {
-            0 => {}
-            n => parts.push(format!("{}{without_data}", show_count(n as u64, "warning"))),
-        }
+        let warned = Some(count(Level::Warn, verdict)).filter(|warned| *warned > 0);
+        parts.extend(warned.map(|n| show_count(n as u64, "warning") + without_data));
     }
     format!("{word}: {}", parts.join(", "))
 }

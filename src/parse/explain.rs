@@ -10,9 +10,12 @@ use crate::log::lines::LineSplitter;
 use crate::log::pattern::{Pattern, Watch};
 use crate::log::rules::Purpose;
 use crate::log::{LogReader, Rules};
+use crate::text::sanitize::{clip, plain};
 
 /// Lines that are kept until the profile is known, to be compared with its rules then.
 const LONGEST_BACKLOG: usize = 2000;
+/// Columns that are shown of the line by which a profile was chosen.
+const LONGEST_DECIDED: usize = 70;
 /// Bytes of each of them.
 const LONGEST_LINE: usize = 1000;
 
@@ -50,14 +53,6 @@ pub struct WatchedPattern {
     record: usize,
     matches_before: u64,
     search: Option<Search>,
-}
-
-/// Why a profile is in use.
-pub enum Why<'a> {
-    /// The number and the text of the line that it recognised.
-    Line(u64, &'a [u8]),
-    /// The flag or setting that chose it.
-    Choice(&'a str),
 }
 
 impl Explainer {
@@ -111,13 +106,16 @@ impl Explainer {
         self.reader.lines()
     }
 
-    /// The profile in use, if one is, and why.
-    pub fn chosen(&self) -> Option<(&WatchedProfile, Why<'_>)> {
-        let why = match &self.decided {
-            Some((number, line)) => Why::Line(*number, line),
-            None => Why::Choice(self.reader.profile().map_or("", |(_, because)| because)),
+    /// The profile in use, if one is, and why: the flag or the line that chose it.
+    pub fn chosen(&self) -> Option<(&WatchedProfile, String)> {
+        let because = match &self.decided {
+            Some((number, line)) => {
+                let line = clip(&plain(&String::from_utf8_lossy(line)), LONGEST_DECIDED);
+                format!("which line {number} is written in: {line}")
+            }
+            None => format!("chosen by {}", plain(self.reader.profile()?.1)),
         };
-        Some((self.profiles.get(self.chosen?)?, why))
+        Some((self.profiles.get(self.chosen?)?, because))
     }
 
     fn line(&mut self, line: &[u8]) {

@@ -4,7 +4,7 @@ use console::measure_text_width;
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
 
-use super::explain::{Explainer, WatchedPattern, WatchedProfile, Why};
+use super::explain::{Explainer, WatchedPattern, WatchedProfile};
 use crate::event::LogTime;
 use crate::event::field::Value;
 use crate::log::binding::as_written;
@@ -29,24 +29,14 @@ pub fn explanation(name: &str, explainer: &Explainer) -> String {
     let heading = format!("{}: {lines} lines, {records} progress records\n", plain(name));
     heading
         + &match explainer.chosen() {
-            Some((profile, why)) => {
-                format!("profile: {}, {}\n\n{}", profile.name, because(&why), of_profile(profile))
+            Some((profile, because)) => {
+                format!("profile: {}, {}\n\n{}", profile.name, because, of_profile(profile))
             }
             None => {
                 let unknown = "profile: none recognised this log; the lines that each matched:\n\n";
                 unknown.to_owned() + &of_all(&explainer.profiles)
             }
         }
-}
-
-fn because(why: &Why<'_>) -> String {
-    match why {
-        Why::Line(number, line) => {
-            let line = clip(&plain(&String::from_utf8_lossy(line)), BEFORE + AFTER);
-            format!("which line {number} is written in: {line}")
-        }
-        Why::Choice(because) => format!("chosen by {}", plain(because)),
-    }
 }
 
 fn of_profile(profile: &WatchedProfile) -> String {

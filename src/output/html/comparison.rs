@@ -1,13 +1,13 @@
 //! The page that compares several runs; the first one is what the others are compared to.
 
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 
 use super::chart::{Chart, HALF, Shape, Xy, ink_of_run};
 use super::energy::{energy_bar, whole};
 use super::iterations::{bins, extent, iterations_in};
 use super::series::{pairs, plot_points, quantile, thinned};
 use super::time_axis::TimeUnit;
-use super::{defined, ending, figure, missing, section};
+use super::{Row, defined, ending, figure, heads, missing, section, table};
 use crate::compare::{Change, Direction, compare};
 use crate::metrics::registry::METRICS;
 use crate::output::comparison::{UNTESTED, meaning, ratio, word};
@@ -52,16 +52,32 @@ fn dot(run: usize) -> Markup {
     html! { i.dot style={ "background:var(--" (ink_of_run(run)) ")" } {} }
 }
 
-fn heads(names: &[String]) -> Markup {
-    html! {
-        @for (i, name) in names.iter().enumerate() {
-            th.number scope="col" { (dot(i)) (name) }
-        }
-    }
+/// A table with a column for each run, which all stand close together if they are many.
+fn run_table(columns: &[&str], names: &[String], class: &str, rows: impl Iterator<Item = Row>) -> Markup {
+    let runs = names.iter().enumerate().map(|(i, name)| html! { "#" (dot(i)) (name) });
+    let columns: Vec<Markup> = heads(columns).into_iter().chain(runs).collect();
+    let many = if names.len() > BESIDE { " many" } else { "" };
+    table(&format!("{class}{many}"), &columns, rows)
 }
 
 fn metrics(runs: &[NamedReport], names: &[String]) -> Markup {
     let compared = compare(runs);
+    let rows = METRICS.iter().map(|metric| {
+        let row = compared.metrics.iter().find(|row| row.name == metric.name);
+        let mut cells = vec![defined(metric.name, metric.definition), metric.unit.render()];
+        if let Some(why) = unknown_in_all(runs, metric.name) {
+            cells.push(html! { "– " span.origin { (why) } });
+            return ("none", cells);
+        }
+        cells.extend(runs.iter().enumerate().map(|(n, (_, report))| {
+            let change = || *row?.changes.get(n.checked_sub(1)?)?;
+            match report.metrics.get(metric) {
+                Some(value) => html! { (show(value)) @if let Some(change) = change() { (changed(change)) } },
+                None => defined("–", format::origin(report, metric.name)),
+            }
+        }));
+        ("", cells)
+    });
     html! {
         section {
             h2 {
@@ -71,38 +87,7 @@ fn metrics(runs: &[NamedReport], names: &[String]) -> Markup {
                     " where a rank test of these runs' iteration times shows it"
                 }
             }
-            div.scroll {
-                table.metrics.comparison.many[runs.len() > BESIDE] {
-                    thead { tr { th scope="col" { "Metric" } th scope="col" { "Unit" } (heads(names)) } }
-                    tbody {
-                        @for metric in METRICS {
-                            @let row = compared.metrics.iter().find(|row| row.name == metric.name);
-                            @let why = unknown_in_all(runs, metric.name);
-                            tr.none[why.is_some()] {
-                                th scope="row" { (defined(metric.name, metric.definition)) }
-                                td { (metric.unit) }
-                                @if let Some(why) = why {
-                                    td.number colspan=(runs.len()) { "– " span.origin { (why) } }
-                                } @else {
-                                    @for (n, (_, report)) in runs.iter().enumerate() {
-                                        td.number {
-                                            @match report.metrics.get(metric) {
-                                                Some(value) => {
-                                                    (show(value))
-                                                    @if let Some(change) = row.and_then(|row| *row.changes.get(n.checked_sub(1)?)?) {
-                                                        (changed(change))
-                                                    }
-                                                }
-                                                None => (defined("–", format::origin(report, metric.name))),
-                                            }
-                                        }
-                                    }
-                                }
-                            }
-                        }
-                    }
-                }
-            }
+            (run_table(&["Metric", "Unit"], names, "metrics comparison", rows))
         }
     }
 }
@@ -275,21 +260,11 @@ fn setups(runs: &[NamedReport], names: &[String]) -> Markup {
         (false, "Warnings", &|report| report.warnings.len().to_string()),
         (false, "effllm", &|report| report.effllm_version.clone()),
     ];
-    let content = html! {
-        div.scroll {
-            table.comparison.many[runs.len() > BESIDE] {
-                thead { tr { th scope="col" {} (heads(names)) } }
-                tbody {
-                    @for (matters, name, show) in rows {
-                        @let texts: Vec<String> = runs.iter().map(|(_, report)| show(report)).collect();
-                        tr.differs[matters && texts.windows(2).any(|pair| pair.first() != pair.last())] {
-                            th scope="row" { (name) }
-                            @for text in &texts { td.number { (text) } }
-                        }
-                    }
-                }
-            }
-        }
-    };
-    section("Runs", "differences are highlighted", &content)
+    let rows = rows.iter().map(|(matters, name, show)| {
+        let texts: Vec<String> = runs.iter().map(|(_, report)| show(report)).collect();
+        let differs = *matters && texts.windows(2).any(|pair| pair.first() != pair.last());
+        let cells = std::iter::once(name.render()).chain(texts.iter().map(Render::render)).collect();
+        (if differs { "differs" } else { "" }, cells)
+    });
+    section("Runs", "differences are highlighted", &run_table(&[""], names, "comparison", rows))
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, Render, html};
 
-use super::{missing, scroll_table, section};
+use super::{heads, missing, section, table};
 use crate::metrics::window::Basis;
 use crate::output::format;
 use crate::report::{Phase, PhaseKind, Report};
@@ -28,16 +28,17 @@ pub fn energy_by_phase(report: &Report) -> Markup {
         let joules = phase.energy_joules();
         let share = joules.zip(whole).map(|(joules, whole)| 100.0 * joules / whole);
         let power = joules.map(|joules| joules / phase.sums.seconds);
-        vec![
+        let cells = vec![
             html! { i class=(phase_class(*kind)) {} (format::phase(*kind)) },
             show_duration(phase.sums.seconds).render(),
             or_dash(joules, |joules| unit.show(joules)).render(),
             or_dash(share, |share| format!("{share:.1} %")).render(),
             or_dash(power, |power| show(power) + " W").render(),
-        ]
+        ];
+        ("", cells)
     };
-    let columns = ["Phase", "#Time", "#Energy", "#Share", "#Mean power"];
-    let table = scroll_table(&columns, report.phases.iter().map(row));
+    let columns = heads(&["Phase", "#Time", "#Energy", "#Share", "#Mean power"]);
+    let table = table("", &columns, report.phases.iter().map(row));
     html! { div.phases { (section(TITLE, &sum, &html! { (energy_bar(report, 1.0)) (table) })) } }
 }
 

@@ -1,8 +1,8 @@
 //! The metrics of a run: the headline as tiles, and all of them as a table.
 
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 
-use super::{defined, section};
+use super::{defined, heads, section, table};
 use crate::metrics::registry::{Metric, Test};
 use crate::output::format;
 use crate::report::Report;
@@ -58,31 +58,16 @@ fn tile(report: &Report, metric: &Metric) -> Markup {
 
 pub fn all_metrics(report: &Report) -> Markup {
     let trained = report.window == Window::Train;
-    let content = html! {
-        div.scroll {
-            table.metrics {
-                thead {
-                    tr {
-                        th scope="col" { "Metric" }
-                        @if trained { th.number scope="col" { "Training" } }
-                        th.number scope="col" { "Whole run" }
-                        th scope="col" { "Unit" }
-                        th scope="col" { "Source, or the reason for null" }
-                    }
-                }
-                tbody {
-                    @for (metric, headline) in report.metrics.each() {
-                        tr.none[headline.is_none()] {
-                            th scope="row" { (defined(metric.name, metric.definition)) }
-                            td.number { (or_dash(headline, show)) }
-                            @if trained { td.number { (or_dash(report.metrics_whole_run.get(metric), show)) } }
-                            td { (metric.unit) }
-                            td.origin { (format::origin(report, metric.name)) }
-                        }
-                    }
-                }
-            }
-        }
-    };
-    section("All metrics", "", &content)
+    let mut columns = heads(&["Metric", "#Training", "#Whole run", "Unit", "Source, or the reason for null"]);
+    if !trained {
+        columns.remove(1);
+    }
+    let rows = report.metrics.each().map(|(metric, headline)| {
+        let mut cells = vec![defined(metric.name, metric.definition), or_dash(headline, show).render()];
+        cells.extend(trained.then(|| or_dash(report.metrics_whole_run.get(metric), show).render()));
+        let origin = format::origin(report, metric.name);
+        cells.extend([metric.unit.render(), html! { span.origin { (origin) } }]);
+        (if headline.is_none() { "none" } else { "" }, cells)
+    });
+    section("All metrics", "", &table("metrics", &columns, rows))
 }

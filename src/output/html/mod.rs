@@ -78,25 +78,32 @@ fn missing(why: &str) -> Markup {
     html! { p.note { "– " (why) } }
 }
 
-/// A table whose rows begin with their names. Numbers are in the columns whose names begin with `#`.
-fn scroll_table(columns: &[&str], rows: impl Iterator<Item = Vec<Markup>>) -> Markup {
-    let is_number = |column: &str| column.starts_with('#');
+/// A row of a table: its class, if it has one, and its cells.
+type Row = (&'static str, Vec<Markup>);
+
+/// A table whose rows begin with their names. The last cell of a short row is as wide as the rest. Numbers
+/// are in the columns whose names begin with `#`.
+fn table(class: &str, columns: &[Markup], rows: impl Iterator<Item = Row>) -> Markup {
+    let given = |class: &str| Some(class.to_owned()).filter(|class| !class.is_empty());
+    let is_number = |column: &Markup| column.0.starts_with('#');
     html! {
         div.scroll {
-            table {
+            table class=[given(class)] {
                 thead {
                     tr {
                         @for column in columns {
-                            th.number[is_number(column)] scope="col" { (column.trim_start_matches('#')) }
+                            th.number[is_number(column)] scope="col" { (PreEscaped(column.0.trim_start_matches('#'))) }
                         }
                     }
                 }
                 tbody {
-                    @for row in rows {
-                        tr {
-                            @for (i, (cell, column)) in row.iter().zip(columns).enumerate() {
+                    @for (class, cells) in rows {
+                        tr class=[given(class)] {
+                            @for (i, (cell, column)) in cells.iter().zip(columns).enumerate() {
+                                @let rest = columns.len() - i;
+                                @let colspan = (i + 1 == cells.len() && rest > 1).then_some(rest);
                                 @if i == 0 { th scope="row" { (cell) } }
-                                @else { td.number[is_number(column)] { (cell) } }
+                                @else { td.number[is_number(column)] colspan=[colspan] { (cell) } }
                             }
                         }
                     }
@@ -104,6 +111,11 @@ fn scroll_table(columns: &[&str], rows: impl Iterator<Item = Vec<Markup>>) -> Ma
             }
         }
     }
+}
+
+/// The heads of columns.
+fn heads(names: &[&str]) -> Vec<Markup> {
+    names.iter().map(|name| html! { (name) }).collect()
 }
 
 /// A word whose definition shows by pointer, focus or tap.

@@ -6,7 +6,7 @@ use super::energy::energy_by_phase;
 use super::gpus::{each_gpu, over_time};
 use super::iterations::iterations;
 use super::metrics::{all_metrics, headline};
-use super::{ending, scroll_table, section};
+use super::{ending, heads, section, table};
 use crate::output::format;
 use crate::output::gate::{got, margin, mark, verdict};
 use crate::report::gate::Level;
@@ -56,18 +56,19 @@ fn gate(report: &Report) -> Markup {
     let Some(gate) = &report.gate else { return html! {} };
     let rows = gate.results.iter().map(|result| {
         let mark = mark(result.verdict, result.level);
-        vec![
+        let cells = vec![
             result.expression.render(),
             html! { span.pill.(mark.class) { (mark.word) } },
             got(result).render(),
             html! { span.origin { (margin(result)) } },
-        ]
+        ];
+        ("", cells)
     });
-    let columns = ["Requirement", "Verdict", "#Got", "Margin, or the reason for no verdict"];
+    let columns = heads(&["Requirement", "Verdict", "#Got", "Margin, or the reason for no verdict"]);
     html! {
         section.gate {
             h2 { "Gate" small.(mark(gate.verdict, Level::Require).class) { (verdict(gate)) } }
-            (scroll_table(&columns, rows))
+            (table("", &columns, rows))
         }
     }
 }
@@ -107,19 +108,20 @@ fn environment(report: &Report) -> Markup {
         ("effllm", report.effllm_version.clone()),
     ]);
     let gpu = |gpu: &Gpu| {
-        vec![
+        let cells = vec![
             gpu.index.render(),
             text(&gpu.name).render(),
             html! { span.code { (text(&gpu.uuid)) } },
             or_dash(gpu.memory_total_bytes, show_bytes).render(),
             or_dash(gpu.power_limit_watts, |watts| format!("{watts:.0} W")).render(),
             gpu.selected_because.render(),
-        ]
+        ];
+        ("", cells)
     };
-    let columns = ["GPU", "Name", "UUID", "#Memory", "#Power limit", "Measured because"];
+    let columns = heads(&["GPU", "Name", "UUID", "#Memory", "#Power limit", "Measured because"]);
     let content = html! {
         dl.environment { @for (name, value) in rows { dt { (name) } dd { (value) } } }
-        @if !report.gpus.is_empty() { (scroll_table(&columns, report.gpus.iter().map(gpu))) }
+        @if !report.gpus.is_empty() { (table("", &columns, report.gpus.iter().map(gpu))) }
     };
     section("Environment", "", &content)
 }
