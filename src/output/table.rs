@@ -25,13 +25,7 @@ pub fn render(reports: &[NamedReport], options: RenderOptions) -> String {
 pub fn summary(report: &Report, options: RenderOptions) -> String {
     let title = title(report, options.width.unwrap_or(usize::MAX));
     let mut lines = vec![options.paint(Style::new().bold(), &title)];
-    let rows = rows(report);
-    if !rows.is_empty() {
-        let heading = heading(report);
-        let height = heading.iter().map(|cell| cell.lines().count()).max().unwrap_or(0);
-        let table = metrics_table(report, heading, rows, options.width).into_iter().enumerate();
-        lines.extend(table.map(|(n, line)| if n < height { options.dim(&line) } else { line }));
-    }
+    lines.extend(metrics_table(report, options));
     lines.extend(unknown_table(report, options.width));
     let label = options.paint(Style::new().yellow(), "warning:");
     lines.extend(report.warnings.iter().map(|warning| format!("{label} {}", plain(warning))));
@@ -50,10 +44,11 @@ fn title(report: &Report, columns: usize) -> String {
     clip(&start, columns.saturating_sub(measure_text_width(&end)).max(20)) + &end
 }
 
-/// A row for each known metric: label, unit, over the training, over the whole run, source.
-fn rows(report: &Report) -> Vec<Vec<String>> {
+/// A row for each known metric: label, unit, over the training, over the whole run, source. Without a
+/// training one column is for both.
+fn metrics_table(report: &Report, options: RenderOptions) -> Vec<String> {
+    let is_trained = report.window == Window::Train;
     let mut above = String::new();
-    let shown = known_metrics(report).filter(|(metric, _)| metric.headline != Headline::Never);
     let row = |(metric, values): (&Metric, [Option<f64>; 2])| {
         let unit = format::unit(metric, &values);
         let mut from = plain(format::origin(report, metric.name));
@@ -67,10 +62,40 @@ fn rows(report: &Report) -> Vec<Vec<String>> {
             above.clone_from(&from);
         }
         let unit = if unit == metric.label() { String::new() } else { unit };
-        let cells = [metric.label().to_owned(), unit].into_iter();
-        cells.chain(format::numbers(metric, &values)).chain([from]).collect()
+        let numbers = format::numbers(metric, &values).into_iter().take(1 + usize::from(is_trained));
+        [metric.label().to_owned(), unit].into_iter().chain(numbers).chain([from]).collect()
     };
-    shown.map(row).collect()
+    let shown = known_metrics(report).filter(|(metric, _)| metric.headline != Headline::Never);
+    let rows: Vec<Vec<String>> = shown.map(row).collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let heading = heading(report, is_trained);
+    let numbers = vec![Column::RIGHT; heading.len() - 3];
+    let columns = [&[Column::LEFT; 2], &numbers[..], &[Column::LEFT]].concat();
+    let gap = match options.width {
+        Some(..45) => 1,
+        Some(..100) => 2,
+        _ => 3,
+    };
+    let rows = [vec![heading], rows].concat();
+    let lines = Grid { columns: &columns, indent: 1, gap }.lines(&rows, options.width).into_iter();
+    let height = 1 + usize::from(is_trained);
+    lines.enumerate().map(|(n, line)| if n < height { options.dim(&line) } else { line }).collect()
+}
+
+fn heading(report: &Report, is_trained: bool) -> Vec<String> {
+    let mut heading = vec![String::new(); 2];
+    if is_trained {
+        let seconds = report.iterations.seconds.map_or(String::new(), |s| format!(", {}", show_duration(s)));
+        let wall = report.command.wall_seconds.map(show_duration).unwrap_or_default();
+        heading.push(format!("training\n{} it{seconds}", report.iterations.count));
+        heading.push(format!("whole run\n{wall}"));
+    } else {
+        heading.push("whole run".to_owned());
+    }
+    heading.push("from".to_owned());
+    heading
 }
 
 /// The energy that was not used in training.
@@ -79,43 +104,6 @@ fn outside_training(report: &Report, metric: &Metric, values: [Option<f64>; 2]) 
     let outside = Some(whole? - training?).filter(|outside| *outside >= 0.0);
     let is_told = metric.show == Show::Energy && report.window == Window::Train && outside.is_some();
     is_told.then(|| format::numbers(metric, &[outside, whole]).swap_remove(0))
-}
-
-fn metrics_table(
-    report: &Report,
-    heading: Vec<String>,
-    mut rows: Vec<Vec<String>>,
-    width: Option<usize>,
-) -> Vec<String> {
-    rows.insert(0, heading);
-    let mut columns = vec![Column::LEFT, Column::LEFT, Column::RIGHT, Column::RIGHT, Column::LEFT];
-    if report.window != Window::Train {
-        // The headline window is the whole run: one column holds both.
-        columns.remove(WHOLE_RUN);
-        rows.iter_mut().for_each(|row| drop(row.remove(WHOLE_RUN)));
-    }
-    let gap = match width {
-        Some(..45) => 1,
-        Some(..100) => 2,
-        _ => 3,
-    };
-    Grid { columns: &columns, indent: 1, gap }.lines(&rows, width)
-}
-
-/// The place of the whole run in a row.
-const WHOLE_RUN: usize = 3;
-
-fn heading(report: &Report) -> Vec<String> {
-    let whole = "whole run".to_owned();
-    let (training, whole) = if report.window == Window::Train {
-        let iterations = &report.iterations;
-        let seconds = iterations.seconds.map_or(String::new(), |s| format!(", {}", show_duration(s)));
-        let wall = report.command.wall_seconds.map(show_duration).unwrap_or_default();
-        (format!("training\n{} it{seconds}", iterations.count), format!("{whole}\n{wall}"))
-    } else {
-        (whole, String::new())
-    };
-    vec![String::new(), String::new(), training, whole, "from".to_owned()]
 }
 
 /// The fewest columns beside the labels in which a reason has a column of its own.

@@ -5,10 +5,10 @@ use maud::{Markup, Render, html};
 use super::chart::{Chart, HALF, Shape, Xy, ink_of_run};
 use super::energy::{energy_bar, whole};
 use super::iterations::{bins, extent, iterations_in};
-use super::series::{pairs, plot_points, quantile, thinned};
+use super::series::{pairs, plot_points, scaled, thinned};
 use super::time_axis::TimeUnit;
 use super::{Row, defined, ending, figure, heads, missing, section, table};
-use crate::compare::{Change, Direction, compare};
+use crate::compare::{Change, Direction, PROPERTIES, Property, compare};
 use crate::metrics::registry::METRICS;
 use crate::output::comparison::{UNTESTED, meaning, ratio, word};
 use crate::output::format;
@@ -151,48 +151,44 @@ fn overlay(title: &'static str, y_name: &str, x_name: &str, lines: Vec<RunLine>,
     figure(title, y_name, x_name, &chart.draw())
 }
 
-/// A line of each run, its points in these units.
+/// A line of each run.
 fn lines(runs: &[NamedReport], line: impl Fn(&Report) -> Vec<Xy>) -> Vec<RunLine> {
     runs.iter().map(|(_, report)| line(report)).enumerate().collect()
 }
 
-fn scaled(lines: Vec<RunLine>, x: f64, y: f64) -> Vec<RunLine> {
-    let scaled = |line: Vec<Xy>| line.into_iter().map(|point| (point.0 / x, point.1 / y)).collect();
-    lines.into_iter().map(|(run, line)| (run, scaled(line))).collect()
+/// The longest time that 99 % of a run's iterations stay below: a few very long ones would leave no room
+/// for the rest.
+fn p99(runs: &[NamedReport]) -> f64 {
+    runs.iter().filter_map(|(_, report)| report.iterations.latency_seconds.p99).fold(0.0, f64::max)
 }
 
 /// The share of the iterations that took no longer than a time.
 fn latency(runs: &[NamedReport]) -> Markup {
-    let mut curves = lines(runs, |report| {
+    let end = p99(runs);
+    let unit = TimeUnit::of(end);
+    let curves = lines(runs, |report| {
         let bins = bins(report);
         let total = iterations_in(&bins) as f64;
-        let start = bins.first().map(|bin| (bin.from_seconds, 0.0));
         let mut below = 0.0;
-        let points = bins.iter().map(|bin| {
+        let mut points: Vec<Xy> = bins.first().map(|bin| (bin.from_seconds, 0.0)).into_iter().collect();
+        points.extend(bins.iter().map(|bin| {
             below += bin.iterations as f64;
             (bin.to_seconds, below / total)
-        });
-        start.into_iter().chain(points).collect()
+        }));
+        points.retain(|point| point.0 <= end);
+        scaled(points, unit.seconds, 1.0)
     });
-    // A few very long ones would leave no room for the rest.
-    let p99s = curves.iter().filter_map(|(_, curve)| curve.iter().find(|point| point.1 >= 0.99));
-    let end = p99s.map(|point| point.0).fold(0.0, f64::max);
-    curves.iter_mut().for_each(|(_, curve)| curve.retain(|point| point.0 <= end));
-    let unit = TimeUnit::of(end);
     let x_name = format!("{}, to the p99", unit.name);
-    let curves = scaled(curves, unit.seconds, 1.0);
     overlay("Latency", "share of the iterations within a time", &x_name, curves, Some(1.0))
 }
 
 fn iteration_time(runs: &[NamedReport]) -> Markup {
+    let unit = TimeUnit::of(p99(runs));
     let times = lines(runs, |report| {
-        pairs(&report.series.iterations.iteration, &report.series.iterations.latency_seconds)
+        let series = &report.series.iterations;
+        scaled(pairs(&series.iteration, &series.latency_seconds), 1.0, unit.seconds)
     });
-    let all = times.iter().flat_map(|(_, line)| line).map(|point| point.1);
-    let end = quantile(all, 0.98).unwrap_or(1.0);
-    let unit = TimeUnit::of(end);
-    let top = Some(1.2 * end / unit.seconds);
-    overlay("Iteration time", unit.name, "iteration", scaled(times, 1.0, unit.seconds), top)
+    overlay("Iteration time", unit.name, "iteration", times, Some(1.2 * p99(runs) / unit.seconds))
 }
 
 fn loss(runs: &[NamedReport]) -> Markup {
@@ -206,12 +202,12 @@ fn power(runs: &[NamedReport]) -> Markup {
     let unit = TimeUnit::of(longest);
     let stretches = runs.iter().enumerate().flat_map(|(run, (_, report))| {
         let stretches = plot_points(&report.series.gpus, |gpu| &gpu.power_watts, 360);
-        stretches
-            .into_iter()
-            .map(move |stretch| (run, stretch.iter().map(|point| (point.at, point.mean)).collect()))
+        stretches.into_iter().map(move |stretch| {
+            (run, stretch.iter().map(|point| (point.at / unit.seconds, point.mean)).collect())
+        })
     });
     let x_name = format!("{} since the start", unit.name);
-    overlay("Power", "W, mean of the GPUs", &x_name, scaled(stretches.collect(), unit.seconds, 1.0), None)
+    overlay("Power", "W, mean of the GPUs", &x_name, stretches.collect(), None)
 }
 
 fn energies(runs: &[NamedReport], names: &[String]) -> Markup {
@@ -235,36 +231,30 @@ fn energies(runs: &[NamedReport], names: &[String]) -> Markup {
     section("Where the energy went", "on the measured GPUs of each run", &content)
 }
 
-/// The text of a row for a run.
-type Show<'a> = &'a dyn Fn(&Report) -> String;
-
 fn setups(runs: &[NamedReport], names: &[String]) -> Markup {
-    let number = |number: Option<u64>| or_dash(number, |number| number.to_string());
-    let size = |size: Option<f64>| or_dash(size, show_grouped);
-    // With whether a difference makes the metrics incomparable.
-    let rows: [(bool, &str, Show<'_>); 14] = [
-        (true, "GPUs", &|report| {
-            or_dash(Some(report.gpu_models()).filter(|gpus| !gpus.is_empty()), String::from)
-        }),
-        (true, "World size", &|report| number(report.job.world_size)),
-        (true, "Nodes", &|report| number(report.job.nodes)),
-        (true, "Parameters", &|report| size(report.model.parameters.value)),
-        (true, "Sequence length", &|report| size(report.model.sequence_length.value)),
-        (true, "Global batch size", &|report| size(report.model.global_batch_size.value)),
-        (true, "Log profile", &|report| or_dash(report.log.profile.clone(), String::from)),
-        (false, "Iterations", &|report| show_grouped(report.iterations.count as f64)),
-        (false, "Wall time", &|report| or_dash(report.command.wall_seconds, show_duration)),
-        (false, "Host", &|report| or_dash(report.job.host.clone(), String::from)),
-        (false, "Started", &|report| or_dash(format::started(report), String::from)),
-        (false, "Gate", &|report| or_dash(report.gate.as_ref(), verdict)),
-        (false, "Warnings", &|report| report.warnings.len().to_string()),
-        (false, "effllm", &|report| report.effllm_version.clone()),
+    let others: [Property; 8] = [
+        ("Nodes", |report| report.job.nodes.map(|nodes| nodes.to_string())),
+        ("Iterations", |report| Some(show_grouped(report.iterations.count as f64))),
+        ("Wall time", |report| report.command.wall_seconds.map(show_duration)),
+        ("Host", |report| report.job.host.clone()),
+        ("Started", format::started),
+        ("Gate", |report| report.gate.as_ref().map(verdict)),
+        ("Warnings", |report| Some(report.warnings.len().to_string())),
+        ("effllm", |report| Some(report.effllm_version.clone())),
     ];
-    let rows = rows.iter().map(|(matters, name, show)| {
-        let texts: Vec<String> = runs.iter().map(|(_, report)| show(report)).collect();
-        let differs = *matters && texts.windows(2).any(|pair| pair.first() != pair.last());
-        let cells = std::iter::once(name.render()).chain(texts.iter().map(Render::render)).collect();
+    let row = |name: String, of: fn(&Report) -> Option<String>, matters: bool| {
+        let values: Vec<_> = runs.iter().map(|(_, report)| of(report)).collect();
+        let differs = matters && values.windows(2).any(|pair| pair.first() != pair.last());
+        let cells = values.into_iter().map(|value| or_dash(value, String::from).render());
+        let cells = std::iter::once(name.render()).chain(cells).collect();
         (if differs { "differs" } else { "" }, cells)
-    });
+    };
+    let compared = PROPERTIES.iter().map(|(name, of)| row(capitalised(name), *of, true));
+    let rows = compared.chain(others.iter().map(|(name, of)| row((*name).to_owned(), *of, false)));
     section("Runs", "differences are highlighted", &run_table(&[""], names, "comparison", rows))
+}
+
+fn capitalised(name: &str) -> String {
+    let mut chars = name.chars();
+    chars.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(chars).collect()
 }

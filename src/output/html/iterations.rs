@@ -5,7 +5,7 @@ use std::ops::Range;
 use maud::{Markup, html};
 
 use super::chart::{Chart, HALF, Ink, Shape, Xy};
-use super::series::{FEW, pairs, quantile, thinned};
+use super::series::{FEW, pairs, scaled, thinned};
 use super::time_axis::TimeUnit;
 use super::{figure, missing, section};
 use crate::metrics::window::Basis;
@@ -23,7 +23,7 @@ pub fn iterations(report: &Report) -> Markup {
     let records: Vec<Option<f64>> = (1..=series.iteration.len()).map(|n| Some(n as f64)).collect();
     let numbered = series.iteration.iter().any(Option::is_some);
     let (x, x_name) = if numbered { (&series.iteration, "iteration") } else { (&records, "record") };
-    let times = time_of_iterations(pairs(x, &series.latency_seconds), x_name, series.records_per_point);
+    let times = time_of_iterations(report, pairs(x, &series.latency_seconds), x_name);
     let content = html! {
         div.pair { (times) (histogram(report)) (loss(report, &pairs(x, &series.loss), x_name)) (percentiles(report)) }
     };
@@ -45,19 +45,21 @@ fn range_of(report: &Report) -> String {
 }
 
 /// The end of an axis of times on which a few that are far longer than the rest are cut off.
-fn axis_end(p90: Option<f64>, longest: f64) -> f64 {
-    p90.map(|p90| 1.6 * p90).filter(|end| 2.0 * end < longest).unwrap_or(longest)
+fn axis_end(latency: &Latency, longest: f64) -> f64 {
+    let end = latency.p95.map(|p95| 1.6 * p95);
+    end.filter(|end| *end > 0.0 && 2.0 * end < longest).unwrap_or(longest)
 }
 
-fn time_of_iterations(points: Vec<Xy>, x_name: &str, each: u64) -> Markup {
+fn time_of_iterations(report: &Report, points: Vec<Xy>, x_name: &str) -> Markup {
     if points.is_empty() {
         return figure("Iteration time", "", "", &missing("no record has a time"));
     }
     let longest = points.iter().map(|point| point.1).fold(0.0, f64::max);
-    let end = axis_end(quantile(points.iter().map(|point| point.1), 0.9), longest);
+    let end = axis_end(&report.iterations.latency_seconds, longest);
     let unit = TimeUnit::of(end);
     let cut = points.iter().filter(|point| point.1 > end).count();
-    let points: Vec<_> = points.into_iter().map(|(x, time)| (x, time / unit.seconds)).collect();
+    let each = report.series.iterations.records_per_point;
+    let points = scaled(points, 1.0, unit.seconds);
     let chart = Chart {
         size: HALF,
         title: "Iteration time over the iterations",
@@ -118,11 +120,21 @@ pub fn extent(points: &[Xy]) -> Range<f64> {
 fn histogram(report: &Report) -> Markup {
     let bins = bins(report);
     let latency = &report.iterations.latency_seconds;
-    let Some(bars) = Bars::of(&bins) else {
+    let (Some(shortest), Some(longest)) = (bins.first(), bins.last()) else {
         return figure("Distribution", "", "", &missing(why_no_times(report)));
     };
-    let unit = TimeUnit::of(bars.end);
-    let beyond = iterations_in(bins.iter().filter(|bin| bin.to_seconds > bars.end));
+    // Room for the shape of the rest, where that is narrower still.
+    let shape = latency.p99.map(|p99| p99 + 0.6 * (p99 - shortest.from_seconds));
+    let shape = shape.filter(|end| *end > shortest.to_seconds).unwrap_or(longest.to_seconds);
+    let end = axis_end(latency, longest.to_seconds).min(shape);
+    let (shown, beyond): (Vec<_>, Vec<_>) = bins.iter().partition(|bin| bin.to_seconds <= end);
+    let beyond = iterations_in(beyond);
+    let unit = TimeUnit::of(end);
+    let (width, bars) = bars(&shown);
+    let edge = |bar: f64| bar * width / unit.seconds;
+    let [first, last] = [bars.first(), bars.last()].map(|bar| bar.map_or(0.0, |bar| bar.0));
+    let highest = bars.iter().map(|bar| bar.1).max().unwrap_or(0);
+    let bar = |(bar, n): &(f64, u64)| (edge(*bar)..edge(bar + 1.0), *n as f64);
     let chart = Chart {
         size: HALF,
         title: "Distribution of the iteration times",
@@ -132,10 +144,10 @@ fn histogram(report: &Report) -> Markup {
             or_dash(latency.p50, show_time),
             or_dash(latency.p99, show_time)
         ),
-        x: bars.extent(unit.seconds),
-        y: 0.0..1.08 * bars.highest(),
-        shapes: std::iter::once(("blue", bars.shape(unit.seconds)))
-            .chain(percentile_marks(latency, bars.end, unit.seconds))
+        x: edge(first - 1.0).max(0.0)..edge(last + 2.0),
+        y: 0.0..1.08 * highest as f64,
+        shapes: std::iter::once(("blue", Shape::Bars(bars.iter().map(bar).collect())))
+            .chain(percentile_marks(latency, end, unit.seconds))
             .collect(),
     };
     let content = html! {
@@ -162,64 +174,24 @@ fn percentile_marks(latency: &Latency, end: f64, unit: f64) -> Vec<(Ink, Shape)>
     marks.into_iter().map(|(name, at)| ("quiet", Shape::Mark(at / unit, name))).collect()
 }
 
-/// The bars of a histogram: all of one width, that of several bins, so that each bin lies in one of
-/// them whole, and each can hold as many of the times that the log can print.
-struct Bars {
-    /// Seconds.
-    width: f64,
-    /// Bars from the left of the axis, in widths, and the iterations in them.
-    bars: Vec<(f64, u64)>,
-    /// Where the axis ends; a few times far beyond the rest are not on it.
-    end: f64,
-}
-
-impl Bars {
-    fn of(bins: &[LatencyBin]) -> Option<Self> {
-        let (first, last) = (bins.first()?, bins.last()?);
-        let total = iterations_in(bins);
-        let quantile = |share: f64| {
-            let mut below = 0.0;
-            let within = |bin: &&LatencyBin| {
-                below += bin.iterations as f64;
-                below >= share * total as f64
-            };
-            bins.iter().find(within).map(|bin| bin.to_seconds)
-        };
-        // Room for the shape of the rest, where that is narrower still.
-        let shape = quantile(0.99).map(|p99| p99 + 0.6 * (p99 - first.from_seconds));
-        let end = axis_end(quantile(0.9), last.to_seconds).min(shape.unwrap_or(last.to_seconds));
-        let shown = || bins.iter().filter(|bin| bin.to_seconds <= end);
-        let finest = shown().map(|bin| bin.to_seconds - bin.from_seconds).fold(1e-9, f64::max);
-        let farthest = shown().map(|bin| bin.to_seconds).fold(first.to_seconds, f64::max);
-        let wish = (farthest - first.from_seconds) / (total as f64).sqrt().clamp(8.0, 48.0);
-        let width = finest * (wish / finest).ceil().max(1.0);
-        let mut bars: Vec<(f64, u64)> = Vec::new();
-        for bin in shown() {
-            let at = ((bin.from_seconds + bin.to_seconds) / 2.0 / width).floor();
-            match bars.last_mut() {
-                Some(bar) if bar.0 == at => bar.1 = bar.1.saturating_add(bin.iterations),
-                _ => bars.push((at, bin.iterations)),
-            }
+/// The bars of a histogram: their width in seconds; and their places, counted in widths, with the iterations
+/// in each. A bar is as wide as several bins, so that each bin lies in one of them whole, and each can hold
+/// as many of the times that the log can print.
+fn bars(bins: &[&LatencyBin]) -> (f64, Vec<(f64, u64)>) {
+    let finest = bins.iter().map(|bin| bin.to_seconds - bin.from_seconds).fold(1e-9, f64::max);
+    let [from, to] = [bins.first().map(|bin| bin.from_seconds), bins.last().map(|bin| bin.to_seconds)];
+    let total = iterations_in(bins.iter().copied()) as f64;
+    let wish = (to.unwrap_or(0.0) - from.unwrap_or(0.0)) / total.sqrt().clamp(8.0, 48.0);
+    let width = finest * (wish / finest).ceil().max(1.0);
+    let mut bars: Vec<(f64, u64)> = Vec::new();
+    for bin in bins {
+        let at = ((bin.from_seconds + bin.to_seconds) / 2.0 / width).floor();
+        match bars.last_mut() {
+            Some(bar) if bar.0 == at => bar.1 = bar.1.saturating_add(bin.iterations),
+            _ => bars.push((at, bin.iterations)),
         }
-        Some(Self { width, bars, end })
     }
-
-    fn highest(&self) -> f64 {
-        self.bars.iter().map(|bar| bar.1).max().unwrap_or(0) as f64
-    }
-
-    /// From the first to the last bar with a little room, in units of so many seconds.
-    fn extent(&self, unit: f64) -> Range<f64> {
-        let room = |x: Range<f64>, bar: &(f64, u64)| x.start.min(bar.0 - 1.0)..x.end.max(bar.0 + 2.0);
-        let x = self.bars.iter().fold(f64::INFINITY..0.0, room);
-        (x.start * self.width / unit).max(0.0)..x.end * self.width / unit
-    }
-
-    fn shape(&self, unit: f64) -> Shape {
-        let edge = |bar: f64| bar * self.width / unit;
-        let bar = |(bar, n): &(f64, u64)| (edge(*bar)..edge(bar + 1.0), *n as f64);
-        Shape::Bars(self.bars.iter().map(bar).collect())
-    }
+    (width, bars)
 }
 
 /// The bins of the histogram that have a place on an axis.
@@ -275,11 +247,11 @@ mod tests {
                 iterations: bin.iterations,
             };
             let bins: Vec<LatencyBin> = latencies.bins(256).into_iter().map(bin).collect();
-            let bars = Bars::of(&bins).expect("bars");
-            let steps = bars.width * 1e6 / step as f64;
+            let (width, bars) = bars(&bins.iter().collect::<Vec<_>>());
+            let steps = width * 1e6 / step as f64;
             prop_assert!((steps - steps.round()).abs() < 1e-6, "{steps} steps wide");
             let whole = (steps * times as f64).round() as u64;
-            for (bar, iterations) in bars.bars.iter().skip(1).rev().skip(1) {
+            for (bar, iterations) in bars.iter().skip(1).rev().skip(1) {
                 prop_assert_eq!(*iterations, whole, "bar {} of {} steps", bar, steps);
             }
         }

@@ -78,11 +78,8 @@ fn points_of_stretch(stretch: &[Vec<Reading>]) -> Vec<PlotPoint> {
     let of_group = |(i, group): (usize, &Vec<Reading>)| {
         let values = || group.iter().map(|reading| reading.value);
         let mean = |sum: f64| sum / group.len() as f64;
-        let at = match i {
-            0 => group.first().map(|first| first.at),
-            _ if i + 1 == stretch.len() => group.last().map(|last| last.at),
-            _ => Some(mean(group.iter().map(|reading| reading.at).sum())),
-        };
+        let is_last = i > 0 && i + 1 == stretch.len();
+        let at = if is_last { group.last() } else { group.first() }.map(|reading| reading.at);
         PlotPoint {
             at: at.unwrap_or_default(),
             low: values().fold(f64::INFINITY, f64::min),
@@ -135,12 +132,9 @@ pub fn pairs(x: &[Option<f64>], y: &[Option<f64>]) -> Vec<Xy> {
     x.iter().zip(y).filter_map(|(x, y)| x.zip(*y)).filter(|(x, y)| fit(*x) && fit(*y)).collect()
 }
 
-/// The value that a share of some does not exceed.
-pub fn quantile(values: impl Iterator<Item = f64>, share: f64) -> Option<f64> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let last = values.len().checked_sub(1)?;
-    values.get((share * last as f64).round() as usize).copied()
+/// The points in other units.
+pub fn scaled(points: Vec<Xy>, x: f64, y: f64) -> Vec<Xy> {
+    points.into_iter().map(|point| (point.0 / x, point.1 / y)).collect()
 }
 
 fn known(seconds: &[f64], values: &[Option<f64>]) -> Vec<Xy> {
@@ -154,7 +148,9 @@ fn spacing(gpus: &[GpuSeries]) -> f64 {
         [before, after] => Some(after - before).filter(|step| step.is_finite() && *step > 0.0),
         _ => None,
     });
-    quantile(steps, 0.5).unwrap_or(0.0)
+    let mut steps: Vec<f64> = steps.collect();
+    steps.sort_by(f64::total_cmp);
+    steps.get(steps.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// As in the recorder: readings further apart are not joined.
