@@ -14,14 +14,13 @@ use crate::report::{EnergySource, Gpu, GpuSeries, MeanMax, Report};
 use crate::text::units::{EnergyUnit, or_dash};
 
 pub fn over_time(report: &Report) -> Markup {
-    let gpus = &report.series.gpus;
     if report.gpus.is_empty() {
         let why = format::why_unknown(report, Basis::is_of_gpus);
         return section("GPUs", "", &html! { p.note { "No GPU figures: " (why) } });
     }
     let timeline = Timeline::new(report);
     let x_name = format!("{} since the start", timeline.unit.name);
-    let charts = html! {
+    let content = html! {
         (timeline.legend(report))
         @for (i, shown) in SHOWN.iter().enumerate() {
             (figure(shown.name, shown.unit, &x_name, &in_time(report, &timeline, shown, i == 0)))
@@ -33,10 +32,7 @@ pub fn over_time(report: &Report) -> Markup {
             }
         }
     };
-    html! {
-        (section("GPUs over time", &report.gpu_models(), &charts))
-        @if gpus.iter().all(|gpu| gpu.seconds.is_empty()) { p.note { "No reading was kept for a plot." } }
-    }
+    section("GPUs over time", &report.gpu_models(), &content)
 }
 
 /// One quantity over time. The marks have names in the first chart only: the others are below it.
