@@ -29,12 +29,14 @@ pub struct PlotPoint {
 ///
 /// A stretch begins where its first reading was taken and ends where its last one was.
 pub fn plot_points(gpus: &[GpuSeries], quantity: Quantity, most: usize) -> Vec<Vec<PlotPoint>> {
+    let rounds = rounds(gpus, quantity);
+    let together = rounds.len().div_ceil(most).max(1);
     let largest_gap = largest_gap(gpus);
     let follows = |before: &Vec<Reading>, after: &Vec<Reading>| match (before.last(), after.first()) {
         (Some(before), Some(after)) => after.at - before.at <= largest_gap,
         _ => false,
     };
-    groups(gpus, quantity, most).chunk_by(follows).map(points_of_stretch).collect()
+    rounds.chunk_by(follows).map(|stretch| points_of_stretch(stretch, together)).collect()
 }
 
 /// A known value of the GPU at a place in the list.
@@ -45,49 +47,43 @@ struct Reading {
     value: f64,
 }
 
-/// All readings in order of time, in groups that become one point each: as many of each GPU as must
-/// be for there to be at most `most` points, or few more where they are irregular.
-fn groups(gpus: &[GpuSeries], quantity: Quantity, most: usize) -> Vec<Vec<Reading>> {
+/// All readings in order of time, those together that were taken at about the same time.
+fn rounds(gpus: &[GpuSeries], quantity: Quantity) -> Vec<Vec<Reading>> {
     let of_gpu = |(gpu, series): (usize, &GpuSeries)| {
         let reading = move |(at, value)| Reading { gpu, at, value };
         known(&series.seconds, quantity(series)).into_iter().map(reading).collect::<Vec<_>>()
     };
-    let each: Vec<Vec<Reading>> = gpus.iter().enumerate().map(of_gpu).collect();
-    let of_each = each.iter().map(Vec::len).max().unwrap_or(0).div_ceil(most).max(1);
-    let mut readings = each.concat();
+    let mut readings: Vec<Reading> = gpus.iter().enumerate().flat_map(of_gpu).collect();
     readings.sort_by(|a, b| a.at.total_cmp(&b.at));
-    let (Some(first), Some(last)) = (readings.first(), readings.last()) else { return Vec::new() };
-    let near = (of_each as f64 - 0.5) * spacing(gpus);
-    let width = if of_each > 1 { near.max((last.at - first.at) / (2 * most) as f64) } else { near };
-    let mut groups: Vec<Vec<Reading>> = Vec::new();
+    let near = 0.5 * spacing(gpus);
+    let mut rounds: Vec<Vec<Reading>> = Vec::new();
     for reading in readings {
-        let joins = |group: &&mut Vec<Reading>| {
-            group.first().is_some_and(|first| reading.at - first.at < width)
-                && (of_each > 1 || group.iter().all(|other| other.gpu != reading.gpu))
+        let joins = |round: &&mut Vec<Reading>| {
+            round.iter().all(|other| other.gpu != reading.gpu && reading.at - other.at < near)
         };
-        match groups.last_mut().filter(joins) {
-            Some(group) => group.push(reading),
-            None => groups.push(vec![reading]),
+        match rounds.last_mut().filter(joins) {
+            Some(round) => round.push(reading),
+            None => rounds.push(vec![reading]),
         }
     }
-    groups
+    rounds
 }
 
-/// The point of each group of a stretch.
-fn points_of_stretch(stretch: &[Vec<Reading>]) -> Vec<PlotPoint> {
-    let of_group = |(i, group): (usize, &Vec<Reading>)| {
+/// A point for so many rounds of a stretch.
+fn points_of_stretch(stretch: &[Vec<Reading>], together: usize) -> Vec<PlotPoint> {
+    let groups: Vec<Vec<Reading>> = stretch.chunks(together).map(<[_]>::concat).collect();
+    let point = |(i, group): (usize, &Vec<Reading>)| {
         let values = || group.iter().map(|reading| reading.value);
-        let mean = |sum: f64| sum / group.len() as f64;
-        let is_last = i > 0 && i + 1 == stretch.len();
+        let is_last = i > 0 && i + 1 == groups.len();
         let at = if is_last { group.last() } else { group.first() }.map(|reading| reading.at);
         PlotPoint {
             at: at.unwrap_or_default(),
             low: values().fold(f64::INFINITY, f64::min),
-            mean: mean(values().sum()),
+            mean: values().sum::<f64>() / group.len() as f64,
             high: values().fold(f64::NEG_INFINITY, f64::max),
         }
     };
-    stretch.iter().enumerate().map(of_group).collect()
+    groups.iter().enumerate().map(point).collect()
 }
 
 /// The times within a run in which no GPU was sampled.
