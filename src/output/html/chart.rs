@@ -69,14 +69,9 @@ impl Chart {
     }
 
     fn svg(&self, class: &str, size: Size) -> Markup {
-        let is_named = |(_, shape): &(Ink, Shape)| matches!(shape, Shape::Mark(_, name) if !name.is_empty());
-        let top = if self.shapes.iter().any(is_named) { 18.0 } else { 8.0 };
         let x = Axis::new(&self.x, 44.0, f64::from(size.0) - 12.0);
-        let y = Axis::new(&self.y, f64::from(size.1) - 20.0, top);
-        let is_shade = |(_, shape): &&(Ink, Shape)| matches!(shape, Shape::Shade(_));
-        let (shades, others): (Vec<_>, Vec<_>) = self.shapes.iter().partition(is_shade);
+        let y = Axis::new(&self.y, f64::from(size.1) - 20.0, 16.0);
         let drawing = html! {
-            @for (ink, shade) in shades { (shade.draw(ink, &x, &y)) }
             path.grid d={ "M" (x.start) "," (y.end) "V" (y.start) "H" (x.end) } {}
             @for (value, at) in y.ticks(5, self.has_whole_y()) {
                 path.grid d={ "M" (x.start) "," (at) "H" (x.end) } {}
@@ -85,7 +80,7 @@ impl Chart {
             @for (value, at) in x.ticks(size.0 as usize / 90, self.has_whole_x()) {
                 text.x x=(at) y=(y.start + 60) { (tick(value)) }
             }
-            @for (ink, shape) in others { (shape.draw(ink, &x, &y)) }
+            @for (ink, shape) in &self.shapes { (shape.draw(ink, &x, &y)) }
             @for (at, name) in self.names(&x) { text.x x=(at) y=(y.end - 16) { (name) } }
         };
         svg(class, size, self.title, &self.description, &drawing)

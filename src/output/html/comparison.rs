@@ -5,7 +5,7 @@ use maud::{Markup, Render, html};
 use super::chart::{Chart, HALF, Shape, Xy, ink_of_run};
 use super::energy::{energy_bar, whole};
 use super::iterations::{bins, extent, iterations_in};
-use super::series::{pairs, plot_points, scaled, thinned};
+use super::series::{pairs, plot_points, quantile, scaled, thinned};
 use super::time_axis::TimeUnit;
 use super::{Row, defined, ending, figure, heads, missing, section, table};
 use crate::compare::{Change, Direction, PROPERTIES, Property, compare};
@@ -156,16 +156,8 @@ fn lines(runs: &[NamedReport], line: impl Fn(&Report) -> Vec<Xy>) -> Vec<RunLine
     runs.iter().map(|(_, report)| line(report)).enumerate().collect()
 }
 
-/// The longest time that 99 % of a run's iterations stay below: a few very long ones would leave no room
-/// for the rest.
-fn p99(runs: &[NamedReport]) -> f64 {
-    runs.iter().filter_map(|(_, report)| report.iterations.latency_seconds.p99).fold(0.0, f64::max)
-}
-
 /// The share of the iterations that took no longer than a time.
 fn latency(runs: &[NamedReport]) -> Markup {
-    let end = p99(runs);
-    let unit = TimeUnit::of(end);
     let curves = lines(runs, |report| {
         let bins = bins(report);
         let total = iterations_in(&bins) as f64;
@@ -175,20 +167,29 @@ fn latency(runs: &[NamedReport]) -> Markup {
             below += bin.iterations as f64;
             (bin.to_seconds, below / total)
         }));
-        points.retain(|point| point.0 <= end);
-        scaled(points, unit.seconds, 1.0)
+        points
+    });
+    // A few very long ones would leave no room for the rest.
+    let p99s = curves.iter().filter_map(|(_, curve)| curve.iter().find(|point| point.1 >= 0.99));
+    let end = p99s.map(|point| point.0).fold(0.0, f64::max);
+    let unit = TimeUnit::of(end);
+    let shown = curves.into_iter().map(|(run, mut curve)| {
+        curve.retain(|point| point.0 <= end);
+        (run, scaled(curve, unit.seconds, 1.0))
     });
     let x_name = format!("{}, to the p99", unit.name);
-    overlay("Latency", "share of the iterations within a time", &x_name, curves, Some(1.0))
+    overlay("Latency", "share of the iterations within a time", &x_name, shown.collect(), Some(1.0))
 }
 
 fn iteration_time(runs: &[NamedReport]) -> Markup {
-    let unit = TimeUnit::of(p99(runs));
-    let times = lines(runs, |report| {
-        let series = &report.series.iterations;
-        scaled(pairs(&series.iteration, &series.latency_seconds), 1.0, unit.seconds)
-    });
-    overlay("Iteration time", unit.name, "iteration", times, Some(1.2 * p99(runs) / unit.seconds))
+    let times = |report: &Report| {
+        pairs(&report.series.iterations.iteration, &report.series.iterations.latency_seconds)
+    };
+    let all = runs.iter().flat_map(|(_, report)| times(report)).map(|point| point.1);
+    let end = quantile(all, 0.98).unwrap_or(1.0);
+    let unit = TimeUnit::of(end);
+    let lines = lines(runs, |report| scaled(times(report), 1.0, unit.seconds));
+    overlay("Iteration time", unit.name, "iteration", lines, Some(1.2 * end / unit.seconds))
 }
 
 fn loss(runs: &[NamedReport]) -> Markup {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use maud::{Markup, html};
 
 use super::chart::{Chart, HALF, Ink, Shape, Xy};
-use super::series::{FEW, pairs, scaled, thinned};
+use super::series::{FEW, pairs, quantile, scaled, thinned};
 use super::time_axis::TimeUnit;
 use super::{figure, missing, section};
 use crate::metrics::window::Basis;
@@ -23,7 +23,7 @@ pub fn iterations(report: &Report) -> Markup {
     let records: Vec<Option<f64>> = (1..=series.iteration.len()).map(|n| Some(n as f64)).collect();
     let numbered = series.iteration.iter().any(Option::is_some);
     let (x, x_name) = if numbered { (&series.iteration, "iteration") } else { (&records, "record") };
-    let times = time_of_iterations(report, pairs(x, &series.latency_seconds), x_name);
+    let times = time_of_iterations(pairs(x, &series.latency_seconds), x_name, series.records_per_point);
     let content = html! {
         div.pair { (times) (histogram(report)) (loss(report, &pairs(x, &series.loss), x_name)) (percentiles(report)) }
     };
@@ -44,21 +44,20 @@ fn range_of(report: &Report) -> String {
     }
 }
 
-/// The end of an axis of times on which a few that are far longer than the rest are cut off.
-fn axis_end(latency: &Latency, longest: f64) -> f64 {
-    let end = latency.p95.map(|p95| 1.6 * p95);
+/// The end of an axis of times on which a few that are far longer than most are cut off.
+fn axis_end(most: Option<f64>, longest: f64) -> f64 {
+    let end = most.map(|most| 1.6 * most);
     end.filter(|end| *end > 0.0 && 2.0 * end < longest).unwrap_or(longest)
 }
 
-fn time_of_iterations(report: &Report, points: Vec<Xy>, x_name: &str) -> Markup {
+fn time_of_iterations(points: Vec<Xy>, x_name: &str, each: u64) -> Markup {
     if points.is_empty() {
         return figure("Iteration time", "", "", &missing("no record has a time"));
     }
     let longest = points.iter().map(|point| point.1).fold(0.0, f64::max);
-    let end = axis_end(&report.iterations.latency_seconds, longest);
+    let end = axis_end(quantile(points.iter().map(|point| point.1), 0.9), longest);
     let unit = TimeUnit::of(end);
     let cut = points.iter().filter(|point| point.1 > end).count();
-    let each = report.series.iterations.records_per_point;
     let points = scaled(points, 1.0, unit.seconds);
     let chart = Chart {
         size: HALF,
@@ -126,7 +125,7 @@ fn histogram(report: &Report) -> Markup {
     // Room for the shape of the rest, where that is narrower still.
     let shape = latency.p99.map(|p99| p99 + 0.6 * (p99 - shortest.from_seconds));
     let shape = shape.filter(|end| *end > shortest.to_seconds).unwrap_or(longest.to_seconds);
-    let end = axis_end(latency, longest.to_seconds).min(shape);
+    let end = axis_end(latency.p95, longest.to_seconds).min(shape);
     let (shown, beyond): (Vec<_>, Vec<_>) = bins.iter().partition(|bin| bin.to_seconds <= end);
     let beyond = iterations_in(beyond);
     let unit = TimeUnit::of(end);

@@ -133,6 +133,14 @@ pub fn scaled(points: Vec<Xy>, x: f64, y: f64) -> Vec<Xy> {
     points.into_iter().map(|point| (point.0 / x, point.1 / y)).collect()
 }
 
+/// The value that a share of some does not exceed.
+pub fn quantile(values: impl Iterator<Item = f64>, share: f64) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    let last = values.len().checked_sub(1)?;
+    values.get((share * last as f64).round() as usize).copied()
+}
+
 fn known(seconds: &[f64], values: &[Option<f64>]) -> Vec<Xy> {
     let seconds: Vec<Option<f64>> = seconds.iter().copied().map(Some).collect();
     pairs(&seconds, values)
@@ -144,9 +152,7 @@ fn spacing(gpus: &[GpuSeries]) -> f64 {
         [before, after] => Some(after - before).filter(|step| step.is_finite() && *step > 0.0),
         _ => None,
     });
-    let mut steps: Vec<f64> = steps.collect();
-    steps.sort_by(f64::total_cmp);
-    steps.get(steps.len() / 2).copied().unwrap_or(0.0)
+    quantile(steps, 0.5).unwrap_or(0.0)
 }
 
 /// As in the recorder: readings further apart are not joined.
