@@ -158,7 +158,7 @@ impl Axis {
         self.start + (share * (self.end - self.start) as f64).round() as i64
     }
 
-    /// Round numbers with their places, about `most` at most.
+    /// Round numbers with their places, in at most so many steps; whole ones, if only those make sense.
     fn ticks(&self, most: usize, are_whole: bool) -> impl Iterator<Item = (f64, i64)> {
         let Range { start, end } = self.values;
         let step = round_step(end - start, most).max(if are_whole { 1.0 } else { 0.0 });
