@@ -8,7 +8,7 @@ use clap::{Args, ValueHint};
 use super::print;
 use super::report::formats;
 use crate::error::Error;
-use crate::output::ReportFormat;
+use crate::output::Format;
 use crate::report::file::read_reports;
 use crate::terminal::stdout_options;
 
@@ -27,8 +27,8 @@ pub struct Compare {
     reports: Vec<PathBuf>,
 
     /// Format of the output
-    #[arg(long, value_name = "FORMAT", value_parser = formats(|format| format.comparison().is_some()), default_value = "table")]
-    format: &'static dyn ReportFormat,
+    #[arg(long, value_name = "FORMAT", value_parser = formats(|format| format.comparison.is_some()), default_value = "table")]
+    format: &'static Format,
 }
 
 impl Compare {
@@ -40,6 +40,6 @@ impl Compare {
                 format!("'effllm compare {only} OTHER' compares two; 'effllm report {only}' shows one");
             return Err(Error::usage(what).help(help));
         }
-        print(&self.format.comparison().map_or(String::new(), |compare| compare(&reports, stdout_options())))
+        print(&self.format.comparison.map_or(String::new(), |compare| compare(&reports, stdout_options())))
     }
 }

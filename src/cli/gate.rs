@@ -76,7 +76,7 @@ impl Gate {
         report.warnings.clear(); // the run has shown its own at its end
         gate.judge(&mut report);
         if self.json {
-            print(&(serde_json::to_string_pretty(&report.gate).unwrap_or_default() + "\n"))?;
+            print(&output::json(&report.gate))?;
         }
         Ok(conclude(&gate, &report))
     }

@@ -11,7 +11,7 @@ use super::print;
 use crate::error::Error;
 use crate::fs::atomic::{can_replace, is_stream, replace};
 use crate::fs::conflicts::{FileUse, check_output_conflicts};
-use crate::output::{FORMATS, RenderOptions, ReportFormat, format_of_extension};
+use crate::output::{FORMATS, Format, RenderOptions};
 use crate::report::file::read_reports;
 use crate::text::sanitize::plain;
 
@@ -32,7 +32,7 @@ pub struct Report {
 
     /// Format of the output [default: by the extension of the -o file, else table]
     #[arg(long, value_name = "FORMAT", value_parser = formats(|_| true))]
-    format: Option<&'static dyn ReportFormat>,
+    format: Option<&'static Format>,
 
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
@@ -40,13 +40,11 @@ pub struct Report {
 }
 
 /// A parser of the names of the formats that `offers` accepts.
-pub fn formats(
-    offers: fn(&dyn ReportFormat) -> bool,
-) -> impl TypedValueParser<Value = &'static dyn ReportFormat> {
-    let formats = move || FORMATS.iter().copied().filter(move |format| offers(*format));
-    let names = formats().map(|format| PossibleValue::new(format.about().name).help(format.about().help));
+pub fn formats(offers: fn(&Format) -> bool) -> impl TypedValueParser<Value = &'static Format> {
+    let formats = move || FORMATS.iter().filter(move |format| offers(format));
+    let names = formats().map(|format| PossibleValue::new(format.name).help(format.help));
     PossibleValuesParser::new(names)
-        .try_map(move |name| formats().find(|format| format.about().name == name).ok_or("is not a format"))
+        .try_map(move |name| formats().find(|format| format.name == name).ok_or("is not a format"))
 }
 
 /// The format that the extension of a file's name asks for. A name without one, a device and a pipe get
@@ -54,12 +52,13 @@ pub fn formats(
 ///
 /// # Errors
 /// No format has this extension.
-fn format_of_file(path: &Path) -> Result<&'static dyn ReportFormat, Error> {
+fn format_of_file(path: &Path) -> Result<&'static Format, Error> {
     let extension = path.extension().filter(|_| !is_stream(path)).unwrap_or_default();
     let extension = extension.to_string_lossy().to_ascii_lowercase();
-    let default = FORMATS.first().copied().filter(|_| extension.is_empty());
-    default.or_else(|| format_of_extension(&extension)).ok_or_else(|| {
-        let known = FORMATS.iter().map(|format| format.about());
+    let default = FORMATS.first().filter(|_| extension.is_empty());
+    let of_extension = || FORMATS.iter().find(|format| format.extensions.contains(&&*extension));
+    default.or_else(of_extension).ok_or_else(|| {
+        let known = FORMATS.iter();
         let known =
             known.filter_map(|format| Some(format!(".{} ({})", format.extensions.first()?, format.name)));
         let known = known.collect::<Vec<_>>().join(", ");
@@ -78,7 +77,7 @@ impl Report {
             let read = self.reports.iter().map(|report| FileUse::read("REPORT", report));
             check_output_conflicts(&read.chain([FileUse::written("-o", path)]).collect::<Vec<_>>())?;
         }
-        let text = format.render(&read_reports(&self.reports)?, RenderOptions::default());
+        let text = (format.render)(&read_reports(&self.reports)?, RenderOptions::default());
         let Some(path) = output else { return print(&text) };
         replace(&path, text.as_bytes()).map_err(|error| cannot_write(Error::failed, &path, error))?;
         Ok(ExitCode::SUCCESS)

@@ -2,17 +2,15 @@
 
 pub mod rank_test;
 
-use std::collections::BTreeMap;
-
 use serde::Serialize;
 
 use crate::metrics::registry::{Better, METRICS, Metric, Test};
 use crate::report::{Report, Window};
-use crate::text::units::show;
+use crate::text::units::show_grouped;
 use rank_test::{RankTest, mann_whitney_u_of_series};
 
 /// Several reports, each compared with the first.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Comparison {
     /// The reports by name.
     pub reports: Vec<String>,
@@ -87,10 +85,7 @@ const EQUAL: f64 = 5e-5;
 /// Compares each report with the first.
 pub fn compare(reports: &[(String, Report)]) -> Comparison {
     let all: Vec<&Report> = reports.iter().map(|(_, report)| report).collect();
-    let (first, others) = match all.split_first() {
-        Some((first, others)) => (*first, others),
-        None => return Comparison { reports: Vec::new(), metrics: Vec::new(), differences: Vec::new() },
-    };
+    let Some((first, others)) = all.split_first() else { return Comparison::default() };
     let tests: Vec<Option<IterationTest>> = others.iter().map(|other| iteration_test(first, other)).collect();
     let row = |metric: &'static Metric| {
         let change = |(other, test): (&&Report, &Option<IterationTest>)| {
@@ -105,13 +100,11 @@ pub fn compare(reports: &[(String, Report)]) -> Comparison {
             changes: others.iter().zip(&tests).map(change).collect(),
         }
     };
+    let endings = difference("command", &all, Report::ending).into_iter();
     Comparison {
         reports: reports.iter().map(|(name, _)| name.clone()).collect(),
         metrics: METRICS.iter().map(row).filter(|row| row.values.iter().any(Option::is_some)).collect(),
-        differences: difference("command", &all, &Report::ending)
-            .into_iter()
-            .chain(differences(&all))
-            .collect(),
+        differences: endings.chain(differences(&all)).collect(),
     }
 }
 
@@ -210,43 +203,34 @@ fn usual_step(iterations: &[Option<f64>]) -> Option<f64> {
     steps.get(steps.len() / 2).copied()
 }
 
+/// A property by its name in the middle of a sentence; `None` where it is unknown.
+pub type Property = (&'static str, fn(&Report) -> Option<String>);
+
+/// The properties of a run whose difference makes metrics incomparable.
+pub const PROPERTIES: [Property; 8] = [
+    ("GPUs", |report| Some(report.gpu_models()).filter(|models| !models.is_empty())),
+    ("world size", |report| report.job.world_size.map(|size| size.to_string())),
+    ("sequence length", |report| report.model.sequence_length.value.map(show_grouped)),
+    ("global batch size", |report| report.model.global_batch_size.value.map(show_grouped)),
+    ("parameters", |report| report.model.parameters.value.map(show_grouped)),
+    ("profile", |report| report.log.profile.clone()),
+    ("warm-up", |report| (report.window == Window::Train).then(|| report.iterations.warmup.to_string())),
+    ("window", |report| {
+        Some(if report.window == Window::Train { "training" } else { "whole run" }.to_owned())
+    }),
+];
+
 /// The differences of runs but for their metrics and how they ended: two changes at once cannot be told
 /// apart. An unknown property is no difference.
 pub fn differences(reports: &[&Report]) -> Vec<String> {
-    let number =
-        |value: Option<f64>| value.map(|value| if value < 1e6 { value.to_string() } else { show(value) });
-    let whole = |value: Option<u64>| value.map(|value| value.to_string());
-    type Property<'a> = (&'a str, &'a dyn Fn(&Report) -> Option<String>);
-    let properties: [Property<'_>; 8] = [
-        ("GPUs", &gpus),
-        ("world size", &|report| whole(report.job.world_size)),
-        ("sequence length", &|report| number(report.model.sequence_length.value)),
-        ("global batch size", &|report| number(report.model.global_batch_size.value)),
-        ("parameters", &|report| number(report.model.parameters.value)),
-        ("profile", &|report| report.log.profile.clone()),
-        ("warm-up", &|report| (report.window == Window::Train).then(|| report.iterations.warmup.to_string())),
-        ("window", &|report| {
-            Some(if report.window == Window::Train { "training" } else { "whole run" }.to_owned())
-        }),
-    ];
-    properties.iter().filter_map(|(name, of)| difference(name, reports, of)).collect()
+    PROPERTIES.iter().filter_map(|(name, of)| difference(name, reports, *of)).collect()
 }
 
 /// A property that is not the same in all reports, as in `global batch size 32 vs 64`.
-fn difference(name: &str, reports: &[&Report], of: &dyn Fn(&Report) -> Option<String>) -> Option<String> {
+fn difference(name: &str, reports: &[&Report], of: fn(&Report) -> Option<String>) -> Option<String> {
     let values: Vec<String> = reports.iter().filter_map(|report| of(report)).collect();
     let differ = values.windows(2).any(|pair| pair.first() != pair.last());
     differ.then(|| format!("{name} {}", values.join(" vs ")))
-}
-
-/// `8 × NVIDIA H100 80GB HBM3`.
-fn gpus(report: &Report) -> Option<String> {
-    let mut models = BTreeMap::<&str, usize>::new();
-    for gpu in &report.gpus {
-        *models.entry(gpu.name.as_deref()?).or_default() += 1;
-    }
-    let models: Vec<String> = models.iter().map(|(name, n)| format!("{n} × {name}")).collect();
-    (!models.is_empty()).then(|| models.join(" + "))
 }
 
 #[cfg(test)]

@@ -14,22 +14,16 @@ pub struct RankTest {
 /// Values that each list must have: below it the normal approximation is not good enough.
 const FEWEST: usize = 8;
 
-/// Compares two lists of finite values by the Mann-Whitney U test in its normal approximation, with
-/// correction for ties and for continuity (H. B. Mann, D. R. Whitney, 1947).
+/// Compares two lists of finite values, each in the order in which they were measured, by the
+/// Mann-Whitney U test in its normal approximation, with correction for ties and for continuity (H. B.
+/// Mann, D. R. Whitney, 1947). `None` for fewer than eight values, and where all are equal.
 ///
 /// It asks nothing of how the values are distributed, so that the few very slow iterations that any
-/// run has do not hide a difference. `None` for fewer than eight values, and where all are equal.
-#[cfg(test)]
-fn mann_whitney_u(first: &[f64], second: &[f64]) -> Option<RankTest> {
-    test(first, second, |_| 1.0)
-}
-
-/// The same of values in the order in which they were measured, whose neighbours resemble each other.
-///
-/// Such values carry less information than as many independent ones: the plain test often finds a
-/// difference between two halves of one run. The variance is therefore multiplied by
-/// (1 + r) / (1 - r), where r is the correlation of a value's rank with its predecessor's, as is
-/// usual for the mean of an autoregressive series (G. V. Bayley, J. M. Hammersley, 1946).
+/// run has do not hide a difference. But neighbours resemble each other, and carry less information than
+/// independent values: the plain test often finds a difference between two halves of one run. The variance
+/// is therefore multiplied by (1 + r) / (1 - r), where r is the correlation of a value's rank with its
+/// predecessor's, as is usual for the mean of an autoregressive series (G. V. Bayley, J. M. Hammersley,
+/// 1946).
 pub fn mann_whitney_u_of_series(first: &[f64], second: &[f64]) -> Option<RankTest> {
     test(first, second, |ranks| {
         let r = autocorrelation(ranks).clamp(0.0, 0.99);
@@ -85,6 +79,11 @@ fn autocorrelation(values: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The test of values that are independent.
+    fn mann_whitney_u(first: &[f64], second: &[f64]) -> Option<RankTest> {
+        test(first, second, |_| 1.0)
+    }
 
     /// The references are those of SciPy 1.17.1:
     /// `mannwhitneyu(a, b, alternative='two-sided', method='asymptotic', use_continuity=True)`.

@@ -5,11 +5,15 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
 
+use super::gate::{summary_line, verdict_line};
+use super::junit;
+use super::markdown::gate_rows;
 use crate::error::Error;
 use crate::fs::atomic::{can_replace, replace};
-use crate::output;
+use crate::metrics::Metrics;
 use crate::report::Report;
-use crate::report::gate::Gate;
+use crate::report::gate::{Gate, GateResult, Verdict};
+use crate::text::sanitize::{markdown, workflow_message};
 
 const HELP: &str = "name a file in an existing, writable folder";
 
@@ -43,8 +47,8 @@ impl Files {
 
     /// Writes each of them, whether or not the others fail; each failure is an error.
     pub fn write(&self, report: &Report) -> Vec<Error> {
-        let junit = self.junit.iter().map(|file| (file, output::junit([("effllm gate", report)])));
-        let metrics = self.gitlab_metrics.iter().map(|file| (file, output::gitlab_metrics(&report.metrics)));
+        let junit = self.junit.iter().map(|file| (file, junit([("effllm gate", report)])));
+        let metrics = self.gitlab_metrics.iter().map(|file| (file, gitlab_metrics(&report.metrics)));
         let failed = junit.chain(metrics).filter_map(|(AskedFile { path, by }, text)| {
             let error = replace(path, text.as_bytes()).err()?;
             let what = format!("{by}: {} cannot be written: {error}", path.display());
@@ -54,13 +58,21 @@ impl Files {
     }
 }
 
+/// OpenMetrics text, as GitLab's `artifacts:reports:metrics` takes it: a line for each metric that is
+/// known.
+fn gitlab_metrics(metrics: &Metrics) -> String {
+    let known = metrics.each().filter_map(|(metric, value)| Some((metric.name, value?)));
+    let lines: String = known.map(|(name, value)| format!("effllm_{name} {value}\n")).collect();
+    lines + "# EOF\n"
+}
+
 /// Adds to GitHub's job summary, where there is one. A failure is a warning: no flag asked for the
 /// summary.
 pub fn add_job_summary(gate: &Gate, exit: u8) -> Option<String> {
-    let file = github_summary()?;
-    let text = output::github_summary(gate, exit);
+    let file = env::var_os("GITHUB_STEP_SUMMARY").filter(|file| on_github() && !file.is_empty())?;
+    let file = PathBuf::from(file);
     let appended = OpenOptions::new().create(true).append(true).open(&file);
-    let error = appended.and_then(|mut file| file.write_all(text.as_bytes())).err()?;
+    let error = appended.and_then(|mut file| file.write_all(job_summary(gate, exit).as_bytes())).err()?;
     Some(format!(
         "effllm: warning: GITHUB_STEP_SUMMARY: cannot add the summary to {}: {error}\n  \
          the verdict is the same; set the variable to a writable file, or unset it\n",
@@ -68,17 +80,52 @@ pub fn add_job_summary(gate: &Gate, exit: u8) -> Option<String> {
     ))
 }
 
+fn job_summary(gate: &Gate, exit: u8) -> String {
+    format!("### {}\n\n{}\n", markdown(&summary_line(gate, Some(exit))), gate_rows(gate))
+}
+
 /// GitHub's annotations, where there are some. The runner reads them on either stream, and standard
 /// output is the command's.
 pub fn annotations(gate: &Gate) -> String {
-    if on_github() { output::github_annotations(gate) } else { String::new() }
+    if on_github() { workflow_commands(gate) } else { String::new() }
 }
 
 fn on_github() -> bool {
     env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
 }
 
-fn github_summary() -> Option<PathBuf> {
-    let file = env::var_os("GITHUB_STEP_SUMMARY").filter(|file| on_github() && !file.is_empty())?;
-    Some(PathBuf::from(file))
+/// A line for each expression that does not hold: an error where it fails the gate, a warning where it
+/// does not, a notice where data may be missing.
+fn workflow_commands(gate: &Gate) -> String {
+    let line =
+        |command, message: &str| format!("::{command} title=effllm gate::{}\n", workflow_message(message));
+    let annotation = |result: &GateResult| {
+        let command = match result.verdict {
+            Verdict::Pass => return None,
+            _ if gate.fails_by(result) => "error",
+            Verdict::NoData => "notice",
+            Verdict::Fail => "warning",
+        };
+        Some(line(command, &format!("{}: {}", result.expression, verdict_line(result))))
+    };
+    let run = gate.failure().map(|why| line("error", why));
+    gate.results.iter().filter_map(annotation).chain(run).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::gate::tests::gate;
+
+    #[test]
+    fn annotations_and_summary_of_each_outcome() {
+        insta::assert_snapshot!(workflow_commands(&gate()) + "\n" + &job_summary(&gate(), 99));
+    }
+
+    #[test]
+    fn a_metric_a_line() {
+        let metrics = Metrics { al_seconds: Some(1.231), pcu_ratio: Some(0.987), ..Metrics::default() };
+        assert_eq!(gitlab_metrics(&metrics), "effllm_pcu_ratio 0.987\neffllm_al_seconds 1.231\n# EOF\n");
+        assert_eq!(gitlab_metrics(&Metrics::default()), "# EOF\n");
+    }
 }

@@ -1,25 +1,41 @@
 //! Reports side by side, as a table.
 
-use console::Style;
+use console::{Style, measure_text_width};
 
 use super::RenderOptions;
 use super::comparison::{meaning, notes, ratio, value, word};
 use super::layout::{Column, Grid, paint_cells};
 use super::names::Names;
-use crate::compare::{Change, Comparison, Direction, MetricComparison};
+use crate::compare::{Change, Comparison, Direction, MetricComparison, compare};
 use crate::metrics::registry::Metric;
+use crate::report::NamedReport;
 use crate::text::sanitize::{plain, wrapped};
 
 /// The columns of a table that is for no terminal.
 const PAGE: usize = 100;
 
+pub fn render(reports: &[NamedReport], options: RenderOptions) -> String {
+    comparison_table(&compare(reports), options)
+}
+
 /// A line for each metric, columns for each report, and the changes coloured by what they mean. In too
 /// little room the changes lose their probabilities, then there are several tables below each other, then
 /// they lose their values.
-pub fn comparison_table(comparison: &Comparison, options: RenderOptions) -> String {
+fn comparison_table(comparison: &Comparison, options: RenderOptions) -> String {
     let room = options.width.unwrap_or(PAGE);
     let names = Names::within(&comparison.reports, (room / 5).clamp(8, 18));
-    let (text, detail) = tables(comparison, &names.shown, room, options);
+    let others: Vec<usize> = (1..names.shown.len()).collect();
+    let tables = |detail, most: usize| -> Vec<Vec<String>> {
+        others.chunks(most).map(|others| table(comparison, &names.shown, others, detail, options)).collect()
+    };
+    let fewer = |detail| (1..=others.len()).rev().map(move |most| (detail, most));
+    let forms = [(Detail::Probability, others.len().max(1))].into_iter();
+    let mut forms = forms.chain(fewer(Detail::Value)).chain(fewer(Detail::ChangeAlone));
+    let fits = |line: &String| measure_text_width(line) <= room;
+    let (detail, most) = forms
+        .find(|(detail, most)| tables(*detail, *most).iter().flatten().all(fits))
+        .unwrap_or((Detail::ChangeAlone, 1));
+    let text: Vec<String> = tables(detail, most).iter().map(|lines| lines.join("\n") + "\n").collect();
     let mut notes = notes(comparison, &names.shown);
     if detail != Detail::Probability && comparison.any(Direction::Undecided) {
         notes.push("n.s.: not significant".to_owned());
@@ -27,7 +43,7 @@ pub fn comparison_table(comparison: &Comparison, options: RenderOptions) -> Stri
     notes.extend(names.legend());
     let label = options.paint(Style::new().yellow(), "runs differ in:");
     notes.extend(comparison.differences.iter().map(|difference| format!("{label} {}", plain(difference))));
-    text + &notes.iter().map(|note| wrapped(note, room)).collect::<String>()
+    text.join("\n") + &notes.iter().map(|note| wrapped(note, room)).collect::<String>()
 }
 
 /// How much is said of each change.
@@ -38,84 +54,40 @@ enum Detail {
     ChangeAlone,
 }
 
-fn tables(
-    comparison: &Comparison,
-    names: &[String],
-    room: usize,
-    options: RenderOptions,
-) -> (String, Detail) {
-    let others: Vec<usize> = (1..names.len()).collect();
-    let table = |detail, others: &[usize]| {
-        let cells = rows(comparison, names, others, detail);
-        let text = |row: &Vec<(String, Style)>| row.iter().map(|(text, _)| text.clone()).collect();
-        let rows: Vec<Vec<String>> = cells.iter().map(text).collect();
-        (rows, cells, columns(others.len(), detail))
-    };
-    let fits = |detail, count: usize| {
-        others.chunks(count.max(1)).all(|others| {
-            let (rows, _, columns) = table(detail, others);
-            Grid { columns: &columns, indent: 0, gap: 2 }.width(&rows) <= room
-        })
-    };
-    let detail = match () {
-        () if fits(Detail::Probability, others.len()) => Detail::Probability,
-        () if fits(Detail::Value, 1) => Detail::Value,
-        () => Detail::ChangeAlone,
-    };
-    let most = others.len().min(room / 8);
-    let count = (1..=most).rev().find(|count| fits(detail, *count)).unwrap_or(1);
-    let tables = others.chunks(count).map(|others| {
-        let (rows, cells, columns) = table(detail, others);
-        let lines = Grid { columns: &columns, indent: 0, gap: 2 }.lines(&rows, None);
-        let painted = lines.iter().zip(&cells).map(|(line, row)| paint_cells(line, row, options) + "\n");
-        painted.collect::<String>()
-    });
-    (tables.collect::<Vec<_>>().join("\n"), detail)
-}
-
-fn columns(others: usize, detail: Detail) -> Vec<Column> {
-    let (first, other): (&[Column], &[Column]) = match detail {
-        Detail::ChangeAlone => (&[Column::LEFT], &[Column::RIGHT, Column::LEFT]),
-        _ => (&[Column::LEFT, Column::RIGHT], &[Column::RIGHT, Column::RIGHT, Column::LEFT]),
-    };
-    [first, &other.repeat(others)].concat()
-}
-
-/// The heading and a row for each metric: its label, its value in the first report, and for each of the
-/// others its value, its change and the meaning of that.
-fn rows(
+/// The lines of a table of the first report and some others.
+fn table(
     comparison: &Comparison,
     names: &[String],
     others: &[usize],
     detail: Detail,
-) -> Vec<Vec<(String, Style)>> {
-    let with_values = detail != Detail::ChangeAlone;
-    let unpainted = |text: String| (text, Style::new());
-    let name = |i: usize| unpainted(names.get(i).cloned().unwrap_or_default());
-    let mut heading = vec![unpainted("metric".to_owned())];
-    heading.extend(with_values.then(|| name(0)));
-    for i in others {
-        heading.push(name(*i));
-        heading.extend(with_values.then(|| unpainted("change".to_owned())));
-        heading.push(unpainted(String::new()));
-    }
-    let row = |row: &MetricComparison| {
-        let value = |i: usize| unpainted(value(row.values.get(i).copied().flatten()));
-        let mut cells = vec![unpainted(label(row))];
-        cells.extend(with_values.then(|| value(0)));
-        for i in others {
-            let change = row.changes.get(i - 1).copied().flatten();
-            let says = |change| match detail {
-                Detail::Probability => meaning(change),
-                Detail::Value | Detail::ChangeAlone => word(change).to_owned(),
-            };
-            let meaning = change.map(says).unwrap_or_default();
-            cells.extend(with_values.then(|| value(*i)));
-            cells.extend([ratio(change), meaning].map(|text| (text, style(change))));
-        }
-        cells
+    options: RenderOptions,
+) -> Vec<String> {
+    let mut columns = Vec::new();
+    let mut rows: Vec<Vec<(String, Style)>> = vec![Vec::new(); comparison.metrics.len() + 1];
+    let mut add = |column, heading: &str, cell: &dyn Fn(&MetricComparison) -> (String, Style)| {
+        columns.push(column);
+        let heading = (heading.to_owned(), Style::new());
+        let cells = std::iter::once(heading).chain(comparison.metrics.iter().map(cell));
+        rows.iter_mut().zip(cells).for_each(|(row, cell)| row.push(cell));
     };
-    [heading].into_iter().chain(comparison.metrics.iter().map(row)).collect()
+    let value = |row: &MetricComparison, i: usize| value(row.values.get(i).copied().flatten());
+    let has_values = detail != Detail::ChangeAlone;
+    add(Column::LEFT, "metric", &|row| (label(row), Style::new()));
+    for (i, name) in names.iter().enumerate().filter(|(i, _)| *i == 0 || others.contains(i)) {
+        if has_values {
+            add(Column::RIGHT, name, &|row| (value(row, i), Style::new()));
+        }
+        let Some(before) = i.checked_sub(1) else { continue };
+        let change = |row: &MetricComparison| row.changes.get(before).copied().flatten();
+        let says = if detail == Detail::Probability { meaning } else { |change| word(change).to_owned() };
+        let heading = if has_values { "change" } else { name };
+        add(Column::RIGHT, heading, &|row| (ratio(change(row)), style(change(row))));
+        add(Column::LEFT, "", &|row| (change(row).map(says).unwrap_or_default(), style(change(row))));
+    }
+    let text = |row: &Vec<(String, Style)>| row.iter().map(|(text, _)| text.clone()).collect();
+    let texts: Vec<Vec<String>> = rows.iter().map(text).collect();
+    let lines = Grid { columns: &columns, indent: 0, gap: 2 }.lines(&texts, None);
+    lines.iter().zip(&rows).map(|(line, row)| paint_cells(line, row, options)).collect()
 }
 
 fn style(change: Option<Change>) -> Style {
@@ -139,7 +111,7 @@ fn label(row: &MetricComparison) -> String {
 #[cfg(test)]
 pub mod tests {
     use super::*;
-    use crate::compare::{compare, tests::noisy, tests::run};
+    use crate::compare::{tests::noisy, tests::run};
     use crate::report::Report;
 
     fn three() -> [Report; 3] {

@@ -1,85 +1,48 @@
 //! Reports as CSV: a row each, under a header with the names of the columns.
 
-use serde::Serialize;
-
-use super::{About, RenderOptions, ReportFormat};
-use crate::metrics::registry::METRICS;
+use super::RenderOptions;
+use super::format::{command, name_of};
 use crate::report::{Exit, NamedReport, Report};
 use crate::text::sanitize::field;
 
-/// The columns before the metrics.
-const ABOUT: [&str; 15] = [
-    "report",
-    "command",
-    "status",
-    "exit",
-    "started_at",
-    "wall_seconds",
-    "host",
-    "world_size",
-    "gpus",
-    "gpu_name",
-    "parameters",
-    "iterations",
-    "window",
-    "warnings",
-    "gate",
-];
-
 /// The metrics of each report in full precision; the field of an unknown one is empty.
-#[derive(Debug)]
-pub struct Csv;
-
-impl ReportFormat for Csv {
-    fn about(&self) -> About {
-        About { name: "csv", help: "A row for each report", extensions: &["csv"] }
-    }
-
-    fn render(&self, reports: &[NamedReport], _: RenderOptions) -> String {
-        csv(reports)
-    }
-}
-
-fn csv(reports: &[NamedReport]) -> String {
+pub fn render(reports: &[NamedReport], _: RenderOptions) -> String {
     let mut writer = ::csv::Writer::from_writer(Vec::new());
-    let header = ABOUT.into_iter().chain(METRICS.iter().map(|metric| metric.name)).map(str::to_owned);
-    let rows = reports.iter().map(|(name, report)| row(name, report));
-    for row in std::iter::once(header.collect()).chain(rows) {
+    for (n, (name, report)) in reports.iter().enumerate() {
+        let (header, row): (Vec<&str>, Vec<String>) = fields(name, report).unzip();
         // Writing to memory does not fail, and all rows are of one length.
-        let _: Result<(), ::csv::Error> = writer.write_record::<Vec<String>, _>(row);
+        let header = if n == 0 { writer.write_record(header) } else { Ok(()) };
+        let _ = header.and_then(|()| writer.write_record(row));
     }
     String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
 }
 
-fn row(name: &str, report: &Report) -> Vec<String> {
-    let known = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-    let text = |text: &Option<String>| text.as_deref().map(field).unwrap_or_default();
-    let command = &report.command;
+/// The names of the columns, each with the report's field.
+fn fields(name: &str, report: &Report) -> impl Iterator<Item = (&'static str, String)> {
+    let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+    let text = |text: Option<&String>| text.map(|text| field(text)).unwrap_or_default();
+    let exit = match &report.command.exit {
+        Some(Exit::Code(code)) => code.to_string(),
+        Some(Exit::Signal(signal)) => field(signal),
+        None => String::new(),
+    };
     let about = [
-        field(name),
-        field(&command.argv.join(" ")),
-        name_of(&report.status),
-        match &command.exit {
-            Some(Exit::Code(code)) => code.to_string(),
-            Some(Exit::Signal(signal)) => field(signal),
-            None => String::new(),
-        },
-        text(&command.started_at),
-        known(command.wall_seconds),
-        text(&report.job.host),
-        report.job.world_size.map(|world| world.to_string()).unwrap_or_default(),
-        report.gpus.len().to_string(),
-        report.gpus.first().map(|gpu| text(&gpu.name)).unwrap_or_default(),
-        known(report.model.parameters.value),
-        report.iterations.count.to_string(),
-        name_of(&report.window),
-        report.warnings.len().to_string(),
-        report.gate.as_ref().map(|gate| name_of(&gate.verdict)).unwrap_or_default(),
+        ("report", field(name)),
+        ("command", field(&command(report))),
+        ("status", name_of(&report.status)),
+        ("exit", exit),
+        ("started_at", text(report.command.started_at.as_ref())),
+        ("wall_seconds", number(report.command.wall_seconds)),
+        ("host", text(report.job.host.as_ref())),
+        ("world_size", report.job.world_size.map(|world| world.to_string()).unwrap_or_default()),
+        ("gpus", report.gpus.len().to_string()),
+        ("gpu_name", text(report.gpus.first().and_then(|gpu| gpu.name.as_ref()))),
+        ("parameters", number(report.model.parameters.value)),
+        ("iterations", report.iterations.count.to_string()),
+        ("window", name_of(&report.window)),
+        ("warnings", report.warnings.len().to_string()),
+        ("gate", report.gate.as_ref().map(|gate| name_of(&gate.verdict)).unwrap_or_default()),
     ];
-    about.into_iter().chain(report.metrics.each().map(|(_, value)| known(value))).collect()
-}
-
-/// The name of a variant in the report's JSON.
-fn name_of(variant: &impl Serialize) -> String {
-    serde_json::to_value(variant).ok().and_then(|name| Some(name.as_str()?.to_owned())).unwrap_or_default()
+    let metrics = report.metrics.each().map(move |(metric, value)| (metric.name, number(value)));
+    about.into_iter().chain(metrics)
 }

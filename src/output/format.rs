@@ -1,9 +1,14 @@
 //! Values of a report in words: a metric with its unit, a model size with its source, the GPUs.
 
+use serde::Serialize;
+
 use crate::metrics::registry::{METRICS, Metric, Show};
 use crate::metrics::window::Basis;
 use crate::report::{PhaseKind, Report, Sourced};
 use crate::text::units::{EnergyUnit, or_dash, show, show_exponent, show_grouped};
+
+/// The reason of a report without one.
+pub const NO_REASON: &str = "no reason was recorded";
 
 /// A number in the form that its metric asks for.
 pub fn number(form: Show, value: f64) -> String {
@@ -42,6 +47,29 @@ pub fn why_unknown(report: &Report, kind: fn(Basis) -> bool) -> &str {
     metrics.find_map(|metric| report.unavailable.get(metric.name)).map_or("", String::as_str)
 }
 
+/// The metrics that are known over the headline window or the whole run, with both values.
+pub fn known_metrics(report: &Report) -> impl Iterator<Item = (&'static Metric, [Option<f64>; 2])> {
+    let values = |metric| [report.metrics.get(metric), report.metrics_whole_run.get(metric)];
+    let metrics = METRICS.iter().map(move |metric| (metric, values(metric)));
+    metrics.filter(|(_, values)| values.iter().any(Option::is_some))
+}
+
+/// The metrics of a kind that are null over both, by their reason.
+pub fn null_metrics(report: &Report, is_of_kind: fn(&Metric) -> bool) -> Vec<(&str, Vec<&'static Metric>)> {
+    let mut by_reason: Vec<(&str, Vec<&Metric>)> = Vec::new();
+    let is_null = |metric: &&Metric| {
+        report.metrics.get(metric).or(report.metrics_whole_run.get(metric)).is_none() && is_of_kind(metric)
+    };
+    for metric in METRICS.iter().filter(is_null) {
+        let why = report.unavailable.get(metric.name).map_or(NO_REASON, String::as_str);
+        match by_reason.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, metrics)) => metrics.push(metric),
+            None => by_reason.push((why, vec![metric])),
+        }
+    }
+    by_reason
+}
+
 /// When the run started, to the second.
 pub fn started(report: &Report) -> Option<String> {
     let started = report.command.started_at.as_ref()?;
@@ -51,10 +79,20 @@ pub fn started(report: &Report) -> Option<String> {
 
 /// A model size with where it came from.
 pub fn sourced(sourced: &Sourced) -> String {
-    match (sourced.value, &sourced.source) {
-        (Some(value), Some(source)) => format!("{} ({source})", show_grouped(value)),
-        (known, _) => or_dash(known, show_grouped),
-    }
+    with_source(sourced.value.map(show_grouped), sourced.source.as_deref())
+}
+
+/// `megatron (--profile)`, or a dash.
+pub fn with_source(value: Option<String>, source: Option<&str>) -> String {
+    or_dash(value, |value| match source {
+        Some(source) => format!("{value} ({source})"),
+        None => value,
+    })
+}
+
+/// The name of a variant in the report's JSON.
+pub fn name_of(variant: &impl Serialize) -> String {
+    serde_json::to_value(variant).ok().and_then(|name| Some(name.as_str()?.to_owned())).unwrap_or_default()
 }
 
 /// Where a metric came from, or why it is null.
@@ -74,19 +112,6 @@ pub fn ending(report: &Report) -> String {
         None => "parsed from a log",
     };
     report.ending().unwrap_or_else(|| without_command.to_owned())
-}
-
-/// `8 × NVIDIA H100 80GB HBM3`, or nothing.
-pub fn gpus(report: &Report) -> String {
-    let mut kinds: Vec<(&str, usize)> = Vec::new();
-    for gpu in &report.gpus {
-        let name = gpu.name.as_deref().unwrap_or("GPU");
-        match kinds.iter_mut().find(|kind| kind.0 == name) {
-            Some(kind) => kind.1 += 1,
-            None => kinds.push((name, 1)),
-        }
-    }
-    kinds.iter().map(|(name, n)| format!("{n} × {name}")).collect::<Vec<_>>().join(", ")
 }
 
 pub fn phase(kind: PhaseKind) -> &'static str {

@@ -15,19 +15,13 @@ pub fn gate_table(gate: &Gate, exit: Option<u8>, options: RenderOptions) -> Stri
     let mut rows = vec![["gate", "require", "got", "margin"].map(str::to_owned).to_vec()];
     let mut verdicts = Vec::new();
     for result in &gate.results {
-        let style = match (result.verdict, result.level) {
-            (Verdict::Pass, _) => Style::new().green(),
-            (Verdict::Fail, Level::Require) => Style::new().red().bold(),
-            (Verdict::Fail, Level::Warn) | (Verdict::NoData, _) => Style::new().yellow(),
-        };
-        let word = match result.verdict {
-            Verdict::NoData => word(result).to_owned(),
-            Verdict::Pass | Verdict::Fail => word(result).to_uppercase(),
-        };
+        let mark = mark(result.verdict, result.level);
+        let word =
+            if result.verdict == Verdict::NoData { mark.word.to_owned() } else { mark.word.to_uppercase() };
         let optional = if result.level == Level::Warn { " (warn)" } else { "" };
         let expression = format!("{}{optional}", plain(&result.expression));
         rows.push(vec![word.clone(), expression, got(result), margin(result)]);
-        verdicts.push((word, style));
+        verdicts.push((word, mark.style));
     }
     let lines = Grid { columns: &[Column::LEFT; 4], indent: 0, gap: 3 }.lines(&rows, options.width);
     let mut verdicts = verdicts.iter();
@@ -37,20 +31,26 @@ pub fn gate_table(gate: &Gate, exit: Option<u8>, options: RenderOptions) -> Stri
         _ => paint_cells(line, verdicts.next(), options),
     });
     let text = painted.collect::<Vec<_>>().join("\n");
-    let style = match gate.verdict {
-        Verdict::Pass => Style::new().green(),
-        Verdict::Fail | Verdict::NoData => Style::new().red().bold(),
-    };
+    let verdict = if gate.verdict == Verdict::Pass { Verdict::Pass } else { Verdict::Fail };
+    let style = mark(verdict, Level::Require).style;
     text + &format!("\n{}\n", options.paint(style, &summary_line(gate, exit)))
 }
 
-/// The verdict on one expression, in a word.
-pub(super) fn word(result: &GateResult) -> &'static str {
-    match (result.verdict, result.level) {
-        (Verdict::Pass, _) => "pass",
-        (Verdict::Fail, Level::Require) => "fail",
-        (Verdict::Fail, Level::Warn) => "warn",
-        (Verdict::NoData, _) => "no data",
+/// The looks of a verdict: a word, a sign in Markdown, a class of the style sheet, a style on a terminal.
+pub(super) struct Mark {
+    pub word: &'static str,
+    pub sign: &'static str,
+    pub class: &'static str,
+    style: Style,
+}
+
+pub(super) fn mark(verdict: Verdict, level: Level) -> Mark {
+    let of = |word, sign, class, style| Mark { word, sign, class, style };
+    match (verdict, level) {
+        (Verdict::Pass, _) => of("pass", "✅", "good", Style::new().green()),
+        (Verdict::Fail, Level::Require) => of("fail", "❌", "bad", Style::new().red().bold()),
+        (Verdict::Fail, Level::Warn) => of("warn", "⚠️", "uncertain", Style::new().yellow()),
+        (Verdict::NoData, _) => of("no data", "❔", "uncertain", Style::new().yellow()),
     }
 }
 
@@ -81,17 +81,14 @@ pub(super) fn verdict(gate: &Gate) -> String {
     if counted > 0 {
         parts.push(format!("{counted} of {required}"));
     }
-    match (counted, no_data) {
-        (_, 0) => {}
-        (0, _) => parts.push(format!("no data for {no_data} of {required}")),
-        _ => parts.push(format!("no data for {no_data}")),
+    if no_data > 0 {
+        let of = if counted == 0 { format!(" of {required}") } else { String::new() };
+        parts.push(format!("no data for {no_data}{of}"));
     }
     parts.extend(gate.reason.as_deref().map(plain));
     for (verdict, without_data) in [(Verdict::Fail, ""), (Verdict::NoData, " without data")] {
-        match count(Level::Warn, verdict) {
-            0 => {}
-            n => parts.push(format!("{}{without_data}", show_count(n as u64, "warning"))),
-        }
+        let warned = Some(count(Level::Warn, verdict)).filter(|warned| *warned > 0);
+        parts.extend(warned.map(|n| show_count(n as u64, "warning") + without_data));
     }
     format!("{word}: {}", parts.join(", "))
 }

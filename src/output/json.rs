@@ -1,45 +1,35 @@
 //! A report as JSON, for programs.
 
-use super::{About, Render, RenderOptions, ReportFormat};
+use serde::Serialize;
+
+use super::RenderOptions;
 use crate::compare::compare;
-use crate::report::{NamedReport, Report};
+use crate::report::NamedReport;
 use crate::text::sanitize;
 
 /// One report as an object, several as an array.
-#[derive(Debug)]
-pub struct Json;
-
-impl ReportFormat for Json {
-    fn about(&self) -> About {
-        About { name: "json", help: "The report itself, for programs", extensions: &["json"] }
-    }
-
-    fn render(&self, reports: &[NamedReport], _: RenderOptions) -> String {
-        match reports {
-            [(_, report)] => json(report),
-            reports => {
-                let all: Vec<String> =
-                    reports.iter().map(|(_, report)| json(report).trim_end().to_owned()).collect();
-                format!("[\n{}\n]\n", all.join(",\n"))
-            }
-        }
-    }
-
-    fn comparison(&self) -> Option<Render> {
-        Some(|reports, _| serde_json::to_string_pretty(&compare(reports)).unwrap_or_default() + "\n")
+pub fn render(reports: &[NamedReport], _: RenderOptions) -> String {
+    match reports {
+        [(_, report)] => json(report),
+        reports => json(&reports.iter().map(|(_, report)| report).collect::<Vec<_>>()),
     }
 }
 
-/// The report, pretty-printed, with a newline at its end.
-pub fn json(report: &Report) -> String {
+pub fn comparison(reports: &[NamedReport], _: RenderOptions) -> String {
+    json(&compare(reports))
+}
+
+/// A report, or what is made of some, pretty-printed, with a newline at its end.
+pub fn json(value: &impl Serialize) -> String {
     // Strings, numbers and maps with string keys: there is nothing in a report that cannot be
     // written as JSON (a number that is not finite is written as null).
-    sanitize::json(&serde_json::to_string_pretty(report).unwrap_or_default()) + "\n"
+    sanitize::json(&serde_json::to_string_pretty(value).unwrap_or_default()) + "\n"
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Report;
     use crate::report::samples::training;
 
     #[test]

@@ -4,22 +4,14 @@ use std::time::Duration;
 
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
+use super::RenderOptions;
+use super::format::name_of;
 use super::gate::verdict_line;
-use super::{About, RenderOptions, ReportFormat};
-use crate::report::gate::{Gate, GateResult, Level, Verdict};
+use crate::report::gate::{Gate, GateResult, Verdict};
 use crate::report::{NamedReport, Report};
 
-#[derive(Debug)]
-pub struct JUnit;
-
-impl ReportFormat for JUnit {
-    fn about(&self) -> About {
-        About { name: "junit", help: "The verdicts of the gate as JUnit XML", extensions: &["xml"] }
-    }
-
-    fn render(&self, reports: &[NamedReport], _: RenderOptions) -> String {
-        junit(reports.iter().map(|(name, report)| (name.as_str(), report)))
-    }
+pub fn render(reports: &[NamedReport], _: RenderOptions) -> String {
+    junit(reports.iter().map(|(name, report)| (name.as_str(), report)))
 }
 
 /// A test suite for each report, by its name.
@@ -49,44 +41,35 @@ fn suite(name: &str, report: &Report) -> TestSuite {
 
 /// A failed test case for a command that failed or has not ended.
 fn run_case(gate: &Gate) -> Option<TestCase> {
-    let why = gate.reason.as_deref().filter(|_| gate.verdict != Verdict::Pass)?;
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-    status.set_message(why).set_type("run");
-    let mut case = TestCase::new("the run", status);
-    case.set_classname("effllm.gate");
-    Some(case)
+    status.set_message(gate.failure()?).set_type("run");
+    Some(case("the run", status))
 }
 
 fn test_case(result: &GateResult, gate: &Gate) -> TestCase {
     let line = verdict_line(result);
-    let of_kind = |kind, name: &str| {
-        let mut status = TestCaseStatus::non_success(kind);
-        status.set_message(line.clone()).set_type(name);
-        status
-    };
-    let skipped = || {
-        let mut status = TestCaseStatus::skipped();
-        status.set_message(line.clone());
-        status
-    };
-    let status = match (result.verdict, result.level) {
-        (Verdict::Fail, Level::Require) => of_kind(NonSuccessKind::Failure, "fail"),
-        (Verdict::NoData, Level::Require) if gate.verdict != Verdict::Pass => {
-            of_kind(NonSuccessKind::Error, "no_data")
+    let fails = gate.fails_by(result);
+    let mut status = match result.verdict {
+        Verdict::Fail if fails => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        Verdict::NoData if fails => TestCaseStatus::non_success(NonSuccessKind::Error),
+        Verdict::NoData => TestCaseStatus::skipped(),
+        Verdict::Pass | Verdict::Fail => {
+            let warning = if result.verdict == Verdict::Fail { "warning: " } else { "" };
+            let mut case = case(&result.expression, TestCaseStatus::success());
+            case.set_system_out(format!("{warning}{line}"));
+            return case;
         }
-        (Verdict::NoData, _) => skipped(),
-        (Verdict::Pass, _) | (Verdict::Fail, Level::Warn) => TestCaseStatus::success(),
     };
-    let noted = match (result.verdict, result.level) {
-        (Verdict::Pass, _) => Some(line),
-        (Verdict::Fail, Level::Warn) => Some(format!("warning: {line}")),
-        _ => None,
-    };
-    let mut case = TestCase::new(result.expression.clone(), status);
-    case.set_classname("effllm.gate");
-    if let Some(noted) = noted {
-        case.set_system_out(noted);
+    status.set_message(line);
+    if fails {
+        status.set_type(name_of(&result.verdict));
     }
+    case(&result.expression, status)
+}
+
+fn case(name: &str, status: TestCaseStatus) -> TestCase {
+    let mut case = TestCase::new(name, status);
+    case.set_classname("effllm.gate");
     case
 }
 

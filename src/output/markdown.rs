@@ -1,40 +1,24 @@
 //! Reports as Markdown, for pull requests: one table; of several reports, one that compares them.
 
-use std::fmt::Write;
-
 use super::comparison::{meaning, notes, ratio, value};
 use super::format::{command, ending};
-use super::gate::{got, margin, verdict, word};
-use super::{About, Render, RenderOptions, ReportFormat};
+use super::gate::{got, margin, mark, verdict};
+use super::{RenderOptions, format};
 use crate::compare::{Comparison, Direction, MetricComparison, compare};
-use crate::metrics::registry::METRICS;
-use crate::report::gate::{Gate, Level, Verdict};
+use crate::report::gate::Gate;
 use crate::report::{NamedReport, Report, Window};
 use crate::text::sanitize::{markdown, markdown_code};
 use crate::text::units::{show_count, show_duration};
 
 /// The metrics of one report with the source of each, or the metrics of several side by side.
-#[derive(Debug)]
-pub struct Markdown;
-
-impl ReportFormat for Markdown {
-    fn about(&self) -> About {
-        About { name: "markdown", help: "Tables for a pull request", extensions: &["md", "markdown"] }
-    }
-
-    fn render(&self, reports: &[NamedReport], _: RenderOptions) -> String {
-        match reports {
-            [(_, report)] => one(report),
-            reports => comparison(reports),
-        }
-    }
-
-    fn comparison(&self) -> Option<Render> {
-        Some(|reports, _| comparison(reports))
+pub fn render(reports: &[NamedReport], options: RenderOptions) -> String {
+    match reports {
+        [(_, report)] => one(report),
+        reports => comparison(reports, options),
     }
 }
 
-fn comparison(reports: &[NamedReport]) -> String {
+pub fn comparison(reports: &[NamedReport], _: RenderOptions) -> String {
     comparison_table(&compare(reports)) + &runs(reports)
 }
 
@@ -71,71 +55,47 @@ fn compared_cells(row: &MetricComparison) -> Vec<String> {
 
 /// A gate's results as a table.
 pub(super) fn gate_rows(gate: &Gate) -> String {
-    let mut text = "| | require | got | margin |\n|---|---|---|---|\n".to_owned();
-    for result in &gate.results {
-        let mark = match (result.verdict, result.level) {
-            (Verdict::Pass, _) => "✅",
-            (Verdict::Fail, Level::Require) => "❌",
-            (Verdict::Fail, Level::Warn) => "⚠️",
-            (Verdict::NoData, _) => "❔",
-        };
-        text += &table_row(&[
-            match mark {
-                "❌" => format!("{mark} **{}**", word(result)),
-                _ => format!("{mark} {}", word(result)),
-            },
+    let rows = gate.results.iter().map(|result| {
+        let mark = mark(result.verdict, result.level);
+        let word = if mark.word == "fail" { "**fail**" } else { mark.word };
+        table_row(&[
+            format!("{} {word}", mark.sign),
             markdown_code(&result.expression),
             markdown(&got(result)),
             markdown(&margin(result)),
-        ]);
-    }
-    text
+        ])
+    });
+    "| | require | got | margin |\n|---|---|---|---|\n".to_owned() + &rows.collect::<String>()
 }
 
 fn one(report: &Report) -> String {
     let trained = report.window == Window::Train;
     let mut text = format!("**{}** · {}\n\n", markdown_code(&command(report)), facts(report));
-    let rows = METRICS.iter().zip(report.metrics.each().zip(report.metrics_whole_run.each()));
-    if trained {
-        text += "| metric | unit | training | whole run | from |\n|---|---|--:|--:|---|\n";
+    text += if trained {
+        "| metric | unit | training | whole run | from |\n|---|---|--:|--:|---|\n"
     } else {
-        text += "| metric | unit | whole run | from |\n|---|---|--:|---|\n";
-    }
-    let mut unknown: Vec<(&str, Vec<&str>)> = Vec::new();
-    for (metric, ((_, headline), (_, whole))) in rows {
-        let why = report.unavailable.get(metric.name).map_or("", String::as_str);
-        let from = report.provenance.get(metric.name).map_or("", String::as_str);
-        match headline.or(whole) {
-            None => match unknown.iter_mut().find(|(known, _)| *known == why) {
-                Some((_, names)) => names.push(metric.name),
-                None => unknown.push((why, vec![metric.name])),
-            },
-            Some(_) => {
-                let values =
-                    if trained { format!("{} | {}", value(headline), value(whole)) } else { value(headline) };
-                let from = if headline.is_some() { from } else { why };
-                line(
-                    &mut text,
-                    format_args!("| `{}` | {} | {values} | {} |", metric.name, metric.unit, markdown(from)),
-                );
-            }
-        }
-    }
+        "| metric | unit | whole run | from |\n|---|---|--:|---|\n"
+    };
+    let rows = format::known_metrics(report).map(|(metric, [headline, whole])| {
+        let mut cells = vec![format!("`{}`", metric.name), metric.unit.to_owned(), value(headline)];
+        cells.extend(trained.then(|| value(whole)));
+        cells.push(markdown(format::origin(report, metric.name)));
+        table_row(&cells)
+    });
+    text.extend(rows);
+    let unknown = format::null_metrics(report, |_| true);
     if !unknown.is_empty() {
         text += "\nNull metrics and their reasons:\n\n";
-        for (why, names) in unknown {
-            line(&mut text, format_args!("- `{}`: {}", names.join("`, `"), markdown(why)));
-        }
     }
+    text.extend(unknown.iter().map(|(why, metrics)| {
+        let names: Vec<&str> = metrics.iter().map(|metric| metric.name).collect();
+        format!("- `{}`: {}\n", names.join("`, `"), markdown(why))
+    }));
     if let Some(gate) = &report.gate {
-        line(
-            &mut text,
-            format_args!("\nGate {}\n\n{}", markdown(&verdict(gate)), gate_rows(gate).trim_end()),
-        );
+        text += &format!("\nGate {}\n\n{}", markdown(&verdict(gate)), gate_rows(gate));
     }
-    for warning in &report.warnings {
-        line(&mut text, format_args!("\n> **Warning:** {}", markdown(warning)));
-    }
+    let warnings = report.warnings.iter();
+    text.extend(warnings.map(|warning| format!("\n> **Warning:** {}\n", markdown(warning))));
     text
 }
 
@@ -143,13 +103,9 @@ fn one(report: &Report) -> String {
 fn runs(reports: &[NamedReport]) -> String {
     let mut text = "\n".to_owned();
     for (name, report) in reports {
-        line(
-            &mut text,
-            format_args!("- {}: {} · {}", markdown(name), markdown_code(&command(report)), facts(report)),
-        );
-        for warning in &report.warnings {
-            line(&mut text, format_args!("  - **Warning:** {}", markdown(warning)));
-        }
+        text += &format!("- {}: {} · {}\n", markdown(name), markdown_code(&command(report)), facts(report));
+        let warnings = report.warnings.iter();
+        text.extend(warnings.map(|warning| format!("  - **Warning:** {}\n", markdown(warning))));
     }
     text
 }
@@ -159,11 +115,6 @@ fn facts(report: &Report) -> String {
     let iterations = Some(report.iterations.count).filter(|n| *n > 0).map(|n| show_count(n, "iteration"));
     let ending = Some(markdown(&ending(report)));
     ending.into_iter().chain(seconds).chain(iterations).collect::<Vec<_>>().join(" · ")
-}
-
-fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
-    // Writing to a string does not fail.
-    let _ = writeln!(text, "{line}");
 }
 
 #[cfg(test)]

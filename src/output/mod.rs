@@ -7,8 +7,6 @@ mod csv;
 pub mod events;
 pub mod format;
 mod gate;
-mod github;
-mod gitlab;
 mod html;
 mod json;
 mod junit;
@@ -17,46 +15,75 @@ mod markdown;
 mod names;
 mod table;
 
-use std::fmt::Debug;
-
 use console::Style;
 
 pub use gate::{gate_table, metrics_table};
-pub use github::{github_annotations, github_summary};
-pub use gitlab::gitlab_metrics;
 pub use json::json;
 pub use junit::junit;
 pub use table::summary;
 
 use crate::report::NamedReport;
 
-/// Every format, the default first. A new format is one file and one line here.
-pub const FORMATS: &[&dyn ReportFormat] =
-    &[&table::Table, &markdown::Markdown, &html::Html, &csv::Csv, &junit::JUnit, &json::Json];
+/// Every format, the default first. A new format is one file and one entry here.
+pub static FORMATS: &[Format] = &[
+    Format {
+        name: "table",
+        help: "Text for a terminal",
+        extensions: &["txt"],
+        render: table::render,
+        comparison: Some(comparison_table::render),
+    },
+    Format {
+        name: "markdown",
+        help: "Tables for a pull request",
+        extensions: &["md", "markdown"],
+        render: markdown::render,
+        comparison: Some(markdown::comparison),
+    },
+    Format {
+        name: "html",
+        help: "A web page in one file",
+        extensions: &["html", "htm"],
+        render: html::render,
+        comparison: Some(html::render),
+    },
+    Format {
+        name: "csv",
+        help: "A row for each report",
+        extensions: &["csv"],
+        render: csv::render,
+        comparison: None,
+    },
+    Format {
+        name: "junit",
+        help: "The verdicts of the gate as JUnit XML",
+        extensions: &["xml"],
+        render: junit::render,
+        comparison: None,
+    },
+    Format {
+        name: "json",
+        help: "The report itself, for programs",
+        extensions: &["json"],
+        render: json::render,
+        comparison: Some(json::comparison),
+    },
+];
 
-/// A document that reports are rendered as.
-pub trait ReportFormat: Debug + Sync {
-    fn about(&self) -> About;
-
-    /// Renders one report or several.
-    fn render(&self, reports: &[NamedReport], options: RenderOptions) -> String;
-
-    /// Renders reports beside each other, with each one's changes from the first; `None` if the format
-    /// has no such document.
-    fn comparison(&self) -> Option<Render> {
-        None
-    }
-}
-
-/// How `--format` and the names of files choose a format.
-#[derive(Debug, Clone, Copy)]
-pub struct About {
+/// A kind of document that reports are rendered as.
+#[derive(Debug)]
+pub struct Format {
     /// The value of `--format`.
     pub name: &'static str,
     /// A line of `--help`.
     pub help: &'static str,
     /// The extensions of file names, the usual one first.
     pub extensions: &'static [&'static str],
+    /// Renders one report or several.
+    pub render: Render,
+    /// Renders reports beside each other, with each one's changes from the first; `None` if the format
+    /// has no such document.
+    pub comparison: Option<Render>,
 }
 
 /// Renders reports as a document.
@@ -80,9 +107,4 @@ impl RenderOptions {
     pub fn dim(self, text: &str) -> String {
         self.paint(Style::new().dim(), text)
     }
-}
-
-/// The format whose files have this extension, in lower case.
-pub fn format_of_extension(extension: &str) -> Option<&'static dyn ReportFormat> {
-    FORMATS.iter().copied().find(|format| format.about().extensions.contains(&extension))
 }

@@ -1,6 +1,6 @@
 //! Files by names that are short enough for the head of a column.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 
 use console::measure_text_width;
 
@@ -36,23 +36,19 @@ impl<'a> Names<'a> {
 }
 
 /// The paths without the folders that all begin with and the names that all end in.
-fn differing<'a>(paths: &'a [String]) -> Vec<String> {
-    let mut parts: Vec<VecDeque<&'a str>> = paths.iter().map(|path| path.split('/').collect()).collect();
-    let alike = |parts: &[VecDeque<&'a str>], of: fn(&VecDeque<&'a str>) -> Option<&'a str>| {
-        parts.windows(2).all(|pair| pair.first().map(of) == pair.last().map(of))
-            && parts.iter().all(|path| path.len() > 1)
-    };
-    while alike(&parts, |path| path.front().copied()) {
-        for path in &mut parts {
-            path.pop_front();
+fn differing(paths: &[String]) -> Vec<String> {
+    let mut parts: Vec<Vec<&str>> = paths.iter().map(|path| path.split('/').rev().collect()).collect();
+    // The first parts are the last in the lists; then the lists are turned.
+    for _ in 0..2 {
+        while parts.iter().all(|path| path.len() > 1 && path.last() == parts.first().and_then(|p| p.last())) {
+            for path in &mut parts {
+                path.pop();
+            }
         }
+        parts.iter_mut().for_each(|path| path.reverse());
     }
-    while alike(&parts, |path| path.back().copied()) {
-        for path in &mut parts {
-            path.pop_back();
-        }
-    }
-    parts.into_iter().map(|path| Vec::from(path).join("/")).collect()
+    parts.iter_mut().for_each(|path| path.reverse());
+    parts.into_iter().map(|path| path.join("/")).collect()
 }
 
 /// `a-very-…-name`.

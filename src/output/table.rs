@@ -2,36 +2,22 @@
 
 use console::{Style, measure_text_width};
 
-use super::comparison_table::comparison_table;
+use super::format::{known_metrics, null_metrics};
 use super::gate::gate_table;
 use super::layout::{Column, Grid};
-use super::{About, Render, RenderOptions, ReportFormat, format};
-use crate::compare::compare;
-use crate::metrics::registry::{Headline, METRICS, Metric, Show};
+use super::{RenderOptions, format};
+use crate::metrics::registry::{Headline, Metric, Show};
 use crate::report::{NamedReport, Report, Window};
 use crate::text::sanitize::{clip, plain, wrapped};
 use crate::text::units::{DASH, show_duration};
 
 /// The summaries of one report or several, each with its gate's table.
-#[derive(Debug)]
-pub struct Table;
-
-impl ReportFormat for Table {
-    fn about(&self) -> About {
-        About { name: "table", help: "Text for a terminal", extensions: &["txt"] }
-    }
-
-    fn render(&self, reports: &[NamedReport], options: RenderOptions) -> String {
-        let gate = |report: &Report| {
-            report.gate.as_ref().map_or(String::new(), |gate| gate_table(gate, None, options))
-        };
-        let tables = reports.iter().map(|(_, report)| summary(report, options) + &gate(report));
-        tables.collect::<Vec<_>>().join("\n")
-    }
-
-    fn comparison(&self) -> Option<Render> {
-        Some(|reports, options| comparison_table(&compare(reports), options))
-    }
+pub fn render(reports: &[NamedReport], options: RenderOptions) -> String {
+    let tables = reports.iter().map(|(_, report)| {
+        let gate = report.gate.as_ref().map(|gate| gate_table(gate, None, options));
+        summary(report, options) + &gate.unwrap_or_default()
+    });
+    tables.collect::<Vec<_>>().join("\n")
 }
 
 /// The command, its metrics with the source of each, the null metrics with their reasons, and the
@@ -39,14 +25,8 @@ impl ReportFormat for Table {
 pub fn summary(report: &Report, options: RenderOptions) -> String {
     let title = title(report, options.width.unwrap_or(usize::MAX));
     let mut lines = vec![options.paint(Style::new().bold(), &title)];
-    let (rows, unknown) = rows(report);
-    if !rows.is_empty() {
-        let table = metrics_table(report, rows, options.width);
-        let heading = heading(report).iter().map(|cell| cell.lines().count()).max().unwrap_or(0);
-        let table = table.into_iter().enumerate();
-        lines.extend(table.map(|(n, line)| if n < heading { options.dim(&line) } else { line }));
-    }
-    lines.extend(unknown_table(unknown, options.width));
+    lines.extend(metrics_table(report, options));
+    lines.extend(unknown_table(report, options.width));
     let label = options.paint(Style::new().yellow(), "warning:");
     lines.extend(report.warnings.iter().map(|warning| format!("{label} {}", plain(warning))));
     lines.iter().map(|line| format!("{line}\n")).collect()
@@ -64,115 +44,86 @@ fn title(report: &Report, columns: usize) -> String {
     clip(&start, columns.saturating_sub(measure_text_width(&end)).max(20)) + &end
 }
 
-/// The null metrics: a reason, and the metrics that are null for it.
-type Unknown = Vec<(String, Vec<&'static str>)>;
-
-/// A row for each metric: label, unit, over the training, over the whole run, source.
-fn rows(report: &Report) -> (Vec<Vec<String>>, Unknown) {
-    let mut rows: Vec<Vec<String>> = Vec::new();
-    let mut unknown = Unknown::new();
-    let mut source = String::new();
-    for metric in METRICS.iter().filter(|metric| metric.headline != Headline::Never) {
-        match row(report, metric) {
-            Some(mut row) => {
-                if let Some(from) = row.last_mut().filter(|from| !from.is_empty()) {
-                    let before = std::mem::replace(&mut source, from.clone());
-                    if before == source {
-                        "as above".clone_into(from);
-                    }
-                }
-                rows.push(row);
-            }
-            None if metric.headline == Headline::Always => {
-                let reason = reason(report, metric);
-                match unknown.iter_mut().find(|(known, _)| *known == reason) {
-                    Some((_, labels)) => labels.push(metric.label()),
-                    None => unknown.push((reason, vec![metric.label()])),
-                }
-            }
-            None => {}
+/// A row for each known metric: label, unit, over the training, over the whole run, source. Without a
+/// training one column is for both.
+fn metrics_table(report: &Report, options: RenderOptions) -> Vec<String> {
+    let is_trained = report.window == Window::Train;
+    let mut above = String::new();
+    let row = |(metric, values): (&Metric, [Option<f64>; 2])| {
+        let unit = format::unit(metric, &values);
+        let mut from = plain(format::origin(report, metric.name));
+        if let Some(outside) = outside_training(report, metric, values) {
+            let separator = if from.is_empty() { "" } else { "; " };
+            from += &format!("{separator}{outside} {unit} outside training");
         }
-    }
-    (rows, unknown)
-}
-
-fn row(report: &Report, metric: &Metric) -> Option<Vec<String>> {
-    let values = [report.metrics.get(metric), report.metrics_whole_run.get(metric)];
-    let [training, whole] = values;
-    training.or(whole)?;
-    let unit = format::unit(metric, &values);
-    let unit = if unit == metric.label() { String::new() } else { unit };
-    let mut from = match training {
-        Some(_) => report.provenance.get(metric.name).map_or(String::new(), |how| plain(how)),
-        None => reason(report, metric),
+        if !from.is_empty() && from == above {
+            "as above".clone_into(&mut from);
+        } else if !from.is_empty() {
+            above.clone_from(&from);
+        }
+        let unit = if unit == metric.label() { String::new() } else { unit };
+        let numbers = format::numbers(metric, &values).into_iter().take(1 + usize::from(is_trained));
+        [metric.label().to_owned(), unit].into_iter().chain(numbers).chain([from]).collect()
     };
-    if let (Show::Energy, Window::Train, Some(training), Some(whole)) =
-        (metric.show, report.window, training, whole)
-        && training <= whole
-    {
-        let outside = format::numbers(metric, &[Some(whole - training), Some(whole)]).swap_remove(0);
-        let separator = if from.is_empty() { "" } else { "; " };
-        from += &format!("{separator}{outside} {unit} outside training");
+    let shown = known_metrics(report).filter(|(metric, _)| metric.headline != Headline::Never);
+    let rows: Vec<Vec<String>> = shown.map(row).collect();
+    if rows.is_empty() {
+        return Vec::new();
     }
-    let cells = [metric.label().to_owned(), unit].into_iter();
-    Some(cells.chain(format::numbers(metric, &values)).chain([from]).collect())
-}
-
-fn reason(report: &Report, metric: &Metric) -> String {
-    report.unavailable.get(metric.name).map_or("no reason was recorded".to_owned(), |why| plain(why))
-}
-
-fn metrics_table(report: &Report, rows: Vec<Vec<String>>, width: Option<usize>) -> Vec<String> {
-    let mut lines = vec![heading(report)];
-    lines.extend(rows);
-    let mut columns = vec![Column::LEFT, Column::LEFT, Column::RIGHT, Column::RIGHT, Column::LEFT];
-    if report.window != Window::Train {
-        // The headline window is the whole run: one column holds both.
-        columns.remove(WHOLE_RUN);
-        lines.iter_mut().for_each(|line| drop(line.remove(WHOLE_RUN)));
-    }
-    let gap = match width {
+    let heading = heading(report, is_trained);
+    let numbers = vec![Column::RIGHT; heading.len() - 3];
+    let columns = [&[Column::LEFT; 2], &numbers[..], &[Column::LEFT]].concat();
+    let gap = match options.width {
         Some(..45) => 1,
         Some(..100) => 2,
         _ => 3,
     };
-    Grid { columns: &columns, indent: 1, gap }.lines(&lines, width)
+    let rows = [vec![heading], rows].concat();
+    let lines = Grid { columns: &columns, indent: 1, gap }.lines(&rows, options.width).into_iter();
+    let height = 1 + usize::from(is_trained);
+    lines.enumerate().map(|(n, line)| if n < height { options.dim(&line) } else { line }).collect()
 }
 
-/// The place of the whole run in a row.
-const WHOLE_RUN: usize = 3;
-
-fn heading(report: &Report) -> Vec<String> {
-    let whole = "whole run".to_owned();
-    let (training, whole) = if report.window == Window::Train {
-        let iterations = &report.iterations;
-        let seconds = iterations.seconds.map_or(String::new(), |s| format!(", {}", show_duration(s)));
+fn heading(report: &Report, is_trained: bool) -> Vec<String> {
+    let mut heading = vec![String::new(); 2];
+    if is_trained {
+        let seconds = report.iterations.seconds.map_or(String::new(), |s| format!(", {}", show_duration(s)));
         let wall = report.command.wall_seconds.map(show_duration).unwrap_or_default();
-        (format!("training\n{} it{seconds}", iterations.count), format!("{whole}\n{wall}"))
+        heading.push(format!("training\n{} it{seconds}", report.iterations.count));
+        heading.push(format!("whole run\n{wall}"));
     } else {
-        (whole, String::new())
-    };
-    vec![String::new(), String::new(), training, whole, "from".to_owned()]
+        heading.push("whole run".to_owned());
+    }
+    heading.push("from".to_owned());
+    heading
+}
+
+/// The energy that was not used in training.
+fn outside_training(report: &Report, metric: &Metric, values: [Option<f64>; 2]) -> Option<String> {
+    let [training, whole] = values;
+    let outside = Some(whole? - training?).filter(|outside| *outside >= 0.0);
+    let is_told = metric.show == Show::Energy && report.window == Window::Train && outside.is_some();
+    is_told.then(|| format::numbers(metric, &[outside, whole]).swap_remove(0))
 }
 
 /// The fewest columns beside the labels in which a reason has a column of its own.
 const REASON: usize = 24;
 
-fn unknown_table(unknown: Unknown, width: Option<usize>) -> Vec<String> {
-    let rows: Vec<Vec<String>> = unknown
-        .into_iter()
-        .map(|(reason, labels)| vec![labels.join(", "), DASH.to_owned(), reason])
-        .collect();
+fn unknown_table(report: &Report, width: Option<usize>) -> Vec<String> {
+    let unknown = null_metrics(report, |metric| metric.headline == Headline::Always);
+    let row = |(reason, metrics): &(&str, Vec<&Metric>)| {
+        let labels: Vec<&str> = metrics.iter().map(|metric| metric.label()).collect();
+        vec![labels.join(", "), DASH.to_owned(), plain(reason)]
+    };
+    let rows: Vec<Vec<String>> = unknown.iter().map(row).collect();
     let grid = Grid { columns: &[Column::LEFT; 3], indent: 1, gap: 2 };
     let labels = Grid { columns: &[Column::LEFT; 2], ..grid }.width(&rows);
     match width {
         // Each reason follows its labels.
-        Some(width) if width < labels + usize::from(grid.gap) + REASON => rows
-            .iter()
-            .flat_map(|row| {
-                wrapped(&row.join(" "), width - 1).lines().map(|line| format!(" {line}")).collect::<Vec<_>>()
-            })
-            .collect(),
+        Some(width) if width < labels + usize::from(grid.gap) + REASON => {
+            let text: String = rows.iter().map(|row| wrapped(&row.join(" "), width - 1)).collect();
+            text.lines().map(|line| format!(" {line}")).collect()
+        }
         width => grid.lines(&rows, width),
     }
 }

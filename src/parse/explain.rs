@@ -7,12 +7,15 @@ use crate::event::{Event, Stream};
 use crate::log::closest_match::{ClosestMatch, Search};
 use crate::log::launcher_prefix::{Line, without_escapes};
 use crate::log::lines::LineSplitter;
-use crate::log::pattern::Watch;
+use crate::log::pattern::{Pattern, Watch};
 use crate::log::rules::Purpose;
 use crate::log::{LogReader, Rules};
+use crate::text::sanitize::{clip, plain};
 
 /// Lines that are kept until the profile is known, to be compared with its rules then.
 const LONGEST_BACKLOG: usize = 2000;
+/// Columns that are shown of the line by which a profile was chosen.
+const LONGEST_DECIDED: usize = 70;
 /// Bytes of each of them.
 const LONGEST_LINE: usize = 1000;
 
@@ -22,9 +25,10 @@ pub struct Explainer {
     splitter: LineSplitter,
     /// Lines that have ended, empty ones too: as an editor counts them.
     ended: u64,
-    records: u64,
-    profiles: Vec<WatchedProfile>,
-    /// The profile in use.
+    /// Progress records.
+    pub records: u64,
+    pub profiles: Vec<WatchedProfile>,
+    /// The index of the profile in use.
     chosen: Option<usize>,
     /// The line by which it was chosen.
     decided: Option<(u64, Vec<u8>)>,
@@ -40,9 +44,7 @@ pub struct WatchedProfile {
 /// A pattern and its matches.
 pub struct WatchedPattern {
     pub purpose: Purpose,
-    pub text: String,
-    expression: String,
-    pub place: String,
+    pub pattern: Pattern,
     pub watch: Watch,
     /// Lines that it matched, and the last one's number.
     pub lines: u64,
@@ -51,23 +53,6 @@ pub struct WatchedPattern {
     record: usize,
     matches_before: u64,
     search: Option<Search>,
-}
-
-/// Why a log is read as it is.
-pub struct Explanation {
-    pub lines: u64,
-    pub records: u64,
-    /// The index of the profile in use, and why it is.
-    pub chosen: Option<(usize, Why)>,
-    pub profiles: Vec<WatchedProfile>,
-}
-
-/// Why a profile is in use.
-pub enum Why {
-    /// The number and the text of the line that it recognised.
-    Line(u64, Vec<u8>),
-    /// The flag or setting that chose it.
-    Choice(String),
 }
 
 impl Explainer {
@@ -98,33 +83,39 @@ impl Explainer {
     /// Takes bytes of the log.
     pub fn push(&mut self, bytes: &[u8]) {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-            self.split(|splitter, line| splitter.push(part, 0.0, |bytes, _| line(bytes)));
+            let mut lines = Vec::new();
+            self.splitter.push(part, 0.0, |line, _| lines.push(line.to_vec()));
+            lines.iter().for_each(|line| self.line(line));
             self.ended += u64::from(part.ends_with(b"\n"));
         }
     }
 
     /// The log has ended.
-    pub fn finish(mut self) -> Explanation {
-        self.split(|splitter, line| splitter.finish(|bytes, _| line(bytes)));
+    pub fn finish(&mut self) {
+        let mut last = Vec::new();
+        self.splitter.finish(|line, _| last.push(line.to_vec()));
+        last.iter().for_each(|line| self.line(line));
         let mut events = Vec::new();
         self.reader.finish(&mut events);
         self.count(&events);
         self.choose();
-        let because = self.reader.profile().map_or("", |(_, because)| because);
-        let line = self.decided.map(|(number, line)| Why::Line(number, line));
-        let why = line.unwrap_or_else(|| Why::Choice(because.to_owned()));
-        Explanation {
-            lines: self.reader.lines(),
-            records: self.records,
-            chosen: self.chosen.map(|chosen| (chosen, why)),
-            profiles: self.profiles,
-        }
     }
 
-    fn split(&mut self, cut: impl FnOnce(&mut LineSplitter, &mut dyn FnMut(&[u8]))) {
-        let mut splitter = std::mem::take(&mut self.splitter);
-        cut(&mut splitter, &mut |line| self.line(line));
-        self.splitter = splitter;
+    /// Lines that were read.
+    pub fn lines(&self) -> u64 {
+        self.reader.lines()
+    }
+
+    /// The profile in use, if one is, and why: the flag or the line that chose it.
+    pub fn chosen(&self) -> Option<(&WatchedProfile, String)> {
+        let because = match &self.decided {
+            Some((number, line)) => {
+                let line = clip(&plain(&String::from_utf8_lossy(line)), LONGEST_DECIDED);
+                format!("which line {number} is written in: {line}")
+            }
+            None => format!("chosen by {}", plain(self.reader.profile()?.1)),
+        };
+        Some((self.profiles.get(self.chosen?)?, because))
     }
 
     fn line(&mut self, line: &[u8]) {
@@ -140,17 +131,15 @@ impl Explainer {
         if self.chosen.is_none() && self.choose() {
             self.decided = Some((number, kept(line.text())));
         }
-        match self.chosen.and_then(|chosen| self.profiles.get_mut(chosen)) {
-            Some(profile) => profile.compare(number, line, |_| true),
-            None => {
-                self.profiles
-                    .iter_mut()
-                    .for_each(|profile| profile.compare(number, line, |purpose| purpose == Purpose::Record));
-                self.backlog.push_back((number, kept(line.whole)));
-                if self.backlog.len() > LONGEST_BACKLOG {
-                    self.backlog.pop_front();
-                }
-            }
+        if let Some(profile) = self.chosen.and_then(|chosen| self.profiles.get_mut(chosen)) {
+            profile.compare(number, line, |_| true);
+            return;
+        }
+        let profiles = self.profiles.iter_mut();
+        profiles.for_each(|profile| profile.compare(number, line, |purpose| purpose == Purpose::Record));
+        self.backlog.push_back((number, kept(line.whole)));
+        if self.backlog.len() > LONGEST_BACKLOG {
+            self.backlog.pop_front();
         }
     }
 
@@ -162,14 +151,12 @@ impl Explainer {
     /// Whether the reader has chosen a profile now. Then the earlier lines are compared with its rules.
     fn choose(&mut self) -> bool {
         let name = self.reader.profile().map(|(name, _)| name);
-        let Some(profile) = self.profiles.iter().position(|profile| Some(&*profile.name) == name) else {
+        self.chosen = self.profiles.iter().position(|profile| Some(&*profile.name) == name);
+        let Some(profile) = self.chosen.and_then(|chosen| self.profiles.get_mut(chosen)) else {
             return false;
         };
-        self.chosen = Some(profile);
         for (number, line) in std::mem::take(&mut self.backlog) {
-            if let Some(profile) = self.profiles.get_mut(profile) {
-                profile.compare(number, Line::new(&line), |purpose| purpose != Purpose::Record);
-            }
+            profile.compare(number, Line::new(&line), |purpose| purpose != Purpose::Record);
         }
         true
     }
@@ -185,10 +172,8 @@ impl WatchedProfile {
             }
             patterns.push(WatchedPattern {
                 purpose,
-                text: pattern.text().to_owned(),
-                expression: pattern.expression().to_owned(),
-                place: pattern.place().to_owned(),
                 watch: pattern.watch(),
+                pattern: pattern.clone(),
                 lines: 0,
                 last_line: 0,
                 record,
@@ -225,7 +210,7 @@ impl WatchedProfile {
                 _ => true,
             };
             if is_due && concerns(pattern.purpose) {
-                let expression = &pattern.expression;
+                let expression = pattern.pattern.expression();
                 let search = pattern.search.get_or_insert_with(|| Search::new(expression));
                 line.texts().for_each(|text| search.add(number, text));
             }

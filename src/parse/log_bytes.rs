@@ -5,11 +5,10 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Request;
-use crossbeam_channel::{Receiver, RecvTimeoutError};
-
 use crate::error::Error;
 use crate::log::input::{self, Compression, Input};
 use crate::log::tail::{StartAt, Step, Tail};
@@ -22,7 +21,10 @@ const SILENCE: Duration = Duration::from_secs(1);
 const BUFFER: usize = 64 * 1024;
 
 pub struct LogBytes {
-    name: String,
+    /// The file as it was named, or `-`.
+    pub name: String,
+    /// Why reading ended early: the file's error, or that its compression is damaged.
+    pub failure: Option<Error>,
     origin: Origin,
     buffer: Vec<u8>,
 }
@@ -35,27 +37,21 @@ enum Origin {
 struct Growing {
     tail: Tail,
     interrupted: Receiver<()>,
-    state: State,
+    /// When bytes were read last.
+    read_at: Instant,
+    is_caught_up: bool,
     /// After the signal to end: the bytes that were there then, less those read since.
     left: Option<u64>,
-}
-
-/// The last piece that was handed over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Bytes,
-    /// [`Piece::CaughtUp`], at this moment.
-    CaughtUp(Instant),
-    Silence,
 }
 
 /// A piece of the log, or its absence.
 pub enum Piece<'a> {
     Bytes(&'a [u8]),
-    /// All that is there for now has been read.
-    CaughtUp,
-    /// And nothing has come for a while.
-    Silence,
+    /// All that is there for now has been read; silent, if nothing has come for a while.
+    CaughtUp {
+        is_silent: bool,
+    },
+    /// Of the log, or of that part of it that can be read.
     End,
 }
 
@@ -76,12 +72,7 @@ impl LogBytes {
                 is_file: file.is_some_and(|file| file.metadata().is_ok_and(|found| found.is_file())),
             },
         };
-        Ok(Self { name, origin, buffer: vec![0; BUFFER] })
-    }
-
-    /// The file as it was named, or `-`.
-    pub fn name(&self) -> &str {
-        &self.name
+        Ok(Self { name, failure: None, origin, buffer: vec![0; BUFFER] })
     }
 
     /// Whether opening it again gives the same bytes: not for a pipe.
@@ -90,16 +81,22 @@ impl LogBytes {
     }
 
     /// Waits for the next piece.
-    ///
-    /// # Errors
-    /// The file's, or its compression is damaged.
-    pub fn next(&mut self) -> Result<Piece<'_>, Error> {
-        match &mut self.origin {
-            Origin::Once { input, .. } => match input.read(&mut self.buffer)? {
-                0 => Ok(Piece::End),
-                read => Ok(Piece::Bytes(self.buffer.get(..read).unwrap_or_default())),
-            },
+    pub fn next(&mut self) -> Piece<'_> {
+        let step = match &mut self.origin {
+            Origin::Once { input, .. } => input.read(&mut self.buffer).map(Step::Bytes),
             Origin::Growing(growing) => growing.next(&mut self.buffer),
+        };
+        match (step, &self.origin) {
+            (Ok(Step::Bytes(read @ 1..)), _) => Piece::Bytes(self.buffer.get(..read).unwrap_or_default()),
+            (Ok(Step::Truncated), _) => Piece::Bytes(b"\n"), // ends the line that was cut off
+            (Ok(Step::Nothing), Origin::Growing(growing)) if !growing.has_ended() => {
+                Piece::CaughtUp { is_silent: growing.read_at.elapsed() >= SILENCE }
+            }
+            (Ok(_), _) => Piece::End,
+            (Err(error), _) => {
+                self.failure = Some(error);
+                Piece::End
+            }
         }
     }
 }
@@ -112,39 +109,27 @@ impl Growing {
             return Err(Error::usage(format!("cannot follow {}: it is compressed", file.display()))
                 .help("without --follow it is read as it is"));
         }
-        let tail = Tail::open(file, StartAt::Start)?;
-        Ok(Self { tail, interrupted: interruptions()?, state: State::Bytes, left: None })
+        let (tail, interrupted) = (Tail::open(file, StartAt::Start)?, interruptions()?);
+        Ok(Self { tail, interrupted, read_at: Instant::now(), is_caught_up: false, left: None })
     }
 
-    fn next<'a>(&mut self, buffer: &'a mut [u8]) -> Result<Piece<'a>, Error> {
-        loop {
-            let wait = if self.state == State::Bytes { Duration::ZERO } else { LOOK };
-            if self.left.is_none() && self.interrupted.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
-                self.left = Some(self.tail.backlog());
-            }
-            let step = if self.left == Some(0) { Step::Nothing } else { self.tail.read(buffer)? };
-            match step {
-                Step::Bytes(read) => {
-                    self.state = State::Bytes;
-                    self.left = self.left.map(|left| left.saturating_sub(read as u64));
-                    return Ok(Piece::Bytes(buffer.get(..read).unwrap_or_default()));
-                }
-                Step::Truncated => return Ok(Piece::Bytes(b"\n")), // ends the line that was cut off
-                Step::Nothing if self.left.is_some() || is_reader_gone() => return Ok(Piece::End),
-                Step::Nothing => {}
-            }
-            match self.state {
-                State::Bytes => {
-                    self.state = State::CaughtUp(Instant::now());
-                    return Ok(Piece::CaughtUp);
-                }
-                State::CaughtUp(since) if since.elapsed() >= SILENCE => {
-                    self.state = State::Silence;
-                    return Ok(Piece::Silence);
-                }
-                State::CaughtUp(_) | State::Silence => {}
-            }
+    fn next(&mut self, buffer: &mut [u8]) -> Result<Step, Error> {
+        let wait = if self.is_caught_up { LOOK } else { Duration::ZERO };
+        if self.left.is_none() && self.interrupted.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+            self.left = Some(self.tail.backlog());
         }
+        let step = if self.left == Some(0) { Step::Nothing } else { self.tail.read(buffer)? };
+        if let Step::Bytes(read) = step {
+            self.read_at = Instant::now();
+            self.left = self.left.map(|left| left.saturating_sub(read as u64));
+        }
+        self.is_caught_up = step == Step::Nothing;
+        Ok(step)
+    }
+
+    /// Once all of it has been read.
+    fn has_ended(&self) -> bool {
+        self.left.is_some() || is_reader_gone()
     }
 }
 

@@ -1,6 +1,5 @@
 //! Parsing an existing or growing log: its report, the events in it, or why it is read as it is.
 
-mod events;
 mod explain;
 mod log_bytes;
 mod table;
@@ -10,16 +9,14 @@ use std::path::PathBuf;
 
 use crate::config::Settings;
 use crate::error::Error;
-use crate::event::{Event, Stream};
+use crate::event::{Event, Facts, Stream};
 use crate::log::LogReader;
 use crate::output;
 use crate::recorder::Recorder;
-use crate::report::Report;
-use crate::report::{Command, Job, Status};
+use crate::report::{Command, Job, Report, Status};
 use crate::session::recorder_options;
 use crate::terminal::console_lines;
 
-use events::EventPrinter;
 use explain::Explainer;
 use log_bytes::{LogBytes, Piece};
 
@@ -60,73 +57,57 @@ pub fn parse(
     request: &Request,
     judge: impl FnOnce(&mut Report),
 ) -> Result<Option<Report>, Error> {
-    let source = LogBytes::open(request)?;
+    let mut source = LogBytes::open(request)?;
     let mut out = BufWriter::new(io::stdout().lock());
-    let (report, read) = match request.output {
-        ParseOutput::Events => (None, events(settings, request, source, &mut out)),
-        ParseOutput::Explanation => (None, explanation(settings, request, source, &mut out)),
+    let mut judged = None;
+    let printed = match request.output {
+        ParseOutput::Events => events(settings, request, &mut source, &mut out),
+        ParseOutput::Explanation => explanation(settings, request, &mut source, &mut out),
         ParseOutput::Summary | ParseOutput::Json => {
-            let (mut report, read) = report(settings, request, source, &mut out);
-            judge(&mut report);
-            let written = out.write_all(shown(&report, request.output).as_bytes());
-            (Some(report), read.and(written.map_err(Failure::Output)))
+            let report = report(settings, request, &mut source, &mut out);
+            report.and_then(|mut report| {
+                judge(&mut report);
+                let text = match request.output {
+                    ParseOutput::Json => output::json(&report),
+                    _ => output::summary(&report, output::RenderOptions::default()),
+                };
+                judged = Some(report);
+                out.write_all(text.as_bytes())
+            })
         }
     };
-    match read.and_then(|()| Ok(out.flush()?)) {
-        Ok(()) => Ok(report),
-        Err(Failure::Input(error)) => {
-            // The part that could be read comes before the error.
-            let _ = out.flush();
-            Err(error)
+    match printed.and_then(|()| out.flush()) {
+        // The reader of stdout may have gone (`| head`).
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::failed(format!("cannot write to stdout: {error}"))
+                .help("redirect it to a place with free space"))
         }
-        // The reader of stdout has gone (`| head`).
-        Err(Failure::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(report),
-        Err(Failure::Output(error)) => Err(Error::failed(format!("cannot write to stdout: {error}"))
-            .help("redirect it to a place with free space")),
-    }
-}
-
-/// Why reading ended early.
-enum Failure {
-    Input(Error),
-    Output(io::Error),
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Output(error)
+        // The part that could be read comes before the error.
+        _ => source.failure.map_or(Ok(judged), Err),
     }
 }
 
 /// Whether all of the log has been read that is there for now.
 type IsCaughtUp = bool;
 
-/// Reads the log to its end and hands over the events, also those before a place that cannot be read.
+/// Reads the log to its end, or to a place that cannot be read, and hands over the events.
 fn read(
     source: &mut LogBytes,
     reader: &mut LogReader,
-    mut take: impl FnMut(&LogReader, &mut Vec<Event>, IsCaughtUp) -> Result<(), Failure>,
-) -> Result<(), Failure> {
+    mut take: impl FnMut(&LogReader, &mut Vec<Event>, IsCaughtUp) -> io::Result<()>,
+) -> io::Result<()> {
     let mut events = Vec::new();
     loop {
-        let (piece, is_caught_up) = match source.next() {
-            Ok(Piece::Bytes(bytes)) => {
-                reader.push(Stream::Stdout, bytes, 0.0, &mut events);
-                (Ok(true), false)
-            }
-            Ok(Piece::CaughtUp) => (Ok(true), true),
-            Ok(Piece::Silence) => {
-                reader.pause(&mut events);
-                (Ok(true), true)
-            }
-            Ok(Piece::End) => (Ok(false), true),
-            Err(error) => (Err(Failure::Input(error)), true),
-        };
-        if !matches!(piece, Ok(true)) {
-            reader.finish(&mut events);
+        let piece = source.next();
+        let (is_end, is_caught_up) = (matches!(piece, Piece::End), !matches!(piece, Piece::Bytes(_)));
+        match piece {
+            Piece::Bytes(bytes) => reader.push(Stream::Stdout, bytes, 0.0, &mut events),
+            Piece::CaughtUp { is_silent: true } => reader.pause(&mut events),
+            Piece::CaughtUp { is_silent: false } => {}
+            Piece::End => reader.finish(&mut events),
         }
         take(reader, &mut events, is_caught_up)?;
-        if !piece? {
+        if is_end {
             return Ok(());
         }
     }
@@ -135,16 +116,16 @@ fn read(
 fn report(
     settings: Settings,
     request: &Request,
-    mut source: LogBytes,
+    source: &mut LogBytes,
     out: &mut impl Write,
-) -> (Report, Result<(), Failure>) {
-    let command = Command::of(vec![source.name().to_owned()]);
+) -> io::Result<Report> {
+    let command = Command::of(vec![source.name.clone()]);
     let mut recorder = Recorder::new(recorder_options(&settings), command, Job::default());
     recorder.no_gpus("a log has no GPU figures".to_owned());
     let mut reader = settings.log.reader().of_a_file();
     let mut announced = 0;
     let announces = request.follow && request.output == ParseOutput::Summary;
-    let read = read(&mut source, &mut reader, |reader, events, is_caught_up| {
+    read(source, &mut reader, |reader, events, is_caught_up| {
         recorder.fold(Event::LogRead { lines: reader.lines(), bytes: reader.bytes() });
         events.drain(..).for_each(|event| recorder.fold(event));
         let intervals = recorder.last_iteration().map_or(0, |last| last / settings.log_interval);
@@ -155,73 +136,92 @@ fn report(
             out.flush()?;
         }
         Ok(())
-    });
-    if let Err(Failure::Input(error)) = &read {
+    })?;
+    if let Some(error) = &source.failure {
         recorder.warn(format!("{}; this report covers the part before", error.message));
     }
     if let Some((name, because)) = reader.profile() {
         recorder.fold(Event::Profile { name: name.to_owned(), because: because.to_owned() });
     }
     recorder.ended(0.0, Status::Completed, |_| {});
-    (recorder.report(0.0), read)
+    Ok(recorder.report(0.0))
 }
 
-fn shown(report: &Report, form: ParseOutput) -> String {
-    match form {
-        ParseOutput::Json => output::json(report),
-        _ => output::summary(report, output::RenderOptions::default()),
-    }
-}
-
-/// Prints the facts first. Those of a file are gathered in a first reading, since a log may state
-/// some of them late; where there is only one reading, each newly stated fact is followed by all of
-/// them again.
+/// Prints the records, and the facts before them whenever they have changed. Those of a file are
+/// gathered in a first reading, since a log may state some of them late; where there is only one
+/// reading, each newly stated fact is followed by all of them again.
 fn events(
     settings: Settings,
     request: &Request,
-    mut source: LogBytes,
+    source: &mut LogBytes,
     out: &mut impl Write,
-) -> Result<(), Failure> {
+) -> io::Result<()> {
     let mut reader = settings.log.reader().of_a_file();
-    let mut printer = EventPrinter::new(out);
+    let mut facts = Facts::default();
+    let mut printed = None;
+    let mut print_facts = |facts: &Facts, reader: &LogReader, out: &mut dyn Write| {
+        let context = output::events::context(facts, reader.profile().map(|profile| profile.0));
+        match &context {
+            Some(text) if context != printed => writeln!(out, "{text}")?,
+            _ => return Ok(()),
+        }
+        printed = context;
+        io::Result::Ok(())
+    };
     let twice = source.can_be_read_again();
     if twice {
         let mut first = reader.clone();
-        // Where it cannot be read on, the second reading says so.
-        let _ = read(&mut source, &mut first, |_, events, _| {
-            printer.note_facts(events.drain(..));
+        read(source, &mut first, |_, events, _| {
+            for event in events.drain(..) {
+                if let Event::Facts(stated) = event {
+                    facts = *stated;
+                }
+            }
             Ok(())
-        });
-        printer.print_facts(first.profile().map(|profile| profile.0))?;
-        source = LogBytes::open(request).map_err(Failure::Input)?;
-    }
-    read(&mut source, &mut reader, |reader, events, is_caught_up| {
-        let profile = reader.profile().map(|profile| profile.0);
-        events.drain(..).try_for_each(|event| printer.print(event, profile, !twice))?;
-        if is_caught_up {
-            printer.print_facts(profile)?;
+        })?;
+        print_facts(&facts, &first, out)?;
+        match LogBytes::open(request) {
+            Ok(again) => *source = again,
+            Err(error) => {
+                source.failure = Some(error);
+                return Ok(());
+            }
         }
-        if twice { Ok(()) } else { Ok(printer.flush()?) }
+    }
+    read(source, &mut reader, |reader, events, is_caught_up| {
+        for event in events.drain(..) {
+            match event {
+                Event::Facts(stated) if !twice => facts = *stated,
+                Event::Progress(record) if !record.baseline => {
+                    print_facts(&facts, reader, out)?;
+                    let profile = reader.profile().map(|profile| profile.0);
+                    writeln!(out, "{}", output::events::progress(&record, profile))?;
+                }
+                _ => {}
+            }
+        }
+        if is_caught_up {
+            print_facts(&facts, reader, out)?;
+        }
+        if twice { Ok(()) } else { out.flush() }
     })
 }
 
 fn explanation(
     settings: Settings,
     request: &Request,
-    mut source: LogBytes,
+    source: &mut LogBytes,
     out: &mut impl Write,
-) -> Result<(), Failure> {
+) -> io::Result<()> {
     let mut explainer = Explainer::new(settings.log);
-    let mut read = || loop {
+    loop {
         match source.next() {
-            Ok(Piece::Bytes(bytes)) => explainer.push(bytes),
-            Ok(Piece::CaughtUp | Piece::Silence) => {}
-            Ok(Piece::End) => return Ok(()),
-            Err(error) => return Err(Failure::Input(error)),
+            Piece::Bytes(bytes) => explainer.push(bytes),
+            Piece::CaughtUp { .. } => {}
+            Piece::End => break,
         }
-    };
-    let read = read();
+    }
+    explainer.finish();
     let name = request.file.as_ref().map_or("the log".to_owned(), |file| file.display().to_string());
-    out.write_all(table::explanation(&name, &explainer.finish()).as_bytes())?;
-    read
+    out.write_all(table::explanation(&name, &explainer).as_bytes())
 }

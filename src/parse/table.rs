@@ -4,7 +4,7 @@ use console::measure_text_width;
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
 
-use super::explain::{Explanation, WatchedPattern, WatchedProfile, Why};
+use super::explain::{Explainer, WatchedPattern, WatchedProfile};
 use crate::event::LogTime;
 use crate::event::field::Value;
 use crate::log::binding::as_written;
@@ -24,64 +24,49 @@ const LONGEST_EXPECTED: usize = 40;
 const LONGEST_VALUE: usize = 30;
 
 /// The explanation of a log of this name.
-pub fn explanation(name: &str, explanation: &Explanation) -> String {
-    let Explanation { lines, records, chosen, profiles } = explanation;
-    let chosen = chosen.as_ref().and_then(|(chosen, why)| Some((profiles.get(*chosen)?, why)));
-    let mut text = format!("{}: {lines} lines, {records} progress records\n", plain(name));
-    match chosen {
-        Some((profile, why)) => {
-            text += &format!("profile: {}, {}\n\n", profile.name, because(why));
-            text += &of_profile(profile);
+pub fn explanation(name: &str, explainer: &Explainer) -> String {
+    let (lines, records) = (explainer.lines(), explainer.records);
+    let heading = format!("{}: {lines} lines, {records} progress records\n", plain(name));
+    heading
+        + &match explainer.chosen() {
+            Some((profile, because)) => {
+                format!("profile: {}, {}\n\n{}", profile.name, because, of_profile(profile))
+            }
+            None => {
+                let unknown = "profile: none recognised this log; the lines that each matched:\n\n";
+                unknown.to_owned() + &of_all(&explainer.profiles)
+            }
         }
-        None => {
-            text += "profile: none recognised this log; the lines that each matched:\n\n";
-            text += &of_all(profiles);
-        }
-    }
-    text
-}
-
-fn because(why: &Why) -> String {
-    match why {
-        Why::Line(number, line) => {
-            let line = clip(&plain(&String::from_utf8_lossy(line)), BEFORE + AFTER);
-            format!("which line {number} is written in: {line}")
-        }
-        Why::Choice(because) => format!("chosen by {}", plain(because)),
-    }
 }
 
 fn of_profile(profile: &WatchedProfile) -> String {
-    let heading = ["rule", "place", "lines", "last", "its values there"].map(str::to_owned).to_vec();
     let columns = [Column::LEFT, Column::LEFT, Column::RIGHT, Column::RIGHT, Column::LEFT];
     let (matched, unmatched): (Vec<_>, Vec<_>) =
         profile.patterns.iter().partition(|pattern| pattern.lines > 0);
-    let mut rows = vec![heading];
+    let mut rows = vec![["rule", "place", "lines", "last", "its values there"].map(str::to_owned).to_vec()];
     rows.extend(matched.iter().map(|pattern| {
-        let numbers = [pattern.lines, pattern.last_line].map(|number| number.to_string());
-        let [lines, last] = numbers;
-        vec![label(pattern.purpose).to_owned(), pattern.place.clone(), lines, last, values(pattern)]
+        let [lines, last] = [pattern.lines, pattern.last_line].map(|number| number.to_string());
+        let place = pattern.pattern.place().to_owned();
+        vec![label(pattern.purpose).to_owned(), place, lines, last, values(pattern)]
     }));
     let mut text =
         if matched.is_empty() { "No rule matched a line.\n".to_owned() } else { table(&columns, &rows) };
-    let (near, far): (Vec<_>, Vec<_>) =
-        unmatched.into_iter().partition(|pattern| pattern.closest().is_some());
+    let near: Vec<_> = unmatched.iter().filter_map(|rule| Some((*rule, rule.closest()?))).collect();
     if !near.is_empty() {
         text += "\nThese never matched; the line closest to a match:\n";
     }
-    for pattern in near {
-        text += &format!("\n {}\n", rule(pattern));
-        text += &pattern.closest().map(closest).unwrap_or_default();
-    }
+    text.extend(near.into_iter().map(|(pattern, line)| format!("\n {}\n{}", rule(pattern), closest(line))));
+    let far: Vec<_> = unmatched.into_iter().filter(|pattern| pattern.closest().is_none()).collect();
     if !far.is_empty() {
         text += "\nThese never matched, and no line comes close:\n\n";
     }
-    text + &far.into_iter().map(|pattern| format!(" {}\n", rule(pattern))).collect::<String>()
+    text.extend(far.into_iter().map(|pattern| format!(" {}\n", rule(pattern))));
+    text
 }
 
 fn rule(pattern: &WatchedPattern) -> String {
     let purpose = label(pattern.purpose).trim_start();
-    clip(&format!("{} {purpose}: {}", pattern.place, plain(&pattern.text)), LONGEST_RULE)
+    clip(&format!("{} {purpose}: {}", pattern.pattern.place(), plain(pattern.pattern.text())), LONGEST_RULE)
 }
 
 fn of_all(profiles: &[WatchedProfile]) -> String {

@@ -41,63 +41,35 @@ pub fn read_report(file: &Path) -> Result<Report, Error> {
     };
     let cannot_read =
         |error| Error::usage(format!("cannot read the report {name}: {error}")).help(WRITTEN_BY);
-    parse_report(&bytes.map_err(cannot_read)?).map_err(|error| match error {
-        ReportError::Truncated { line } => {
-            Error::usage(format!("the report {name} is cut off in line {line}"))
-                .help("copy it again; effllm itself replaces reports atomically")
-        }
-        ReportError::OtherSchema(schema) => {
-            Error::usage(format!("the report {name} has the schema {schema}; this effllm reads {SCHEMA}"))
-                .help("read it with the effllm that wrote it, or with a newer one")
-        }
-        ReportError::NotAReport(reason) => {
-            Error::usage(format!("{name} is not a valid report: {reason}")).help(WRITTEN_BY)
-        }
-    })
+    parse_report(&name, &bytes.map_err(cannot_read)?)
 }
 
-/// Why a text is not a report.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReportError {
-    /// The JSON ends early.
-    Truncated {
-        line: usize,
-    },
-    /// A report of a schema that this version does not read.
-    OtherSchema(String),
-    NotAReport(String),
-}
-
-/// A report from its JSON.
-///
-/// # Errors
-/// The text is not a report that this version reads.
-pub fn parse_report(text: &[u8]) -> Result<Report, ReportError> {
+fn parse_report(name: &str, text: &[u8]) -> Result<Report, Error> {
     #[derive(Deserialize)]
     struct Header {
         schema: String,
     }
-    if text.trim_ascii().is_empty() {
-        return Err(ReportError::NotAReport("it is empty".to_owned()));
-    }
+    let not_a_report =
+        |reason: String| Error::usage(format!("{name} is not a valid report: {reason}")).help(WRITTEN_BY);
     let invalid = |error: serde_json::Error| match error.classify() {
-        Category::Eof => ReportError::Truncated { line: error.line() },
-        Category::Syntax => ReportError::NotAReport(format!("it is not JSON: {error}")),
-        Category::Data | Category::Io => ReportError::NotAReport(error.to_string()),
+        Category::Eof => Error::usage(format!("the report {name} is cut off in line {}", error.line()))
+            .help("copy it again; effllm itself replaces reports atomically"),
+        Category::Syntax => not_a_report(format!("it is not JSON: {error}")),
+        Category::Data | Category::Io => not_a_report(error.to_string()),
     };
+    if text.trim_ascii().is_empty() {
+        return Err(not_a_report("it is empty".to_owned()));
+    }
     let Header { schema } = serde_json::from_slice(text).map_err(invalid)?;
-    if schema == SCHEMA {
-        return serde_json::from_slice(text).map_err(invalid);
+    match &*plain(&schema) {
+        SCHEMA => serde_json::from_slice(text).map_err(invalid),
+        SCHEMA_1 => serde_json::from_slice(text)
+            .and_then(|old| serde_json::from_value(schema1::upgraded(old)))
+            .map_err(invalid),
+        other if other.starts_with("effllm.report/") => {
+            Err(Error::usage(format!("the report {name} has the schema {other}; this effllm reads {SCHEMA}"))
+                .help("read it with the effllm that wrote it, or with a newer one"))
+        }
+        other => Err(not_a_report(format!("its schema is '{other}', not '{SCHEMA}'"))),
     }
-    if schema == SCHEMA_1 {
-        let mut old = serde_json::from_slice(text).map_err(invalid)?;
-        schema1::upgrade(&mut old);
-        return serde_json::from_value(old).map_err(invalid);
-    }
-    let schema = plain(&schema);
-    Err(if schema.starts_with("effllm.report/") {
-        ReportError::OtherSchema(schema)
-    } else {
-        ReportError::NotAReport(format!("its schema is '{schema}', not '{SCHEMA}'"))
-    })
 }

@@ -18,6 +18,23 @@ pub struct Gate {
     pub results: Vec<GateResult>,
 }
 
+impl Gate {
+    /// Whether the gate does not pass because of this result.
+    pub fn fails_by(&self, result: &GateResult) -> bool {
+        let fails = match result.verdict {
+            Verdict::Pass => false,
+            Verdict::Fail => true,
+            Verdict::NoData => self.verdict != Verdict::Pass,
+        };
+        fails && result.level == Level::Require
+    }
+
+    /// Why it does not pass whatever the metrics are.
+    pub fn failure(&self) -> Option<&str> {
+        self.reason.as_deref().filter(|_| self.verdict != Verdict::Pass)
+    }
+}
+
 /// What an expression came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -5,7 +5,7 @@ pub mod gate;
 mod phases;
 #[cfg(test)]
 pub mod samples;
-pub mod schema1;
+mod schema1;
 
 use std::collections::BTreeMap;
 
@@ -70,6 +70,15 @@ impl Report {
             (None, _) => None,
         }
     }
+
+    /// `8 × NVIDIA H100 80GB HBM3`; empty without GPUs.
+    pub fn gpu_models(&self) -> String {
+        let mut models = BTreeMap::<&str, usize>::new();
+        for gpu in &self.gpus {
+            *models.entry(gpu.name.as_deref().unwrap_or("GPU")).or_default() += 1;
+        }
+        models.iter().map(|(name, n)| format!("{n} × {name}")).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// A report with the name of its file.
@@ -88,7 +97,7 @@ pub enum Status {
 }
 
 /// The wrapped command.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Command {
     /// The command and its arguments; bytes that are not UTF-8 are replaced.
     pub argv: Vec<String>,
@@ -115,17 +124,7 @@ pub struct Command {
 impl Command {
     /// Arguments of which nothing more is known: a log that was read from a file.
     pub fn of(argv: Vec<String>) -> Self {
-        Self {
-            argv,
-            cwd: None,
-            started_at: None,
-            wall_seconds: None,
-            suspended_seconds: None,
-            exit: None,
-            cpu_seconds: None,
-            max_rss_bytes: None,
-            python_unbuffered_set: false,
-        }
+        Self { argv, ..Self::default() }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Numbers as people and programs write them: `7.6B`, `1,048,576`, `9.9e-07`, `1h 22m 38s`.
 
+use indicatif::HumanCount;
+
 /// Reads a count with thousands separators and an optional suffix: `7.6B`, `494M`, `7,615,616,512`.
 ///
 /// K, M, B or G, T and P stand for 10³ to 10¹⁵. `None` for anything else, infinities included.
@@ -218,7 +220,8 @@ pub fn show_time(seconds: f64) -> String {
 }
 
 /// `512 MB`, `85.5 GB`.
-pub fn show_bytes(bytes: f64) -> String {
+pub fn show_bytes(bytes: u64) -> String {
+    let bytes = bytes as f64;
     if bytes < 1e9 { format!("{:.0} MB", bytes / 1e6) } else { format!("{:.1} GB", bytes / 1e9) }
 }
 
@@ -229,15 +232,11 @@ pub fn show_count(count: u64, noun: &str) -> String {
 
 /// A number; a whole one with its digits in groups of three: `100 000`.
 pub fn show_grouped(number: f64) -> String {
-    if number.fract() != 0.0 || !(1e4..1e15).contains(&number) {
-        return if number.fract() == 0.0 { format!("{number}") } else { show(number) };
+    match number {
+        _ if number.fract() != 0.0 => show(number),
+        1e4..1e15 => HumanCount(number as u64).to_string().replace(',', "\u{202f}"),
+        _ => number.to_string(),
     }
-    let digits = format!("{number:.0}");
-    let group = |(i, digit): (usize, char)| {
-        let space = i > 0 && (digits.len() - i).is_multiple_of(3);
-        space.then_some('\u{202f}').into_iter().chain([digit])
-    };
-    digits.chars().enumerate().flat_map(group).collect()
 }
 
 /// The place of an unknown value.

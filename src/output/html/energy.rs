@@ -1,68 +1,45 @@
 //! Where the energy of a run went.
 
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 
+use super::{heads, missing, section, table};
 use crate::metrics::window::Basis;
 use crate::output::format;
 use crate::report::{Phase, PhaseKind, Report};
 use crate::text::units::{EnergyUnit, or_dash, show, show_count, show_duration};
 
+const TITLE: &str = "Where the energy went";
+
 pub fn energy_by_phase(report: &Report) -> Markup {
     let known = || report.phases.values().filter_map(Phase::energy_joules);
     let whole = whole(report);
+    if report.gpus.is_empty() && known().next().is_none() {
+        return html! {};
+    }
     if known().all(|joules| joules <= 0.0) {
-        return html! {
-            @if !report.gpus.is_empty() {
-                section {
-                    h2 { "Where the energy went" }
-                    p.note { "– " (why_no_phases(report)) }
-                }
-            }
-        };
+        return section(TITLE, "", &missing(why_no_phases(report)));
     }
     let unit = EnergyUnit::of(known().map(Some).chain([whole]));
-    html! {
-        section.phases {
-            h2 {
-                "Where the energy went"
-                small {
-                    @match whole {
-                        Some(_) => { (or_dash(whole, |joules| unit.show(joules))) " in " (show_count(report.gpus.len() as u64, "GPU")) },
-                        None => "incomplete: readings are missing where there is a –",
-                    }
-                }
-            }
-            (energy_bar(report, 1.0))
-            div.scroll {
-                table {
-                    thead {
-                        tr {
-                            th scope="col" { "Phase" }
-                            th.number scope="col" { "Time" }
-                            th.number scope="col" { "Energy" }
-                            th.number scope="col" { "Share" }
-                            th.number scope="col" { "Mean power" }
-                        }
-                    }
-                    tbody {
-                        @for (kind, phase) in &report.phases {
-                            @let seconds = phase.sums.seconds;
-                            @let joules = phase.energy_joules();
-                            @let share = joules.zip(whole).map(|(joules, whole)| 100.0 * joules / whole);
-                            @let power = joules.map(|joules| joules / seconds);
-                            tr {
-                                th scope="row" { i.(phase_class(*kind)) {} (format::phase(*kind)) }
-                                td.number { (show_duration(seconds)) }
-                                td.number { (or_dash(joules, |joules| unit.show(joules))) }
-                                td.number { (or_dash(share, |share| format!("{share:.1} %"))) }
-                                td.number { (or_dash(power, |power| show(power) + " W")) }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
+    let sum = match whole {
+        Some(joules) => format!("{} in {}", unit.show(joules), show_count(report.gpus.len() as u64, "GPU")),
+        None => "incomplete: readings are missing where there is a –".to_owned(),
+    };
+    let row = |(kind, phase): (&PhaseKind, &Phase)| {
+        let joules = phase.energy_joules();
+        let share = joules.zip(whole).map(|(joules, whole)| 100.0 * joules / whole);
+        let power = joules.map(|joules| joules / phase.sums.seconds);
+        let cells = vec![
+            html! { i class=(phase_class(*kind)) {} (format::phase(*kind)) },
+            show_duration(phase.sums.seconds).render(),
+            or_dash(joules, |joules| unit.show(joules)).render(),
+            or_dash(share, |share| format!("{share:.1} %")).render(),
+            or_dash(power, |power| show(power) + " W").render(),
+        ];
+        ("", cells)
+    };
+    let columns = heads(&["Phase", "#Time", "#Energy", "#Share", "#Mean power"]);
+    let table = table("", &columns, report.phases.iter().map(row));
+    html! { div.phases { (section(TITLE, &sum, &html! { (energy_bar(report, 1.0)) (table) })) } }
 }
 
 /// The energy of all phases; `None` where that of one of them is not known, or there was none.
@@ -78,17 +55,9 @@ fn why_no_phases(report: &Report) -> &str {
     }
 }
 
-fn phase_class(kind: PhaseKind) -> &'static str {
-    match kind {
-        PhaseKind::Startup => "startup",
-        PhaseKind::Warmup => "warmup",
-        PhaseKind::Train => "training",
-        PhaseKind::Pause => "pause",
-        PhaseKind::Gap => "interval",
-        PhaseKind::Generate => "generate",
-        PhaseKind::Suspended => "suspended",
-        PhaseKind::After => "after",
-    }
+/// The phase's colour in the style sheet.
+fn phase_class(kind: PhaseKind) -> String {
+    format!("phase-{}", format::name_of(&kind))
 }
 
 /// The phases side by side, as wide as their energy, and all of them a share of the whole width;
@@ -98,8 +67,8 @@ pub fn energy_bar(report: &Report, share: f64) -> Markup {
     html! {
         @if let Some(whole) = whole(report) {
             div.energy aria-hidden="true" style={ "width:" (format!("{:.2}%", 100.0 * share.clamp(0.0, 1.0))) } {
-                @for (name, joules) in known {
-                    div.(phase_class(name)) style={ "flex-grow:" (format!("{:.4}", joules.max(0.0) / whole)) } {}
+                @for (kind, joules) in known {
+                    div class=(phase_class(kind)) style={ "flex-grow:" (format!("{:.4}", joules.max(0.0) / whole)) } {}
                 }
             }
         }

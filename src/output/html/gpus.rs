@@ -4,45 +4,35 @@ use std::ops::Range;
 
 use maud::{Markup, html};
 
-use super::chart::{Chart, Ink, Shape, Width, sparkline};
+use super::chart::{Chart, FULL, Ink, Shape, sparkline};
 use super::series::{FEW, MOST, PlotPoint, Quantity, plot_points};
 use super::time_axis::{TimeUnit, Timeline};
+use super::{figure, missing, section};
 use crate::metrics::window::Basis;
 use crate::output::format;
-use crate::report::Report;
-use crate::report::{EnergySource, Gpu, GpuSeries, MeanMax};
+use crate::report::{EnergySource, Gpu, GpuSeries, MeanMax, Report};
 use crate::text::units::{EnergyUnit, or_dash};
 
 pub fn over_time(report: &Report) -> Markup {
-    let gpus = &report.series.gpus;
     if report.gpus.is_empty() {
-        return html! {
-            section {
-                h2 { "GPUs" }
-                p.note { "No GPU figures: " (format::why_unknown(report, Basis::is_of_gpus)) }
-            }
-        };
+        let why = format::why_unknown(report, Basis::is_of_gpus);
+        return section("GPUs", "", &html! { p.note { "No GPU figures: " (why) } });
     }
     let timeline = Timeline::new(report);
-    html! {
-        section {
-            h2 { "GPUs over time" small { (format::gpus(report)) } }
-            (timeline.legend(report))
-            @for (i, shown) in SHOWN.iter().enumerate() {
-                figure {
-                    figcaption { b { (shown.name) } " " (shown.unit) span { (timeline.unit.name) " since the start" } }
-                    (in_time(report, &timeline, shown, i == 0))
-                }
-            }
-            @if let Some(n) = readings_a_point(report).filter(|n| *n > 1) {
-                p.note {
-                    "The plots keep peaks: each point is the highest of about " (n) " readings of a GPU. "
-                    "The averages in the tables are over all of them."
-                }
+    let x_name = format!("{} since the start", timeline.unit.name);
+    let content = html! {
+        (timeline.legend(report))
+        @for (i, shown) in SHOWN.iter().enumerate() {
+            (figure(shown.name, shown.unit, &x_name, &in_time(report, &timeline, shown, i == 0)))
+        }
+        @if let Some(n) = readings_a_point(report).filter(|n| *n > 1) {
+            p.note {
+                "The plots keep peaks: each point is the highest of about " (n) " readings of a GPU. "
+                "The averages in the tables are over all of them."
             }
         }
-        @if gpus.iter().all(|gpu| gpu.seconds.is_empty()) { p.note { "No reading was kept for a plot." } }
-    }
+    };
+    section("GPUs over time", &report.gpu_models(), &content)
 }
 
 /// One quantity over time. The marks have names in the first chart only: the others are below it.
@@ -51,17 +41,17 @@ fn in_time(report: &Report, timeline: &Timeline, shown: &Shown, named: bool) -> 
     let lines = shown.shapes(gpus, timeline.unit, MOST, true);
     if lines.is_empty() {
         let why = report.gpus.iter().find_map(|gpu| gpu.unavailable.get(shown.key));
-        return html! { p.note { "– " (why.map_or("no readings", String::as_str)) } };
+        return missing(why.map_or("no readings", String::as_str));
     }
     let means = report.gpus.iter().map(|gpu| (shown.mean_max)(gpu));
     let highest = means.filter_map(|gpu| gpu.max).reduce(f64::max);
     let chart = Chart {
-        width: Width::Full,
+        size: FULL,
         title: shown.name,
         description: format!("{} of the GPUs over time; the highest is {}.", shown.name, shown.show(highest)),
         x: timeline.x.clone(),
         y: shown.y(gpus),
-        shapes: timeline.shapes.iter().map(|shape| shape.named(named)).chain(lines).collect(),
+        shapes: timeline.shapes(named).chain(lines).collect(),
     };
     chart.draw()
 }
@@ -73,14 +63,12 @@ pub fn each_gpu(report: &Report) -> Markup {
     }
     let timeline = Timeline::new(report);
     let energy = EnergyUnit::of(report.gpus.iter().map(|gpu| gpu.energy_joules));
-    html! {
-        section {
-            h2 { "Each GPU" small { "over the whole run; the small charts share their scales" } }
-            div.gpus {
-                @for gpu in &report.gpus { (gpu_row(report, &timeline, energy, gpu)) }
-            }
+    let content = html! {
+        div.gpus {
+            @for gpu in &report.gpus { (gpu_row(report, &timeline, energy, gpu)) }
         }
-    }
+    };
+    section("Each GPU", "over the whole run; the small charts share their scales", &content)
 }
 
 fn gpu_row(report: &Report, timeline: &Timeline, energy: EnergyUnit, gpu: &Gpu) -> Markup {
@@ -136,7 +124,7 @@ const SHOWN: [Shown; 3] = [
     Shown {
         name: "Power",
         unit: "W",
-        ink: Ink::RUST,
+        ink: "rust",
         scale: 1.0,
         to: 0.0,
         decimals: 0,
@@ -147,7 +135,7 @@ const SHOWN: [Shown; 3] = [
     Shown {
         name: "Utilization",
         unit: "",
-        ink: Ink::GREEN,
+        ink: "green",
         scale: 1.0,
         to: 1.0,
         decimals: 3,
@@ -158,7 +146,7 @@ const SHOWN: [Shown; 3] = [
     Shown {
         name: "Memory",
         unit: "GB",
-        ink: Ink::BLUE,
+        ink: "blue",
         scale: 1e-9,
         to: 0.0,
         decimals: 1,
@@ -177,25 +165,18 @@ impl Shown {
     }
 
     /// Of few points each is shown, if `dotted`; a single one always is.
-    fn shapes(&self, gpus: &[GpuSeries], unit: TimeUnit, most: usize, dotted: bool) -> Vec<Shape> {
+    fn shapes(&self, gpus: &[GpuSeries], unit: TimeUnit, most: usize, dotted: bool) -> Vec<(Ink, Shape)> {
         let stretches = plot_points(gpus, self.series, most);
         let dotted = dotted && stretches.iter().map(Vec::len).sum::<usize>() <= FEW;
-        stretches.iter().flat_map(|stretch| self.stretch(stretch, unit, dotted)).collect()
-    }
-
-    fn stretch(&self, stretch: &[PlotPoint], unit: TimeUnit, dotted: bool) -> Vec<Shape> {
-        let line = |value: fn(&PlotPoint) -> f64| {
-            stretch
-                .iter()
-                .map(|point| (point.at / unit.seconds, value(point) * self.scale))
-                .collect::<Vec<_>>()
-        };
-        let dots = if dotted || stretch.len() == 1 { line(|point| point.mean) } else { Vec::new() };
-        vec![
-            Shape::Band { upper: line(|point| point.high), lower: line(|point| point.low), ink: self.ink },
-            Shape::Line { points: line(|point| point.mean), ink: self.ink },
-            Shape::Dots { points: dots, ink: self.ink },
-        ]
+        let shapes = stretches.iter().flat_map(|stretch| {
+            let line = |value: fn(&PlotPoint) -> f64| -> Vec<_> {
+                stretch.iter().map(|point| (point.at / unit.seconds, value(point) * self.scale)).collect()
+            };
+            let dots = if dotted || stretch.len() == 1 { line(|point| point.mean) } else { Vec::new() };
+            let band = Shape::Band(line(|point| point.high), line(|point| point.low));
+            [band, Shape::Line(line(|point| point.mean)), Shape::Dots(dots, 3.0)]
+        });
+        shapes.map(|shape| (self.ink, shape)).collect()
     }
 
     fn show(&self, value: Option<f64>) -> String {

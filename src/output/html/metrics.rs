@@ -1,9 +1,9 @@
 //! The metrics of a run: the headline as tiles, and all of them as a table.
 
-use maud::{Markup, html};
+use maud::{Markup, Render, html};
 
-use super::defined;
-use crate::metrics::registry::{METRICS, Metric, Test};
+use super::{defined, heads, section, table};
+use crate::metrics::registry::{Metric, Test};
 use crate::output::format;
 use crate::report::Report;
 use crate::report::Window;
@@ -17,14 +17,10 @@ pub fn headline(report: &Report) -> Markup {
         (Window::Train, 0) => format!("over {counted} of training"),
         (Window::Train, n) => format!("over {counted} of training, without {n} of warmup"),
     };
-    html! {
-        section {
-            h2 { "Metrics" small { (window) } }
-            dl.tiles {
-                @for metric in Metric::headline() { (tile(report, metric)) }
-            }
-        }
-    }
+    let content = html! {
+        dl.tiles { @for metric in Metric::headline() { (tile(report, metric)) } }
+    };
+    section("Metrics", &window, &content)
 }
 
 fn tile(report: &Report, metric: &Metric) -> Markup {
@@ -62,34 +58,16 @@ fn tile(report: &Report, metric: &Metric) -> Markup {
 
 pub fn all_metrics(report: &Report) -> Markup {
     let trained = report.window == Window::Train;
-    let rows = METRICS.iter().zip(report.metrics.each().zip(report.metrics_whole_run.each()));
-    html! {
-        section {
-            h2 { "All metrics" }
-            div.scroll {
-                table.metrics {
-                    thead {
-                        tr {
-                            th scope="col" { "Metric" }
-                            th.number scope="col" { (if trained { "Training" } else { "Whole run" }) }
-                            @if trained { th.number scope="col" { "Whole run" } }
-                            th scope="col" { "Unit" }
-                            th scope="col" { "Source, or the reason for null" }
-                        }
-                    }
-                    tbody {
-                        @for (metric, ((_, headline), (_, whole))) in rows {
-                            tr.none[headline.is_none()] {
-                                th scope="row" { (defined(metric.name, metric.definition)) }
-                                td.number { (or_dash(headline, show)) }
-                                @if trained { td.number { (or_dash(whole, show)) } }
-                                td { (metric.unit) }
-                                td.origin { (format::origin(report, metric.name)) }
-                            }
-                        }
-                    }
-                }
-            }
-        }
+    let mut columns = heads(&["Metric", "#Training", "#Whole run", "Unit", "Source, or the reason for null"]);
+    if !trained {
+        columns.remove(1);
     }
+    let rows = report.metrics.each().map(|(metric, headline)| {
+        let mut cells = vec![defined(metric.name, metric.definition), or_dash(headline, show).render()];
+        cells.extend(trained.then(|| or_dash(report.metrics_whole_run.get(metric), show).render()));
+        let origin = format::origin(report, metric.name);
+        cells.extend([metric.unit.render(), html! { span.origin { (origin) } }]);
+        (if headline.is_none() { "none" } else { "" }, cells)
+    });
+    section("All metrics", "", &table("metrics", &columns, rows))
 }

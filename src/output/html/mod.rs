@@ -7,8 +7,6 @@
 mod chart;
 mod comparison;
 mod energy;
-mod environment;
-mod gate;
 mod gpus;
 mod iterations;
 mod metrics;
@@ -18,30 +16,12 @@ mod time_axis;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{About, Render, RenderOptions, ReportFormat};
-use crate::output::format;
+use crate::output::{RenderOptions, format};
 use crate::report::{Exit, NamedReport, Report};
 use crate::text::sanitize::visible;
 
 /// The page of one report, or the page that compares several.
-#[derive(Debug)]
-pub struct Html;
-
-impl ReportFormat for Html {
-    fn about(&self) -> About {
-        About { name: "html", help: "A web page in one file", extensions: &["html", "htm"] }
-    }
-
-    fn render(&self, reports: &[NamedReport], _: RenderOptions) -> String {
-        html(reports)
-    }
-
-    fn comparison(&self) -> Option<Render> {
-        Some(|reports, _| html(reports))
-    }
-}
-
-fn html(reports: &[NamedReport]) -> String {
+pub fn render(reports: &[NamedReport], _: RenderOptions) -> String {
     let page = match reports {
         [(_, report)] => page(&format::command(report), &run::body(report)),
         reports => page("Comparison of runs", &comparison::body(reports)),
@@ -71,6 +51,71 @@ fn page(title: &str, body: &Markup) -> Markup {
             }
         }
     }
+}
+
+/// A section of the page; `note` is beside its title, if it is not empty.
+fn section(title: &str, note: &str, content: &Markup) -> Markup {
+    html! {
+        section {
+            h2 { (title) @if !note.is_empty() { small { (note) } } }
+            (content)
+        }
+    }
+}
+
+/// A chart or a table with the names of its axes.
+fn figure(title: &str, y_name: &str, x_name: &str, content: &Markup) -> Markup {
+    html! {
+        figure {
+            figcaption { b { (title) } " " (y_name) span { (x_name) } }
+            (content)
+        }
+    }
+}
+
+/// The reason, in the place of something that is not known.
+fn missing(why: &str) -> Markup {
+    html! { p.note { "– " (why) } }
+}
+
+/// A row of a table: its class, if it has one, and its cells.
+type Row = (&'static str, Vec<Markup>);
+
+/// A table whose rows begin with their names. The last cell of a short row is as wide as the rest. Numbers
+/// are in the columns whose names begin with `#`.
+fn table(class: &str, columns: &[Markup], rows: impl Iterator<Item = Row>) -> Markup {
+    let given = |class: &str| Some(class.to_owned()).filter(|class| !class.is_empty());
+    let is_number = |column: &Markup| column.0.starts_with('#');
+    html! {
+        div.scroll {
+            table class=[given(class)] {
+                thead {
+                    tr {
+                        @for column in columns {
+                            th.number[is_number(column)] scope="col" { (PreEscaped(column.0.trim_start_matches('#'))) }
+                        }
+                    }
+                }
+                tbody {
+                    @for (class, cells) in rows {
+                        tr class=[given(class)] {
+                            @for (i, (cell, column)) in cells.iter().zip(columns).enumerate() {
+                                @let rest = columns.len() - i;
+                                @let colspan = (i + 1 == cells.len() && rest > 1).then_some(rest);
+                                @if i == 0 { th scope="row" { (cell) } }
+                                @else { td.number[is_number(column)] colspan=[colspan] { (cell) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The heads of columns.
+fn heads(names: &[&str]) -> Vec<Markup> {
+    names.iter().map(|name| html! { (name) }).collect()
 }
 
 /// A word whose definition shows by pointer, focus or tap.

@@ -29,20 +29,14 @@ pub struct PlotPoint {
 ///
 /// A stretch begins where its first reading was taken and ends where its last one was.
 pub fn plot_points(gpus: &[GpuSeries], quantity: Quantity, most: usize) -> Vec<Vec<PlotPoint>> {
-    let spacing = spacing(gpus);
-    let mut stretches: Vec<Vec<Vec<Reading>>> = Vec::new();
-    for group in groups(gpus, quantity, most) {
-        let start = group.first().map_or(f64::INFINITY, |first| first.at);
-        let follows = |stretch: &&mut Vec<Vec<Reading>>| {
-            let end = stretch.last().and_then(|group| group.last());
-            end.is_some_and(|end| start - end.at <= largest_gap(spacing))
-        };
-        match stretches.last_mut().filter(follows) {
-            Some(stretch) => stretch.push(group),
-            None => stretches.push(vec![group]),
-        }
-    }
-    stretches.iter().map(|stretch| points_of_stretch(stretch)).collect()
+    let rounds = rounds(gpus, quantity);
+    let together = rounds.len().div_ceil(most).max(1);
+    let largest_gap = largest_gap(gpus);
+    let follows = |before: &Vec<Reading>, after: &Vec<Reading>| match (before.last(), after.first()) {
+        (Some(before), Some(after)) => after.at - before.at <= largest_gap,
+        _ => false,
+    };
+    rounds.chunk_by(follows).map(|stretch| points_of_stretch(stretch, together)).collect()
 }
 
 /// A known value of the GPU at a place in the list.
@@ -53,84 +47,59 @@ struct Reading {
     value: f64,
 }
 
-/// All readings in order of time, in groups that become one point each: as many of each GPU as must
-/// be for there to be at most `most` points, or few more where they are irregular.
-fn groups(gpus: &[GpuSeries], quantity: Quantity, most: usize) -> Vec<Vec<Reading>> {
+/// All readings in order of time, those together that were taken at about the same time.
+fn rounds(gpus: &[GpuSeries], quantity: Quantity) -> Vec<Vec<Reading>> {
     let of_gpu = |(gpu, series): (usize, &GpuSeries)| {
         let reading = move |(at, value)| Reading { gpu, at, value };
         known(&series.seconds, quantity(series)).into_iter().map(reading).collect::<Vec<_>>()
     };
-    let each: Vec<Vec<Reading>> = gpus.iter().enumerate().map(of_gpu).collect();
-    let of_each = each.iter().map(Vec::len).max().unwrap_or(0).div_ceil(most).max(1);
-    let mut readings = each.concat();
+    let mut readings: Vec<Reading> = gpus.iter().enumerate().flat_map(of_gpu).collect();
     readings.sort_by(|a, b| a.at.total_cmp(&b.at));
-    let (Some(first), Some(last)) = (readings.first(), readings.last()) else { return Vec::new() };
-    let near = (of_each as f64 - 0.5) * spacing(gpus);
-    let nearest = if of_each > 1 { (last.at - first.at) / (2 * most) as f64 } else { 0.0 };
-    let mut groups: Vec<Vec<Reading>> = Vec::new();
-    // Of each GPU, the readings in the last group.
-    let mut own = vec![0; gpus.len()];
+    let near = 0.5 * spacing(gpus);
+    let mut rounds: Vec<Vec<Reading>> = Vec::new();
     for reading in readings {
-        let joins = |group: &&mut Vec<Reading>| {
-            let since = group.first().map_or(0.0, |first| reading.at - first.at);
-            let has_place = own.get(reading.gpu).is_some_and(|own| *own < of_each);
-            since < nearest || since < near && has_place
+        let joins = |round: &&mut Vec<Reading>| {
+            round.iter().all(|other| other.gpu != reading.gpu && reading.at - other.at < near)
         };
-        match groups.last_mut().filter(joins) {
-            Some(group) => group.push(reading),
-            None => {
-                groups.push(vec![reading]);
-                own.fill(0);
-            }
-        }
-        if let Some(own) = own.get_mut(reading.gpu) {
-            *own += 1;
+        match rounds.last_mut().filter(joins) {
+            Some(round) => round.push(reading),
+            None => rounds.push(vec![reading]),
         }
     }
-    groups
+    rounds
 }
 
-/// The point of each group of a stretch.
-fn points_of_stretch(stretch: &[Vec<Reading>]) -> Vec<PlotPoint> {
-    let of_group = |(i, group): (usize, &Vec<Reading>)| {
+/// A point for so many rounds of a stretch.
+fn points_of_stretch(stretch: &[Vec<Reading>], together: usize) -> Vec<PlotPoint> {
+    let groups: Vec<Vec<Reading>> = stretch.chunks(together).map(<[_]>::concat).collect();
+    let point = |(i, group): (usize, &Vec<Reading>)| {
         let values = || group.iter().map(|reading| reading.value);
-        let mean = |sum: f64| sum / group.len() as f64;
-        let at = match i {
-            0 => group.first().map(|first| first.at),
-            _ if i + 1 == stretch.len() => group.last().map(|last| last.at),
-            _ => Some(mean(group.iter().map(|reading| reading.at).sum())),
-        };
+        let is_last = i > 0 && i + 1 == groups.len();
+        let at = if is_last { group.last() } else { group.first() }.map(|reading| reading.at);
         PlotPoint {
             at: at.unwrap_or_default(),
             low: values().fold(f64::INFINITY, f64::min),
-            mean: mean(values().sum()),
+            mean: values().sum::<f64>() / group.len() as f64,
             high: values().fold(f64::NEG_INFINITY, f64::max),
         }
     };
-    stretch.iter().enumerate().map(of_group).collect()
+    groups.iter().enumerate().map(point).collect()
 }
 
 /// The times within a run in which no GPU was sampled.
 pub fn gaps(gpus: &[GpuSeries], run: Range<f64>) -> Vec<Range<f64>> {
-    let has_reading = |gpu: &GpuSeries, i: usize| {
-        [&gpu.memory_used_bytes, &gpu.utilization_ratio, &gpu.power_watts]
-            .iter()
-            .any(|quantity| quantity.get(i).is_some_and(Option::is_some))
-    };
-    let mut at: Vec<f64> = gpus
-        .iter()
-        .flat_map(|gpu| gpu.seconds.iter().enumerate().filter(|(i, _)| has_reading(gpu, *i)))
-        .map(|(_, at)| *at)
-        .filter(|at| at.is_finite())
-        .collect();
+    let quantities: [Quantity; 3] =
+        [|gpu| &gpu.memory_used_bytes, |gpu| &gpu.utilization_ratio, |gpu| &gpu.power_watts];
+    let readings = gpus.iter().flat_map(|gpu| quantities.map(|of| known(&gpu.seconds, of(gpu))).concat());
+    let mut at: Vec<f64> = readings.map(|reading| reading.0).collect();
     if at.is_empty() {
         return Vec::new();
     }
+    at.extend([run.start, run.end]);
     at.sort_by(f64::total_cmp);
-    let ends = std::iter::once(run.start).chain(at.iter().copied());
-    let starts = at.iter().copied().chain([run.end]);
-    let largest = largest_gap(spacing(gpus));
-    ends.zip(starts).filter(|(end, start)| start - end > largest).map(|(end, start)| end..start).collect()
+    let largest = largest_gap(gpus);
+    let steps = at.iter().zip(at.iter().skip(1));
+    steps.filter(|(end, start)| *start - *end > largest).map(|(end, start)| *end..*start).collect()
 }
 
 /// A line of at most some points: of neighbours the lowest and the highest are kept, in order, and
@@ -141,9 +110,9 @@ pub fn thinned(points: Vec<Xy>) -> Vec<Xy> {
         return points;
     }
     let extremes = |neighbours: &[Xy]| {
-        let by_value = |a: &&Xy, b: &&Xy| a.1.total_cmp(&b.1);
-        let (low, high) = (neighbours.iter().min_by(by_value), neighbours.iter().max_by(by_value));
-        let mut both: Vec<Xy> = low.into_iter().chain(high).copied().collect();
+        let mut sorted = neighbours.to_vec();
+        sorted.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let mut both: Vec<Xy> = sorted.first().into_iter().chain(sorted.last()).copied().collect();
         both.sort_by(|a, b| a.0.total_cmp(&b.0));
         both
     };
@@ -157,6 +126,11 @@ pub fn thinned(points: Vec<Xy>) -> Vec<Xy> {
 pub fn pairs(x: &[Option<f64>], y: &[Option<f64>]) -> Vec<Xy> {
     let fit = |value: f64| value.abs() < 1e15;
     x.iter().zip(y).filter_map(|(x, y)| x.zip(*y)).filter(|(x, y)| fit(*x) && fit(*y)).collect()
+}
+
+/// The points in other units.
+pub fn scaled(points: Vec<Xy>, x: f64, y: f64) -> Vec<Xy> {
+    points.into_iter().map(|point| (point.0 / x, point.1 / y)).collect()
 }
 
 /// The value that a share of some does not exceed.
@@ -182,8 +156,8 @@ fn spacing(gpus: &[GpuSeries]) -> f64 {
 }
 
 /// As in the recorder: readings further apart are not joined.
-fn largest_gap(spacing: f64) -> f64 {
-    (3.0 * spacing).max(1.0)
+fn largest_gap(gpus: &[GpuSeries]) -> f64 {
+    (3.0 * spacing(gpus)).max(1.0)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use maud::{Markup, html};
 
-use super::chart::{Ink, Shape};
+use super::chart::{Ink, Shape, round_step};
 use super::series::{gaps, pairs};
 use crate::report::{PhaseKind, Report};
 use crate::text::units::show_grouped;
@@ -33,8 +33,10 @@ impl TimeUnit {
 pub struct Timeline {
     pub unit: TimeUnit,
     pub x: Range<f64>,
-    pub shapes: Vec<Shape>,
-    has_gaps: bool,
+    /// The time in which nothing was trained, and that in which nothing was sampled.
+    shades: Vec<(Ink, Shape)>,
+    /// Some moments at which iterations ended, with their names.
+    marks: Vec<(f64, String)>,
 }
 
 impl Timeline {
@@ -42,19 +44,24 @@ impl Timeline {
         let ends = report.series.gpus.iter().filter_map(|gpu| gpu.seconds.last().copied());
         let length = report.command.wall_seconds.unwrap_or_else(|| ends.fold(0.0, f64::max)).clamp(0.0, 1e12);
         let unit = TimeUnit::of(length.max(1.0));
-        let shade = |from: f64, to: f64, ink, opacity| {
-            let x = (from.clamp(0.0, length) / unit.seconds)..(to.clamp(0.0, length) / unit.seconds);
-            Shape::Shade { x, ink, opacity }
+        let shade = |ink, from: f64, to: f64| {
+            let [from, to] = [from, to].map(|at| at.clamp(0.0, length) / unit.seconds);
+            (ink, Shape::Shade(from..to))
         };
         let outside = report.phases.iter().filter(|(kind, _)| is_shaded(**kind));
         let episodes = outside.flat_map(|(_, phase)| &phase.longest);
-        let mut shapes: Vec<Shape> = episodes
-            .map(|episode| shade(episode.from_seconds, episode.to_seconds, Ink::SHADE, 0.16))
-            .collect();
+        let outside = episodes.map(|episode| shade("shade", episode.from_seconds, episode.to_seconds));
         let gaps = gaps(&report.series.gpus, 0.0..length);
-        shapes.extend(gaps.iter().map(|gap| shade(gap.start, gap.end, Ink::GAP, 0.16)));
-        shapes.extend(marks(report).into_iter().map(|(at, name)| Shape::Mark { x: at / unit.seconds, name }));
-        Self { unit, x: 0.0..length / unit.seconds, shapes, has_gaps: !gaps.is_empty() }
+        let shades = outside.chain(gaps.iter().map(|gap| shade("gap", gap.start, gap.end))).collect();
+        let marks = marks(report).into_iter().map(|(at, name)| (at / unit.seconds, name)).collect();
+        Self { unit, x: 0.0..length / unit.seconds, shades, marks }
+    }
+
+    /// The marks in a chart, with their names if it is to show them.
+    pub fn shapes(&self, named: bool) -> impl Iterator<Item = (Ink, Shape)> {
+        let name = move |name: &String| if named { name.clone() } else { String::new() };
+        let marks = self.marks.iter().map(move |(at, text)| ("quiet", Shape::Mark(*at, name(text))));
+        self.shades.iter().cloned().chain(marks)
     }
 
     pub fn legend(&self, report: &Report) -> Markup {
@@ -67,10 +74,8 @@ impl Timeline {
                 @if report.phases.keys().any(|kind| is_shaded(*kind)) {
                     span { i.shade {} "not training" }
                 }
-                @if self.has_gaps { span { i.gap {} "nothing was sampled" } }
-                @if self.shapes.iter().any(|shape| matches!(shape, Shape::Mark { .. })) {
-                    span { i.mark {} "end of an iteration" }
-                }
+                @if self.shades.iter().any(|(ink, _)| *ink == "gap") { span { i.gap {} "nothing was sampled" } }
+                @if !self.marks.is_empty() { span { i.mark {} "end of an iteration" } }
             }
         }
     }
@@ -86,10 +91,7 @@ fn marks(report: &Report) -> Vec<(f64, String)> {
     let series = &report.series.iterations;
     let ended = pairs(&series.seconds, &series.iteration);
     let (Some(first), Some(last)) = (ended.first(), ended.last()) else { return Vec::new() };
-    let rough = (last.1 - first.1).abs().max(1.0) / 5.0;
-    let power = 10f64.powf(rough.log10().floor()).max(1.0);
-    let step = [1.0, 2.0, 5.0, 10.0].map(|n| n * power).into_iter().find(|step| *step >= rough);
-    let step = step.unwrap_or(power);
+    let step = round_step((last.1 - first.1).abs(), 5).max(1.0);
     let mut marks = Vec::new();
     for pair in ended.windows(2) {
         if let [before, after] = pair
