@@ -63,6 +63,11 @@ impl Bars {
         at.zip(self.drawn_at).is_none_or(|(at, drawn)| at - drawn <= TOGETHER)
     }
 
+    /// Whether a line was written before the newest bar was drawn: a buffer held it back.
+    pub fn is_newer_than(&self, at: Option<f64>) -> bool {
+        at.zip(self.drawn_at).is_some_and(|(at, drawn)| drawn - at > TOGETHER)
+    }
+
     /// The training's bar was drawn; if it has advanced, the others since then showed no training.
     pub fn draw(&mut self, record: &Progress, has_advanced: bool) {
         self.drawn_at = record.at;

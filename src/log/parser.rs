@@ -127,7 +127,7 @@ impl Parser {
         if matches_any(&rules.ignore, groups, line) {
             return;
         }
-        let arrived = at.map(|at| at.last);
+        let arrived = at.map(|at| at.first);
         self.signs.sure += u64::from(matches_any(&rules.signs, groups, line));
         self.read_facts(line, groups, arrived, out);
         if matches_any(&rules.restart, groups, line) {

@@ -158,13 +158,17 @@ impl Sequence {
     /// Takes a line that adds to the bar's record before it, or to that of the bar which is drawn with it.
     fn join(&mut self, mut record: Progress, out: &mut Vec<Event>) {
         let is_burst = record.at.zip(self.joined_at).is_some_and(|(now, last)| now - last <= TOGETHER);
-        if is_burst {
+        let is_late = self.bars.is_newer_than(record.at);
+        if is_burst || is_late {
             // It was held in a buffer: what it counts is of a moment that nobody knows.
             record.forget_amounts();
             self.joining.iter_mut().chain(&mut self.held).for_each(Progress::forget_amounts);
         }
         self.joined_at = record.at;
         self.join_held(out);
+        if is_late && self.bars.has_training() {
+            return self.fill(record, out);
+        }
         if self.bars.is_together(record.at) {
             self.add(record, out);
         } else {
@@ -182,6 +186,11 @@ impl Sequence {
     fn add(&mut self, record: Progress, out: &mut Vec<Event>) {
         let joined = self.bars.join(&record);
         self.begin_bar(joined, out);
+        self.fill(record, out);
+    }
+
+    /// Adds a line to the record before it, which it does not contradict.
+    fn fill(&mut self, record: Progress, out: &mut Vec<Event>) {
         match &mut self.held {
             Some(held) if held.agrees(&record) => held.fill(&record),
             _ => self.accept(record, out),

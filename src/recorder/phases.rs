@@ -26,6 +26,10 @@ pub struct Phases {
     timeline: Timeline,
     waiting: VecDeque<Stretch>,
     kinds: BTreeMap<PhaseKind, PhaseTrack>,
+    /// Stretches of work, and those of them whose lines came in a burst.
+    works: u64,
+    bursts: u64,
+    has_restarted: bool,
     /// The longest time between two readings from which a stretch's edge was interpolated.
     coarsest: f64,
 }
@@ -63,6 +67,7 @@ impl Phases {
     /// Training began again.
     pub fn restart(&mut self, at: Option<f64>) {
         self.timeline.restart(at);
+        self.has_restarted = true;
     }
 
     pub fn close(&mut self, at: f64) {
@@ -78,6 +83,8 @@ impl Phases {
         let mut stretches = Vec::new();
         let idle = self.timeline.work(work, &mut stretches);
         let seconds = work.seconds.unwrap_or(0.0);
+        self.works += 1;
+        self.bursts += u64::from(work.is_burst);
         if work.is_burst && idle > UNPLACED_SECONDS.max(UNPLACED_SHARE * seconds) {
             self.kinds.entry(work.kind).or_default().unplaced_seconds += seconds;
         }
@@ -108,6 +115,10 @@ impl Phases {
         stretches.into_iter().for_each(|stretch| ended.wait(stretch));
         while let Some(stretch) = ended.waiting.pop_front() {
             ended.sum_up(&stretch, gpus);
+        }
+        // Where training began again, the lines of before and after may have come in one burst.
+        if self.has_restarted && self.bursts * 10 > self.works {
+            ended.kinds.values_mut().for_each(|phase| phase.unplaced_seconds = phase.seconds);
         }
         ended
     }

@@ -92,6 +92,8 @@ pub struct Timing {
     /// Records whose stated time is that of one of their iterations.
     partial: u64,
     outliers: OutlierFilter,
+    /// Training has begun again in the same log.
+    has_restarted: bool,
     /// Records timed by arrival, and those of them that came in bursts.
     arrived: u64,
     in_bursts: u64,
@@ -154,6 +156,7 @@ impl Timing {
     /// Where the next iteration begins is unknown.
     pub fn begin_unknown(&mut self) {
         self.before_restart = self.mark.take();
+        self.has_restarted |= self.sums.warmup.timed + self.sums.train.timed > 0;
         self.is_interrupted = false;
     }
 
@@ -226,6 +229,11 @@ impl Timing {
             Some(
                 "the log states times that are less than a third of those between its lines: they are not \
                  those of whole iterations",
+            )
+        } else if self.has_restarted && self.is_bursty() {
+            Some(
+                "the lines came in bursts, and training began again: when it did is not known; --stdio pty, or \
+                 stdbuf -oL before the command, prevents bursts",
             )
         } else if timed == 0 && self.partial > 0 {
             Some(

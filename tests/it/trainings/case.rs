@@ -101,6 +101,20 @@ impl Case {
     }
 }
 
+impl Case {
+    /// Whether the lines that a restart repeats are so few that another rank may have printed them.
+    pub fn repeats_little(&self) -> bool {
+        const FEW: u64 = 3;
+        let lines = |iterations: u64, part: &Part| iterations / part.job.log_interval;
+        let mut pairs = self.parts.iter().zip(self.parts.iter().skip(1));
+        pairs.any(|(first, second)| {
+            (1..FEW).contains(
+                &(lines(first.until, first) - lines(second.resumed, second).min(lines(first.until, first))),
+            )
+        })
+    }
+}
+
 impl Framework {
     fn train(self, part: &Part, program: &mut Program) {
         let Part { resumed, until, job: Job { total, log_interval, step, evaluation } } = *part;

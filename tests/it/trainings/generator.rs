@@ -83,15 +83,15 @@ fn cases(framework: impl Strategy<Value = Framework>, resumes: bool) -> impl Str
     let preparation = prop_oneof![3 => Just(Vec::new()), 1 => prop::collection::vec(bar, 1..3)];
     let buffers =
         prop_oneof![3 => Just(0usize), 2 => prop::sample::select(vec![100, 512, 4096, 8192, 65_536])];
-    (framework, parts(resumes), preparation, buffers, 0.0..0.01).prop_map(
-        |(framework, parts, preparation, buffer, jitter)| Case {
+    (framework, parts(resumes), preparation, buffers, 0.0..0.01)
+        .prop_map(|(framework, parts, preparation, buffer, jitter)| Case {
             framework,
             parts,
             preparation,
             buffer,
             jitter,
-        },
-    )
+        })
+        .prop_filter("its restart can be known", |case| case.buffer == 0 || !case.repeats_little())
 }
 
 /// Measures random cases. The test's output has all that are wrong, the panic the shortest of them.
