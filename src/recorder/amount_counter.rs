@@ -149,9 +149,7 @@ impl AmountCounter {
     /// The counter may go on from an earlier reading.
     pub fn restart(&mut self) {
         self.counter = None;
-        if self.by_counter {
-            self.miss_unread();
-        }
+        self.miss_unread();
         self.forget_suspect();
     }
 

@@ -105,13 +105,18 @@ impl Case {
     /// Whether the lines that a restart repeats are so few that another rank may have printed them.
     pub fn repeats_little(&self) -> bool {
         const FEW: u64 = 3;
-        let lines = |iterations: u64, part: &Part| iterations / part.job.log_interval;
         let mut pairs = self.parts.iter().zip(self.parts.iter().skip(1));
         pairs.any(|(first, second)| {
-            (1..FEW).contains(
-                &(lines(first.until, first) - lines(second.resumed, second).min(lines(first.until, first))),
-            )
+            let last = first.until / first.job.log_interval;
+            (1..FEW).contains(&last.saturating_sub(second.resumed / second.job.log_interval))
         })
+    }
+}
+
+impl Case {
+    /// Whether blocks of one or two lines hold back what tells where evaluations lie. No real buffer is that small.
+    pub fn is_blurred(&self) -> bool {
+        self.buffer < 4096 && self.parts.iter().any(|part| part.job.evaluation.is_some())
     }
 }
 
