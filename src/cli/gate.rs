@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, ValueHint};
+use clap::{ArgMatches, Args, ValueHint};
 
 use super::{print, say};
-use crate::config::{FileOptions, Flags, GateOptions, Settings};
+use crate::config::{FileOptions, GateOptions, Settings};
 use crate::error::Error;
 use crate::fs::conflicts::FileUse;
 use crate::metrics::registry::METRICS;
@@ -37,7 +37,7 @@ Exit status: 0 all requirements hold; 99 one failed or has no data, or the comma
 pub struct Gate {
     /// The report; `-` is standard input
     #[arg(value_name = "REPORT", required_unless_present = "metrics", value_hint = ValueHint::FilePath)]
-    report: Option<PathBuf>,
+    file: Option<PathBuf>,
 
     /// List every metric with its unit and definition
     #[arg(long)]
@@ -48,26 +48,19 @@ pub struct Gate {
     json: bool,
 
     #[command(flatten)]
-    flags: Flags<JudgeOptions>,
-}
-
-/// The options of a run that concern its gate.
-#[derive(Debug, Clone, Args)]
-struct JudgeOptions {
-    #[command(flatten)]
     _gate: GateOptions,
     #[command(flatten)]
     _files: FileOptions,
 }
 
 impl Gate {
-    pub fn run(self) -> Result<ExitCode, Error> {
-        let Some(file) = self.report.filter(|_| !self.metrics) else {
+    pub fn run(self, arguments: &ArgMatches) -> Result<ExitCode, Error> {
+        let Some(file) = self.file.filter(|_| !self.metrics) else {
             return print(&output::metrics_table(METRICS));
         };
-        let mut settings = Settings::resolve(self.flags)?;
-        settings.gate.fail_fast = None; // there is no run to end
-        let gate = ReportGate::prepare(&settings.gate, vec![FileUse::read("REPORT", &file)], |_| None)?;
+        let mut settings = Settings::resolve(arguments)?;
+        settings.options.command.fail_fast = None; // there is no run to end
+        let gate = ReportGate::prepare(&settings, vec![FileUse::read("REPORT", &file)], |_| None)?;
         if !gate.has_requirements() {
             return Err(Error::usage("there are no requirements")
                 .help("--require EXPR adds one, as in --require 'al <= 1.3 s'"));

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, ValueHint};
+use clap::{ArgMatches, Args, ValueHint};
 
 use crate::config::{
-    FileOptions, Flags, GateOptions, GpuOptions, LiveOptions, LogOptions, ModelOptions, OutputOptions,
+    FileOptions, GateOptions, GpuOptions, LiveOptions, LogOptions, ModelOptions, OutputOptions,
     ReportOptions, Settings, parse_duration,
 };
 use crate::error::Error;
@@ -49,13 +49,6 @@ pub struct Monitor {
     duration: Option<Duration>,
 
     #[command(flatten)]
-    flags: Flags<MonitorOptions>,
-}
-
-/// The options of a run without those of a command.
-#[derive(Debug, Clone, Args)]
-struct MonitorOptions {
-    #[command(flatten)]
     _report: ReportOptions,
     #[command(flatten)]
     _gpus: GpuOptions,
@@ -79,14 +72,14 @@ fn pid(text: &str) -> Result<u32, String> {
 }
 
 impl Monitor {
-    pub fn run(self) -> Result<ExitCode, Error> {
+    pub fn run(self, arguments: &ArgMatches) -> Result<ExitCode, Error> {
         let subject = MonitorTarget {
             pid: self.pid,
             log: self.log,
             start_at: if self.from_start { StartAt::Start } else { StartAt::End },
             duration: self.duration,
         };
-        let settings = Settings::resolve(self.flags)?;
+        let settings = Settings::resolve(arguments)?;
         let origins = settings.origins.clone();
         monitor::monitor(settings, &subject).map_err(|error| origins.attach_origin(error))?.imitate()
     }

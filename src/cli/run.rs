@@ -3,10 +3,10 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{ArgMatches, Args};
 
 use super::say;
-use crate::config::{Flags, Options, Settings, metrics_enabled};
+use crate::config::{Options, Settings, metrics_enabled};
 use crate::error::Error;
 use crate::process;
 use crate::run;
@@ -30,23 +30,23 @@ effllm: warning: EFFICIENTLLM_METRICS_ENABLED=false: nothing is measured, and th
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES, after_help = EXIT_STATUS)]
 pub struct Run {
-    #[command(flatten)]
-    flags: Flags<Options>,
-
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
     command: Vec<OsString>,
+
+    #[command(flatten)]
+    _options: Options,
 }
 
 impl Run {
-    pub fn run(self) -> Result<ExitCode, Error> {
+    pub fn run(self, arguments: &ArgMatches) -> Result<ExitCode, Error> {
         if !metrics_enabled()? {
-            if Settings::has_requirements(self.flags) {
+            if Settings::has_requirements(arguments) {
                 say(NOT_JUDGED);
             }
             return Err(process::exec(&self.command, None));
         }
-        let settings = Settings::resolve(self.flags)?;
+        let settings = Settings::resolve(arguments)?;
         let origins = settings.origins.clone();
         run::run(settings, &self.command).map_err(|error| origins.attach_origin(error))?.imitate()
     }

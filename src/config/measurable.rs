@@ -28,17 +28,18 @@ impl Settings {
         let states = |fields: &[&str]| fields.iter().any(|field| self.log.states(field));
         let log = || {
             sources.log?;
-            match self.stdio {
+            match self.options.command.stdio {
                 StdioMode::Inherit => Err("with --stdio inherit the log is not read"),
                 StdioMode::Pipe | StdioMode::Pty => Ok(()),
             }
         };
         let stated = |is_stated: bool, why| if is_stated { log() } else { log().and(Err(why)) };
-        let samples = self.global_batch_size.is_some()
+        let samples = self.options.model.global_batch_size.is_some()
             || states(&["samples", "consumed_samples", "samples_per_s", "global_batch_size"]);
-        let length = self.sequence_length.is_some() || states(&["sequence_length"]);
+        let length = self.options.model.seq_len.is_some() || states(&["sequence_length"]);
         match basis {
-            Basis::Memory | Basis::Utilization | Basis::Power | Basis::Energy => match self.gpus {
+            Basis::Memory | Basis::Utilization | Basis::Power | Basis::Energy => match self.options.gpus.gpus
+            {
                 GpuChoice::None => Err("with --gpus none no GPU is measured"),
                 _ => sources.gpus,
             },
@@ -58,7 +59,7 @@ impl Settings {
                 states(&["generated_tokens", "generation_tokens_per_s"]),
                 "the rules state no generated tokens",
             ),
-            Basis::Parameters if self.parameters.is_some() => Ok(()),
+            Basis::Parameters if self.options.model.params.is_some() => Ok(()),
             Basis::Parameters => stated(
                 states(&[
                     "parameters",

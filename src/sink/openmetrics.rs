@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -54,47 +54,41 @@ pub fn prometheus_text(report: &Report) -> String {
         .collect()
 }
 
-/// A file that is replaced while the command runs.
-#[derive(Debug)]
-pub struct TextFile(PathBuf);
-
-impl TextFile {
-    /// Makes sure that the file can be replaced.
-    ///
-    /// # Errors
-    /// The folder cannot be written to, or the path is one.
-    pub fn prepare(path: &Path) -> Result<Self, Error> {
-        let usage = |why: String| {
-            Error::usage(format!("OpenMetrics cannot be written to {}: {why}", path.display()))
-                .help("--openmetrics FILE names another place, in a folder that is there")
-        };
-        atomic::can_replace(path).map_err(usage)?;
-        Ok(Self(path.to_owned()))
-    }
-
-    /// Replaces the file by the metrics of `report`: immediately, every 15 s, and at exit.
-    pub fn start(self, report: impl Fn() -> Report + Send + 'static, warn: Warn) -> Replacing {
-        let (path, report_error) = (self.0.clone(), warn.clone());
-        // node_exporter's textfile collector takes files of this name alone, and reads the older form.
-        let older = path.extension().is_some_and(|ending| ending == "prom");
-        let text = if older { prometheus_text } else { openmetrics };
-        let replace = move || {
-            if let Err(error) = atomic::replace(&path, text(&report()).as_bytes()) {
-                report_error(format!("{} cannot be replaced and is out of date: {error}", path.display()));
-            }
-        };
-        let keep = move |stop: Stop| {
-            replace();
-            while stop.wait_until(Instant::now() + REPLACED_EVERY) {
-                replace();
-            }
-            replace();
-        };
-        Replacing { thread: Worker::spawn("effllm-openmetrics", keep).ok(), path: self.0, warn }
-    }
+/// The file, if it can be replaced.
+///
+/// # Errors
+/// The folder cannot be written to, or the path is one.
+pub fn checked(path: PathBuf) -> Result<PathBuf, Error> {
+    atomic::can_replace(&path).map_err(|why| {
+        Error::usage(format!("OpenMetrics cannot be written to {}: {why}", path.display()))
+            .of_flag("openmetrics")
+            .help("--openmetrics FILE names another place, in a folder that is there")
+    })?;
+    Ok(path)
 }
 
-/// A file that is being kept current.
+/// Replaces the file by the metrics of `report`: immediately, every 15 s, and at exit.
+pub fn start(path: PathBuf, report: impl Fn() -> Report + Send + 'static, warn: &Warn) -> Replacing {
+    // node_exporter's textfile collector takes files of this name alone, and reads the older form.
+    let older = path.extension().is_some_and(|ending| ending == "prom");
+    let text = if older { prometheus_text } else { openmetrics };
+    let (file, report_error) = (path.clone(), warn.clone());
+    let replace = move || {
+        if let Err(error) = atomic::replace(&file, text(&report()).as_bytes()) {
+            report_error(format!("{} cannot be replaced and is out of date: {error}", file.display()));
+        }
+    };
+    let keep = move |stop: Stop| {
+        replace();
+        while stop.wait_until(Instant::now() + REPLACED_EVERY) {
+            replace();
+        }
+        replace();
+    };
+    Replacing { thread: Worker::spawn("effllm-openmetrics", keep).ok(), path, warn: warn.clone() }
+}
+
+/// A file that is kept current.
 pub struct Replacing {
     thread: Option<Worker>,
     path: PathBuf,

@@ -45,7 +45,7 @@ impl<T> Queue<T> {
 #[derive(Debug)]
 pub struct Opened<T> {
     file: File,
-    path: PathBuf,
+    pub path: PathBuf,
     queue: Queue<T>,
     waiting: Receiver<Option<T>>,
 }
@@ -66,7 +66,7 @@ impl<T: Send + 'static> Opened<T> {
         self,
         name: &str,
         encode: impl FnMut(T, &mut Vec<u8>) + Send + 'static,
-        warn: Warn,
+        warn: &Warn,
     ) -> Writing<T> {
         let (Self { file, path, queue, waiting }, report) = (self, warn.clone());
         let (overflowed, named) = (queue.overflowed.clone(), path.display().to_string());
@@ -79,7 +79,7 @@ impl<T: Send + 'static> Opened<T> {
             }
         };
         // Without a thread nothing is written, which `finish` reports.
-        Writing { thread: Worker::spawn(name, write).ok(), queue, path, warn }
+        Writing { thread: Worker::spawn(name, write).ok(), queue, path, warn: warn.clone() }
     }
 }
 
@@ -89,23 +89,19 @@ fn write_all<T>(
     mut encode: impl FnMut(T, &mut Vec<u8>),
 ) -> std::io::Result<()> {
     let mut bytes = Vec::new();
-    loop {
+    let mut ended = false;
+    while !ended {
         // Disconnected: the run has been dropped.
-        let Ok(Some(first)) = waiting.recv() else { return Ok(()) };
-        let mut ended = false;
+        let Ok(Some(first)) = waiting.recv() else { break };
         let more = waiting.try_iter().take(BATCH).map_while(|item| {
             ended = item.is_none();
             item
         });
-        for item in iter::once(first).chain(more) {
-            encode(item, &mut bytes);
-        }
+        iter::once(first).chain(more).for_each(|item| encode(item, &mut bytes));
         file.write_all(&bytes)?;
-        if ended {
-            return Ok(());
-        }
         bytes.clear();
     }
+    Ok(())
 }
 
 /// A file that is being written.

@@ -36,26 +36,24 @@ fn scalars(metrics: &Metrics) -> Vec<(&'static Metric, Option<f64>)> {
 /// # Errors
 /// The folder cannot be made or written to.
 pub fn open(folder: &Path) -> Result<Opened<ScalarPoint>, Error> {
-    let usage = |error| {
-        Error::usage(format!("TensorBoard's folder {} cannot be written to: {error}", folder.display()))
-            .help("--tensorboard DIR names another one; it is made if it is not there")
-    };
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     let host = nix::unistd::gethostname().unwrap_or_default();
-    let name = format!(
-        "events.out.tfevents.{:010}.{}.{}.effllm",
-        unix as u64,
-        host.to_string_lossy(),
-        process::id()
-    );
-    let path = folder.join(name);
-    atomic::refuse_planted(folder).map_err(usage)?;
-    fs::create_dir_all(folder).map_err(usage)?;
-    let mut file = File::create_new(&path).map_err(usage)?;
-    let mut bytes = Vec::new();
-    let version = Some("brain.Event:2".to_owned());
-    frame(&Event { wall_time: unix, file_version: version, ..Event::default() }, &mut bytes);
-    file.write_all(&bytes).map_err(usage)?;
+    let (whole, host, process) = (unix as u64, host.to_string_lossy(), process::id());
+    let path = folder.join(format!("events.out.tfevents.{whole:010}.{host}.{process}.effllm"));
+    let make = || {
+        atomic::refuse_planted(folder)?;
+        fs::create_dir_all(folder)?;
+        let mut file = File::create_new(&path)?;
+        let mut bytes = Vec::new();
+        let version = Some("brain.Event:2".to_owned());
+        frame(&Event { wall_time: unix, file_version: version, ..Event::default() }, &mut bytes);
+        file.write_all(&bytes).map(|()| file)
+    };
+    let file = make().map_err(|error| {
+        Error::usage(format!("TensorBoard's folder {} cannot be written to: {error}", folder.display()))
+            .of_flag("tensorboard")
+            .help("--tensorboard DIR names another one; it is made if it is not there")
+    })?;
     Ok(Opened::new(file, path))
 }
 

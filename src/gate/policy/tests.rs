@@ -9,15 +9,18 @@ pub fn requiring(expressions: &[&str]) -> Policy {
 }
 
 fn policy(expressions: &[&str], baselines: Baselines, allow_no_data: bool) -> Result<Policy, Error> {
-    let requirement = |text: &&str| {
-        let (level, text) = match text.strip_prefix("warn ") {
-            Some(text) => (Level::Warn, text),
-            None => (Level::Require, *text),
-        };
-        Requirement { level, expression: text.parse().unwrap() }
+    let (warn, require): (Vec<&str>, Vec<&str>) =
+        expressions.iter().partition(|text| text.starts_with("warn "));
+    let parse = |text: &str| text.trim_start_matches("warn ").parse().unwrap();
+    let policy = Policy {
+        require: require.into_iter().map(parse).collect(),
+        warn: warn.into_iter().map(parse).collect(),
+        baselines,
+        min_iterations: 10,
+        min_seconds: 0.0,
+        allow_no_data,
     };
-    let requirements = expressions.iter().map(requirement).collect();
-    Policy::new(requirements, baselines, Minimum::default(), allow_no_data)
+    policy.check(|_| None).map(|()| policy)
 }
 
 #[test]
@@ -45,29 +48,27 @@ fn a_gate_is_as_good_as_its_worst_requirement() {
 
 #[test]
 fn before_the_minimum_there_is_no_verdict() {
-    let judge = |report: &Report, minimum| {
-        let mut policy = requiring(&["al <= 1.5 s"]);
-        policy.minimum = minimum;
-        let gate = policy.judge(report);
+    let judge = |report: &Report, min_iterations, min_seconds| {
+        let gate = Policy { min_iterations, min_seconds, ..requiring(&["al <= 1.5 s"]) }.judge(report);
         (gate.verdict, gate.results[0].reason.clone())
     };
     let mut few = report(4);
     few.metrics.al_seconds = Some(1.0);
     let none = |why: &str| (Verdict::NoData, Some(why.to_owned()));
-    assert_eq!(judge(&few, Minimum::default()), none("only 4 of 10 iterations"));
-    assert_eq!(judge(&few, Minimum { iterations: 4, seconds: 0.0 }), (Verdict::Pass, None));
-    assert_eq!(judge(&few, Minimum { iterations: 1, seconds: 90.0 }), none("only 4.0 s of 1m 30s"));
+    assert_eq!(judge(&few, 10, 0.0), none("only 4 of 10 iterations"));
+    assert_eq!(judge(&few, 4, 0.0), (Verdict::Pass, None));
+    assert_eq!(judge(&few, 1, 90.0), none("only 4.0 s of 1m 30s"));
     // The warm-up took all iterations: there will be some, so it is too early.
     let mut warming = report(0);
     warming.iterations.warmup = 3;
     warming.metrics.al_seconds = Some(1.0);
-    assert_eq!(judge(&warming, Minimum::default()), none("only 0 of 10 iterations"));
+    assert_eq!(judge(&warming, 10, 0.0), none("only 0 of 10 iterations"));
     // A log without iterations will never have ten.
     let mut whole = report(0);
     whole.metrics.al_seconds = Some(1.0);
-    assert_eq!(judge(&whole, Minimum::default()), (Verdict::Pass, None));
+    assert_eq!(judge(&whole, 10, 0.0), (Verdict::Pass, None));
     whole.command.wall_seconds = Some(5.0);
-    assert_eq!(judge(&whole, Minimum { iterations: 10, seconds: 8.0 }), none("only 5.0 s of 8.0 s"));
+    assert_eq!(judge(&whole, 10, 8.0), none("only 5.0 s of 8.0 s"));
 }
 
 #[test]
