@@ -34,12 +34,20 @@ struct NvmlGpu<'library> {
 
 /// NVML, which is loaded from `library` or as the system's libnvidia-ml.so.1.
 pub fn source(library: Option<PathBuf>) -> UnopenedSource {
-    let open = move || Ok(Arc::new(Library::open(library.as_deref())?) as Arc<dyn GpuSource>);
+    let open = move || {
+        let library = Library::open(library.as_deref())?;
+        let count = library.count()?;
+        Ok((Arc::new(library) as Arc<dyn GpuSource>, count))
+    };
     UnopenedSource { name: NAME, open: Box::new(open) }
 }
 
 /// No machine has more.
 const MOST_GPUS: u32 = 4096;
+
+fn fault(reason: String) -> NoGpus {
+    NoGpus { reason, is_fault: true }
+}
 
 impl Library {
     /// Loads and initialises the library at `path`, or the system's (nvmlInit_v2).
@@ -51,7 +59,6 @@ impl Library {
         // name without a slash.
         let is_path = |path: &&Path| path.as_os_str().as_encoded_bytes().contains(&b'/');
         let is_special = |path: &&Path| path.metadata().is_ok_and(|found| !found.is_file());
-        let fault = |reason| NoGpus { reason, is_fault: true };
         if let Some(path) = path.filter(is_path).filter(is_special) {
             return Err(fault(format!("{} is no regular file", path.display())));
         }
@@ -68,18 +75,18 @@ impl Library {
             error => fault(failure("nvmlInit_v2")(error).reason),
         })
     }
+
+    /// nvmlDeviceGetCount_v2; an impossible count is an error.
+    fn count(&self) -> Result<u32, NoGpus> {
+        match self.0.device_count() {
+            Ok(count) if count <= MOST_GPUS => Ok(count),
+            Ok(count) => Err(fault(format!("{NAME} reported {count} GPUs (nvmlDeviceGetCount_v2)"))),
+            Err(error) => Err(fault(failure("nvmlDeviceGetCount_v2")(error).reason)),
+        }
+    }
 }
 
 impl GpuSource for Library {
-    /// nvmlDeviceGetCount_v2; an impossible count is an error.
-    fn count(&self) -> Result<u32, String> {
-        let count = self.0.device_count().map_err(|error| failure("nvmlDeviceGetCount_v2")(error).reason)?;
-        if count > MOST_GPUS {
-            return Err(format!("{NAME} reported {count} GPUs (nvmlDeviceGetCount_v2)"));
-        }
-        Ok(count)
-    }
-
     /// nvmlDeviceGetHandleByIndex_v2
     fn gpu(&self, index: u32) -> Option<Box<dyn Gpu + '_>> {
         match self.0.device_by_index(index) {
