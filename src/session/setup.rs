@@ -16,7 +16,7 @@ use crate::config::Settings;
 use crate::error::Error;
 use crate::event::{Clock, StartLatch};
 use crate::gpu;
-use crate::host::HostSampler;
+use crate::host;
 use crate::log::LogReader;
 use crate::process::Tree;
 use crate::recorder::Recorder;
@@ -101,8 +101,7 @@ impl Setup {
         });
         let (feed, follower) = log.inspect_err(|lost| session.no_log(*lost)).ok().unzip();
         let sample = |tree| {
-            let sampler =
-                HostSampler::start(tree, interval, session.clock, started.clone(), recorder.on_event());
+            let sampler = host::sample(tree, interval, session.clock, started.clone(), recorder.on_event());
             let lost = Degradation::NoHostSampler.sentence();
             sampler.inspect_err(|_| recorder.lock().cannot_know("host", lost)).ok()
         };
