@@ -3,7 +3,7 @@
 use super::Settings;
 use crate::error::Error;
 use crate::fs::conflicts::{FileUse, check_output_conflicts};
-use crate::gate::{Baselines, Policy};
+use crate::gate::Policy;
 use crate::metrics::Metric;
 use crate::output::ci::{AskedFile, Files};
 use crate::report::file::read_reports;
@@ -56,7 +56,7 @@ impl Settings {
         Ok(Some(Policy {
             require: options.require.clone(),
             warn: options.warn.clone(),
-            baselines: Baselines::new(baselines),
+            baselines,
             min_iterations: options.min_iterations,
             min_seconds: options.min_seconds,
             allow_no_data: options.allow_no_data,

@@ -9,7 +9,6 @@ pub mod fail_fast;
 pub mod policy;
 mod unit;
 
-pub use baseline::Baselines;
 pub use expression::Expression;
 pub use fail_fast::FailFast;
 pub use policy::Policy;

@@ -1,11 +1,12 @@
 //! The requirements on a run, and the verdict on a report by them.
 
-use super::baseline::Baselines;
+use super::baseline::baseline;
 use super::expression::{Expression, Limit};
+use crate::compare::differences;
 use crate::error::Error;
 use crate::metrics::Metric;
 use crate::report::gate::{Baseline, Gate, GateResult, Level, Verdict};
-use crate::report::{Exit, Report, Window};
+use crate::report::{Exit, NamedReport, Report, Window};
 use crate::text::units::{show_duration, with_unit};
 
 /// The requirements on a report with their baselines.
@@ -13,7 +14,8 @@ use crate::text::units::{show_duration, with_unit};
 pub struct Policy {
     pub require: Vec<Expression>,
     pub warn: Vec<Expression>,
-    pub baselines: Baselines,
+    /// Reports of earlier runs, by the names of their files.
+    pub baselines: Vec<NamedReport>,
     /// The least that a run must have measured before its averages mean anything.
     ///
     /// Iterations are required where the log has any; a run whose log has none is judged as a whole.
@@ -37,10 +39,7 @@ impl Policy {
     /// a baseline and there is none with its metric, or a requirement needs a metric that is never known.
     pub fn check(&self, never_known: impl Fn(&Metric) -> Option<String>) -> Result<(), Error> {
         self.expressions().try_for_each(|(level, expression)| {
-            let key = match level {
-                Level::Require => "require",
-                Level::Warn => "warn",
-            };
+            let key = if level == Level::Require { "require" } else { "warn" };
             let error = |why: &str, help: &str| {
                 Err(Error::usage(format!("'{expression}' {why}")).of_flag(key).help(help))
             };
@@ -83,21 +82,39 @@ impl Policy {
         typos.chain(noisy).chain(self.unreliable_baselines()).collect()
     }
 
-    /// Baselines of runs that failed, had not ended, or were too short for a verdict of their own.
-    fn unreliable_baselines(&self) -> Vec<String> {
-        if !self.needs_baseline() {
-            return Vec::new();
-        }
-        self.baselines.unreliable(|report| match run_verdict(report) {
-            Some((_, why)) => Some(format!("{why}; use the report of a successful run")),
-            None => self.too_early(report).map(|why| {
-                format!("{why}; use the report of a longer run, or lower --min-iterations or --min-seconds")
-            }),
+    /// A warning for each baseline of a run that failed, had not ended, or was too short for a verdict of
+    /// its own.
+    fn unreliable_baselines(&self) -> impl Iterator<Item = String> {
+        self.compared().filter_map(|(name, report)| {
+            let why = match (run_verdict(report), self.too_early(report)) {
+                (Some((_, why)), _) => format!("{why}; use the report of a successful run"),
+                (None, Some(why)) => {
+                    format!(
+                        "{why}; use the report of a longer run, or lower --min-iterations or --min-seconds"
+                    )
+                }
+                (None, None) => return None,
+            };
+            Some(format!("the baseline {name} may be unreliable: {why}"))
         })
     }
 
-    fn needs_baseline(&self) -> bool {
-        self.expressions().any(|(_, expression)| expression.limit.needs_baseline())
+    /// The differences of a run from its baselines, but for the metrics and how the run ended, which the
+    /// verdict covers.
+    fn differences(&self, report: &Report) -> Vec<String> {
+        let differences = |(name, baseline): &NamedReport| {
+            let differences = differences(&[baseline, report]).join(", ");
+            (!differences.is_empty()).then(|| {
+                format!("the run differs from the baseline {name} in: {differences}; use a baseline of an equal run")
+            })
+        };
+        self.compared().filter_map(differences).collect()
+    }
+
+    /// The baselines, if an expression needs them.
+    fn compared(&self) -> impl Iterator<Item = &NamedReport> {
+        let is_needed = self.expressions().any(|(_, expression)| expression.limit.needs_baseline());
+        self.baselines.iter().filter(move |_| is_needed)
     }
 
     /// The warning about a limit that is closer to the baseline than its runs are to each other.
@@ -116,9 +133,7 @@ impl Policy {
 
     /// Writes the verdict on a report into it.
     pub fn apply(&self, report: &mut Report) {
-        if self.needs_baseline() {
-            report.warnings.extend(self.baselines.differences(report));
-        }
+        report.warnings.extend(self.differences(report));
         report.warnings.extend(self.warnings());
         report.gate = Some(self.judge(report));
     }
@@ -199,7 +214,7 @@ impl Policy {
         if let Limit::Number(number) = expression.limit {
             return Ok((number, None));
         }
-        let baseline = self.baselines.of(expression.metric)?;
+        let baseline = baseline(&self.baselines, expression.metric)?;
         Ok((expression.limit.of(baseline.median), Some(baseline)))
     }
 }

@@ -5,10 +5,10 @@ use crate::report::samples::counted as report;
 
 /// A policy of requirements alone.
 pub fn requiring(expressions: &[&str]) -> Policy {
-    policy(expressions, Baselines::default(), false).unwrap()
+    policy(expressions, Vec::new(), false).unwrap()
 }
 
-fn policy(expressions: &[&str], baselines: Baselines, allow_no_data: bool) -> Result<Policy, Error> {
+fn policy(expressions: &[&str], baselines: Vec<NamedReport>, allow_no_data: bool) -> Result<Policy, Error> {
     let (warn, require): (Vec<&str>, Vec<&str>) =
         expressions.iter().partition(|text| text.starts_with("warn "));
     let parse = |text: &str| text.trim_start_matches("warn ").parse().unwrap();
@@ -39,7 +39,7 @@ fn a_gate_is_as_good_as_its_worst_requirement() {
         (&["al > 2 s", "pcu > 0.5"], true, Fail, &[Fail, NoData]),
         (&["al > 2 s", "pcu > 0.5"], false, Fail, &[Fail, NoData]),
     ] {
-        let gate = policy(expressions, Baselines::default(), allow_no_data).unwrap().judge(&report);
+        let gate = policy(expressions, Vec::new(), allow_no_data).unwrap().judge(&report);
         assert_eq!(gate.verdict, verdict, "{expressions:?}");
         let each: Vec<Verdict> = gate.results.iter().map(|result| result.verdict).collect();
         assert_eq!(each, results, "{expressions:?}");
@@ -76,7 +76,7 @@ fn a_run_that_failed_does_not_pass_nor_does_one_that_goes_on() {
     let mut report = report(100);
     report.metrics.al_seconds = Some(1.0);
     let judge = |report: &Report, expression, allow_no_data| {
-        let gate = policy(&[expression], Baselines::default(), allow_no_data).unwrap().judge(report);
+        let gate = policy(&[expression], Vec::new(), allow_no_data).unwrap().judge(report);
         (gate.verdict, gate.reason)
     };
     for (status, exit, verdict, reason) in [
@@ -115,7 +115,7 @@ fn a_result_holds_the_limit_and_the_margin() {
     report.metrics.al_seconds = Some(1.412);
     let mut earlier = report.clone();
     earlier.metrics.al_seconds = Some(1.231);
-    let baselines = Baselines::new(vec![("b.json".into(), earlier)]);
+    let baselines = vec![("b.json".into(), earlier)];
     let gate = policy(&["al <= baseline * 1.02"], baselines, false).unwrap().judge(&report);
     let result = &gate.results[0];
     assert_eq!(result.expected, Some(1.231 * 1.02));
@@ -131,7 +131,7 @@ fn a_limit_within_the_noise_is_told() {
         ("b.json".to_owned(), report)
     };
     let warned = |expression, times: &[f64]| {
-        let baselines = Baselines::new(times.iter().copied().map(baseline).collect());
+        let baselines = times.iter().copied().map(baseline).collect();
         let mut report = report(100);
         policy(&[expression], baselines, false).unwrap().apply(&mut report);
         report.warnings
@@ -157,7 +157,7 @@ fn a_baseline_that_is_no_measure_is_told_and_a_failed_run_blames_none() {
         report
     };
     let warned = |expression, baseline: &Report, judged: &Report| {
-        let baselines = Baselines::new(vec![("b.json".to_owned(), baseline.clone())]);
+        let baselines = vec![("b.json".to_owned(), baseline.clone())];
         let mut judged = judged.clone();
         policy(&[expression], baselines, false).unwrap().apply(&mut judged);
         judged.warnings
@@ -183,7 +183,7 @@ fn what_a_baseline_makes_certain_is_told() {
     let baseline = |pcu| {
         let mut report = report(100);
         (report.metrics.pcu_ratio, report.metrics.al_seconds) = (Some(pcu), Some(2.0));
-        Baselines::new(vec![("b.json".to_owned(), report)])
+        vec![("b.json".to_owned(), report)]
     };
     let with = |expression, pcu| policy(&[expression], baseline(pcu), false);
     let never = with("pcu >= baseline * 1.1", 0.95).unwrap_err();
@@ -215,8 +215,8 @@ fn what_looks_like_a_slip_is_told_in_the_report() {
 #[test]
 fn what_can_never_be_judged_is_an_error_at_once() {
     let error = |baselines| policy(&["pcu >= baseline"], baselines, false).unwrap_err().to_string();
-    let without = error(Baselines::default());
-    let lacking = error(Baselines::new(vec![("b.json".into(), report(100))]));
+    let without = error(Vec::new());
+    let lacking = error(vec![("b.json".into(), report(100))]);
     insta::assert_snapshot!(format!("{without}\n\n{lacking}"));
-    assert!(policy(&["pcu >= baseline"], Baselines::default(), true).is_ok());
+    assert!(policy(&["pcu >= baseline"], Vec::new(), true).is_ok());
 }
