@@ -1,10 +1,10 @@
 //! `effllm gpus`: the GPUs of this machine, the first thing to run when a number is null.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Args};
 
+use super::print;
 use crate::config::{NvmlOptions, Settings};
 use crate::error::Error;
 use crate::gpu::{Listing, NoGpus, inventory};
@@ -25,9 +25,7 @@ pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Error> {
                 .help("'effllm run' works all the same: its GPU figures are null"));
         }
     };
-    // A reader that has had enough (`| head`) is no failure.
-    let _ = io::stdout().write_all(text.as_bytes());
-    Ok(ExitCode::SUCCESS)
+    print(&text)
 }
 
 /// A line of what a GPU is, a line of the sampled quantities, and the reasons for those that are missing.

@@ -41,7 +41,6 @@ pub struct Options {
 pub struct Sampler {
     /// `None` where there is nothing to measure.
     worker: Option<Worker>,
-    verdict: Arc<OnceLock<Verdict>>,
     /// Closed once there is a verdict.
     decided: Receiver<Infallible>,
     sampling: Sampling,
@@ -59,6 +58,7 @@ struct Sampling {
     options: Options,
     clock: Clock,
     on_event: Arc<dyn Fn(Event) + Send + Sync>,
+    verdict: Arc<OnceLock<Verdict>>,
 }
 
 impl Sampler {
@@ -72,41 +72,31 @@ impl Sampler {
     /// threads; see [`crate::thread`].
     pub fn spawn(options: Options, clock: Clock, on_event: impl Fn(Event) + Send + Sync + 'static) -> Self {
         let sources = sources(options.library.clone());
-        Self::spawn_from(sources, Sampling { options, clock, on_event: Arc::new(on_event) })
+        let on_event = Arc::new(on_event);
+        Self::spawn_from(sources, Sampling { options, clock, on_event, verdict: Arc::default() })
     }
 
     fn spawn_from(sources: Vec<UnopenedSource>, sampling: Sampling) -> Self {
         let names: Vec<&str> = sources.iter().map(|source| source.name).collect();
-        let (source, verdict) = (names.join(" and "), Arc::<OnceLock<Verdict>>::default());
         let (undecided, decided) = bounded(0);
-        let decide = {
-            let (sampling, verdict) = (sampling.clone(), verdict.clone());
-            move |outcome: Verdict| {
-                if let Err(refusal) = &outcome {
-                    sampling.announce(&refusal.message);
-                }
-                let _ = verdict.set(outcome);
-                drop(undecided);
-            }
-        };
-        let mut sampler = Self { worker: None, verdict, decided, sampling, source };
-        if sampler.sampling.options.choice == GpuChoice::None {
-            decide(Err(Error::failed(&sampler.sampling.options.choice_origin)));
+        let mut sampler =
+            Self { worker: None, decided, sampling: sampling.clone(), source: names.join(" and ") };
+        if sampling.options.choice == GpuChoice::None {
+            sampling.decide(Err(Error::failed(&sampling.options.choice_origin)));
             return sampler;
         }
-        sampler.sampling.unavailable(format!("{} did not answer yet", sampler.source));
+        sampling.unavailable(format!("{} did not answer yet", sampler.source));
         crate::thread::init_thread_locals(); // the library may never finish loading
-        let sampling = sampler.sampling.clone();
         let work = move |stop: Stop| {
+            let _undecided: Sender<Infallible> = undecided; // until the end, a panic included
             wait_for_starting_threads();
-            decide(sampling.start(sources, &stop));
+            sampling.decide(sampling.start(sources, &stop));
         };
         match Worker::spawn("effllm-gpu", work) {
             Ok(worker) => sampler.worker = Some(worker),
             Err(error) => {
                 let reason = format!("the thread that reads the GPUs could not be started: {error}");
-                sampler.sampling.unavailable(reason.clone());
-                let _ = sampler.verdict.set(Err(Error::failed(reason)));
+                sampler.sampling.decide(Err(Error::failed(reason)));
             }
         }
         sampler
@@ -149,7 +139,7 @@ impl Sampler {
             let warning =
                 format!("{} did not answer at the end: the last sample may be missing", self.source);
             (self.sampling.on_event)(Event::Warning(warning));
-        } else if self.verdict.get().is_none() {
+        } else if self.sampling.verdict.get().is_none() {
             self.sampling.unavailable(format!("the thread that opens {} failed", self.source));
         }
         is_finished
@@ -157,7 +147,7 @@ impl Sampler {
 
     fn verdict(&self, timeout: Duration) -> Option<&Verdict> {
         let _ = self.decided.recv_timeout(timeout);
-        self.verdict.get()
+        self.sampling.verdict.get()
     }
 }
 
@@ -239,15 +229,18 @@ impl Sampling {
         if chosen.is_empty() { Err(Error::failed(selection.reason)) } else { Ok(chosen) }
     }
 
-    /// Tells the reader of the report why no GPU is measured.
-    fn announce(&self, reason: &str) {
-        let Options { choice, choice_origin, .. } = &self.options;
-        if matches!(choice, GpuChoice::List(_)) {
-            (self.on_event)(Event::Warning(format!(
-                "{choice_origin}: no GPU is measured: {reason}; 'effllm gpus' lists the GPUs"
-            )));
+    /// Keeps the verdict, and tells the reader of the report why no GPU is measured.
+    fn decide(&self, verdict: Verdict) {
+        if let Err(Error { message, .. }) = &verdict {
+            let Options { choice, choice_origin, .. } = &self.options;
+            if matches!(choice, GpuChoice::List(_)) {
+                (self.on_event)(Event::Warning(format!(
+                    "{choice_origin}: no GPU is measured: {message}; 'effllm gpus' lists the GPUs"
+                )));
+            }
+            self.unavailable(message.clone());
         }
-        self.unavailable(reason.to_owned());
+        let _ = self.verdict.set(verdict);
     }
 
     fn unavailable(&self, reason: String) {

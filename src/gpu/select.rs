@@ -7,10 +7,9 @@ use crate::error::Error;
 use crate::event::GpuIdentity;
 
 /// The value of `--gpus`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GpuChoice {
     /// The GPUs that the command can see by its environment variables; all where those are not set.
-    #[default]
     Auto,
     All,
     None,

@@ -117,10 +117,9 @@ impl<T> Writing<T> {
     pub fn finish(self, last: Option<T>) {
         let deadline = Instant::now() + PATIENCE;
         // An error: the thread has failed and reported it, or hangs, which is reported below.
-        if let Some(last) = last {
-            let _ = self.queue.items.send_deadline(Some(last), deadline);
+        for item in last.into_iter().map(Some).chain([None]) {
+            let _ = self.queue.items.send_deadline(item, deadline);
         }
-        let _ = self.queue.items.send_deadline(None, deadline);
         let patience = deadline.saturating_duration_since(Instant::now());
         if !self.thread.is_some_and(|thread| thread.finish(patience)) {
             (self.warn)(format!("{} is incomplete: writing it hangs", self.path.display()));

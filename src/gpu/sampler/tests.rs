@@ -72,7 +72,7 @@ impl Run {
 
 fn spawn(sources: Vec<UnopenedSource>, options: Options, events: Sender<Event>) -> Sampler {
     let on_event = Arc::new(move |event| drop(events.send(event)));
-    Sampler::spawn_from(sources, Sampling { options, clock: Clock::new(), on_event })
+    Sampler::spawn_from(sources, Sampling { options, clock: Clock::new(), on_event, verdict: Arc::default() })
 }
 
 /// A call that blocks until the sender is dropped, and then answers.
