@@ -15,13 +15,15 @@ use crate::report::Report;
 use crate::report::file::read_report;
 use crate::session::gate::ReportGate;
 
-const EXAMPLES: &str = "\
+/// Check a report against thresholds
+#[derive(Debug, Args)]
+#[command(
+    before_help = "\
 Examples:
   effllm gate report.json --require 'al <= 1.3 s' --require 'pcu >= 85%'
   effllm gate report.json --baseline a.json --require 'al <= baseline * 1.02'
-  effllm gate --metrics                    every name, its unit and definition";
-
-const LANGUAGE: &str = "\
+  effllm gate --metrics                    every name, its unit and definition",
+    after_help = "\
 Expressions: METRIC OP VALUE, quoted for the shell.
   METRIC  amu, pcu, al, tt, st, it, aec, mfu, or a name in `metrics` of a report
   OP      < <= > >= ==
@@ -29,11 +31,8 @@ Expressions: METRIC OP VALUE, quoted for the shell.
           or baseline, baseline * 0.95, baseline - 5 % (of it), baseline + 10 ms
 
 Exit status: 0 all requirements hold; 99 one failed or has no data, or the command of the run failed; \
-2 invalid flags, expressions or reports; 125 all hold, but an output file could not be written.";
-
-/// Check a report against thresholds
-#[derive(Debug, Args)]
-#[command(before_help = EXAMPLES, after_help = LANGUAGE)]
+2 invalid flags, expressions or reports; 125 all hold, but an output file could not be written."
+)]
 pub struct Gate {
     /// The report; `-` is standard input
     #[arg(value_name = "REPORT", required_unless_present = "metrics", value_hint = ValueHint::FilePath)]

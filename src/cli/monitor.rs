@@ -14,23 +14,22 @@ use crate::error::Error;
 use crate::log::tail::StartAt;
 use crate::monitor::{self, MonitorTarget};
 
-const EXAMPLES: &str = "\
+/// Attach to a running process or log, and report its metrics
+#[derive(Debug, Args)]
+#[command(
+    before_help = "\
 Examples:
   effllm monitor --pid 4242 --log serve.log      a server, until it ends
   effllm monitor --log train.log --duration 10m  a job started by someone else
-  effllm monitor --gpus 0,1 -o -                 GPUs only; report on stdout";
-
-const EXIT_STATUS: &str = "\
+  effllm monitor --gpus 0,1 -o -                 GPUs only; report on stdout",
+    after_help = "\
 The log is followed when it is rotated or truncated. With --from-start, its earlier lines give the \
 profile and sizes; iterations count from the first record that is written while effllm measures.
 
 Exit status: 0 once the report is written, after Ctrl-C, SIGTERM or SIGHUP too (`status` then says \
 interrupted); 99 a gate did not pass; 2 invalid flags or settings, no such process, or an \
-unreadable log; 125 nothing to measure.";
-
-/// Attach to a running process or log, and report its metrics
-#[derive(Debug, Args)]
-#[command(before_help = EXAMPLES, after_help = EXIT_STATUS)]
+unreadable log; 125 nothing to measure."
+)]
 pub struct Monitor {
     /// Measure process PID and its descendants until it ends [default: none]
     #[arg(long, value_name = "PID", allow_hyphen_values = true, value_parser = pid)]

@@ -13,20 +13,19 @@ use crate::metrics::Metric;
 use crate::parse::{self, ParseOutput, Request};
 use crate::session::gate::ReportGate;
 
-const EXAMPLES: &str = "\
+/// Parse an existing log, and report its metrics
+#[derive(Debug, Args)]
+#[command(
+    before_help = "\
 Examples:
   effllm parse train.log                       the metrics, as a table
   effllm parse --json train.log | jq .metrics  the report
   effllm parse --events - < train.log          a JSON object per progress record
-  effllm parse --explain train.log.gz          what each rule matched, or almost";
-
-const NOTES: &str = "\
+  effllm parse --explain train.log.gz          what each rule matched, or almost",
+    after_help = "\
 Logs compressed with gzip or zstd are read directly, also from standard input. A damaged log is reported \
-as far as it can be read, before the error.";
-
-/// Parse an existing log, and report its metrics
-#[derive(Debug, Args)]
-#[command(before_help = EXAMPLES, after_help = NOTES)]
+as far as it can be read, before the error."
+)]
 pub struct Parse {
     /// The log; standard input if absent or `-`
     #[arg(value_name = "FILE")]

@@ -11,24 +11,23 @@ use crate::error::Error;
 use crate::process;
 use crate::run;
 
-const EXAMPLES: &str = "\
-Examples:
-  effllm run -- bash run_mcore_qwen.sh dsw 7B 4 …          a launch script
-  effllm run -o - -- ./train.sh | jq .metrics              the report on stdout
-  effllm run --pattern 'step (?P<iteration>\\d+)' -- ./toy  a custom log";
-
-const EXIT_STATUS: &str = "\
-Exit status: the command's own, or death by the same signal; 127 command not found, 126 not \
-executable, 125 effllm failed before the command ran, 99 the command succeeded and a requirement \
-failed, 2 invalid flags, rules, expressions or settings.";
-
 const NOT_JUDGED: &str = "\
 effllm: warning: EFFICIENTLLM_METRICS_ENABLED=false: nothing is measured, and the gate is not judged
   unset the variable to judge the gate\n";
 
 /// Run a command unmodified, and report the metrics of its run
 #[derive(Debug, Args)]
-#[command(before_help = EXAMPLES, after_help = EXIT_STATUS)]
+#[command(
+    before_help = "\
+Examples:
+  effllm run -- bash run_mcore_qwen.sh dsw 7B 4 …          a launch script
+  effllm run -o - -- ./train.sh | jq .metrics              the report on stdout
+  effllm run --pattern 'step (?P<iteration>\\d+)' -- ./toy  a custom log",
+    after_help = "\
+Exit status: the command's own, or death by the same signal; 127 command not found, 126 not \
+executable, 125 effllm failed before the command ran, 99 the command succeeded and a requirement \
+failed, 2 invalid flags, rules, expressions or settings."
+)]
 pub struct Run {
     /// The command and its arguments
     #[arg(last = true, required = true, value_name = "CMD")]
