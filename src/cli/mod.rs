@@ -15,7 +15,7 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::{self, Error};
 use crate::process::Ending;
@@ -34,10 +34,17 @@ effllm --help lists every command.
 
 /// Run a training command unmodified, and report the EfficientLLM metrics of the run
 #[derive(Debug, Parser)]
-#[command(name = "effllm", version)]
+#[command(name = "effllm", version, mut_subcommands(|command| command.mut_args(without_default)))]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
+}
+
+/// The options of a run tell their defaults in words.
+fn without_default(arg: Arg) -> Arg {
+    let is_of_a_run = arg.get_help_heading().is_some();
+    let has_default = !arg.get_default_values().is_empty();
+    arg.hide_default_value(is_of_a_run && has_default)
 }
 
 #[derive(Debug, Subcommand)]

@@ -50,14 +50,14 @@ pub struct ReportOptions {
     /// Write the JSON report to FILE; `-` prints it on stdout and sends the command's own stdout to
     /// stderr [default: effllm-report.json]
     #[arg(short = 'o', long, value_name = "FILE", value_hint = ValueHint::FilePath,
-          default_value = "effllm-report.json", hide_default_value = true,
+          default_value = "effllm-report.json",
           value_parser = OsStringValueParser::new().try_map(ReportTarget::try_from))]
     pub report: ReportTarget,
 
     /// Points kept for the report's plots; never changes an average [default: 1000] [env:
     /// EFFICIENTLLM_HISTORY_SIZE]
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = parse_bounded,
-          default_value = "1000", hide_default_value = true)]
+          default_value = "1000")]
     pub history_size: u32,
 
     /// Keep values in the report's command line that look like secrets
@@ -71,18 +71,12 @@ pub struct GpuOptions {
     /// Seconds between two samples, 0.01 to 3600 [default: 1.0] [env:
     /// EFFICIENTLLM_COLLECTION_INTERVAL]
     #[arg(long, value_name = "SECONDS", allow_hyphen_values = true, value_parser = parse_interval,
-          default_value = "1", hide_default_value = true)]
+          default_value = "1")]
     pub interval: Duration,
 
     /// GPUs to measure: `auto` (those in CUDA_VISIBLE_DEVICES, else all), `all`, `none`, or
     /// indices and UUIDs, as in `0,1` [default: auto]
-    #[arg(
-        long,
-        value_name = "WHICH",
-        allow_hyphen_values = true,
-        default_value = "auto",
-        hide_default_value = true
-    )]
+    #[arg(long, value_name = "WHICH", allow_hyphen_values = true, default_value = "auto")]
     pub gpus: GpuChoice,
 
     #[command(flatten)]
@@ -113,7 +107,7 @@ pub struct ModelOptions {
 
     /// Leave the first N iterations out of the headline metrics [default: 0]
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = parse_whole,
-          default_value = "0", hide_default_value = true)]
+          default_value = "0")]
     pub warmup: u64,
 }
 
@@ -135,7 +129,7 @@ pub struct LogOptions {
 
     /// Iterations between two log summaries [default: 10] [env: EFFICIENTLLM_LOG_INTERVAL]
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = parse_bounded,
-          default_value = "10", hide_default_value = true)]
+          default_value = "10")]
     pub log_interval: u32,
 }
 
@@ -144,13 +138,7 @@ pub struct LogOptions {
 pub struct LiveOptions {
     /// Show a `table` below the output, a summary in the `log` every log interval, `auto` (a table on a
     /// terminal, else log), or `off` [default: auto]
-    #[arg(
-        long,
-        value_name = "HOW",
-        hide_possible_values = true,
-        default_value = "auto",
-        hide_default_value = true
-    )]
+    #[arg(long, value_name = "HOW", hide_possible_values = true, default_value = "auto")]
     pub live: LiveMode,
 
     /// Print only errors and failed gates on stderr
@@ -200,12 +188,12 @@ pub struct GateOptions {
 
     /// Minimum iterations for a verdict [default: 10]
     #[arg(long, value_name = "N", allow_hyphen_values = true, value_parser = parse_whole,
-          default_value = "10", hide_default_value = true)]
+          default_value = "10")]
     pub min_iterations: u64,
 
     /// Minimum measured iteration time for a verdict [default: 0]
     #[arg(long, value_name = "SECONDS", allow_hyphen_values = true, value_parser = parse_seconds,
-          default_value = "0", hide_default_value = true)]
+          default_value = "0")]
     pub min_seconds: f64,
 
     /// Write the verdicts to FILE as JUnit XML [default: none]
@@ -223,7 +211,7 @@ pub struct GateOptions {
 pub struct CommandOptions {
     /// Stop once a requirement has failed for SECONDS [default: off; 30]
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "true",
-          default_value = "false", hide_default_value = true, value_parser = parse_fail_fast,
+          default_value = "false", value_parser = parse_fail_fast,
           help_heading = GATE)]
     pub fail_fast: FailFastAfter,
 
@@ -234,13 +222,7 @@ pub struct CommandOptions {
     /// Pass the command's output through a `pipe`, through a `pty` (the command sees a terminal wherever
     /// effllm has one), or let the command `inherit` effllm's own, so that no log is read
     /// [default: pipe]
-    #[arg(
-        long,
-        value_name = "HOW",
-        hide_possible_values = true,
-        default_value = "pipe",
-        hide_default_value = true
-    )]
+    #[arg(long, value_name = "HOW", hide_possible_values = true, default_value = "pipe")]
     pub stdio: StdioMode,
 
     /// SIGKILL remaining processes DURATION after SIGTERM [default: never]
