@@ -12,8 +12,8 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueHint}
 
 use super::values::{
     FailFastAfter, LiveMode, ReportTarget, parse_address, parse_bool, parse_bounded, parse_count,
-    parse_duration, parse_fail_fast, parse_interval, parse_parameters, parse_seconds, parse_series,
-    parse_whole,
+    parse_duration, parse_fail_fast, parse_interval, parse_parameters, parse_report, parse_seconds,
+    parse_series, parse_whole,
 };
 use crate::gate::Expression;
 use crate::gpu::GpuChoice;
@@ -51,7 +51,7 @@ pub struct ReportOptions {
     /// stderr [default: effllm-report.json]
     #[arg(short = 'o', long, value_name = "FILE", value_hint = ValueHint::FilePath,
           default_value = "effllm-report.json",
-          value_parser = OsStringValueParser::new().try_map(ReportTarget::try_from))]
+          value_parser = OsStringValueParser::new().try_map(parse_report))]
     pub report: ReportTarget,
 
     /// Points kept for the report's plots; never changes an average [default: 1000] [env:

@@ -21,14 +21,12 @@ pub enum ReportTarget {
     Stdout,
 }
 
-impl TryFrom<OsString> for ReportTarget {
-    type Error = String;
-    fn try_from(name: OsString) -> Result<Self, String> {
-        match name.as_encoded_bytes() {
-            b"" => Err("is not the name of a file; `-` is stdout".to_owned()),
-            b"-" => Ok(Self::Stdout),
-            _ => Ok(Self::File(PathBuf::from(name))),
-        }
+/// A file's name, or `-`.
+pub fn parse_report(name: OsString) -> Result<ReportTarget, String> {
+    match name.as_encoded_bytes() {
+        b"" => Err("is not the name of a file; `-` is stdout".to_owned()),
+        b"-" => Ok(ReportTarget::Stdout),
+        _ => Ok(ReportTarget::File(PathBuf::from(name))),
     }
 }
 

@@ -73,11 +73,13 @@ impl Policy {
 
     /// Warnings about requirements that are likely not meant, and about their baselines.
     pub fn warnings(&self) -> Vec<String> {
-        let vacuous = |expression| {
+        let vacuous = |expression: &Expression| {
             let (_, why) = self.constant_outcome(expression)?;
             Some(format!("'{expression}' {why}; move the limit closer to the baseline"))
         };
-        let typos = self.expressions().filter_map(|(_, e)| e.likely_typo().or_else(|| vacuous(e)));
+        let unlikely =
+            |(_, expression): (_, &Expression)| expression.likely_typo().or_else(|| vacuous(expression));
+        let typos = self.expressions().filter_map(unlikely);
         let noisy = self.expressions().filter_map(|(_, expression)| self.within_noise(expression));
         typos.chain(noisy).chain(self.unreliable_baselines()).collect()
     }

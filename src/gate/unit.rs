@@ -113,7 +113,7 @@ fn split(unit: &str) -> (&str, Option<&str>) {
 }
 
 /// `a, b or c`.
-pub fn list(words: &[String]) -> String {
+fn list(words: &[String]) -> String {
     match words.split_last() {
         Some((last, [])) => last.clone(),
         Some((last, others)) => format!("{} or {last}", others.join(", ")),

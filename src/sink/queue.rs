@@ -19,17 +19,11 @@ const CAPACITY: usize = 16 * 1024;
 const BATCH: usize = 1024;
 
 /// The sending end: it never waits.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Queue<T> {
     /// An item, or `None` for the end, since a source that hangs never drops its queue.
     items: Sender<Option<T>>,
     overflowed: Arc<AtomicBool>,
-}
-
-impl<T> Clone for Queue<T> {
-    fn clone(&self) -> Self {
-        Self { items: self.items.clone(), overflowed: self.overflowed.clone() }
-    }
 }
 
 impl<T> Queue<T> {
@@ -50,7 +44,7 @@ pub struct Opened<T> {
     waiting: Receiver<Option<T>>,
 }
 
-impl<T: Send + 'static> Opened<T> {
+impl<T: Clone + Send + 'static> Opened<T> {
     pub fn new(file: File, path: PathBuf) -> Self {
         let (items, waiting) = bounded(CAPACITY);
         Self { file, path, queue: Queue { items, overflowed: Arc::default() }, waiting }
