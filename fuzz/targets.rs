@@ -3,9 +3,9 @@
 
 use std::sync::LazyLock;
 
-use effllm::config::Options as Settings;
+use effllm::config::SettingOrigins;
 use effllm::event::{Event, Stream};
-use effllm::gate::{Expression, ExpressionError};
+use effllm::gate::Expression;
 use effllm::log::lines::{LONGEST_LINE, LineSplitter};
 use effllm::log::{LogReader, Rules, profiles};
 use effllm::recorder::{Options, Recorder};
@@ -74,8 +74,8 @@ pub fn gate(data: &[u8]) {
             assert_eq!(printed.parse().as_ref(), Ok(&expression), "{printed}");
         }
         Err(error) => {
-            let told = ExpressionError::of(error, "--require").to_string();
-            assert!(told.contains("--require: ") && told.contains('^'), "{told}");
+            let told = error.to_string();
+            assert!(told.contains('^'), "{told}");
         }
     }
 }
@@ -84,15 +84,14 @@ pub fn gate(data: &[u8]) {
 pub fn config(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let Ok(settings) = effllm::config::parse_file("fuzz.toml".as_ref(), &text) else { return };
-    let set = |options: &mut Settings| {
+    let set = |origins: &mut SettingOrigins| {
         for (key, values) in &settings {
-            let values: Vec<_> = values.iter().map(|(value, _)| value.clone()).collect();
-            let _ = options.set(key, &values);
+            let _ = origins.set(key, values.clone(), "");
         }
-        format!("{options:?}")
+        format!("{:?}", origins.options().expect("values that were read one by one"))
     };
-    let mut options = Settings::default();
-    assert_eq!(set(&mut options), set(&mut options), "settings that are set twice are the same");
+    let mut origins = SettingOrigins::default();
+    assert_eq!(set(&mut origins), set(&mut origins), "settings that are set twice are the same");
 }
 
 /// The built-in profiles, with every pattern compiled: copies share it.

@@ -16,55 +16,42 @@ const REST: u32 = 49;
 /// A longer reading was delayed by other causes than the size of the tree.
 const LONGEST_READING: Duration = Duration::from_millis(100);
 
-/// A running sampler. Dropped, it ends by itself.
-#[derive(Debug)]
-pub struct HostSampler(Worker);
-
-impl HostSampler {
-    /// Samples the processes when the run has started and then every interval; less often where they take
-    /// long to read. For a tree that ran before, CPU time counts from the first sample on.
-    ///
-    /// `on_event` is called from the sampler's thread with an [`Event::Host`] for each reading.
-    ///
-    /// # Errors
-    /// The system has no threads left, or does not state its units.
-    pub fn start(
-        tree: Tree,
-        interval: Duration,
-        clock: Clock,
-        started: StartLatch,
-        on_event: impl Fn(Event) + Send + 'static,
-    ) -> io::Result<Self> {
-        let units = Units::of_this_machine()?;
-        let thread = Worker::spawn("effllm-host", move |stop| {
-            started.wait();
-            let grid = Grid::new(Instant::now(), interval);
-            let mut spent_before = None;
-            loop {
-                let begun = Instant::now();
-                let processes = tree.processes();
-                let at = clock.at(begun + begun.elapsed() / 2);
-                if let Some(mut sample) = units.sample(at, &processes) {
-                    if let Tree::Of(_) = tree {
-                        let before = *spent_before.get_or_insert(sample.cpu_seconds);
-                        sample.cpu_seconds = (sample.cpu_seconds - before).max(0.0);
-                    }
-                    on_event(Event::Host(sample));
+/// Samples the processes when the run has started and then every interval; less often where they take
+/// long to read. For a tree that ran before, CPU time counts from the first sample on.
+///
+/// `on_event` is called from the sampler's thread with an [`Event::Host`] for each reading.
+///
+/// # Errors
+/// The system has no threads left, or does not state its units.
+pub fn sample(
+    tree: Tree,
+    interval: Duration,
+    clock: Clock,
+    started: StartLatch,
+    on_event: impl Fn(Event) + Send + 'static,
+) -> io::Result<Worker> {
+    let units = Units::of_this_machine()?;
+    Worker::spawn("effllm-host", move |stop| {
+        started.wait();
+        let grid = Grid::new(Instant::now(), interval);
+        let mut spent_before = None;
+        loop {
+            let begun = Instant::now();
+            let processes = tree.processes();
+            let at = clock.at(begun + begun.elapsed() / 2);
+            if let Some(mut sample) = units.sample(at, &processes) {
+                if let Tree::Of(_) = tree {
+                    let before = *spent_before.get_or_insert(sample.cpu_seconds);
+                    sample.cpu_seconds = (sample.cpu_seconds - before).max(0.0);
                 }
-                let rest = begun.elapsed().min(LONGEST_READING) * REST;
-                if !stop.wait_until(grid.next_after(Instant::now() + rest)) {
-                    break;
-                }
+                on_event(Event::Host(sample));
             }
-        })?;
-        Ok(Self(thread))
-    }
-
-    /// Ends sampling, and waits for that no longer than `timeout`. False where /proc hangs; the thread is
-    /// then left running.
-    pub fn finish(self, timeout: Duration) -> bool {
-        self.0.finish(timeout)
-    }
+            let rest = begun.elapsed().min(LONGEST_READING) * REST;
+            if !stop.wait_until(grid.next_after(Instant::now() + rest)) {
+                break;
+            }
+        }
+    })
 }
 
 /// The units of /proc.
@@ -131,7 +118,7 @@ mod tests {
         let us = std::os::unix::process::parent_id();
         let (clock, started) = (Clock::new(), StartLatch::default());
         started.set(clock.now());
-        let sampler = HostSampler::start(
+        let sampler = sample(
             Tree::Below { root: us, strangers: Vec::new() },
             Duration::from_millis(5),
             clock,

@@ -1,22 +1,10 @@
 //! effllm runs a training or inference command unmodified, samples its GPUs, reads its progress from
 //! its log lines, and ends with a report of the EfficientLLM metrics.
 //!
-//! The floors, from the top down. Each module imports only from those below it:
-//!
-//! - [`cli`]: one file a subcommand.
-//! - [`run`], [`monitor`], [`parse`]: a new command, a running process, an existing log.
-//! - [`session`]: the stages that [`run`] and [`monitor`] share.
-//! - [`sink`]: outputs that are written while the command runs. [`terminal`]: the live table and the log
-//!   summaries.
-//! - [`config`]: defaults, files, environment and flags become one `Settings`.
-//! - [`output`]: a report as a table, JSON, HTML, Markdown, CSV or JUnit.
-//! - [`gate`]: requirements on a report. [`compare`]: the differences between reports.
-//! - [`recorder`]: folds events into the sums of a run.
-//! - [`log`], [`gpu`], [`host`]: the sources of events. They do not import each other.
-//! - [`process`]: starting, signalling and watching the command.
-//! - [`report`]: the report's types, and its file. [`event`]: the events' types.
-//! - [`metrics`]: sums, integrals and the registry of metrics. No I/O and no clock.
-//! - [`text`], [`fs`], [`thread`], [`error`].
+//! Each module imports only from those below it. From the top down: cli; run, monitor, parse; session; sink,
+//! terminal; config; output; gate, compare; recorder; log, gpu, host (which do not import each other);
+//! process; report, event; metrics (no I/O and no clock); text, fs, thread, error. CONTRIBUTING.md tells what
+//! each holds.
 
 // These macros panic when the write fails.
 #![deny(clippy::print_stdout, clippy::print_stderr)]

@@ -12,15 +12,13 @@ use crate::output::Format;
 use crate::report::file::read_reports;
 use crate::terminal::stdout_options;
 
-const EXAMPLES: &str = "\
+/// Compare reports: the changes, and which are statistically significant
+#[derive(Debug, Args)]
+#[command(before_help = "\
 Examples:
   effllm compare before.json after.json   significant changes
   effllm compare a.json b.json c.json     b and c, each against a
-  effllm compare --format markdown a.json b.json >> note.md";
-
-/// Compare reports: the changes, and which are statistically significant
-#[derive(Debug, Args)]
-#[command(before_help = EXAMPLES)]
+  effllm compare --format markdown a.json b.json >> note.md")]
 pub struct Compare {
     /// The reports; each is compared with the first
     #[arg(value_name = "REPORT", required = true, value_hint = ValueHint::FilePath)]

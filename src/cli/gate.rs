@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, ValueHint};
+use clap::{ArgMatches, Args, ValueHint};
 
 use super::{print, say};
-use crate::config::{FileOptions, Flags, GateOptions, Settings};
+use crate::config::{FileOptions, GateOptions, Settings};
 use crate::error::Error;
 use crate::fs::conflicts::FileUse;
 use crate::metrics::registry::METRICS;
@@ -15,13 +15,15 @@ use crate::report::Report;
 use crate::report::file::read_report;
 use crate::session::gate::ReportGate;
 
-const EXAMPLES: &str = "\
+/// Check a report against thresholds
+#[derive(Debug, Args)]
+#[command(
+    before_help = "\
 Examples:
   effllm gate report.json --require 'al <= 1.3 s' --require 'pcu >= 85%'
   effllm gate report.json --baseline a.json --require 'al <= baseline * 1.02'
-  effllm gate --metrics                    every name, its unit and definition";
-
-const LANGUAGE: &str = "\
+  effllm gate --metrics                    every name, its unit and definition",
+    after_help = "\
 Expressions: METRIC OP VALUE, quoted for the shell.
   METRIC  amu, pcu, al, tt, st, it, aec, mfu, or a name in `metrics` of a report
   OP      < <= > >= ==
@@ -29,15 +31,12 @@ Expressions: METRIC OP VALUE, quoted for the shell.
           or baseline, baseline * 0.95, baseline - 5 % (of it), baseline + 10 ms
 
 Exit status: 0 all requirements hold; 99 one failed or has no data, or the command of the run failed; \
-2 invalid flags, expressions or reports; 125 all hold, but an output file could not be written.";
-
-/// Check a report against thresholds
-#[derive(Debug, Args)]
-#[command(before_help = EXAMPLES, after_help = LANGUAGE)]
+2 invalid flags, expressions or reports; 125 all hold, but an output file could not be written."
+)]
 pub struct Gate {
     /// The report; `-` is standard input
     #[arg(value_name = "REPORT", required_unless_present = "metrics", value_hint = ValueHint::FilePath)]
-    report: Option<PathBuf>,
+    file: Option<PathBuf>,
 
     /// List every metric with its unit and definition
     #[arg(long)]
@@ -48,26 +47,19 @@ pub struct Gate {
     json: bool,
 
     #[command(flatten)]
-    flags: Flags<JudgeOptions>,
-}
-
-/// The options of a run that concern its gate.
-#[derive(Debug, Clone, Args)]
-struct JudgeOptions {
-    #[command(flatten)]
     _gate: GateOptions,
     #[command(flatten)]
     _files: FileOptions,
 }
 
 impl Gate {
-    pub fn run(self) -> Result<ExitCode, Error> {
-        let Some(file) = self.report.filter(|_| !self.metrics) else {
+    pub fn run(self, arguments: &ArgMatches) -> Result<ExitCode, Error> {
+        let Some(file) = self.file.filter(|_| !self.metrics) else {
             return print(&output::metrics_table(METRICS));
         };
-        let mut settings = Settings::resolve(self.flags)?;
-        settings.gate.fail_fast = None; // there is no run to end
-        let gate = ReportGate::prepare(&settings.gate, vec![FileUse::read("REPORT", &file)], |_| None)?;
+        let mut settings = Settings::resolve(arguments)?;
+        settings.options.command.fail_fast = None; // there is no run to end
+        let gate = ReportGate::prepare(&settings, vec![FileUse::read("REPORT", &file)], |_| None)?;
         if !gate.has_requirements() {
             return Err(Error::usage("there are no requirements")
                 .help("--require EXPR adds one, as in --require 'al <= 1.3 s'"));

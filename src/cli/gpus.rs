@@ -1,11 +1,11 @@
 //! `effllm gpus`: the GPUs of this machine, the first thing to run when a number is null.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{ArgMatches, Args};
 
-use crate::config::{Flags, NvmlOptions, Settings};
+use super::print;
+use crate::config::{NvmlOptions, Settings};
 use crate::error::Error;
 use crate::gpu::{Listing, NoGpus, inventory};
 
@@ -13,24 +13,19 @@ use crate::gpu::{Listing, NoGpus, inventory};
 #[derive(Debug, Args)]
 pub struct Gpus {
     #[command(flatten)]
-    flags: Flags<NvmlOptions>,
+    _options: NvmlOptions,
 }
 
-impl Gpus {
-    pub fn run(self) -> Result<ExitCode, Error> {
-        let settings = Settings::resolve(self.flags)?;
-        let text = match inventory(settings.nvml_library) {
-            Ok(gpus) => gpus.iter().map(describe).collect(),
-            Err(NoGpus { reason, is_fault: false }) => format!("no GPU: {reason}\n"),
-            Err(NoGpus { reason, .. }) => {
-                return Err(Error::new(1, format!("no GPU can be measured here: {reason}"))
-                    .help("'effllm run' works all the same: its GPU figures are null"));
-            }
-        };
-        // A reader that has had enough (`| head`) is no failure.
-        let _ = io::stdout().write_all(text.as_bytes());
-        Ok(ExitCode::SUCCESS)
-    }
+pub fn run(arguments: &ArgMatches) -> Result<ExitCode, Error> {
+    let text = match inventory(Settings::resolve(arguments)?.options.gpus.nvml.nvml_lib) {
+        Ok(gpus) => gpus.iter().map(describe).collect(),
+        Err(NoGpus { reason, is_fault: false }) => format!("no GPU: {reason}\n"),
+        Err(NoGpus { reason, .. }) => {
+            return Err(Error::new(1, format!("no GPU can be measured here: {reason}"))
+                .help("'effllm run' works all the same: its GPU figures are null"));
+        }
+    };
+    print(&text)
 }
 
 /// A line of what a GPU is, a line of the sampled quantities, and the reasons for those that are missing.

@@ -15,7 +15,7 @@ use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-use clap::{Parser, Subcommand};
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::{self, Error};
 use crate::process::Ending;
@@ -34,10 +34,17 @@ effllm --help lists every command.
 
 /// Run a training command unmodified, and report the EfficientLLM metrics of the run
 #[derive(Debug, Parser)]
-#[command(name = "effllm", version)]
+#[command(name = "effllm", version, mut_subcommands(|command| command.mut_args(without_default)))]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
+}
+
+/// The options of a run tell their defaults in words.
+fn without_default(arg: Arg) -> Arg {
+    let is_of_a_run = arg.get_help_heading().is_some();
+    let has_default = !arg.get_default_values().is_empty();
+    arg.hide_default_value(is_of_a_run && has_default)
 }
 
 #[derive(Debug, Subcommand)]
@@ -63,20 +70,22 @@ pub fn main() -> ExitCode {
         say(WELCOME);
         return ExitCode::from(error::USAGE);
     }
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let matches = Cli::command().try_get_matches();
+    let (cli, matches) = match matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches))) {
+        Ok(parsed) => parsed,
         Err(error) if error.use_stderr() && error.kind() != DisplayHelpOnMissingArgumentOrSubcommand => {
             fail(&usage_error::usage_error(&error))
         }
         Err(help) => help.exit(),
     };
+    let arguments = matches.subcommand().map_or(&matches, |(_, arguments)| arguments);
     let done = match cli.command {
-        Command::Run(run) => run.run(),
-        Command::Parse(parse) => parse.run(),
-        Command::Gate(gate) => gate.run(),
+        Command::Run(run) => run.run(arguments),
+        Command::Parse(parse) => parse.run(arguments),
+        Command::Gate(gate) => gate.run(arguments),
         Command::Compare(compare) => compare.run(),
-        Command::Monitor(monitor) => monitor.run(),
-        Command::Gpus(gpus) => gpus.run(),
+        Command::Monitor(monitor) => monitor.run(arguments),
+        Command::Gpus(_) => gpus::run(arguments),
         Command::Profiles(profiles) => profiles.run(),
         Command::Report(report) => report.run(),
         Command::Completions(completions) => completions.run(),

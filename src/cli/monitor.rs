@@ -4,33 +4,32 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Args, ValueHint};
+use clap::{ArgMatches, Args, ValueHint};
 
 use crate::config::{
-    FileOptions, Flags, GateOptions, GpuOptions, LiveOptions, LogOptions, ModelOptions, OutputOptions,
+    FileOptions, GateOptions, GpuOptions, LiveOptions, LogOptions, ModelOptions, OutputOptions,
     ReportOptions, Settings, parse_duration,
 };
 use crate::error::Error;
 use crate::log::tail::StartAt;
 use crate::monitor::{self, MonitorTarget};
 
-const EXAMPLES: &str = "\
+/// Attach to a running process or log, and report its metrics
+#[derive(Debug, Args)]
+#[command(
+    before_help = "\
 Examples:
   effllm monitor --pid 4242 --log serve.log      a server, until it ends
   effllm monitor --log train.log --duration 10m  a job started by someone else
-  effllm monitor --gpus 0,1 -o -                 GPUs only; report on stdout";
-
-const EXIT_STATUS: &str = "\
+  effllm monitor --gpus 0,1 -o -                 GPUs only; report on stdout",
+    after_help = "\
 The log is followed when it is rotated or truncated. With --from-start, its earlier lines give the \
 profile and sizes; iterations count from the first record that is written while effllm measures.
 
 Exit status: 0 once the report is written, after Ctrl-C, SIGTERM or SIGHUP too (`status` then says \
 interrupted); 99 a gate did not pass; 2 invalid flags or settings, no such process, or an \
-unreadable log; 125 nothing to measure.";
-
-/// Attach to a running process or log, and report its metrics
-#[derive(Debug, Args)]
-#[command(before_help = EXAMPLES, after_help = EXIT_STATUS)]
+unreadable log; 125 nothing to measure."
+)]
 pub struct Monitor {
     /// Measure process PID and its descendants until it ends [default: none]
     #[arg(long, value_name = "PID", allow_hyphen_values = true, value_parser = pid)]
@@ -48,13 +47,6 @@ pub struct Monitor {
     #[arg(long, value_name = "DURATION", allow_hyphen_values = true, value_parser = parse_duration)]
     duration: Option<Duration>,
 
-    #[command(flatten)]
-    flags: Flags<MonitorOptions>,
-}
-
-/// The options of a run without those of a command.
-#[derive(Debug, Clone, Args)]
-struct MonitorOptions {
     #[command(flatten)]
     _report: ReportOptions,
     #[command(flatten)]
@@ -79,14 +71,14 @@ fn pid(text: &str) -> Result<u32, String> {
 }
 
 impl Monitor {
-    pub fn run(self) -> Result<ExitCode, Error> {
+    pub fn run(self, arguments: &ArgMatches) -> Result<ExitCode, Error> {
         let subject = MonitorTarget {
             pid: self.pid,
             log: self.log,
             start_at: if self.from_start { StartAt::Start } else { StartAt::End },
             duration: self.duration,
         };
-        let settings = Settings::resolve(self.flags)?;
+        let settings = Settings::resolve(arguments)?;
         let origins = settings.origins.clone();
         monitor::monitor(settings, &subject).map_err(|error| origins.attach_origin(error))?.imitate()
     }

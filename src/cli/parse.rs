@@ -3,30 +3,29 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{ArgMatches, Args};
 
 use super::gate::conclude;
-use crate::config::{AvailableSources, FileOptions, Flags, GateOptions, LogOptions, ModelOptions, Settings};
+use crate::config::{AvailableSources, FileOptions, GateOptions, LogOptions, ModelOptions, Settings};
 use crate::error::Error;
 use crate::fs::conflicts::FileUse;
 use crate::metrics::Metric;
 use crate::parse::{self, ParseOutput, Request};
 use crate::session::gate::ReportGate;
 
-const EXAMPLES: &str = "\
+/// Parse an existing log, and report its metrics
+#[derive(Debug, Args)]
+#[command(
+    before_help = "\
 Examples:
   effllm parse train.log                       the metrics, as a table
   effllm parse --json train.log | jq .metrics  the report
   effllm parse --events - < train.log          a JSON object per progress record
-  effllm parse --explain train.log.gz          what each rule matched, or almost";
-
-const NOTES: &str = "\
+  effllm parse --explain train.log.gz          what each rule matched, or almost",
+    after_help = "\
 Logs compressed with gzip or zstd are read directly, also from standard input. A damaged log is reported \
-as far as it can be read, before the error.";
-
-/// Parse an existing log, and report its metrics
-#[derive(Debug, Args)]
-#[command(before_help = EXAMPLES, after_help = NOTES)]
+as far as it can be read, before the error."
+)]
 pub struct Parse {
     /// The log; standard input if absent or `-`
     #[arg(value_name = "FILE")]
@@ -49,13 +48,6 @@ pub struct Parse {
     follow: bool,
 
     #[command(flatten)]
-    flags: Flags<ParseOptions>,
-}
-
-/// The options of a run that concern its log.
-#[derive(Debug, Clone, Args)]
-struct ParseOptions {
-    #[command(flatten)]
     _log: LogOptions,
     #[command(flatten)]
     _model: ModelOptions,
@@ -66,8 +58,8 @@ struct ParseOptions {
 }
 
 impl Parse {
-    pub fn run(self) -> Result<ExitCode, Error> {
-        let settings = Settings::resolve(self.flags)?;
+    pub fn run(self, arguments: &ArgMatches) -> Result<ExitCode, Error> {
+        let settings = Settings::resolve(arguments)?;
         let output = match (self.json, self.events, self.explain) {
             (true, ..) => ParseOutput::Json,
             (_, true, _) => ParseOutput::Events,
@@ -87,7 +79,7 @@ impl Parse {
             wall_time: Err("a log does not tell the wall time of its run"),
         };
         let never_known = |metric: &Metric| settings.never_known(metric, sources);
-        let gate = ReportGate::prepare(&settings.gate, log.into_iter().collect(), never_known)?;
+        let gate = ReportGate::prepare(&settings, log.into_iter().collect(), never_known)?;
         let report = parse::parse(settings, &request, |report| gate.judge(report))?;
         Ok(report.map_or(ExitCode::SUCCESS, |report| conclude(&gate, &report)))
     }

@@ -15,16 +15,14 @@ use crate::output::{FORMATS, Format, RenderOptions};
 use crate::report::file::read_reports;
 use crate::text::sanitize::plain;
 
-const EXAMPLES: &str = "\
+/// Render reports as a table, a web page, Markdown, CSV or JUnit XML
+#[derive(Debug, Args)]
+#[command(before_help = "\
 Examples:
   effllm report effllm-report.json                         the summary table
   effllm report effllm-report.json -o report.html          a page for a browser
   effllm report before.json after.json -o comparison.html  a comparison
-  effllm report --format csv runs/*.json > runs.csv        a row per run";
-
-/// Render reports as a table, a web page, Markdown, CSV or JUnit XML
-#[derive(Debug, Args)]
-#[command(before_help = EXAMPLES)]
+  effllm report --format csv runs/*.json > runs.csv        a row per run")]
 pub struct Report {
     /// Reports that effllm wrote; `-` reads one from standard input. Markdown and HTML compare several
     #[arg(required = true, value_name = "REPORT")]

@@ -2,45 +2,40 @@
 
 use std::env;
 
+use clap::CommandFactory;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Command, CommandFactory};
 
 use super::Cli;
-use crate::config::value_message;
+use crate::config::value_error;
 use crate::error::{Error, Location};
 use crate::text::sanitize::plain;
 
 /// clap's error about the arguments of this process.
 pub fn usage_error(error: &clap::Error) -> Error {
-    let command = called_command();
-    let name = command.get_bin_name().unwrap_or("effllm");
-    let location = |shown: &String| location(&command, shown);
+    let name = called_command();
     let arguments = context(error, ContextKind::InvalidArg);
-    let argument = arguments.first();
-    let unexpected = argument.or(context(error, ContextKind::InvalidSubcommand).first()).cloned();
-    let unexpected = unexpected.unwrap_or_default();
-    let (message, location) = match error.kind() {
-        ErrorKind::UnknownArgument => (format!("unexpected argument '{unexpected}'"), None),
-        ErrorKind::InvalidSubcommand => (format!("unknown command '{unexpected}'"), None),
+    let argument = arguments.first().map(|shown| location(shown));
+    let subcommand = context(error, ContextKind::InvalidSubcommand);
+    let unexpected = arguments.first().or(subcommand.first()).cloned().unwrap_or_default();
+    let usage = |message: String| Error::usage(plain(&message));
+    let mut usage = match error.kind() {
+        ErrorKind::UnknownArgument => usage(format!("unexpected argument '{unexpected}'")),
+        ErrorKind::InvalidSubcommand => usage(format!("unknown command '{unexpected}'")),
         ErrorKind::MissingRequiredArgument => {
             let names: Vec<String> = arguments.iter().map(|shown| location(shown).to_string()).collect();
-            (format!("'{name}' needs {}", names.join(" and ")), None)
-        }
-        ErrorKind::ArgumentConflict => {
-            let other = context(error, ContextKind::PriorArg)
-                .first()
-                .filter(|other| Some(*other) != argument)
-                .map(location);
-            let message =
-                other.map_or("given twice".to_owned(), |other| format!("cannot be used with {other}"));
-            (message, argument.map(location))
+            usage(format!("'{name}' needs {}", names.join(" and ")))
         }
         ErrorKind::InvalidUtf8 => {
-            ("an argument is not valid UTF-8; only file names can be other bytes".to_owned(), None)
+            usage("an argument is not valid UTF-8; only file names can be other bytes".into())
         }
-        _ => (value_message(error), argument.map(location)),
+        ErrorKind::ArgumentConflict => {
+            let other = context(error, ContextKind::PriorArg).into_iter().find(|other| *other != unexpected);
+            let with = other.map(|other| format!("cannot be used with {}", location(&other)));
+            Error { location: argument, ..usage(with.unwrap_or_else(|| "given twice".to_owned())) }
+        }
+        _ => Error { location: argument, ..value_error(error) },
     };
-    let help = suggestion(error).unwrap_or_else(|| match (name, error.kind()) {
+    let help = || match (name.as_str(), error.kind()) {
         ("effllm run", ErrorKind::MissingRequiredArgument) => {
             "put the command after `--`: effllm run [OPTIONS] -- CMD [ARG…]".to_owned()
         }
@@ -57,29 +52,28 @@ pub fn usage_error(error: &clap::Error) -> Error {
             format!("to run a program: effllm run -- {unexpected} …; 'effllm --help' lists the commands")
         }
         _ => format!("see '{name} --help'"),
-    });
-    Error { location, ..Error::usage(plain(&message)).help(plain(&help)) }
+    };
+    let help = usage.help.take().or_else(|| suggestion(error)).unwrap_or_else(help);
+    usage.help(plain(&help))
 }
 
-/// The command that the arguments of this process name.
-fn called_command() -> Command {
-    let mut command = Cli::command();
-    command.build();
+/// The command that the arguments of this process name: `effllm run`.
+fn called_command() -> String {
+    let (mut command, mut name) = (&Cli::command(), "effllm".to_owned());
     for argument in env::args_os().skip(1) {
-        let Some(subcommand) = command.find_subcommand(argument).cloned() else { break };
+        let Some(subcommand) = command.find_subcommand(argument) else { break };
+        name = format!("{name} {}", subcommand.get_name());
         command = subcommand;
     }
-    command
+    name
 }
 
-/// An argument by the text that clap's errors show of it: `--gpus <WHICH>`.
-fn location(command: &Command, shown: &String) -> Location {
-    match command.get_arguments().find(|argument| argument.to_string() == *shown) {
-        None => Location::Argument(shown.clone()),
-        Some(argument) => match argument.get_long() {
-            Some(long) => Location::Flag(long.to_owned()),
-            None => Location::Argument(argument.get_value_names().unwrap_or_default().join(" ")),
-        },
+/// An argument by the text that clap's errors show of it: `--gpus <WHICH>`, `<REPORT>...`.
+fn location(shown: &str) -> Location {
+    let name = shown.split(' ').next().unwrap_or_default();
+    match name.strip_prefix("--") {
+        Some(long) => Location::Flag(long.to_owned()),
+        None => Location::Argument(name.trim_matches(['<', '>', '[', ']', '.']).to_owned()),
     }
 }
 

@@ -1,7 +1,6 @@
 //! The configuration files: the user's and the project's.
 
 use std::env;
-use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -11,7 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::options::{GATE, Options};
-use super::origins::Origin;
+use super::origins::Given;
 use crate::error::{self, Error, Location};
 use crate::fs::bounded;
 use crate::log::Rules;
@@ -19,8 +18,8 @@ use crate::log::Rules;
 /// The most bytes of a file of settings or rules.
 const LARGEST: u64 = 1 << 20;
 
-/// A setting of a file: its key, and its values as text with their places.
-pub type Setting = (String, Vec<(OsString, Origin)>);
+/// A setting of a file: its key and its values.
+pub type Setting = (String, Vec<Given>);
 
 /// The settings of the user's file, then those of the project's; `chosen` replaces the project's
 /// `effllm.toml`. With them, the files that exist and that cannot be read: they count as absent.
@@ -140,15 +139,14 @@ fn setting(
         DeValue::Array(values) if matches!(arg.get_action(), ArgAction::Append) => values.iter().collect(),
         _ => vec![value],
     };
-    let place = |value: &Spanned<DeValue>| {
+    let given = |value: &Spanned<DeValue>| {
         let (location, excerpt) = Location::in_file(path, text, value.span().start, Some(name));
-        let origin = Origin { location, excerpt: Some(excerpt) };
         match text_of(value.get_ref()) {
-            Ok(text) => Ok((text.into(), origin)),
-            Err(message) => Err(origin.error(message.to_owned()).help(manual(name))),
+            Ok(text) => Ok(Given { value: text.into(), location, excerpt: Some(excerpt) }),
+            Err(why) => Err(Error::usage(why).at(location).excerpt(excerpt).help(manual(name))),
         }
     };
-    Ok((name.to_owned(), values.into_iter().map(place).collect::<Result<_, _>>()?))
+    Ok((name.to_owned(), values.into_iter().map(given).collect::<Result<_, _>>()?))
 }
 
 /// The help for a value that an option does not take.

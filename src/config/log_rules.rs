@@ -42,12 +42,12 @@ impl LogRules {
                         Error { message: format!("{} (the rules of {line})", error.message), ..error }
                     }
                     _ => error,
-                })?;
-                Some((rules, origins.given("rules", file.display())))
+                });
+                Some((rules?, origins.given("rules")))
             }
             (None, Some(name)) => {
-                let rules = profiles::load(name).map_err(|error| error.of_flag("profile"))?;
-                Some((rules, origins.given("profile", name)))
+                let rules = profiles::load(name).map_err(|error| error.of_flag("profile"));
+                Some((rules?, origins.given("profile")))
             }
             (None, None) => None,
         };

@@ -1,6 +1,6 @@
 //! Metrics that can never be known with some settings.
 
-use super::Settings;
+use super::{Options, Settings};
 use crate::gpu::GpuChoice;
 use crate::metrics::Metric;
 use crate::metrics::window::Basis;
@@ -25,49 +25,40 @@ impl Settings {
     }
 
     fn can_know(&self, basis: Basis, sources: AvailableSources) -> Result<(), &'static str> {
+        let Options { gpus, model, command, .. } = &self.options;
         let states = |fields: &[&str]| fields.iter().any(|field| self.log.states(field));
-        let log = || {
-            sources.log?;
-            match self.stdio {
-                StdioMode::Inherit => Err("with --stdio inherit the log is not read"),
-                StdioMode::Pipe | StdioMode::Pty => Ok(()),
-            }
-        };
-        let stated = |is_stated: bool, why| if is_stated { log() } else { log().and(Err(why)) };
-        let samples = self.global_batch_size.is_some()
+        let samples = model.global_batch_size.is_some()
             || states(&["samples", "consumed_samples", "samples_per_s", "global_batch_size"]);
-        let length = self.sequence_length.is_some() || states(&["sequence_length"]);
-        match basis {
-            Basis::Memory | Basis::Utilization | Basis::Power | Basis::Energy => match self.gpus {
-                GpuChoice::None => Err("with --gpus none no GPU is measured"),
-                _ => sources.gpus,
+        let length = model.seq_len.is_some() || states(&["sequence_length"]);
+        let (is_stated, why_not) = match basis {
+            Basis::Memory | Basis::Utilization | Basis::Power | Basis::Energy => match gpus.gpus {
+                GpuChoice::None => return Err("with --gpus none no GPU is measured"),
+                _ => return sources.gpus,
             },
-            Basis::Activity | Basis::PeakFlops => Err("this version of effllm does not measure it"),
-            Basis::WallTime => sources.wall_time,
-            Basis::IterationTime => {
-                stated(states(&["iteration", "step_time"]), "the rules state no iterations")
-            }
-            Basis::Samples => {
-                stated(samples, "the rules state no samples, and there is no --global-batch-size")
-            }
+            Basis::Activity | Basis::PeakFlops => return Err("this version of effllm does not measure it"),
+            Basis::WallTime => return sources.wall_time,
+            Basis::IterationTime => (states(&["iteration", "step_time"]), "the rules state no iterations"),
+            Basis::Samples => (samples, "the rules state no samples, and there is no --global-batch-size"),
             Basis::Tokens => {
                 let own = states(&["tokens", "consumed_tokens", "tokens_per_s", "tokens_per_iteration"]);
-                stated(own || samples && length, "the rules state no tokens, and there is no --seq-len")
+                (own || samples && length, "the rules state no tokens, and there is no --seq-len")
             }
-            Basis::GeneratedTokens => stated(
-                states(&["generated_tokens", "generation_tokens_per_s"]),
-                "the rules state no generated tokens",
-            ),
-            Basis::Parameters if self.parameters.is_some() => Ok(()),
-            Basis::Parameters => stated(
-                states(&[
-                    "parameters",
-                    "trainable_parameters",
-                    "parameters_of_rank",
-                    "parameters_of_largest_rank",
-                ]),
-                "the rules state no parameters, and there is no --params",
-            ),
+            Basis::GeneratedTokens => {
+                let own = states(&["generated_tokens", "generation_tokens_per_s"]);
+                (own, "the rules state no generated tokens")
+            }
+            Basis::Parameters if model.params.is_some() => return Ok(()),
+            Basis::Parameters => {
+                let of_rank = states(&["parameters_of_rank", "parameters_of_largest_rank"]);
+                let own = states(&["parameters", "trainable_parameters"]);
+                (own || of_rank, "the rules state no parameters, and there is no --params")
+            }
+        };
+        sources.log?;
+        match command.stdio {
+            StdioMode::Inherit => Err("with --stdio inherit the log is not read"),
+            StdioMode::Pipe | StdioMode::Pty if is_stated => Ok(()),
+            StdioMode::Pipe | StdioMode::Pty => Err(why_not),
         }
     }
 }

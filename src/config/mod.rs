@@ -16,13 +16,12 @@ mod values;
 
 pub use environment::metrics_enabled;
 pub use file::parse as parse_file;
-pub use gate::GateSettings;
 pub use log_rules::{LogRules, built_in};
 pub use measurable::AvailableSources;
 pub use options::{
-    FileOptions, Flags, GateOptions, GpuOptions, LiveOptions, LogOptions, ModelOptions, NvmlOptions, Options,
-    OutputOptions, ReportOptions, Typed,
+    FileOptions, GateOptions, GpuOptions, LiveOptions, LogOptions, ModelOptions, NvmlOptions, Options,
+    OutputOptions, ReportOptions,
 };
 pub use origins::SettingOrigins;
 pub use settings::Settings;
-pub use values::{LiveMode, ReportTarget, SeriesFile, SeriesFormat, parse_duration, value_message};
+pub use values::{LiveMode, ReportTarget, parse_duration, value_error};

@@ -3,14 +3,14 @@
 use std::error::Error as _;
 use std::ffi::{OsStr, OsString};
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::error::{ContextKind, ErrorKind};
 
+use crate::error::Error;
 use crate::text::units;
 
 /// Where the report goes.
@@ -21,62 +21,28 @@ pub enum ReportTarget {
     Stdout,
 }
 
-impl Default for ReportTarget {
-    fn default() -> Self {
-        Self::File(PathBuf::from("effllm-report.json"))
+/// A file's name, or `-`.
+pub fn parse_report(name: OsString) -> Result<ReportTarget, String> {
+    match name.as_encoded_bytes() {
+        b"" => Err("is not the name of a file; `-` is stdout".to_owned()),
+        b"-" => Ok(ReportTarget::Stdout),
+        _ => Ok(ReportTarget::File(PathBuf::from(name))),
     }
 }
 
-impl TryFrom<OsString> for ReportTarget {
-    type Error = String;
-    fn try_from(name: OsString) -> Result<Self, String> {
-        match name.as_encoded_bytes() {
-            b"" => Err("is not the name of a file; `-` is stdout".to_owned()),
-            b"-" => Ok(Self::Stdout),
-            _ => Ok(Self::File(PathBuf::from(name))),
-        }
+/// The file of a series: the name's ending chooses the format.
+pub fn parse_series(name: OsString) -> Result<PathBuf, String> {
+    let path = PathBuf::from(name);
+    match path.extension().and_then(OsStr::to_str) {
+        Some("csv" | "jsonl") => Ok(path),
+        _ => Err("must end in .csv or .jsonl, which selects the format".to_owned()),
     }
-}
-
-/// The file of a series; the name's ending chooses the format.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SeriesFile {
-    pub path: PathBuf,
-    pub format: SeriesFormat,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SeriesFormat {
-    Csv,
-    JsonLines,
-}
-
-impl TryFrom<OsString> for SeriesFile {
-    type Error = String;
-    fn try_from(name: OsString) -> Result<Self, String> {
-        let path = PathBuf::from(name);
-        let format = match path.extension().and_then(OsStr::to_str) {
-            Some("csv") => SeriesFormat::Csv,
-            Some("jsonl") => SeriesFormat::JsonLines,
-            _ => return Err("must end in .csv or .jsonl, which selects the format".to_owned()),
-        };
-        Ok(Self { path, format })
-    }
-}
-
-/// Reads a file's name, which need not be UTF-8.
-pub fn file_name<T>() -> impl TypedValueParser<Value = T>
-where
-    T: TryFrom<OsString, Error = String> + Clone + Send + Sync + 'static,
-{
-    OsStringValueParser::new().try_map(T::try_from)
 }
 
 /// The choice of `--live`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LiveMode {
     /// The table on a terminal, else the log.
-    #[default]
     Auto,
     Table,
     Log,
@@ -84,38 +50,36 @@ pub enum LiveMode {
 }
 
 /// How long a requirement may fail before the run is stopped; `None` for ever.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct FailFastAfter(pub Option<Duration>);
+pub type FailFastAfter = Option<Duration>;
 
-impl FromStr for FailFastAfter {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Self, String> {
-        match (text, units::parse_duration(text)) {
-            ("true", _) => Ok(Self(Some(Duration::from_secs(30)))),
-            ("false", _) => Ok(Self(None)),
-            (_, Some(seconds)) if (0.1..=1e6).contains(&seconds) => {
-                Ok(Self(Some(Duration::from_secs_f64(seconds))))
-            }
-            _ => Err("is not a number of seconds from 0.1 to 1000000, as in 30 or 5min".to_owned()),
-        }
+/// `true`, for half a minute, `false`, or a time.
+pub fn parse_fail_fast(text: &str) -> Result<FailFastAfter, String> {
+    const WHY: &str = "is not a number of seconds from 0.1 to 1000000, as in 30 or 5min";
+    match text {
+        "true" => Ok(Some(Duration::from_secs(30))),
+        "false" => Ok(None),
+        _ => time(text, 0.1..=1e6, WHY, WHY).map(Some),
     }
 }
 
 /// The time between two samples.
 pub fn parse_interval(text: &str) -> Result<Duration, String> {
-    match units::parse_duration(text) {
-        Some(seconds) if (0.01..=3600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        Some(_) => Err("must be between 0.01 and 3600 seconds".to_owned()),
-        None => Err("is not a number of seconds, as in 1.0 or 500ms".to_owned()),
-    }
+    let beyond = "must be between 0.01 and 3600 seconds";
+    time(text, 0.01..=3600.0, beyond, "is not a number of seconds, as in 1.0 or 500ms")
 }
 
 /// A time to wait.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let beyond = "must be between 0 seconds and a year";
+    time(text, 0.0..=365.0 * 86400.0, beyond, "is not a duration, as in 30, 90s or 5m")
+}
+
+/// A time within limits, in seconds; else `beyond`, or `unreadable`.
+fn time(text: &str, limits: RangeInclusive<f64>, beyond: &str, unreadable: &str) -> Result<Duration, String> {
     match units::parse_duration(text) {
-        Some(seconds) if (0.0..=365.0 * 86400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        Some(_) => Err("must be between 0 seconds and a year".to_owned()),
-        None => Err("is not a duration, as in 30, 90s or 5m".to_owned()),
+        Some(seconds) if limits.contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        Some(_) => Err(beyond.to_owned()),
+        None => Err(unreadable.to_owned()),
     }
 }
 
@@ -178,10 +142,13 @@ pub fn parse_bool(text: &str) -> Result<bool, String> {
     }
 }
 
-/// The message of clap's error about a value.
-pub fn value_message(error: &clap::Error) -> String {
+/// clap's error about a value, without the place of the value.
+pub fn value_error(error: &clap::Error) -> Error {
     let context = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
     let value = context(ContextKind::InvalidValue);
+    if let Some(error) = error.source().and_then(|source| source.downcast_ref::<Error>()) {
+        return error.clone();
+    }
     let message = match (error.kind(), error.source()) {
         (ErrorKind::ValueValidation, Some(reason)) => format!("'{value}' {reason}"),
         (ErrorKind::TooManyValues, _) => format!("takes no value, but '{value}' is given"),
@@ -191,7 +158,7 @@ pub fn value_message(error: &clap::Error) -> String {
         }
         (kind, _) => kind.as_str().unwrap_or("invalid arguments").to_owned(),
     };
-    message.replace(char::is_control, " ")
+    Error::usage(message.replace(char::is_control, " "))
 }
 
 #[cfg(test)]

@@ -11,8 +11,6 @@ use std::fmt;
 
 use crate::metrics::registry::Metric;
 
-pub use parser::ExpressionError;
-
 /// A metric, a comparison and a limit that fit each other.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expression {
@@ -21,6 +19,8 @@ pub struct Expression {
     pub metric: &'static Metric,
     pub comparison: Comparison,
     pub limit: Limit,
+    /// The expression, evenly spaced; it is parsed to the same expression.
+    text: String,
 }
 
 /// The relation that a value must have to its limit.
@@ -33,50 +33,19 @@ pub enum Comparison {
     Equal,
 }
 
-/// The outcome of a comparison that is certain before anything is measured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConstantOutcome {
-    NeverHolds,
-    AlwaysHolds,
-}
-
-impl fmt::Display for ConstantOutcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NeverHolds => "can never hold",
-            Self::AlwaysHolds => "can never fail",
-        })
-    }
-}
-
-/// What a metric is compared with.
-#[derive(Debug, Clone, PartialEq)]
+/// What a metric is compared with, in the metric's own unit; negative for less than the baseline.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Limit {
-    Quantity(Quantity),
-    Baseline(BaselineChange),
-}
-
-/// The change that makes a limit of the baseline.
-#[derive(Debug, Clone, PartialEq)]
-pub enum BaselineChange {
-    None,
+    Number(f64),
+    /// A multiple of the baseline.
     Times(f64),
-    /// Percent of the baseline, negative for less.
+    /// The baseline and so many percent of it.
     Percent(f64),
-    /// Negative for less.
-    Plus(Quantity),
-}
-
-/// A number and its unit, as they were written, and the same in the metric's own unit.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Quantity {
-    number: f64,
-    unit: String,
-    value: f64,
+    /// The baseline and so much.
+    Plus(f64),
 }
 
 impl Comparison {
-    /// Longer ones first, so that `<` is not found in `<=`.
     const ALL: [(&'static str, Self); 5] = [
         ("<=", Self::AtMost),
         (">=", Self::AtLeast),
@@ -96,16 +65,14 @@ impl Comparison {
         }
     }
 
-    /// The outcome for every value from 0 to `most`, if it is the same for all. At the very edge, as in
+    /// Whether it holds for every value from 0 to `most`, or for none. At the very edge, as in
     /// `pcu <= 100 %`, a limit still requires that the metric is known.
-    pub fn constant_outcome(self, limit: f64, most: f64) -> Option<ConstantOutcome> {
-        let (below, above) = (limit < 0.0, limit > most);
+    fn constant_outcome(self, limit: f64, most: f64) -> Option<bool> {
         match self {
-            Self::Less | Self::AtMost if above => Some(ConstantOutcome::AlwaysHolds),
-            Self::Greater | Self::AtLeast if below => Some(ConstantOutcome::AlwaysHolds),
-            Self::Less if limit <= 0.0 => Some(ConstantOutcome::NeverHolds),
-            Self::Greater if limit >= most => Some(ConstantOutcome::NeverHolds),
-            _ => (below || above).then_some(ConstantOutcome::NeverHolds),
+            _ if limit < 0.0 || limit > most => Some(self.holds(0.0, limit)),
+            Self::Less if limit == 0.0 => Some(false),
+            Self::Greater if limit == most => Some(false),
+            _ => None,
         }
     }
 
@@ -127,11 +94,12 @@ fn equal(one: f64, other: f64) -> bool {
 }
 
 impl Expression {
-    /// The outcome with a limit, and why, if it is certain: `can never hold: al is never below 0`.
-    pub fn constant_outcome(&self, limit: f64) -> Option<(ConstantOutcome, String)> {
-        let constant_outcome = self.comparison.constant_outcome(limit, self.most())?;
+    /// Whether it holds with a limit, and why, if that is certain: `can never hold: al is never below 0`.
+    pub fn constant_outcome(&self, limit: f64) -> Option<(bool, String)> {
+        let holds = self.comparison.constant_outcome(limit, self.most())?;
+        let outcome = if holds { "can never fail" } else { "can never hold" };
         let edge = if limit <= 0.0 { "below 0" } else { "above 1" };
-        Some((constant_outcome, format!("{constant_outcome}: {} is never {edge}", self.name)))
+        Some((holds, format!("{outcome}: {} is never {edge}", self.name)))
     }
 
     /// Whether the metric can have a value.
@@ -146,70 +114,32 @@ impl Expression {
 
     /// A warning about a limit below one percent of a ratio, which is likely a typing error.
     pub fn likely_typo(&self) -> Option<String> {
-        let Limit::Quantity(Quantity { number, unit, value }) = &self.limit else { return None };
-        let is_typo = self.metric.unit.is_empty() && unit == "%" && *number > 0.0 && *number < 1.0;
+        let Limit::Number(value) = self.limit else { return None };
+        let is_typo = self.metric.unit.is_empty() && self.text.ends_with('%') && 0.0 < value && value < 0.01;
         // 0.57 / 100 is a little less than 0.0057, and 100 * 0.57 than 57.
-        let rounded = |number: f64| (number * 1e9).round() / 1e9;
-        let (is, meant) = (rounded(*value), rounded(100.0 * number));
+        let [is, number, meant] = [1.0, 1e2, 1e4].map(|scale| (value * scale * 1e9).round() / 1e9);
         is_typo.then(|| format!("'{self}': {number} % is {is}; did you mean {meant} %?"))
     }
 }
 
 impl Limit {
-    pub fn needs_baseline(&self) -> bool {
-        matches!(self, Self::Baseline(_))
+    pub fn needs_baseline(self) -> bool {
+        !matches!(self, Self::Number(_))
     }
-}
 
-impl BaselineChange {
-    /// The limit that a baseline makes, in the metric's unit.
-    pub fn apply(&self, baseline: f64) -> f64 {
+    /// The limit as a number, with the baseline's value.
+    pub fn of(self, baseline: f64) -> f64 {
         match self {
-            Self::None => baseline,
+            Self::Number(number) => number,
             Self::Times(factor) => baseline * factor,
             Self::Percent(percent) => baseline + baseline.abs() * percent / 100.0,
-            Self::Plus(quantity) => baseline + quantity.value,
+            Self::Plus(amount) => baseline + amount,
         }
     }
 }
 
-impl Quantity {
-    /// In the metric's own unit.
-    pub fn value(&self) -> f64 {
-        self.value
-    }
-}
-
-/// Prints a text that is parsed to the same expression.
 impl fmt::Display for Expression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let comparison = Comparison::ALL.iter().find(|(_, known)| *known == self.comparison);
-        write!(f, "{} {} ", self.name, comparison.map_or("", |(text, _)| text))?;
-        match &self.limit {
-            Limit::Quantity(quantity) => quantity.show(quantity.number, f),
-            Limit::Baseline(change) => {
-                f.write_str("baseline")?;
-                match change {
-                    BaselineChange::None => Ok(()),
-                    BaselineChange::Times(factor) => write!(f, " * {factor}"),
-                    BaselineChange::Percent(percent) => write!(f, " {} {} %", sign(*percent), percent.abs()),
-                    BaselineChange::Plus(quantity) => {
-                        write!(f, " {} ", sign(quantity.number))?;
-                        quantity.show(quantity.number.abs(), f)
-                    }
-                }
-            }
-        }
+        f.write_str(&self.text)
     }
-}
-
-impl Quantity {
-    fn show(&self, number: f64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let space = if self.unit.is_empty() { "" } else { " " };
-        write!(f, "{number}{space}{}", self.unit)
-    }
-}
-
-fn sign(number: f64) -> char {
-    if number.is_sign_negative() { '-' } else { '+' }
 }

@@ -6,7 +6,7 @@ use super::policy::Policy;
 use crate::metrics::registry::{MeanOver, Metric};
 use crate::report::Report;
 use crate::report::Window;
-use crate::report::gate::{Level, Verdict};
+use crate::report::gate::Verdict;
 use crate::text::units::show_duration;
 
 /// Stretches that the patience is divided into.
@@ -47,7 +47,7 @@ struct Observation {
 
 impl FailFast {
     pub fn new(policy: Policy, patience: Duration) -> Self {
-        let breaches = vec![None; policy.requirements().len()];
+        let breaches = vec![None; policy.require.len()];
         Self { policy, patience, breaches }
     }
 
@@ -58,15 +58,14 @@ impl FailFast {
         }
         let gate = self.policy.judge(report);
         let stretch = (self.patience / STRETCHES).as_secs_f64();
-        let requirements = self.policy.requirements().iter().zip(gate.results).zip(&mut self.breaches);
+        let requirements = self.policy.require.iter().zip(gate.results).zip(&mut self.breaches);
         for ((requirement, result), breach) in requirements {
-            let (Level::Require, Verdict::Fail, Some(value), Some(limit)) =
-                (result.level, result.verdict, result.actual, result.expected)
+            let (Verdict::Fail, Some(value), Some(limit)) = (result.verdict, result.actual, result.expected)
             else {
                 *breach = None;
                 continue;
             };
-            let metric = requirement.expression.metric;
+            let metric = requirement.metric;
             let now = Observation { at, records: report.log.records, value, weight: weight(metric, report) };
             let seen_now = Breach { since: at, stretches: 0, start: now };
             let going_on = breach.get_or_insert(seen_now);
@@ -74,7 +73,7 @@ impl FailFast {
             if at - start.at < stretch || now.records == start.records {
                 continue;
             }
-            if requirement.expression.comparison.holds(between(start, now), limit) {
+            if requirement.comparison.holds(between(start, now), limit) {
                 *going_on = seen_now; // the run recovers
                 continue;
             }

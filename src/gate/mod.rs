@@ -9,8 +9,7 @@ pub mod fail_fast;
 pub mod policy;
 mod unit;
 
-pub use baseline::Baselines;
-pub use expression::{Expression, ExpressionError};
+pub use expression::Expression;
 pub use fail_fast::FailFast;
-pub use policy::{Minimum, Policy, Requirement};
+pub use policy::Policy;
 pub use unit::families;

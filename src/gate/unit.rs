@@ -1,53 +1,43 @@
 //! The units in which a limit may be written, by the unit of its metric.
 
 use crate::metrics::registry::Metric;
+use crate::text::units::scaled;
 
-/// A quantity's name and its units: spelling, and how many base units it is, as a fraction, so that
-/// 820 ms is 0.82 s to the last digit.
-type Family = (&'static str, &'static [(&'static str, f64, f64)]);
+/// A quantity's name and its units: the spelling of each, and how many base units it is.
+type Family = (&'static str, &'static [(&'static str, f64)]);
 
 const FAMILIES: &[Family] = &[
     (
         "time",
-        &[
-            ("ns", 1.0, 1e9),
-            ("us", 1.0, 1e6),
-            ("µs", 1.0, 1e6),
-            ("ms", 1.0, 1e3),
-            ("s", 1.0, 1.0),
-            ("min", 60.0, 1.0),
-            ("h", 3600.0, 1.0),
-        ],
+        &[("ns", 1e-9), ("us", 1e-6), ("µs", 1e-6), ("ms", 1e-3), ("s", 1.0), ("min", 60.0), ("h", 3600.0)],
     ),
-    ("power", &[("mW", 1.0, 1e3), ("W", 1.0, 1.0), ("kW", 1e3, 1.0), ("MW", 1e6, 1.0)]),
-    (
-        "energy",
-        &[
-            ("mJ", 1.0, 1e3),
-            ("J", 1.0, 1.0),
-            ("kJ", 1e3, 1.0),
-            ("MJ", 1e6, 1.0),
-            ("GJ", 1e9, 1.0),
-            ("Wh", 3600.0, 1.0),
-            ("kWh", 3.6e6, 1.0),
-            ("MWh", 3.6e9, 1.0),
-        ],
-    ),
-    (
-        "memory",
-        &[
-            ("B", 1.0, 1.0),
-            ("kB", 1e3, 1.0),
-            ("MB", 1e6, 1.0),
-            ("GB", 1e9, 1.0),
-            ("TB", 1e12, 1.0),
-            ("KiB", 1024.0, 1.0),
-            ("MiB", 1_048_576.0, 1.0),
-            ("GiB", 1_073_741_824.0, 1.0),
-            ("TiB", 1_099_511_627_776.0, 1.0),
-        ],
-    ),
-    ("ratios", &[("%", 1.0, 100.0), ("", 1.0, 1.0)]),
+    ("power", &[("mW", 1e-3), ("W", 1.0), ("kW", 1e3), ("MW", 1e6)]),
+    ("energy", ENERGY),
+    ("memory", MEMORY),
+    ("ratios", &[("%", 1e-2), ("", 1.0)]),
+];
+
+const ENERGY: &[(&str, f64)] = &[
+    ("mJ", 1e-3),
+    ("J", 1.0),
+    ("kJ", 1e3),
+    ("MJ", 1e6),
+    ("GJ", 1e9),
+    ("Wh", 3600.0),
+    ("kWh", 3.6e6),
+    ("MWh", 3.6e9),
+];
+
+const MEMORY: &[(&str, f64)] = &[
+    ("B", 1.0),
+    ("kB", 1e3),
+    ("MB", 1e6),
+    ("GB", 1e9),
+    ("TB", 1e12),
+    ("KiB", 1024.0),
+    ("MiB", 1_048_576.0),
+    ("GiB", 1_073_741_824.0),
+    ("TiB", 1_099_511_627_776.0),
 ];
 
 /// Prefixes of a count, which has no unit of its own.
@@ -63,13 +53,16 @@ pub fn in_metric_unit(number: f64, unit: &str, metric: &Metric) -> Option<f64> {
     let (own, per) = split(metric.unit);
     let Some((_, units)) = family(own) else {
         let (prefix, rest) = unit.split_at(unit.chars().next()?.len_utf8());
-        let (_, factor) = PREFIXES.iter().find(|(known, _)| *known == prefix)?;
+        let factor = scale(PREFIXES, prefix)?;
         return (rest.is_empty() || rest.trim_start() == metric.unit).then_some(number * factor);
     };
     let (written, written_per) = split(unit);
-    let scale = |name: &str| units.iter().find(|(known, ..)| *known == name).map(|(_, n, d)| (*n, *d));
-    let ((n, d), (own_n, own_d)) = (scale(written)?, scale(own)?);
-    (per == written_per).then_some(number * (n * own_d) / (d * own_n))
+    let ratio = scale(units, written)? / scale(units, own)?;
+    (per == written_per).then(|| scaled(number, ratio))
+}
+
+fn scale(units: &[(&str, f64)], name: &str) -> Option<f64> {
+    units.iter().find(|(known, _)| *known == name).map(|(_, scale)| *scale)
 }
 
 /// Why a text is not a unit of a metric, and the units of the metric.
@@ -111,7 +104,7 @@ pub fn families() -> impl Iterator<Item = (&'static str, Vec<&'static str>)> {
 }
 
 fn family(unit: &str) -> Option<&'static Family> {
-    FAMILIES.iter().find(|(_, units)| units.iter().any(|(known, ..)| *known == unit))
+    FAMILIES.iter().find(|(_, units)| scale(units, unit).is_some())
 }
 
 /// `J/token` is J per token.
@@ -120,7 +113,7 @@ fn split(unit: &str) -> (&str, Option<&str>) {
 }
 
 /// `a, b or c`.
-pub fn list(words: &[String]) -> String {
+fn list(words: &[String]) -> String {
     match words.split_last() {
         Some((last, [])) => last.clone(),
         Some((last, others)) => format!("{} or {last}", others.join(", ")),

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::reader::Reader;
-use super::source::{NoGpus, OpenSource, open_first};
+use super::source::{NoGpus, open_first};
 use super::sources;
 use crate::event::{Clock, GpuIdentity, GpuQuantity};
 
@@ -24,7 +24,7 @@ pub struct Listing {
 /// # Errors
 /// There are no GPUs.
 pub fn inventory(library: Option<PathBuf>) -> Result<Vec<Listing>, NoGpus> {
-    let OpenSource { gpus, count, .. } = open_first(sources(library))?;
+    let (_, (gpus, count)) = open_first(sources(library))?;
     let listing = |index| {
         let gpu = gpus.gpu(index)?;
         let (identity, partitioning) = (gpu.identity(), gpu.partitioning());

@@ -5,8 +5,6 @@
 //! every call, one thread for each GPU, nothing waits for them without a limit, and a quantity that cannot be
 //! read is `None` with a reason.
 
-#[cfg(test)]
-mod fake;
 mod inventory;
 mod nvml;
 mod reader;

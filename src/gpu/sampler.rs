@@ -11,9 +11,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::reader::Reader;
 use super::select::{GpuChoice, is_same_gpu};
-use super::source::{GpuSource, OpenSource, UnopenedSource, open_first};
+use super::source::{GpuSource, UnopenedSource, open_first};
 use super::sources;
-use crate::error::Error;
+use crate::error::{Error, USAGE};
 use crate::event::{Clock, Event, GpuIdentity, GpuQuantity};
 use crate::thread::wait_for_starting_threads;
 use crate::thread::worker::{Grid, Stop, Worker};
@@ -41,25 +41,24 @@ pub struct Options {
 pub struct Sampler {
     /// `None` where there is nothing to measure.
     worker: Option<Worker>,
-    verdict: Arc<OnceLock<Verdict>>,
     /// Closed once there is a verdict.
     decided: Receiver<Infallible>,
-    options: Options,
+    sampling: Sampling,
     /// The names of the sources that are tried.
     source: String,
-    on_event: OnEvent,
 }
 
-type OnEvent = Arc<dyn Fn(Event) + Send + Sync>;
+/// Whether GPUs are measured; the message of the error tells why not. It is a usage error, if `--gpus` lists
+/// a GPU that is not there.
+type Verdict = Result<(), Error>;
 
-/// Whether GPUs are measured.
-type Verdict = Result<(), Refusal>;
-
-#[derive(Debug)]
-enum Refusal {
-    NoGpus(String),
-    /// `--gpus` lists a GPU that is not there.
-    NoSuchGpu(Error),
+/// What the sampler's threads share.
+#[derive(Clone)]
+struct Sampling {
+    options: Options,
+    clock: Clock,
+    on_event: Arc<dyn Fn(Event) + Send + Sync>,
+    verdict: Arc<OnceLock<Verdict>>,
 }
 
 impl Sampler {
@@ -72,46 +71,32 @@ impl Sampler {
     /// A library that hangs while it is loaded blocks threads that start later, so this comes after all other
     /// threads; see [`crate::thread`].
     pub fn spawn(options: Options, clock: Clock, on_event: impl Fn(Event) + Send + Sync + 'static) -> Self {
-        Self::spawn_from(sources(options.library.clone()), options, clock, on_event)
+        let sources = sources(options.library.clone());
+        let on_event = Arc::new(on_event);
+        Self::spawn_from(sources, Sampling { options, clock, on_event, verdict: Arc::default() })
     }
 
-    fn spawn_from(
-        sources: Vec<UnopenedSource>,
-        options: Options,
-        clock: Clock,
-        on_event: impl Fn(Event) + Send + Sync + 'static,
-    ) -> Self {
+    fn spawn_from(sources: Vec<UnopenedSource>, sampling: Sampling) -> Self {
         let names: Vec<&str> = sources.iter().map(|source| source.name).collect();
         let (undecided, decided) = bounded(0);
-        let mut sampler = Self {
-            worker: None,
-            verdict: Arc::default(),
-            decided,
-            options,
-            source: names.join(" and "),
-            on_event: Arc::new(on_event),
-        };
-        if sampler.options.choice == GpuChoice::None {
-            sampler.refuse(sampler.options.choice_origin.clone());
+        let mut sampler =
+            Self { worker: None, decided, sampling: sampling.clone(), source: names.join(" and ") };
+        if sampling.options.choice == GpuChoice::None {
+            sampling.decide(Err(Error::failed(&sampling.options.choice_origin)));
             return sampler;
         }
-        sampler.unavailable(format!("{} did not answer yet", sampler.source));
+        sampling.unavailable(format!("{} did not answer yet", sampler.source));
         crate::thread::init_thread_locals(); // the library may never finish loading
-        let (options, on_event, verdict) =
-            (sampler.options.clone(), sampler.on_event.clone(), sampler.verdict.clone());
         let work = move |stop: Stop| {
+            let _undecided: Sender<Infallible> = undecided; // until the end, a panic included
             wait_for_starting_threads();
-            let outcome = start_sampling(sources, &options, clock, &on_event, &stop);
-            if let Err(refusal) = &outcome {
-                announce(refusal, &options, &on_event);
-            }
-            let _ = verdict.set(outcome);
-            drop(undecided);
+            sampling.decide(sampling.start(sources, &stop));
         };
         match Worker::spawn("effllm-gpu", work) {
             Ok(worker) => sampler.worker = Some(worker),
             Err(error) => {
-                sampler.refuse(format!("the thread that reads the GPUs could not be started: {error}"))
+                let reason = format!("the thread that reads the GPUs could not be started: {error}");
+                sampler.sampling.decide(Err(Error::failed(reason)));
             }
         }
         sampler
@@ -123,15 +108,16 @@ impl Sampler {
     /// # Errors
     /// `--gpus` lists a GPU that is not there.
     pub fn check_list(&self, timeout: Duration) -> Result<(), Error> {
-        if !matches!(self.options.choice, GpuChoice::List(_)) {
+        let Sampling { options, on_event, .. } = &self.sampling;
+        if !matches!(options.choice, GpuChoice::List(_)) {
             return Ok(());
         }
         match self.verdict(timeout) {
-            Some(Err(Refusal::NoSuchGpu(error))) => return Err(error.clone()),
+            Some(Err(refusal)) if refusal.exit == USAGE => return Err(refusal.clone()),
             Some(_) => {}
-            None => (self.on_event)(Event::Warning(format!(
+            None => on_event(Event::Warning(format!(
                 "{}: not checked: {} did not answer within {} s",
-                self.options.choice_origin,
+                options.choice_origin,
                 self.source,
                 timeout.as_secs_f64()
             ))),
@@ -141,7 +127,7 @@ impl Sampler {
 
     /// Why no GPU is measured, if that is certain within `timeout`.
     pub fn why_unavailable(&self, timeout: Duration) -> Option<String> {
-        Some(self.verdict(timeout)?.as_ref().err()?.reason().to_owned())
+        Some(self.verdict(timeout)?.as_ref().err()?.message.clone())
     }
 
     /// Takes a last sample, closes the source, and waits for both no longer than `patience`.
@@ -152,95 +138,114 @@ impl Sampler {
         if !is_finished {
             let warning =
                 format!("{} did not answer at the end: the last sample may be missing", self.source);
-            (self.on_event)(Event::Warning(warning));
-        } else if self.verdict.get().is_none() {
-            self.unavailable(format!("the thread that opens {} failed", self.source));
+            (self.sampling.on_event)(Event::Warning(warning));
+        } else if self.sampling.verdict.get().is_none() {
+            self.sampling.unavailable(format!("the thread that opens {} failed", self.source));
         }
         is_finished
     }
 
     fn verdict(&self, timeout: Duration) -> Option<&Verdict> {
         let _ = self.decided.recv_timeout(timeout);
-        self.verdict.get()
+        self.sampling.verdict.get()
+    }
+}
+
+impl Sampling {
+    /// Opens the source, identifies and chooses the GPUs, and lets their threads sample.
+    fn start(&self, sources: Vec<UnopenedSource>, stop: &Stop) -> Verdict {
+        let (name, (source, count)) = open_first(sources).map_err(|none| Error::failed(none.reason))?;
+        let (gpus, mut threads) = self.identify(name, &source, count, stop);
+        let chosen = self.choose(source.as_ref(), &gpus)?;
+        let starts: Vec<_> = chosen.iter().filter_map(|gpu| threads.remove(&gpu.index)).collect();
+        (self.on_event)(Event::GpusFound(chosen));
+        // One grid for all: they are sampled at the same moments.
+        let grid = Grid::new(Instant::now(), self.options.interval);
+        for start in starts {
+            let _ = start.send(grid); // a thread that ended has no more samples
+        }
+        Ok(())
     }
 
-    fn refuse(&self, reason: String) {
-        self.unavailable(reason.clone());
-        let _ = self.verdict.set(Err(Refusal::NoGpus(reason)));
+    /// Starts a thread for each GPU, and collects the identities of those that this user may see. A thread
+    /// samples once it is sent a grid, and ends if the sender is dropped instead.
+    fn identify(
+        &self,
+        name: &'static str,
+        source: &Arc<dyn GpuSource>,
+        count: u32,
+        stop: &Stop,
+    ) -> (Vec<GpuIdentity>, BTreeMap<u32, Sender<Grid>>) {
+        let (send, identities) = bounded(count as usize);
+        let mut threads = BTreeMap::new();
+        for index in 0..count {
+            let (start, started) = bounded(1);
+            let (sampling, source, send) = (self.clone(), source.clone(), send.clone());
+            let work = move |stop: Stop| {
+                let gpu = source.gpu(index);
+                let _ = send.send((index, gpu.as_ref().map(|gpu| gpu.identity())));
+                drop(send);
+                let (Some(gpu), Ok(grid)) = (gpu, started.recv()) else { return };
+                sampling.sample(Reader::new(index, gpu), grid, &stop);
+            };
+            if stop.spawn(&format!("effllm-gpu-{index}"), work).is_ok() {
+                threads.insert(index, start);
+            }
+        }
+        drop(send);
+        let deadline = Instant::now() + IDENTIFY_TIMEOUT;
+        let mut found: BTreeMap<_, _> = (0..count).map(|index| (index, Some(unknown(name, index)))).collect();
+        found.extend(std::iter::from_fn(|| identities.recv_deadline(deadline).ok()));
+        (found.into_values().flatten().collect(), threads)
+    }
+
+    fn sample(&self, mut reader: Reader<'_>, grid: Grid, stop: &Stop) {
+        let mut sample = || (self.on_event)(Event::Gpu(vec![reader.sample(self.clock)]));
+        sample();
+        while stop.wait_until(grid.next_after(Instant::now())) {
+            sample();
+        }
+        sample(); // the energy counter's value when the command has ended
+    }
+
+    /// The GPUs to measure, each once.
+    fn choose(&self, source: &dyn GpuSource, gpus: &[GpuIdentity]) -> Result<Vec<GpuIdentity>, Error> {
+        if gpus.is_empty() {
+            return Err(Error::failed("the GPUs of this node belong to other users"));
+        }
+        let Options { choice, choice_origin, variables, .. } = &self.options;
+        let visible = || source.visible_to_command(gpus, variables.as_ref());
+        let selection = choice.select(gpus, visible, choice_origin)?;
+        let mut chosen: Vec<GpuIdentity> = Vec::new();
+        for index in &selection.indices {
+            let Some(gpu) = gpus.iter().find(|gpu| gpu.index == *index) else { continue };
+            match chosen.iter_mut().find(|known| is_same_gpu(known, gpu)) {
+                Some(known) => known.listed_again.push(*index),
+                None => {
+                    chosen.push(GpuIdentity { selected_because: selection.reason.clone(), ..gpu.clone() });
+                }
+            }
+        }
+        if chosen.is_empty() { Err(Error::failed(selection.reason)) } else { Ok(chosen) }
+    }
+
+    /// Keeps the verdict, and tells the reader of the report why no GPU is measured.
+    fn decide(&self, verdict: Verdict) {
+        if let Err(Error { message, .. }) = &verdict {
+            let Options { choice, choice_origin, .. } = &self.options;
+            if matches!(choice, GpuChoice::List(_)) {
+                (self.on_event)(Event::Warning(format!(
+                    "{choice_origin}: no GPU is measured: {message}; 'effllm gpus' lists the GPUs"
+                )));
+            }
+            self.unavailable(message.clone());
+        }
+        let _ = self.verdict.set(verdict);
     }
 
     fn unavailable(&self, reason: String) {
         (self.on_event)(Event::GpusUnavailable { reason });
     }
-}
-
-impl Refusal {
-    fn reason(&self) -> &str {
-        match self {
-            Self::NoGpus(reason) => reason,
-            Self::NoSuchGpu(error) => &error.message,
-        }
-    }
-}
-
-/// Tells the reader of the report why there are no GPUs.
-fn announce(refusal: &Refusal, options: &Options, on_event: &OnEvent) {
-    let reason = refusal.reason().to_owned();
-    if matches!(options.choice, GpuChoice::List(_)) {
-        on_event(Event::Warning(format!(
-            "{}: no GPU is measured: {reason}; 'effllm gpus' lists the GPUs",
-            options.choice_origin
-        )));
-    }
-    on_event(Event::GpusUnavailable { reason });
-}
-
-/// Opens the source, identifies and chooses the GPUs, and lets their threads sample.
-fn start_sampling(
-    sources: Vec<UnopenedSource>,
-    options: &Options,
-    clock: Clock,
-    on_event: &OnEvent,
-    stop: &Stop,
-) -> Verdict {
-    let source = open_first(sources).map_err(|none| Refusal::NoGpus(none.reason))?;
-    let (gpus, mut threads) = identify(&source, clock, on_event, stop);
-    let chosen = choose(options, source.gpus.as_ref(), &gpus)?;
-    let starts: Vec<_> = chosen.iter().filter_map(|gpu| threads.remove(&gpu.index)).collect();
-    on_event(Event::GpusFound(chosen));
-    // One grid for all: they are sampled at the same moments.
-    let grid = Grid::new(Instant::now(), options.interval);
-    for start in starts {
-        let _ = start.send(grid); // a thread that ended has no more samples
-    }
-    Ok(())
-}
-
-/// Starts a thread for each GPU, and collects the identities of those that this user may see. A thread samples
-/// once it is sent a grid, and ends if the sender is dropped instead.
-fn identify(
-    source: &OpenSource,
-    clock: Clock,
-    on_event: &OnEvent,
-    stop: &Stop,
-) -> (Vec<GpuIdentity>, BTreeMap<u32, Sender<Grid>>) {
-    let OpenSource { name, ref gpus, count } = *source;
-    let (send, identities) = bounded(count as usize);
-    let mut threads = BTreeMap::new();
-    for index in 0..count {
-        let (start, started) = bounded(1);
-        let (source, on_event, send) = (gpus.clone(), on_event.clone(), send.clone());
-        let work =
-            move |stop: Stop| sample_gpu(source.as_ref(), index, clock, &on_event, &stop, send, &started);
-        if stop.spawn(&format!("effllm-gpu-{index}"), work).is_ok() {
-            threads.insert(index, start);
-        }
-    }
-    drop(send);
-    let deadline = Instant::now() + IDENTIFY_TIMEOUT;
-    let mut found: BTreeMap<_, _> = (0..count).map(|index| (index, Some(unknown(name, index)))).collect();
-    found.extend(std::iter::from_fn(|| identities.recv_deadline(deadline).ok()));
-    (found.into_values().flatten().collect(), threads)
 }
 
 /// A GPU that has not identified itself.
@@ -249,52 +254,6 @@ fn unknown(source: &'static str, index: u32) -> GpuIdentity {
     let names = facts.chain(GpuQuantity::ALL.iter().map(|quantity| quantity.name()));
     let reason = |name| (name, format!("{source} did not answer when it was asked for this GPU"));
     GpuIdentity { source, index, unavailable: names.map(reason).collect(), ..GpuIdentity::default() }
-}
-
-/// The work of a GPU's thread.
-fn sample_gpu(
-    source: &dyn GpuSource,
-    index: u32,
-    clock: Clock,
-    on_event: &OnEvent,
-    stop: &Stop,
-    identities: Sender<(u32, Option<GpuIdentity>)>,
-    start: &Receiver<Grid>,
-) {
-    let gpu = source.gpu(index);
-    let _ = identities.send((index, gpu.as_ref().map(|gpu| gpu.identity())));
-    drop(identities);
-    let (Some(gpu), Ok(grid)) = (gpu, start.recv()) else { return };
-    let mut reader = Reader::new(index, gpu);
-    let mut sample = || on_event(Event::Gpu(vec![reader.sample(clock)]));
-    sample();
-    while stop.wait_until(grid.next_after(Instant::now())) {
-        sample();
-    }
-    sample(); // the energy counter's value when the command has ended
-}
-
-/// The GPUs to measure, each once.
-fn choose(
-    options: &Options,
-    source: &dyn GpuSource,
-    gpus: &[GpuIdentity],
-) -> Result<Vec<GpuIdentity>, Refusal> {
-    if gpus.is_empty() {
-        return Err(Refusal::NoGpus("the GPUs of this node belong to other users".to_owned()));
-    }
-    let visible = || source.visible_to_command(gpus, options.variables.as_ref());
-    let selection =
-        options.choice.select(gpus, visible, &options.choice_origin).map_err(Refusal::NoSuchGpu)?;
-    let mut chosen: Vec<GpuIdentity> = Vec::new();
-    for index in &selection.indices {
-        let Some(gpu) = gpus.iter().find(|gpu| gpu.index == *index) else { continue };
-        match chosen.iter_mut().find(|known| is_same_gpu(known, gpu)) {
-            Some(known) => known.listed_again.push(*index),
-            None => chosen.push(GpuIdentity { selected_because: selection.reason.clone(), ..gpu.clone() }),
-        }
-    }
-    if chosen.is_empty() { Err(Refusal::NoGpus(selection.reason)) } else { Ok(chosen) }
 }
 
 #[cfg(test)]

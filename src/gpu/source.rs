@@ -7,12 +7,6 @@ use crate::event::{GpuIdentity, GpuQuantity};
 
 /// The GPUs that one vendor's library shows. Every call may fail, and may block for ever.
 pub trait GpuSource: Send + Sync {
-    /// How many GPUs there are.
-    ///
-    /// # Errors
-    /// The reason why the source cannot tell.
-    fn count(&self) -> Result<u32, String>;
-
     /// The GPU with this index; `None` for one that this user may not see.
     fn gpu(&self, index: u32) -> Option<Box<dyn Gpu + '_>>;
 
@@ -63,38 +57,25 @@ pub struct NoGpus {
 pub struct UnopenedSource {
     /// The name that reasons and provenance use.
     pub name: &'static str,
-    pub open: Box<dyn FnOnce() -> Result<Arc<dyn GpuSource>, NoGpus> + Send>,
+    pub open: Box<dyn FnOnce() -> Result<Opened, NoGpus> + Send>,
 }
 
-/// A source that shows GPUs.
-pub struct OpenSource {
-    pub name: &'static str,
-    pub gpus: Arc<dyn GpuSource>,
-    pub count: u32,
-}
+/// A source, and the number of its GPUs.
+pub type Opened = (Arc<dyn GpuSource>, u32);
 
-/// Opens the first source that shows GPUs.
-pub fn open_first(sources: Vec<UnopenedSource>) -> Result<OpenSource, NoGpus> {
-    let mut failures = Vec::new();
-    for source in sources {
-        match source.open() {
-            Ok(opened) => return Ok(opened),
-            Err(failure) => failures.push(failure),
+/// Opens the first source that shows GPUs; answers with its name, too.
+pub fn open_first(sources: Vec<UnopenedSource>) -> Result<(&'static str, Opened), NoGpus> {
+    let mut is_fault = false;
+    let mut reasons = Vec::new();
+    for UnopenedSource { name, open } in sources {
+        match open() {
+            Ok((_, 0)) => reasons.push(format!("{name} shows no GPU on this node")),
+            Ok(opened) => return Ok((name, opened)),
+            Err(failure) => {
+                is_fault |= failure.is_fault;
+                reasons.push(failure.reason);
+            }
         }
     }
-    let is_fault = failures.iter().any(|failure| failure.is_fault);
-    let reasons: Vec<String> = failures.into_iter().map(|failure| failure.reason).collect();
     Err(NoGpus { reason: reasons.join("; "), is_fault })
-}
-
-impl UnopenedSource {
-    fn open(self) -> Result<OpenSource, NoGpus> {
-        let name = self.name;
-        let gpus = (self.open)()?;
-        match gpus.count() {
-            Ok(0) => Err(NoGpus { reason: format!("{name} shows no GPU on this node"), is_fault: false }),
-            Ok(count) => Ok(OpenSource { name, gpus, count }),
-            Err(reason) => Err(NoGpus { reason, is_fault: true }),
-        }
-    }
 }

@@ -54,7 +54,7 @@ impl<'a> Prepared<'a> {
         let process = target.pid.map(find).transpose()?;
         let open = |log| open(log, target.start_at).map_err(|error| error.of_flag("log"));
         let mut tail = target.log.as_deref().map(open).transpose()?;
-        let measures_gpus = settings.gpus != GpuChoice::None;
+        let measures_gpus = settings.options.gpus.gpus != GpuChoice::None;
         if process.is_none() && tail.is_none() && !measures_gpus {
             return Err(Error::usage("without GPUs there is nothing to measure")
                 .of_flag("gpus")
@@ -67,7 +67,7 @@ impl<'a> Prepared<'a> {
             Ok(Some(variables)) => Environment::Of(variables),
             Err(_) => Environment::Of(BTreeMap::new()),
         };
-        let command = command(process, target, settings.mask);
+        let command = command(process, target, !settings.options.report.no_mask);
         let process_name = clip(&plain(&command.argv.join(" ")), 60);
         let setup = Setup::new(&settings, command, environment, true)?;
         let mut reader = settings.log.reader();
@@ -77,7 +77,7 @@ impl<'a> Prepared<'a> {
         }
         setup.session.print(&gate.warnings());
         note_unknowns(&setup, process, is_readable);
-        let (log, quiet) = (tail.map(|tail| (tail, reader)), settings.quiet);
+        let (log, quiet) = (tail.map(|tail| (tail, reader)), settings.options.live.quiet);
         Ok(Self {
             signals,
             default_handler,

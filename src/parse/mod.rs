@@ -128,7 +128,8 @@ fn report(
     read(source, &mut reader, |reader, events, is_caught_up| {
         recorder.fold(Event::LogRead { lines: reader.lines(), bytes: reader.bytes() });
         events.drain(..).for_each(|event| recorder.fold(event));
-        let intervals = recorder.last_iteration().map_or(0, |last| last / settings.log_interval);
+        let intervals =
+            recorder.last_iteration().map_or(0, |last| last / u64::from(settings.options.log.log_interval));
         // One report is enough for the part of the log that was there before.
         if announces && is_caught_up && intervals != announced {
             announced = intervals;

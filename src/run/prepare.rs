@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use jiff::Timestamp;
 
 use super::pump::PumpThreads;
-use crate::config::{AvailableSources, LogRules, ReportTarget, Settings};
+use crate::config::{AvailableSources, LogRules, Options, ReportTarget, Settings};
 use crate::error::Error;
 use crate::process::{
     DefaultSignalHandler, ProcessSlot, SignalPolicy, Signals, StdioMode, StdioPlan, UNBUFFERED,
@@ -40,19 +40,22 @@ impl<'a> Prepared<'a> {
     /// The report, a sink or a gate cannot do what the settings ask for.
     pub fn new(signals: &'a Signals, settings: Settings, argv: &'a [OsString]) -> Result<Self, Error> {
         let slot = ProcessSlot::reserve();
-        let (stdio, pump_threads) = plan_output(settings.stdio, settings.report == ReportTarget::Stdout)?;
+        let options = &settings.options;
+        let report_takes_stdout = options.report.report == ReportTarget::Stdout;
+        let (stdio, pump_threads) = plan_output(options.command.stdio, report_takes_stdout)?;
         let default_handler = signals.install_default_handler();
         let gate = RunGate::prepare(&settings, settings.uses(), AvailableSources::ALL)?;
         let passes_output = pump_threads.is_ok();
-        let unbuffer = settings.unbuffer && passes_output && env::var_os(UNBUFFERED).is_none();
-        let command = describe(argv, unbuffer, settings.mask);
+        let unbuffer = !options.command.no_unbuffer && passes_output && env::var_os(UNBUFFERED).is_none();
+        let command = describe(argv, unbuffer, !options.report.no_mask);
         let setup = Setup::new(&settings, command, Environment::Own, passes_output)?;
         setup.session.print(&gate.warnings());
+        let Options { command, report, live, .. } = settings.options;
         let lost = pump_threads.as_ref().err().copied();
         Ok(Self {
             signals,
             default_handler,
-            signal_policy: SignalPolicy::new(settings.not_forwarded, settings.kill_after),
+            signal_policy: SignalPolicy::new(command.no_forward, command.kill_after),
             argv,
             unbuffer,
             slot,
@@ -61,8 +64,8 @@ impl<'a> Prepared<'a> {
             log: lost.map_or(Ok(settings.log), Err),
             gate,
             setup,
-            report: settings.report,
-            quiet: settings.quiet,
+            report: report.report,
+            quiet: live.quiet,
         })
     }
 }

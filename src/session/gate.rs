@@ -1,7 +1,7 @@
 //! The gate of a report, and that of a run, which is watched while the command runs.
 
 use super::Armed;
-use crate::config::{AvailableSources, GateSettings, Settings};
+use crate::config::{AvailableSources, Settings};
 use crate::error::{Error, FAILED, GATE};
 use crate::fs::conflicts::FileUse;
 use crate::gate::{FailFast, Policy};
@@ -32,11 +32,11 @@ impl ReportGate {
     /// A requirement can never be evaluated, for one because `never_known` gives a reason why its metric
     /// stays unknown, or a file can never be written without loss of another.
     pub fn prepare(
-        settings: &GateSettings,
+        settings: &Settings,
         others: Vec<FileUse>,
         never_known: impl Fn(&Metric) -> Option<String>,
     ) -> Result<Self, Error> {
-        let (policy, files) = settings.prepare(others, never_known)?;
+        let (policy, files) = settings.gate(others, never_known)?;
         Ok(Self { policy, files })
     }
 
@@ -112,9 +112,9 @@ impl RunGate {
         sources: AvailableSources,
     ) -> Result<Self, Error> {
         let never_known = |metric: &Metric| settings.never_known(metric, sources);
-        let gate = ReportGate::prepare(&settings.gate, others, never_known)?;
+        let gate = ReportGate::prepare(settings, others, never_known)?;
         let passed = !gate.has_requirements();
-        Ok(Self { gate, fail_fast: settings.gate.fail_fast, ended_early: Arc::default(), passed })
+        Ok(Self { gate, fail_fast: settings.options.command.fail_fast, ended_early: Arc::default(), passed })
     }
 
     /// With `--fail-fast`, checks the run every second. Once a requirement has failed for too long, all

@@ -4,14 +4,15 @@ use crate::config::Settings;
 use crate::recorder::{Given, Options};
 
 pub fn recorder_options(settings: &Settings) -> Options {
+    let model = &settings.options.model;
     let given =
         |value: Option<f64>, key| value.map(|value| Given { value, source: settings.origins.source(key) });
     Options {
-        parameters: given(settings.parameters, "params"),
-        sequence_length: given(settings.sequence_length, "seq-len"),
-        global_batch_size: given(settings.global_batch_size, "global-batch-size"),
-        warmup: settings.warmup,
-        history_size: settings.history_size,
-        interval: settings.interval.as_secs_f64(),
+        parameters: given(model.params, "params"),
+        sequence_length: given(model.seq_len, "seq-len"),
+        global_batch_size: given(model.global_batch_size, "global-batch-size"),
+        warmup: model.warmup,
+        history_size: settings.options.report.history_size as usize,
+        interval: settings.options.gpus.interval.as_secs_f64(),
     }
 }

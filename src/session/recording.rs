@@ -11,12 +11,12 @@ use super::report_file::{KeptCurrent, ReportFile};
 use crate::error::Error;
 use crate::event::StartLatch;
 use crate::gpu::{self, GpuChoice, Sampler};
-use crate::host::HostSampler;
 use crate::process::LifecycleEvent;
 use crate::report::Report;
 use crate::sink::RunningSinks;
 use crate::terminal::Ticker;
 use crate::text::units::show_duration;
+use crate::thread::worker::Worker;
 
 /// How long a run waits to check the GPUs that `--gpus` lists.
 const GPU_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -36,7 +36,7 @@ pub struct Armed {
 
 /// The threads beside the measured command; dropping them ends them.
 pub struct Threads {
-    pub host: Option<HostSampler>,
+    pub host: Option<Worker>,
     pub follower: Option<Follower>,
     pub kept_current: KeptCurrent,
     pub sinks: RunningSinks,

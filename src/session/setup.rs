@@ -16,7 +16,7 @@ use crate::config::Settings;
 use crate::error::Error;
 use crate::event::{Clock, StartLatch};
 use crate::gpu;
-use crate::host::HostSampler;
+use crate::host;
 use crate::log::LogReader;
 use crate::process::Tree;
 use crate::recorder::Recorder;
@@ -46,18 +46,22 @@ impl Setup {
         environment: Environment,
         owns_screen: bool,
     ) -> Result<Self, Error> {
-        let report_file = ReportFile::prepare(&settings.report)?;
+        let options = &settings.options;
+        let log_interval = options.log.log_interval.into();
+        let report_file = ReportFile::prepare(&options.report.report)?;
         let clock = Clock::new();
         let mut recorder = Recorder::new(recorder_options(settings), command, environment.job());
         recorder.set_environment(machine());
-        let sinks = Sinks::open(&settings.outputs, settings.log_interval)?;
+        let sinks = Sinks::open(&options.outputs, log_interval)?;
         let recorder = SharedRecorder::new(recorder, sinks.series());
-        let is_silent = settings.quiet || !owns_screen;
-        let live = if is_silent { Live::Off } else { Live::of(settings.live, terminal::stderr_can_draw()) };
+        let is_silent = options.live.quiet || !owns_screen;
+        let live =
+            if is_silent { Live::Off } else { Live::of(options.live.live, terminal::stderr_can_draw()) };
         let terminal =
             Terminal::standard(live).map_err(|error| Error::failed(format!("cannot use stderr: {error}")))?;
         install_panic_hook();
-        let session = Session { clock, recorder, terminal: Arc::new(terminal), live, quiet: settings.quiet };
+        let session =
+            Session { clock, recorder, terminal: Arc::new(terminal), live, quiet: options.live.quiet };
         if let Some(url) = sinks.served_at() {
             session.print(&format!("effllm: the metrics are served at {url}\n"));
         }
@@ -66,8 +70,8 @@ impl Setup {
             report_file,
             sinks,
             gpus: gpu_options(settings, environment),
-            interval: settings.interval,
-            log_interval: settings.log_interval,
+            interval: options.gpus.interval,
+            log_interval,
         })
     }
 
@@ -97,8 +101,7 @@ impl Setup {
         });
         let (feed, follower) = log.inspect_err(|lost| session.no_log(*lost)).ok().unzip();
         let sample = |tree| {
-            let sampler =
-                HostSampler::start(tree, interval, session.clock, started.clone(), recorder.on_event());
+            let sampler = host::sample(tree, interval, session.clock, started.clone(), recorder.on_event());
             let lost = Degradation::NoHostSampler.sentence();
             sampler.inspect_err(|_| recorder.lock().cannot_know("host", lost)).ok()
         };
@@ -118,10 +121,10 @@ impl Setup {
 
 fn gpu_options(settings: &Settings, environment: Environment) -> gpu::Options {
     gpu::Options {
-        choice: settings.gpus.clone(),
-        choice_origin: settings.origins.given("gpus", &settings.gpus),
-        interval: settings.interval,
-        library: settings.nvml_library.clone(),
+        choice: settings.options.gpus.gpus.clone(),
+        choice_origin: settings.origins.given("gpus"),
+        interval: settings.options.gpus.interval,
+        library: settings.options.gpus.nvml.nvml_lib.clone(),
         variables: Arc::new(move |name| environment.variable(name)),
     }
 }

@@ -26,47 +26,36 @@ const MOST_HEADERS: usize = 64;
 /// How long to wait where the system has no connection to give.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// An open socket that is not served yet.
-#[derive(Debug)]
-pub struct Listener(TcpListener);
+/// Opens the socket.
+///
+/// # Errors
+/// The address is taken, not this machine's, or not this user's to take.
+pub fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).map_err(|error| {
+        Error::usage(format!("cannot listen at {address}: {error}"))
+            .of_flag("listen")
+            .help("--listen PORT names another port, 0 any that is free")
+    })
+}
 
-impl Listener {
-    /// Opens the socket.
-    ///
-    /// # Errors
-    /// The address is taken, not this machine's, or not this user's to take.
-    pub fn bind(address: SocketAddr) -> Result<Self, Error> {
-        let usage = |error| {
-            Error::usage(format!("cannot listen at {address}: {error}"))
-                .help("--listen PORT names another port, 0 any that is free")
+/// Serves what `report` says, until the process ends.
+pub fn start(listener: TcpListener, report: impl Fn() -> Report + Clone + Send + 'static, warn: &Warn) {
+    let listener = Arc::new(listener);
+    let started = (0..THREADS).map(|_| {
+        let (listener, report) = (listener.clone(), report.clone());
+        let serve = move || loop {
+            match listener.accept() {
+                // An error concerns this client alone.
+                Ok((stream, _)) => drop(serve(stream, &report)),
+                Err(_) => thread::sleep(PAUSE),
+            }
         };
-        TcpListener::bind(address).map(Self).map_err(usage)
-    }
-
-    /// Where the metrics are to be had.
-    pub fn url(&self) -> Option<String> {
-        self.0.local_addr().ok().map(|address| format!("http://{address}/metrics"))
-    }
-
-    /// Serves what `report` says, until the process ends.
-    pub fn start(self, report: impl Fn() -> Report + Clone + Send + 'static, warn: &Warn) {
-        let listener = Arc::new(self.0);
-        let started = (0..THREADS).map(|_| {
-            let (listener, report) = (listener.clone(), report.clone());
-            let serve = move || loop {
-                match listener.accept() {
-                    // An error concerns this client alone.
-                    Ok((stream, _)) => drop(serve(stream, &report)),
-                    Err(_) => thread::sleep(PAUSE),
-                }
-            };
-            spawn_thread("effllm-listen", serve).map(drop)
-        });
-        // One thread is enough to serve.
-        let errors: Vec<io::Error> = started.filter_map(Result::err).collect();
-        if let (THREADS, Some(error)) = (errors.len(), errors.first()) {
-            warn(format!("the metrics are not served: {error}"));
-        }
+        spawn_thread("effllm-listen", serve).map(drop)
+    });
+    // One thread is enough to serve.
+    let errors: Vec<io::Error> = started.filter_map(Result::err).collect();
+    if let (THREADS, Some(error)) = (errors.len(), errors.first()) {
+        warn(format!("the metrics are not served: {error}"));
     }
 }
 

@@ -11,18 +11,20 @@ pub mod queue;
 pub mod series;
 pub mod tensorboard;
 
+use std::net::TcpListener;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{OutputOptions, SeriesFile};
+use crate::config::OutputOptions;
 use crate::error::Error;
 use crate::event::{Clock, Event, StartLatch};
 use crate::report::Report;
 
-use listen::Listener;
-use openmetrics::TextFile;
+use openmetrics::Replacing;
 use queue::{Opened, Queue, Writing};
-use tensorboard::{ScalarPoint, Scalars};
+use series::SeriesEncoder;
+use tensorboard::{EventEncoder, ScalarPoint, Scalars};
 
 /// Adds a warning to the report.
 pub type Warn = Arc<dyn Fn(String) + Send + Sync>;
@@ -35,9 +37,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Sinks {
     tensorboard: Option<Opened<ScalarPoint>>,
     series: Option<Opened<Event>>,
-    openmetrics: Option<TextFile>,
-    listener: Option<Listener>,
-    options: OutputOptions,
+    openmetrics: Option<PathBuf>,
+    listener: Option<TcpListener>,
     /// Iterations between two points in TensorBoard.
     log_interval: u64,
 }
@@ -48,15 +49,11 @@ impl Sinks {
     /// # Errors
     /// A folder or file that cannot be written to, an address that cannot be listened at.
     pub fn open(options: &OutputOptions, log_interval: u64) -> Result<Self, Error> {
-        fn opened<T>(sink: Option<Result<T, Error>>, setting: &'static str) -> Result<Option<T>, Error> {
-            sink.transpose().map_err(|error| error.of_flag(setting))
-        }
         Ok(Self {
-            tensorboard: opened(options.tensorboard.as_deref().map(tensorboard::open), "tensorboard")?,
-            series: opened(options.series.as_ref().map(SeriesFile::open), "series")?,
-            openmetrics: opened(options.openmetrics.as_deref().map(TextFile::prepare), "openmetrics")?,
-            listener: opened(options.listen.map(Listener::bind), "listen")?,
-            options: options.clone(),
+            tensorboard: options.tensorboard.as_deref().map(tensorboard::open).transpose()?,
+            series: options.series.as_deref().map(series::open).transpose()?,
+            openmetrics: options.openmetrics.clone().map(openmetrics::checked).transpose()?,
+            listener: options.listen.map(listen::bind).transpose()?,
             log_interval,
         })
     }
@@ -74,7 +71,8 @@ impl Sinks {
 
     /// The URL of the metrics, if they are served.
     pub fn served_at(&self) -> Option<String> {
-        self.listener.as_ref().and_then(Listener::url)
+        let address = self.listener.as_ref()?.local_addr().ok()?;
+        Some(format!("http://{address}/metrics"))
     }
 
     /// Starts to write, once the run has `started`. `report` makes the present report.
@@ -85,23 +83,17 @@ impl Sinks {
         report: impl Fn() -> Report + Clone + Send + 'static,
         warn: Warn,
     ) -> RunningSinks {
-        let mut columns = self.options.series.map(|file| file.encoder(clock, started));
         let series = self.series.map(|opened| {
-            let encode = move |event, to: &mut Vec<u8>| {
-                if let Some(columns) = &mut columns {
-                    columns.encode(event, to);
-                }
-            };
-            opened.start("effllm-series", encode, warn.clone())
+            let mut encoder = SeriesEncoder::new(&opened.path, clock, started);
+            opened.start("effllm-series", move |event, to| encoder.encode(event, to), &warn)
         });
-        let mut encoder = tensorboard::EventEncoder::new(clock);
         let tensorboard = self.tensorboard.map(|opened| {
-            let encode = move |point, to: &mut Vec<u8>| encoder.encode(point, to);
-            opened.start("effllm-tensorboard", encode, warn.clone())
+            let mut encoder = EventEncoder::new(clock);
+            opened.start("effllm-tensorboard", move |point, to| encoder.encode(point, to), &warn)
         });
-        let openmetrics = self.openmetrics.map(|file| file.start(report.clone(), warn.clone()));
+        let openmetrics = self.openmetrics.map(|file| openmetrics::start(file, report.clone(), &warn));
         if let Some(listener) = self.listener {
-            listener.start(report, &warn);
+            listen::start(listener, report, &warn);
         }
         RunningSinks { tensorboard, series, openmetrics }
     }
@@ -111,7 +103,7 @@ impl Sinks {
 pub struct RunningSinks {
     tensorboard: Option<Writing<ScalarPoint>>,
     series: Option<Writing<Event>>,
-    openmetrics: Option<openmetrics::Replacing>,
+    openmetrics: Option<Replacing>,
 }
 
 impl RunningSinks {

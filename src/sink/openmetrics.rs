@@ -5,16 +5,10 @@
 //! Prometheus text, which node_exporter's textfile collector reads, can say the same: see
 //! [`prometheus_text`].
 
-use std::collections::BTreeSet;
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::registry::{Registry, Unit};
 
 use super::{PATIENCE, Warn};
 use crate::error::Error;
@@ -28,73 +22,52 @@ const REPLACED_EVERY: Duration = Duration::from_secs(15);
 
 /// A report as OpenMetrics text.
 pub fn openmetrics(report: &Report) -> String {
-    let mut registry = Registry::default();
-    registry.register_collector(Box::new(Families(families(report))));
-    let mut text = String::new();
-    // Writing into memory does not fail.
-    let _ = text::encode(&mut text, &registry);
-    text
+    let text: String = families(report).iter().map(|family| family.text(true)).collect();
+    text + "# EOF\n"
 }
 
 /// A report as Prometheus text of the form 0.0.4. It differs in that a counter is named as its sample
 /// is, by `_total`, and has neither a unit nor an end; read as OpenMetrics has it, a counter would be
 /// untyped and without help.
 pub fn prometheus_text(report: &Report) -> String {
-    let text = openmetrics(report);
-    let counter = |line| str::strip_prefix(line, "# TYPE ")?.strip_suffix(" counter");
-    let counters: BTreeSet<&str> = text.lines().filter_map(counter).collect();
-    let lines = text.lines().filter(|line| !line.starts_with("# UNIT ") && *line != "# EOF");
-    lines
-        .map(|line| {
-            match line.split(' ').nth(2).filter(|name| line.starts_with('#') && counters.contains(name)) {
-                Some(name) => line.replacen(name, &format!("{name}_total"), 1) + "\n",
-                None => format!("{line}\n"),
-            }
-        })
-        .collect()
+    families(report).iter().map(|family| family.text(false)).collect()
 }
 
-/// A file that is replaced while the command runs.
-#[derive(Debug)]
-pub struct TextFile(PathBuf);
-
-impl TextFile {
-    /// Makes sure that the file can be replaced.
-    ///
-    /// # Errors
-    /// The folder cannot be written to, or the path is one.
-    pub fn prepare(path: &Path) -> Result<Self, Error> {
-        let usage = |why: String| {
-            Error::usage(format!("OpenMetrics cannot be written to {}: {why}", path.display()))
-                .help("--openmetrics FILE names another place, in a folder that is there")
-        };
-        atomic::can_replace(path).map_err(usage)?;
-        Ok(Self(path.to_owned()))
-    }
-
-    /// Replaces the file by the metrics of `report`: immediately, every 15 s, and at exit.
-    pub fn start(self, report: impl Fn() -> Report + Send + 'static, warn: Warn) -> Replacing {
-        let (path, report_error) = (self.0.clone(), warn.clone());
-        // node_exporter's textfile collector takes files of this name alone, and reads the older form.
-        let older = path.extension().is_some_and(|ending| ending == "prom");
-        let text = if older { prometheus_text } else { openmetrics };
-        let replace = move || {
-            if let Err(error) = atomic::replace(&path, text(&report()).as_bytes()) {
-                report_error(format!("{} cannot be replaced and is out of date: {error}", path.display()));
-            }
-        };
-        let keep = move |stop: Stop| {
-            replace();
-            while stop.wait_until(Instant::now() + REPLACED_EVERY) {
-                replace();
-            }
-            replace();
-        };
-        Replacing { thread: Worker::spawn("effllm-openmetrics", keep).ok(), path: self.0, warn }
-    }
+/// The file, if it can be replaced.
+///
+/// # Errors
+/// The folder cannot be written to, or the path is one.
+pub fn checked(path: PathBuf) -> Result<PathBuf, Error> {
+    atomic::can_replace(&path).map_err(|why| {
+        Error::usage(format!("OpenMetrics cannot be written to {}: {why}", path.display()))
+            .of_flag("openmetrics")
+            .help("--openmetrics FILE names another place, in a folder that is there")
+    })?;
+    Ok(path)
 }
 
-/// A file that is being kept current.
+/// Replaces the file by the metrics of `report`: immediately, every 15 s, and at exit.
+pub fn start(path: PathBuf, report: impl Fn() -> Report + Send + 'static, warn: &Warn) -> Replacing {
+    // node_exporter's textfile collector takes files of this name alone, and reads the older form.
+    let older = path.extension().is_some_and(|ending| ending == "prom");
+    let text = if older { prometheus_text } else { openmetrics };
+    let (file, report_error) = (path.clone(), warn.clone());
+    let replace = move || {
+        if let Err(error) = atomic::replace(&file, text(&report()).as_bytes()) {
+            report_error(format!("{} cannot be replaced and is out of date: {error}", file.display()));
+        }
+    };
+    let keep = move |stop: Stop| {
+        replace();
+        while stop.wait_until(Instant::now() + REPLACED_EVERY) {
+            replace();
+        }
+        replace();
+    };
+    Replacing { thread: Worker::spawn("effllm-openmetrics", keep).ok(), path, warn: warn.clone() }
+}
+
+/// A file that is kept current.
 pub struct Replacing {
     thread: Option<Worker>,
     path: PathBuf,
@@ -113,50 +86,45 @@ impl Replacing {
 /// A metric with its values, one for each set of labels.
 #[derive(Debug)]
 struct Family {
-    /// Without the unit that it ends in.
     name: String,
-    unit: Option<&'static str>,
-    help: String,
-    kind: MetricType,
+    /// The end of the name, or empty.
+    unit: &'static str,
+    help: &'static str,
+    is_counter: bool,
     values: Vec<(Vec<(&'static str, String)>, f64)>,
 }
 
-#[derive(Debug)]
-struct Families(Vec<Family>);
-
-impl Collector for Families {
-    fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
-        for family in &self.0 {
-            let unit = family.unit.map(|unit| Unit::Other(unit.to_owned()));
-            let mut metric =
-                encoder.encode_descriptor(&family.name, &family.help, unit.as_ref(), family.kind)?;
-            for (labels, value) in &family.values {
-                if labels.is_empty() {
-                    encode(&mut metric, family.kind, *value)?;
-                } else {
-                    encode(&mut metric.encode_family(labels)?, family.kind, *value)?;
-                }
-            }
+impl Family {
+    fn text(&self, is_openmetrics: bool) -> String {
+        let Self { name, unit, help, is_counter, values } = self;
+        let sample = if *is_counter { format!("{name}_total") } else { name.clone() };
+        let described = if is_openmetrics { name } else { &sample };
+        let kind = if *is_counter { "counter" } else { "gauge" };
+        let mut text = format!("# HELP {described} {help}\n# TYPE {described} {kind}\n");
+        if is_openmetrics && !unit.is_empty() {
+            text += &format!("# UNIT {described} {unit}\n");
         }
-        Ok(())
+        for (labels, value) in values {
+            let label = |(name, value): &(_, String)| {
+                let escaped = value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n");
+                format!("{name}=\"{escaped}\"")
+            };
+            let labels = labels.iter().map(label).collect::<Vec<_>>().join(",");
+            let labels = if labels.is_empty() { labels } else { format!("{{{labels}}}") };
+            text += &format!("{sample}{labels} {value:?}\n");
+        }
+        text
     }
 }
 
-fn encode(metric: &mut MetricEncoder<'_>, kind: MetricType, value: f64) -> fmt::Result {
-    match kind {
-        MetricType::Counter => metric.encode_counter::<NoLabelSet, _, u64>(&value, None),
-        _ => metric.encode_gauge(&value),
-    }
-}
-
+/// What is known of a report.
 fn families(report: &Report) -> Vec<Family> {
-    let mut families = of_run(report);
-    families.extend(report.metrics.each().filter_map(|(metric, value)| {
+    let metrics = report.metrics.each().filter_map(|(metric, value)| {
         let (name, unit, factor) = metric.openmetrics?;
-        let name = ["effllm", name].join(if name.is_empty() { "" } else { "_" });
-        Some(gauge(&name, unit, metric.definition, value.map(|value| value * factor)))
-    }));
-    families.extend(of_gpus(&report.gpus));
+        Some(gauge(name, unit, metric.definition, value.map(|value| value * factor)))
+    });
+    let mut families: Vec<_> =
+        of_run(report).into_iter().chain(metrics).chain(of_gpus(&report.gpus)).collect();
     for family in &mut families {
         family.values.retain(|(_, value)| value.is_finite());
     }
@@ -164,11 +132,10 @@ fn families(report: &Report) -> Vec<Family> {
     families
 }
 
-fn of_run(report: &Report) -> Vec<Family> {
-    let (iterations, log) = (&report.iterations, &report.log);
-    let unix =
-        |moment: &String| moment.parse::<Timestamp>().ok().map(|moment| moment.as_millisecond() as f64 / 1e3);
-    let exit = match &report.command.exit {
+fn of_run(report: &Report) -> [Family; 17] {
+    let (command, iterations, log) = (&report.command, &report.iterations, &report.log);
+    let started = command.started_at.as_ref().and_then(|moment| moment.parse::<Timestamp>().ok());
+    let exit = match &command.exit {
         Some(Exit::Code(code)) => Some(f64::from(*code)),
         _ => None,
     };
@@ -179,53 +146,32 @@ fn of_run(report: &Report) -> Vec<Family> {
         ("profile", log.profile.as_ref()),
     ];
     let labels = known.into_iter().filter_map(|(label, value)| Some((label, value?.clone()))).collect();
-    vec![
-        Family { values: vec![(labels, 1.0)], ..gauge("effllm_run_info", "", "The run, in labels.", None) },
-        gauge(
-            "effllm_running",
-            "",
-            "1 while the command runs, 0 once it has ended.",
-            Some(f64::from(u8::from(report.status == Status::Running))),
-        ),
-        gauge("effllm_exit_code", "", "The command's exit status; absent after death by a signal.", exit),
-        gauge(
-            "effllm_start_time",
-            "seconds",
-            "When the command started, in Unix time.",
-            report.command.started_at.as_ref().and_then(unix),
-        ),
-        counter("effllm_wall", "seconds", "Time since the command started.", report.command.wall_seconds),
-        counter(
-            "effllm_cpu",
-            "seconds",
-            "CPU time of the command's process tree.",
-            report.command.cpu_seconds,
-        ),
-        gauge(
-            "effllm_resident_memory",
-            "bytes",
-            "Resident memory of the command's process tree.",
-            report.host.resident_bytes_now.map(|bytes| bytes as f64),
-        ),
-        counter("effllm_log_lines", "", "Lines of the command's output.", whole(log.lines)),
-        counter("effllm_log_records", "", "Progress records in these lines.", whole(log.records)),
-        counter("effllm_iterations", "", "Iterations without the warm-up.", whole(iterations.count)),
-        counter("effllm_tokens", "", "Tokens of these iterations.", iterations.tokens),
-        counter("effllm_samples", "", "Samples of these iterations.", iterations.samples),
-        gauge("effllm_last_iteration", "", "The last iteration's number.", iterations.last.and_then(whole)),
-        gauge(
-            "effllm_final_iteration",
-            "",
-            "The number of the last iteration that the job will make.",
-            iterations.total.and_then(whole),
-        ),
-        gauge("effllm_loss", "", "The last loss in the log.", iterations.loss_last),
-        gauge("effllm_parameters", "", "Parameters of the model.", report.model.parameters.value),
-        gauge("effllm_warnings", "", "Warnings in the report.", Some(report.warnings.len() as f64)),
+    let running = whole(u64::from(report.status == Status::Running));
+    let started = started.map(|moment| moment.as_millisecond() as f64 / 1e3);
+    let resident = report.host.resident_bytes_now.and_then(whole);
+    let last_of_job = "The number of the last iteration that the job will make.";
+    [
+        Family { values: vec![(labels, 1.0)], ..gauge("run_info", "", "The run, in labels.", None) },
+        gauge("running", "", "1 while the command runs, 0 once it has ended.", running),
+        gauge("exit_code", "", "The command's exit status; absent after death by a signal.", exit),
+        gauge("start_time", "seconds", "When the command started, in Unix time.", started),
+        counter("wall", "seconds", "Time since the command started.", command.wall_seconds),
+        counter("cpu", "seconds", "CPU time of the command's process tree.", command.cpu_seconds),
+        gauge("resident_memory", "bytes", "Resident memory of the command's process tree.", resident),
+        counter("log_lines", "", "Lines of the command's output.", whole(log.lines)),
+        counter("log_records", "", "Progress records in these lines.", whole(log.records)),
+        counter("iterations", "", "Iterations without the warm-up.", whole(iterations.count)),
+        counter("tokens", "", "Tokens of these iterations.", iterations.tokens),
+        counter("samples", "", "Samples of these iterations.", iterations.samples),
+        gauge("last_iteration", "", "The last iteration's number.", iterations.last.and_then(whole)),
+        gauge("final_iteration", "", last_of_job, iterations.total.and_then(whole)),
+        gauge("loss", "", "The last loss in the log.", iterations.loss_last),
+        gauge("parameters", "", "Parameters of the model.", report.model.parameters.value),
+        gauge("warnings", "", "Warnings in the report.", whole(report.warnings.len() as u64)),
     ]
 }
 
-fn of_gpus(gpus: &[Gpu]) -> Vec<Family> {
+fn of_gpus(gpus: &[Gpu]) -> [Family; 11] {
     let labels = |gpu: &Gpu| {
         let uuid = gpu.uuid.clone().map(|uuid| ("uuid", uuid));
         [("gpu", gpu.index.to_string())].into_iter().chain(uuid).collect::<Vec<_>>()
@@ -234,58 +180,37 @@ fn of_gpus(gpus: &[Gpu]) -> Vec<Family> {
         let name = gpu.name.clone().map(|name| ("name", name));
         (labels(gpu).into_iter().chain(name).collect(), 1.0)
     };
+    let info = gauge("gpu_info", "", "A measured GPU, in labels.", None);
     let each = |family: Family, value: fn(&Gpu) -> Option<f64>| Family {
         values: gpus.iter().filter_map(|gpu| Some((labels(gpu), value(gpu)?))).collect(),
         ..family
     };
     let gauge = |name, unit, help, value| each(gauge(name, unit, help, None), value);
     let counter = |name, unit, help, value| each(counter(name, unit, help, None), value);
-    vec![
-        Family {
-            values: gpus.iter().map(named).collect(),
-            ..self::gauge("effllm_gpu_info", "", "A measured GPU, in labels.", None)
-        },
-        gauge("effllm_gpu_memory_used", "bytes", "Memory used, last reading.", |gpu| {
-            gpu.now.memory_used_bytes
-        }),
-        gauge("effllm_gpu_memory_total", "bytes", "Memory of the GPU.", |gpu| {
-            gpu.memory_total_bytes.map(|bytes| bytes as f64)
-        }),
-        gauge(
-            "effllm_gpu_utilization",
-            "ratio",
-            "Share of time in which some kernel ran, last reading.",
-            |gpu| gpu.now.utilization_ratio,
-        ),
-        gauge("effllm_gpu_power", "watts", "Power, last reading.", |gpu| gpu.now.power_watts),
-        gauge("effllm_gpu_power_limit", "watts", "Enforced power limit.", |gpu| gpu.power_limit_watts),
-        counter("effllm_gpu_energy", "joules", "Energy since the command started.", |gpu| gpu.energy_joules),
-        gauge("effllm_gpu_temperature", "celsius", "Temperature, last reading.", |gpu| {
-            gpu.now.temperature_celsius
-        }),
-        gauge("effllm_gpu_sm_clock", "hertz", "SM clock, last reading.", |gpu| {
-            gpu.now.sm_clock_mhz.map(|megahertz| megahertz * 1e6)
-        }),
-        gauge("effllm_gpu_coverage", "ratio", "Share of the run that readings cover.", |gpu| {
-            gpu.coverage_ratio
-        }),
-        counter("effllm_gpu_readings", "", "Readings in which at least one quantity was known.", |gpu| {
-            Some(gpu.samples as f64)
-        }),
+    let kernel = "Share of time in which some kernel ran, last reading.";
+    let readings = "Readings in which at least one quantity was known.";
+    [
+        Family { values: gpus.iter().map(named).collect(), ..info },
+        gauge("gpu_memory_used", "bytes", "Memory used, last reading.", |gpu| gpu.now.memory_used_bytes),
+        gauge("gpu_memory_total", "bytes", "Memory of the GPU.", |gpu| Some(gpu.memory_total_bytes? as f64)),
+        gauge("gpu_utilization", "ratio", kernel, |gpu| gpu.now.utilization_ratio),
+        gauge("gpu_power", "watts", "Power, last reading.", |gpu| gpu.now.power_watts),
+        gauge("gpu_power_limit", "watts", "Enforced power limit.", |gpu| gpu.power_limit_watts),
+        counter("gpu_energy", "joules", "Energy since the command started.", |gpu| gpu.energy_joules),
+        gauge("gpu_temperature", "celsius", "Temperature, last reading.", |gpu| gpu.now.temperature_celsius),
+        gauge("gpu_sm_clock", "hertz", "SM clock, last reading.", |gpu| Some(gpu.now.sm_clock_mhz? * 1e6)),
+        gauge("gpu_coverage", "ratio", "Share of the run that readings cover.", |gpu| gpu.coverage_ratio),
+        counter("gpu_readings", "", readings, |gpu| Some(gpu.samples as f64)),
     ]
 }
 
-fn gauge(name: &str, unit: &'static str, help: &str, value: Option<f64>) -> Family {
-    Family {
-        name: name.to_owned(),
-        unit: Some(unit).filter(|unit| !unit.is_empty()),
-        help: help.to_owned(),
-        kind: MetricType::Gauge,
-        values: value.map(|value| (Vec::new(), value)).into_iter().collect(),
-    }
+fn gauge(name: &str, unit: &'static str, help: &'static str, value: Option<f64>) -> Family {
+    let parts = ["effllm", name, unit].into_iter().filter(|part| !part.is_empty());
+    let values = value.map(|value| (Vec::new(), value)).into_iter().collect();
+    Family { name: parts.collect::<Vec<_>>().join("_"), unit, help, is_counter: false, values }
 }
 
 /// As [`gauge()`], of what only ever rises.
-fn counter(name: &str, unit: &'static str, help: &str, value: Option<f64>) -> Family {
-    Family { kind: MetricType::Counter, ..gauge(name, unit, help, value) }
+fn counter(name: &str, unit: &'static str, help: &'static str, value: Option<f64>) -> Family {
+    Family { is_counter: true, ..gauge(name, unit, help, value) }
 }

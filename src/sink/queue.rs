@@ -19,17 +19,11 @@ const CAPACITY: usize = 16 * 1024;
 const BATCH: usize = 1024;
 
 /// The sending end: it never waits.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Queue<T> {
     /// An item, or `None` for the end, since a source that hangs never drops its queue.
     items: Sender<Option<T>>,
     overflowed: Arc<AtomicBool>,
-}
-
-impl<T> Clone for Queue<T> {
-    fn clone(&self) -> Self {
-        Self { items: self.items.clone(), overflowed: self.overflowed.clone() }
-    }
 }
 
 impl<T> Queue<T> {
@@ -45,12 +39,12 @@ impl<T> Queue<T> {
 #[derive(Debug)]
 pub struct Opened<T> {
     file: File,
-    path: PathBuf,
+    pub path: PathBuf,
     queue: Queue<T>,
     waiting: Receiver<Option<T>>,
 }
 
-impl<T: Send + 'static> Opened<T> {
+impl<T: Clone + Send + 'static> Opened<T> {
     pub fn new(file: File, path: PathBuf) -> Self {
         let (items, waiting) = bounded(CAPACITY);
         Self { file, path, queue: Queue { items, overflowed: Arc::default() }, waiting }
@@ -66,7 +60,7 @@ impl<T: Send + 'static> Opened<T> {
         self,
         name: &str,
         encode: impl FnMut(T, &mut Vec<u8>) + Send + 'static,
-        warn: Warn,
+        warn: &Warn,
     ) -> Writing<T> {
         let (Self { file, path, queue, waiting }, report) = (self, warn.clone());
         let (overflowed, named) = (queue.overflowed.clone(), path.display().to_string());
@@ -79,7 +73,7 @@ impl<T: Send + 'static> Opened<T> {
             }
         };
         // Without a thread nothing is written, which `finish` reports.
-        Writing { thread: Worker::spawn(name, write).ok(), queue, path, warn }
+        Writing { thread: Worker::spawn(name, write).ok(), queue, path, warn: warn.clone() }
     }
 }
 
@@ -89,23 +83,19 @@ fn write_all<T>(
     mut encode: impl FnMut(T, &mut Vec<u8>),
 ) -> std::io::Result<()> {
     let mut bytes = Vec::new();
-    loop {
+    let mut ended = false;
+    while !ended {
         // Disconnected: the run has been dropped.
-        let Ok(Some(first)) = waiting.recv() else { return Ok(()) };
-        let mut ended = false;
+        let Ok(Some(first)) = waiting.recv() else { break };
         let more = waiting.try_iter().take(BATCH).map_while(|item| {
             ended = item.is_none();
             item
         });
-        for item in iter::once(first).chain(more) {
-            encode(item, &mut bytes);
-        }
+        iter::once(first).chain(more).for_each(|item| encode(item, &mut bytes));
         file.write_all(&bytes)?;
-        if ended {
-            return Ok(());
-        }
         bytes.clear();
     }
+    Ok(())
 }
 
 /// A file that is being written.
@@ -121,10 +111,9 @@ impl<T> Writing<T> {
     pub fn finish(self, last: Option<T>) {
         let deadline = Instant::now() + PATIENCE;
         // An error: the thread has failed and reported it, or hangs, which is reported below.
-        if let Some(last) = last {
-            let _ = self.queue.items.send_deadline(Some(last), deadline);
+        for item in last.into_iter().map(Some).chain([None]) {
+            let _ = self.queue.items.send_deadline(item, deadline);
         }
-        let _ = self.queue.items.send_deadline(None, deadline);
         let patience = deadline.saturating_duration_since(Instant::now());
         if !self.thread.is_some_and(|thread| thread.finish(patience)) {
             (self.warn)(format!("{} is incomplete: writing it hangs", self.path.display()));

@@ -6,37 +6,29 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io;
+use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::queue::Opened;
-use crate::config::{SeriesFile, SeriesFormat};
 use crate::error::Error;
 use crate::event::field::{Field, Kind};
 use crate::event::{Clock, Event, GpuSample, HostSample, Progress, RECORD_FIELDS, Scope, StartLatch};
 use crate::fs::atomic;
 use crate::text::sanitize::{self, field};
 
-impl SeriesFile {
-    /// Makes the file, in the place of one that is there.
-    ///
-    /// # Errors
-    /// It cannot be written to.
-    pub fn open(&self) -> Result<Opened<Event>, Error> {
-        let usage = |error: io::Error| {
-            Error::usage(format!("the series cannot be written to {}: {error}", self.path.display()))
-                .help("--series FILE names another place, in a folder that is there")
-        };
-        atomic::refuse_planted(&self.path).map_err(usage)?;
-        let file = File::create(&self.path).map_err(usage)?;
-        Ok(Opened::new(file, self.path.clone()))
-    }
-
-    /// The encoder of events as lines, once the run has started.
-    pub fn encoder(self, clock: Clock, started: StartLatch) -> SeriesEncoder {
-        SeriesEncoder { format: self.format, clock, started, needs_header: self.format == SeriesFormat::Csv }
-    }
+/// Makes the file, in the place of one that is there.
+///
+/// # Errors
+/// It cannot be written to.
+pub fn open(path: &Path) -> Result<Opened<Event>, Error> {
+    let made = atomic::refuse_planted(path).and_then(|()| File::create(path));
+    let file = made.map_err(|error| {
+        Error::usage(format!("the series cannot be written to {}: {error}", path.display()))
+            .of_flag("series")
+            .help("--series FILE names another place, in a folder that is there")
+    })?;
+    Ok(Opened::new(file, path.to_owned()))
 }
 
 /// Whether a series has lines for an event.
@@ -47,97 +39,72 @@ pub fn shows(event: &Event) -> bool {
 /// Makes lines of events.
 #[derive(Debug)]
 pub struct SeriesEncoder {
-    format: SeriesFormat,
+    is_csv: bool,
     clock: Clock,
     started: StartLatch,
     needs_header: bool,
 }
 
 impl SeriesEncoder {
+    /// The encoder for a file, whose name's ending chooses the format.
+    pub fn new(path: &Path, clock: Clock, started: StartLatch) -> Self {
+        let is_csv = path.extension().is_some_and(|ending| ending == "csv");
+        Self { is_csv, clock, started, needs_header: is_csv }
+    }
+
     /// Appends the lines of an event: one for each GPU that was read.
     pub fn encode(&mut self, event: Event, to: &mut Vec<u8>) {
         match event {
             Event::Gpu(samples) => {
-                for sample in samples {
-                    self.line(&SeriesLine { gpu: Some(&sample), ..self.row("gpu", sample.at) }, to);
-                }
+                samples.iter().for_each(|sample| self.line(sample.at, Reading::Gpu(sample), to));
             }
-            Event::Host(sample) => {
-                self.line(&SeriesLine { host: Some(sample), ..self.row("host", sample.at) }, to);
-            }
+            Event::Host(sample) => self.line(sample.at, Reading::Host(sample), to),
             // Nothing has progressed at a bar's 0/N.
             Event::Progress(record) if !record.baseline => {
-                let at = record.at.unwrap_or(self.clock.now());
-                self.line(&SeriesLine { progress: Some(&record), ..self.row("progress", at) }, to);
+                self.line(record.at.unwrap_or(self.clock.now()), Reading::Progress(&record), to);
             }
             _ => {}
         }
     }
 
-    fn row(&self, source: &'static str, at: f64) -> SeriesLine<'static> {
-        let microseconds = |seconds: f64| (seconds * 1e6).round() / 1e6;
-        SeriesLine {
-            unix_seconds: microseconds(self.clock.unix(at)),
-            elapsed_seconds: microseconds(at - self.started.wait()),
-            source,
-            gpu: None,
-            host: None,
-            progress: None,
+    fn line(&mut self, at: f64, reading: Reading<'_>, to: &mut Vec<u8>) {
+        let columns = self.columns(at, reading);
+        if !self.is_csv {
+            let known = columns.iter().filter(|(_, value)| !value.is_null());
+            let line = known.map(|(name, value)| format!("\"{name}\":{value}")).collect::<Vec<_>>();
+            to.extend(sanitize::json(&format!("{{{}}}\n", line.join(","))).bytes());
+            return;
         }
-    }
-
-    fn line(&mut self, row: &SeriesLine<'_>, to: &mut Vec<u8>) {
-        let columns = row.columns();
         // Nothing below fails: the bytes go into memory.
-        match self.format {
-            SeriesFormat::Csv => {
-                let mut csv = csv::WriterBuilder::new().buffer_capacity(1024).from_writer(to);
-                if std::mem::take(&mut self.needs_header) {
-                    let _ = csv.write_record(columns.iter().map(|(name, _)| name.as_bytes()));
-                }
-                let _ = csv.write_record(columns.iter().map(|(_, value)| match value {
-                    Value::Null => String::new(),
-                    Value::String(text) => field(text),
-                    number => number.to_string(),
-                }));
-                let _ = csv.flush();
-            }
-            SeriesFormat::JsonLines => {
-                let known = columns.iter().filter(|(_, value)| !value.is_null());
-                let line = known.map(|(name, value)| format!("\"{name}\":{value}")).collect::<Vec<_>>();
-                to.extend(sanitize::json(&format!("{{{}}}\n", line.join(","))).bytes());
-            }
+        let mut csv = csv::WriterBuilder::new().buffer_capacity(1024).from_writer(to);
+        if std::mem::take(&mut self.needs_header) {
+            let _ = csv.write_record(columns.iter().map(|(name, _)| name.as_bytes()));
         }
+        let _ = csv.write_record(columns.iter().map(|(_, value)| match value {
+            Value::Null => String::new(),
+            Value::String(text) => field(text),
+            number => number.to_string(),
+        }));
+        let _ = csv.flush();
     }
-}
 
-/// A column's name, and its value in one line.
-pub type Column = (Cow<'static, str>, Value);
-
-/// One line.
-struct SeriesLine<'a> {
-    unix_seconds: f64,
-    elapsed_seconds: f64,
-    source: &'static str,
-    gpu: Option<&'a GpuSample>,
-    host: Option<HostSample>,
-    progress: Option<&'a Progress>,
-}
-
-impl SeriesLine<'_> {
     /// All columns in their order; null where this line has no value, or no finite number.
-    fn columns(&self) -> Vec<Column> {
+    fn columns(&self, at: f64, reading: Reading<'_>) -> Vec<Column> {
         let (unread, unsaid) = (GpuSample::default(), Progress::default());
-        let (gpu, log) = (self.gpu.unwrap_or(&unread), self.progress.unwrap_or(&unsaid));
-        let host = self.host;
+        let (source, gpu, host, log) = match reading {
+            Reading::Gpu(sample) => ("gpu", sample, None, &unsaid),
+            Reading::Host(sample) => ("host", &unread, Some(sample), &unsaid),
+            Reading::Progress(record) => ("progress", &unread, None, record),
+        };
+        let microseconds = |seconds: f64| json!((seconds * 1e6).round() / 1e6);
         let columns = [
             // Unix time.
-            ("unix_seconds", json!(self.unix_seconds)),
+            ("unix_seconds", microseconds(self.clock.unix(at))),
             // Since the start of the command; the first reading lies before it.
-            ("elapsed_seconds", json!(self.elapsed_seconds)),
-            ("source", json!(self.source)),
+            ("elapsed_seconds", microseconds(at - self.started.wait())),
+            ("source", json!(source)),
             // NVML's index.
-            ("gpu", json!(self.gpu.map(|gpu| gpu.index))),
+            ("gpu", json!((source == "gpu").then_some(gpu.index))),
             ("memory_used_bytes", json!(gpu.memory_used_bytes)),
             ("utilization_ratio", json!(gpu.utilization_ratio)),
             ("power_watts", json!(gpu.power_watts)),
@@ -156,6 +123,16 @@ impl SeriesLine<'_> {
         let columns = columns.map(|(name, value)| (Cow::from(name), value)).into_iter();
         columns.chain(progress_columns(log)).collect()
     }
+}
+
+/// A column's name, and its value in one line.
+pub type Column = (Cow<'static, str>, Value);
+
+/// What one line shows.
+enum Reading<'a> {
+    Gpu(&'a GpuSample),
+    Host(HostSample),
+    Progress(&'a Progress),
 }
 
 /// The columns of a progress record.
@@ -198,13 +175,14 @@ mod tests {
 
     #[test]
     fn text_of_the_log_is_seen_and_is_no_formula_and_numbers_stay_numbers() {
-        let file = SeriesFile { path: "s.csv".into(), format: SeriesFormat::Csv };
+        let path = Path::new("s.csv");
         let mut written = Vec::new();
         let engine = Some("=1+1\x1b[2J,\"\0".to_owned());
         let record = Progress { engine, loss: Some(-1.5), at: Some(1.0), ..Progress::default() };
         let started = StartLatch::default();
         started.set(0.0);
-        file.encoder(Clock::new(), started).encode(Event::Progress(Box::new(record)), &mut written);
+        SeriesEncoder::new(path, Clock::new(), started)
+            .encode(Event::Progress(Box::new(record)), &mut written);
         let mut rows = csv::Reader::from_reader(written.as_slice());
         let header = rows.headers().expect("a header").clone();
         let row = rows.records().next().expect("a line").expect("as long as its header");
@@ -215,13 +193,14 @@ mod tests {
 
     #[test]
     fn text_of_the_log_is_escaped_in_json_lines() {
-        let file = SeriesFile { path: "s.jsonl".into(), format: SeriesFormat::JsonLines };
+        let path = Path::new("s.jsonl");
         let mut written = Vec::new();
         let engine = "\x1b[2J\x7f\u{9b}\u{202e}\"é\n";
         let record = Progress { engine: Some(engine.to_owned()), at: Some(1.0), ..Progress::default() };
         let started = StartLatch::default();
         started.set(0.0);
-        file.encoder(Clock::new(), started).encode(Event::Progress(Box::new(record)), &mut written);
+        SeriesEncoder::new(path, Clock::new(), started)
+            .encode(Event::Progress(Box::new(record)), &mut written);
         let line = String::from_utf8(written).expect("UTF-8");
         assert!(line.contains(r#""engine":"\u001b[2J\u007f\u009b\u202e\"é\n""#), "{line}");
         assert_eq!(serde_json::from_str::<Value>(&line).expect("JSON")["engine"], engine);

@@ -26,36 +26,37 @@ use crate::metrics::registry::{Metric, Metrics};
 use crate::recorder::Recorder;
 use crate::report::Report;
 
-/// The metrics of the original monitor by their tags in TensorBoard; `None` is not drawn.
-fn scalars(metrics: &Metrics) -> Vec<(&'static Metric, Option<f64>)> {
-    Metric::originals().map(|(metric, ..)| (metric, metrics.get(metric))).collect()
+/// The metrics of the original monitor, as far as they are known.
+fn scalars(metrics: &Metrics) -> Vec<Scalar> {
+    let known = Metric::originals().filter_map(|(metric, ..)| Some((metric, metrics.get(metric)? as f32)));
+    known.filter(|(_, value)| value.is_finite()).collect()
 }
+
+type Scalar = (&'static Metric, f32);
 
 /// Makes an event file in a folder, and the folder where there is none.
 ///
 /// # Errors
 /// The folder cannot be made or written to.
 pub fn open(folder: &Path) -> Result<Opened<ScalarPoint>, Error> {
-    let usage = |error| {
-        Error::usage(format!("TensorBoard's folder {} cannot be written to: {error}", folder.display()))
-            .help("--tensorboard DIR names another one; it is made if it is not there")
-    };
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     let host = nix::unistd::gethostname().unwrap_or_default();
-    let name = format!(
-        "events.out.tfevents.{:010}.{}.{}.effllm",
-        unix as u64,
-        host.to_string_lossy(),
-        process::id()
-    );
-    let path = folder.join(name);
-    atomic::refuse_planted(folder).map_err(usage)?;
-    fs::create_dir_all(folder).map_err(usage)?;
-    let mut file = File::create_new(&path).map_err(usage)?;
-    let mut bytes = Vec::new();
-    let version = Some("brain.Event:2".to_owned());
-    frame(&Event { wall_time: unix, file_version: version, ..Event::default() }, &mut bytes);
-    file.write_all(&bytes).map_err(usage)?;
+    let (whole, host, process) = (unix as u64, host.to_string_lossy(), process::id());
+    let path = folder.join(format!("events.out.tfevents.{whole:010}.{host}.{process}.effllm"));
+    let make = || {
+        atomic::refuse_planted(folder)?;
+        fs::create_dir_all(folder)?;
+        let mut file = File::create_new(&path)?;
+        let mut bytes = Vec::new();
+        let version = Some("brain.Event:2".to_owned());
+        frame(&Event { wall_time: unix, file_version: version, ..Event::default() }, &mut bytes);
+        file.write_all(&bytes).map(|()| file)
+    };
+    let file = make().map_err(|error| {
+        Error::usage(format!("TensorBoard's folder {} cannot be written to: {error}", folder.display()))
+            .of_flag("tensorboard")
+            .help("--tensorboard DIR names another one; it is made if it is not there")
+    })?;
     Ok(Opened::new(file, path))
 }
 
@@ -66,7 +67,7 @@ pub struct ScalarPoint {
     step: u64,
     /// When the metrics were so, on the run's clock.
     at: f64,
-    metrics: Vec<(&'static Metric, Option<f64>)>,
+    metrics: Vec<Scalar>,
 }
 
 impl ScalarPoint {
@@ -132,11 +133,11 @@ impl EventEncoder {
         let at = self.last.as_ref().map_or(point.at, |last| last.at.max(point.at));
         let shown = self.last.as_ref().filter(|last| last.step == point.step);
         let is_new = |scalar: &&_| !shown.is_some_and(|shown| shown.metrics.contains(scalar));
-        let value = |(metric, value): &(&Metric, Option<f64>)| {
-            let simple_value = Some((*value)? as f32).filter(|value| value.is_finite());
-            Some(Value { tag: format!("efficientllm/{}", metric.name), simple_value: Some(simple_value?) })
+        let value = |(metric, value): &Scalar| Value {
+            tag: format!("efficientllm/{}", metric.name),
+            simple_value: Some(*value),
         };
-        let value: Vec<_> = point.metrics.iter().filter(is_new).filter_map(value).collect();
+        let value: Vec<_> = point.metrics.iter().filter(is_new).map(value).collect();
         let step = i64::try_from(point.step).unwrap_or(i64::MAX);
         self.last = Some(ScalarPoint { at, ..point });
         if !value.is_empty() {

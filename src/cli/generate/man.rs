@@ -1,7 +1,7 @@
 //! The manual: a page for each command, from its definition and its prose, and effllm-rules(5).
 
 use clap::Command;
-use roff::{Roff, bold, roman};
+use roff::Roff;
 
 use super::markup;
 use crate::event::field::{Field, Group};
@@ -41,14 +41,10 @@ const EXAMPLE: &[(&str, &str)] = &[
 pub fn pages(program: Command) -> Vec<Page> {
     let mut program = program.disable_help_subcommand(true);
     program.build();
-    let mut names = Vec::new();
-    collect(&program, &mut names);
-    let names: Vec<String> = names.iter().map(|command| name(command)).collect();
     let mut commands = Vec::new();
     collect(&program, &mut commands);
-    let mut pages: Vec<Page> = commands.iter().map(|command| command_page(command, &names)).collect();
-    pages.push(rules_page());
-    pages
+    let names: Vec<String> = commands.iter().map(|command| name(command)).collect();
+    commands.iter().map(|command| command_page(command, &names)).chain([rules_page()]).collect()
 }
 
 fn collect<'a>(command: &'a Command, into: &mut Vec<&'a Command>) {
@@ -66,21 +62,20 @@ fn command_page(command: &Command, names: &[String]) -> Page {
     let prose = PROSE.iter().find(|(page, _)| *page == name).map(|(_, prose)| *prose);
     let plain = format!("# DESCRIPTION\n{about}.\n{{{{options}}}}\n");
     let (before, after) = prose.unwrap_or(&plain).split_once("{{options}}\n").unwrap_or_default();
-    let mut page = Roff::new();
-    page.control("SH", ["NAME"]).text([roman(format!("{name} - {about}"))]);
-    synopsis(&mut page, command);
-    markup::render(&mut page, before);
-    let mut text = page.render() + &options(command);
-    let mut page = Roff::new();
-    markup::render(&mut page, &filled(after));
+    let usage = command.clone().render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage: ").replace("<CMD>...", "<CMD> [ARG]...");
+    let program = command.get_bin_name().unwrap_or_else(|| command.get_name());
+    let arguments = usage.strip_prefix(program).unwrap_or_default();
+    let before = format!("# NAME\n{name} - {about}\n# SYNOPSIS\n`{program}`{arguments}\n{before}");
+    let mut after = filled(after);
     let examples = command.get_before_help().map(ToString::to_string).unwrap_or_default();
     if let Some(examples) = examples.strip_prefix("Examples:\n") {
-        page.control("SH", ["EXAMPLES"]);
-        markup::verbatim(&mut page, &mut examples.lines().map(str::trim_start));
+        let lines: String = examples.lines().map(|line| format!("{}\n", line.trim_start())).collect();
+        after += &format!("# EXAMPLES\n```\n{lines}```\n");
     }
-    see_also(&mut page, &name, names);
-    text += &page.render();
-    Page { text: finish(&name, "1", "User Commands", &text), file: format!("{name}.1") }
+    after += &see_also(&name, names);
+    let body = markup::render(&before) + &options(command) + &markup::render(&after);
+    page(&name, "1", "User Commands", &body)
 }
 
 /// The prose with the tables of grammar, metrics, units and columns.
@@ -102,14 +97,6 @@ fn metric_entry(metric: &Metric) -> String {
     let names: Vec<String> = metric.names().map(|name| format!("`{name}`")).collect();
     let unit = if metric.unit.is_empty() { "ratio" } else { metric.unit };
     format!("@ {} ({unit})\n{}\n", names.join(", "), metric.definition)
-}
-
-fn synopsis(page: &mut Roff, command: &Command) {
-    let usage = command.clone().render_usage().to_string();
-    let usage = usage.trim_start_matches("Usage: ").replace("<CMD>...", "<CMD> [ARG]...");
-    let program = command.get_bin_name().unwrap_or_else(|| command.get_name());
-    let rest = usage.strip_prefix(program).unwrap_or_default();
-    page.control("SH", ["SYNOPSIS"]).text([bold(program), roman(rest)]);
 }
 
 /// The options under the headings of `--help`, and the commands if there are any.
@@ -134,14 +121,10 @@ fn options(command: &Command) -> String {
     text.split('`').enumerate().map(as_typed).collect()
 }
 
-fn see_also(page: &mut Roff, name: &str, names: &[String]) {
-    let rules = (name != RULES_PAGE).then_some((RULES_PAGE, "(5)"));
-    let others = names.iter().filter(|other| *other != name).map(|other| (other.as_str(), "(1)"));
-    let mut line = Vec::new();
-    for (other, section) in others.chain(rules) {
-        line.extend([roman(if line.is_empty() { "" } else { ", " }), bold(other), roman(section)]);
-    }
-    page.control("SH", ["SEE ALSO"]).text(line);
+fn see_also(name: &str, names: &[String]) -> String {
+    let rules = (name != RULES_PAGE).then(|| format!("`{RULES_PAGE}`(5)"));
+    let others = names.iter().filter(|other| *other != name).map(|other| format!("`{other}`(1)"));
+    format!("# SEE ALSO\n{}\n", others.chain(rules).collect::<Vec<_>>().join(", "))
 }
 
 const RULES_PAGE: &str = "effllm-rules";
@@ -153,11 +136,8 @@ fn rules_page() -> Page {
     }
     text = text.replace("{{fields of a record}}\n", &field_table(RECORD_FIELDS));
     text = text.replace("{{facts}}\n", &field_table(FACT_FIELDS));
-    let mut page = Roff::new();
-    markup::render(&mut page, &text);
-    see_also(&mut page, RULES_PAGE, &["effllm-run", "effllm-parse", "effllm-profiles"].map(String::from));
-    let text = finish(RULES_PAGE, "5", "File Formats", &page.render());
-    Page { file: format!("{RULES_PAGE}.5"), text }
+    text += &see_also(RULES_PAGE, &["effllm-run", "effllm-parse", "effllm-profiles"].map(String::from));
+    page(RULES_PAGE, "5", "File Formats", &markup::render(&text))
 }
 
 /// The fields in the markup of a page, each with the kind of text that it reads.
@@ -170,11 +150,11 @@ fn field_table<Set>(fields: &'static [Field<Set>]) -> String {
 }
 
 /// The whole page: a preamble, a title, and characters that roff would replace escaped.
-fn finish(name: &str, section: &str, manual: &str, body: &str) -> String {
+fn page(name: &str, section: &str, manual: &str, body: &str) -> Page {
     let preamble = Roff::new().render();
     let version = env!("CARGO_PKG_VERSION");
     let title = format!(".TH {name} {section} \"\" \"effllm {version}\" \"{manual}\"\n");
     let body = body.replace(&preamble, "").replace('^', "\\(ha").replace('~', "\\(ti").replace('`', "\\(ga");
     let lines: String = body.lines().map(|line| format!("{}\n", line.trim_end())).collect();
-    preamble + &title + &lines
+    Page { file: format!("{name}.{section}"), text: preamble + &title + &lines }
 }

@@ -6,8 +6,9 @@
 
 use roff::{Inline, Roff, bold, italic, roman};
 
-/// Adds a text to a page.
-pub fn render(roff: &mut Roff, text: &str) {
+/// A part of a page, with roff's preamble.
+pub fn render(text: &str) -> String {
+    let mut roff = Roff::new();
     let mut lines = text.lines();
     let mut paragraph: Vec<&str> = Vec::new();
     // Right after a heading or a term, a paragraph needs no space before it.
@@ -19,7 +20,7 @@ pub fn render(roff: &mut Roff, text: &str) {
             continue;
         }
         if !paragraph.is_empty() {
-            flush(roff, &mut paragraph, opened);
+            flush(&mut roff, &mut paragraph, opened);
             opened = false;
         }
         if let Some(heading) = line.strip_prefix("# ") {
@@ -32,22 +33,19 @@ pub fn render(roff: &mut Roff, text: &str) {
             roff.control("TP", []).text(inlines(term));
             opened = true;
         } else if line.starts_with("```") {
-            verbatim(roff, &mut lines.by_ref().take_while(|line| !line.starts_with("```")));
+            // Lines that are neither filled nor marked up.
+            roff.control("PP", []).control("RS", ["4"]).control("nf", []);
+            for line in lines.by_ref().take_while(|line| !line.starts_with("```")) {
+                roff.text([roman(line)]);
+            }
+            roff.control("fi", []).control("RE", []);
             opened = false;
         }
     }
     if !paragraph.is_empty() {
-        flush(roff, &mut paragraph, opened);
+        flush(&mut roff, &mut paragraph, opened);
     }
-}
-
-/// Adds lines that are neither filled nor marked up.
-pub fn verbatim(roff: &mut Roff, lines: &mut dyn Iterator<Item = &str>) {
-    roff.control("PP", []).control("RS", ["4"]).control("nf", []);
-    for line in lines {
-        roff.text([roman(line)]);
-    }
-    roff.control("fi", []).control("RE", []);
+    roff.render()
 }
 
 fn flush(roff: &mut Roff, paragraph: &mut Vec<&str>, opened: bool) {
@@ -79,10 +77,9 @@ mod tests {
 
     #[test]
     fn markup_becomes_roff() {
-        let mut roff = Roff::new();
-        render(&mut roff, "# NAME\ntwo\nlines\n\nmore `-x` *N*\n@ term\ntext\n```\n.a  b\n```\nend");
+        let rendered = render("# NAME\ntwo\nlines\n\nmore `-x` *N*\n@ term\ntext\n```\n.a  b\n```\nend");
         let expected = ".SH NAME\ntwo lines\n.PP\nmore \\fB\\-x\\fR \\fIN\\fR\n.TP\nterm\ntext\n\
             .PP\n.RS 4\n.nf\n\\&.a  b\n.fi\n.RE\n.PP\nend\n";
-        assert_eq!(roff.to_roff(), expected);
+        assert_eq!(rendered.replace(&Roff::new().render(), ""), expected);
     }
 }

@@ -9,7 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, CommandFactory};
+use clap_complete::Shell;
 use schemars::generate::SchemaSettings;
 use serde_json::json;
 
@@ -27,26 +29,15 @@ Examples:
   effllm completions fish > ~/.config/fish/completions/effllm.fish")]
 pub struct Completions {
     /// The shell
-    #[arg(value_name = "SHELL")]
+    #[arg(value_name = "SHELL", value_parser = PossibleValuesParser::new(["bash", "zsh", "fish"])
+        .try_map(|name| name.parse::<Shell>()))]
     shell: Shell,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Shell {
-    Bash,
-    Zsh,
-    Fish,
 }
 
 impl Completions {
     pub fn run(self) -> Result<ExitCode, Error> {
-        let shell = match self.shell {
-            Shell::Bash => clap_complete::Shell::Bash,
-            Shell::Zsh => clap_complete::Shell::Zsh,
-            Shell::Fish => clap_complete::Shell::Fish,
-        };
         let mut script = Vec::new();
-        clap_complete::generate(shell, &mut values::with_values(Cli::command()), "effllm", &mut script);
+        clap_complete::generate(self.shell, &mut values::with_values(Cli::command()), "effllm", &mut script);
         print(&String::from_utf8_lossy(&script))
     }
 }

@@ -1,10 +1,11 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::error::Error;
 use crate::metrics::registry::METRICS;
 
 fn parse(text: &str) -> Expression {
-    text.parse().unwrap_or_else(|error: ExpressionError| panic!("{}", error.of(text)))
+    text.parse().unwrap_or_else(|error: Error| panic!("{error}"))
 }
 
 #[test]
@@ -22,8 +23,7 @@ fn what_is_written_is_understood() {
     ] {
         let expression = parse(text);
         assert_eq!(expression.to_string(), printed);
-        let Limit::Quantity(quantity) = expression.limit else { panic!("{text}") };
-        assert_eq!(quantity.value(), limit, "{text}");
+        assert_eq!(expression.limit, Limit::Number(limit), "{text}");
     }
 }
 
@@ -55,8 +55,7 @@ fn a_baseline_is_changed() {
     ] {
         let expression = parse(text);
         assert_eq!(expression.to_string(), printed);
-        let Limit::Baseline(change) = expression.limit else { panic!("{text}") };
-        assert_eq!(change.apply(2.0), limit, "{text}");
+        assert_eq!(expression.limit.of(2.0), limit, "{text}");
     }
 }
 
@@ -180,7 +179,7 @@ fn every_error_says_what_where_and_the_way_out() {
     ];
     let messages = wrong.map(|text| match text.parse::<Expression>() {
         Ok(expression) => panic!("'{text}' is read as '{expression}'"),
-        Err(error) => format!("{}\n", error.of("require")),
+        Err(error) => format!("{}\n", error.of_flag("require")),
     });
     insta::assert_snapshot!(messages.join("\n"));
 }
@@ -232,7 +231,7 @@ proptest! {
     #[test]
     fn no_text_is_too_strange(text in "\\PC{0,40}|(al|pcu)[ <>=]{1,3}[ -~é]{0,20}") {
         if let Err(error) = text.parse::<Expression>() {
-            let shown = error.of("require").to_string();
+            let shown = error.of_flag("require").to_string();
             prop_assert!(shown.contains("--require: ") && shown.contains('^'));
         }
     }

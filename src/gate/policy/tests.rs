@@ -5,19 +5,22 @@ use crate::report::samples::counted as report;
 
 /// A policy of requirements alone.
 pub fn requiring(expressions: &[&str]) -> Policy {
-    policy(expressions, Baselines::default(), false).unwrap()
+    policy(expressions, Vec::new(), false).unwrap()
 }
 
-fn policy(expressions: &[&str], baselines: Baselines, allow_no_data: bool) -> Result<Policy, Error> {
-    let requirement = |text: &&str| {
-        let (level, text) = match text.strip_prefix("warn ") {
-            Some(text) => (Level::Warn, text),
-            None => (Level::Require, *text),
-        };
-        Requirement { level, expression: text.parse().unwrap() }
+fn policy(expressions: &[&str], baselines: Vec<NamedReport>, allow_no_data: bool) -> Result<Policy, Error> {
+    let (warn, require): (Vec<&str>, Vec<&str>) =
+        expressions.iter().partition(|text| text.starts_with("warn "));
+    let parse = |text: &str| text.trim_start_matches("warn ").parse().unwrap();
+    let policy = Policy {
+        require: require.into_iter().map(parse).collect(),
+        warn: warn.into_iter().map(parse).collect(),
+        baselines,
+        min_iterations: 10,
+        min_seconds: 0.0,
+        allow_no_data,
     };
-    let requirements = expressions.iter().map(requirement).collect();
-    Policy::new(requirements, baselines, Minimum::default(), allow_no_data)
+    policy.check(|_| None).map(|()| policy)
 }
 
 #[test]
@@ -36,7 +39,7 @@ fn a_gate_is_as_good_as_its_worst_requirement() {
         (&["al > 2 s", "pcu > 0.5"], true, Fail, &[Fail, NoData]),
         (&["al > 2 s", "pcu > 0.5"], false, Fail, &[Fail, NoData]),
     ] {
-        let gate = policy(expressions, Baselines::default(), allow_no_data).unwrap().judge(&report);
+        let gate = policy(expressions, Vec::new(), allow_no_data).unwrap().judge(&report);
         assert_eq!(gate.verdict, verdict, "{expressions:?}");
         let each: Vec<Verdict> = gate.results.iter().map(|result| result.verdict).collect();
         assert_eq!(each, results, "{expressions:?}");
@@ -45,29 +48,27 @@ fn a_gate_is_as_good_as_its_worst_requirement() {
 
 #[test]
 fn before_the_minimum_there_is_no_verdict() {
-    let judge = |report: &Report, minimum| {
-        let mut policy = requiring(&["al <= 1.5 s"]);
-        policy.minimum = minimum;
-        let gate = policy.judge(report);
+    let judge = |report: &Report, min_iterations, min_seconds| {
+        let gate = Policy { min_iterations, min_seconds, ..requiring(&["al <= 1.5 s"]) }.judge(report);
         (gate.verdict, gate.results[0].reason.clone())
     };
     let mut few = report(4);
     few.metrics.al_seconds = Some(1.0);
     let none = |why: &str| (Verdict::NoData, Some(why.to_owned()));
-    assert_eq!(judge(&few, Minimum::default()), none("only 4 of 10 iterations"));
-    assert_eq!(judge(&few, Minimum { iterations: 4, seconds: 0.0 }), (Verdict::Pass, None));
-    assert_eq!(judge(&few, Minimum { iterations: 1, seconds: 90.0 }), none("only 4.0 s of 1m 30s"));
+    assert_eq!(judge(&few, 10, 0.0), none("only 4 of 10 iterations"));
+    assert_eq!(judge(&few, 4, 0.0), (Verdict::Pass, None));
+    assert_eq!(judge(&few, 1, 90.0), none("only 4.0 s of 1m 30s"));
     // The warm-up took all iterations: there will be some, so it is too early.
     let mut warming = report(0);
     warming.iterations.warmup = 3;
     warming.metrics.al_seconds = Some(1.0);
-    assert_eq!(judge(&warming, Minimum::default()), none("only 0 of 10 iterations"));
+    assert_eq!(judge(&warming, 10, 0.0), none("only 0 of 10 iterations"));
     // A log without iterations will never have ten.
     let mut whole = report(0);
     whole.metrics.al_seconds = Some(1.0);
-    assert_eq!(judge(&whole, Minimum::default()), (Verdict::Pass, None));
+    assert_eq!(judge(&whole, 10, 0.0), (Verdict::Pass, None));
     whole.command.wall_seconds = Some(5.0);
-    assert_eq!(judge(&whole, Minimum { iterations: 10, seconds: 8.0 }), none("only 5.0 s of 8.0 s"));
+    assert_eq!(judge(&whole, 10, 8.0), none("only 5.0 s of 8.0 s"));
 }
 
 #[test]
@@ -75,7 +76,7 @@ fn a_run_that_failed_does_not_pass_nor_does_one_that_goes_on() {
     let mut report = report(100);
     report.metrics.al_seconds = Some(1.0);
     let judge = |report: &Report, expression, allow_no_data| {
-        let gate = policy(&[expression], Baselines::default(), allow_no_data).unwrap().judge(report);
+        let gate = policy(&[expression], Vec::new(), allow_no_data).unwrap().judge(report);
         (gate.verdict, gate.reason)
     };
     for (status, exit, verdict, reason) in [
@@ -114,7 +115,7 @@ fn a_result_holds_the_limit_and_the_margin() {
     report.metrics.al_seconds = Some(1.412);
     let mut earlier = report.clone();
     earlier.metrics.al_seconds = Some(1.231);
-    let baselines = Baselines::new(vec![("b.json".into(), earlier)]);
+    let baselines = vec![("b.json".into(), earlier)];
     let gate = policy(&["al <= baseline * 1.02"], baselines, false).unwrap().judge(&report);
     let result = &gate.results[0];
     assert_eq!(result.expected, Some(1.231 * 1.02));
@@ -130,7 +131,7 @@ fn a_limit_within_the_noise_is_told() {
         ("b.json".to_owned(), report)
     };
     let warned = |expression, times: &[f64]| {
-        let baselines = Baselines::new(times.iter().copied().map(baseline).collect());
+        let baselines = times.iter().copied().map(baseline).collect();
         let mut report = report(100);
         policy(&[expression], baselines, false).unwrap().apply(&mut report);
         report.warnings
@@ -156,7 +157,7 @@ fn a_baseline_that_is_no_measure_is_told_and_a_failed_run_blames_none() {
         report
     };
     let warned = |expression, baseline: &Report, judged: &Report| {
-        let baselines = Baselines::new(vec![("b.json".to_owned(), baseline.clone())]);
+        let baselines = vec![("b.json".to_owned(), baseline.clone())];
         let mut judged = judged.clone();
         policy(&[expression], baselines, false).unwrap().apply(&mut judged);
         judged.warnings
@@ -182,7 +183,7 @@ fn what_a_baseline_makes_certain_is_told() {
     let baseline = |pcu| {
         let mut report = report(100);
         (report.metrics.pcu_ratio, report.metrics.al_seconds) = (Some(pcu), Some(2.0));
-        Baselines::new(vec![("b.json".to_owned(), report)])
+        vec![("b.json".to_owned(), report)]
     };
     let with = |expression, pcu| policy(&[expression], baseline(pcu), false);
     let never = with("pcu >= baseline * 1.1", 0.95).unwrap_err();
@@ -214,8 +215,8 @@ fn what_looks_like_a_slip_is_told_in_the_report() {
 #[test]
 fn what_can_never_be_judged_is_an_error_at_once() {
     let error = |baselines| policy(&["pcu >= baseline"], baselines, false).unwrap_err().to_string();
-    let without = error(Baselines::default());
-    let lacking = error(Baselines::new(vec![("b.json".into(), report(100))]));
+    let without = error(Vec::new());
+    let lacking = error(vec![("b.json".into(), report(100))]);
     insta::assert_snapshot!(format!("{without}\n\n{lacking}"));
-    assert!(policy(&["pcu >= baseline"], Baselines::default(), true).is_ok());
+    assert!(policy(&["pcu >= baseline"], Vec::new(), true).is_ok());
 }

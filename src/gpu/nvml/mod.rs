@@ -3,7 +3,6 @@
 mod quantity;
 mod visible_devices;
 
-use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,12 +33,20 @@ struct NvmlGpu<'library> {
 
 /// NVML, which is loaded from `library` or as the system's libnvidia-ml.so.1.
 pub fn source(library: Option<PathBuf>) -> UnopenedSource {
-    let open = move || Ok(Arc::new(Library::open(library.as_deref())?) as Arc<dyn GpuSource>);
+    let open = move || {
+        let library = Library::open(library.as_deref())?;
+        let count = library.count()?;
+        Ok((Arc::new(library) as Arc<dyn GpuSource>, count))
+    };
     UnopenedSource { name: NAME, open: Box::new(open) }
 }
 
 /// No machine has more.
 const MOST_GPUS: u32 = 4096;
+
+fn fault(reason: String) -> NoGpus {
+    NoGpus { reason, is_fault: true }
+}
 
 impl Library {
     /// Loads and initialises the library at `path`, or the system's (nvmlInit_v2).
@@ -51,7 +58,6 @@ impl Library {
         // name without a slash.
         let is_path = |path: &&Path| path.as_os_str().as_encoded_bytes().contains(&b'/');
         let is_special = |path: &&Path| path.metadata().is_ok_and(|found| !found.is_file());
-        let fault = |reason| NoGpus { reason, is_fault: true };
         if let Some(path) = path.filter(is_path).filter(is_special) {
             return Err(fault(format!("{} is no regular file", path.display())));
         }
@@ -68,18 +74,18 @@ impl Library {
             error => fault(failure("nvmlInit_v2")(error).reason),
         })
     }
+
+    /// nvmlDeviceGetCount_v2; an impossible count is an error.
+    fn count(&self) -> Result<u32, NoGpus> {
+        match self.0.device_count() {
+            Ok(count) if count <= MOST_GPUS => Ok(count),
+            Ok(count) => Err(fault(format!("{NAME} reported {count} GPUs (nvmlDeviceGetCount_v2)"))),
+            Err(error) => Err(fault(failure("nvmlDeviceGetCount_v2")(error).reason)),
+        }
+    }
 }
 
 impl GpuSource for Library {
-    /// nvmlDeviceGetCount_v2; an impossible count is an error.
-    fn count(&self) -> Result<u32, String> {
-        let count = self.0.device_count().map_err(|error| failure("nvmlDeviceGetCount_v2")(error).reason)?;
-        if count > MOST_GPUS {
-            return Err(format!("{NAME} reported {count} GPUs (nvmlDeviceGetCount_v2)"));
-        }
-        Ok(count)
-    }
-
     /// nvmlDeviceGetHandleByIndex_v2
     fn gpu(&self, index: u32) -> Option<Box<dyn Gpu + '_>> {
         match self.0.device_by_index(index) {
@@ -114,37 +120,43 @@ impl Drop for Library {
 
 impl Gpu for NvmlGpu<'_> {
     fn identity(&self) -> GpuIdentity {
-        let device = self.device.as_ref().ok();
-        let mut unavailable = BTreeMap::new();
-        let memory = self.fact("memory_total_bytes", &mut unavailable, memory);
+        let device = self.device();
+        let memory = device.clone().and_then(memory);
+        let uuid = device.clone().and_then(|device| device.uuid().map_err(failure("nvmlDeviceGetUUID")));
+        let name = device.clone().and_then(|device| device.name().map_err(failure("nvmlDeviceGetName")));
+        let milliwatts = device.clone().and_then(|device| {
+            device.enforced_power_limit().map_err(failure("nvmlDeviceGetEnforcedPowerLimit"))
+        });
+        let failures = [
+            ("memory_total_bytes", memory.as_ref().err()),
+            ("uuid", uuid.as_ref().err()),
+            ("name", name.as_ref().err()),
+            ("power_limit_watts", milliwatts.as_ref().err()),
+        ];
+        let reason = |(name, failure): (_, Option<&Failure>)| Some((name, failure?.reason.clone()));
         GpuIdentity {
             source: NAME,
             driver_version: self.driver_version.clone(),
             index: self.index,
-            uuid: self
-                .fact("uuid", &mut unavailable, |device| device.uuid().map_err(failure("nvmlDeviceGetUUID"))),
-            pci_bus_id: device.and_then(|device| Some(device.pci_info().ok()?.bus_id)),
-            name: self
-                .fact("name", &mut unavailable, |device| device.name().map_err(failure("nvmlDeviceGetName"))),
+            unavailable: failures.into_iter().filter_map(reason).collect(),
+            uuid: uuid.ok(),
+            pci_bus_id: device.as_ref().ok().and_then(|device| Some(device.pci_info().ok()?.bus_id)),
+            name: name.ok(),
             partition_uuids: device.map(mig_uuids).unwrap_or_default(),
-            memory_total_bytes: memory.as_ref().map(|memory| memory.total),
-            reserved_is_used: memory.is_some_and(|memory| memory.reserved_is_used),
-            power_limit_watts: self.fact("power_limit_watts", &mut unavailable, |device| {
-                let milliwatts = device.enforced_power_limit();
-                Ok(f64::from(milliwatts.map_err(failure("nvmlDeviceGetEnforcedPowerLimit"))?) / 1e3)
-            }),
-            unavailable,
+            memory_total_bytes: memory.as_ref().map(|memory| memory.total).ok(),
+            reserved_is_used: memory.is_ok_and(|memory| memory.reserved_is_used),
+            power_limit_watts: milliwatts.ok().map(|milliwatts| f64::from(milliwatts) / 1e3),
             ..GpuIdentity::default()
         }
     }
 
     fn read(&self, quantity: GpuQuantity) -> Result<f64, Failure> {
-        quantity::read(self.device.as_ref().map_err(Failure::clone)?, quantity)
+        quantity::read(self.device()?, quantity)
     }
 
     fn further_abilities(&self) -> Vec<(&'static str, Option<String>)> {
         let reason = |able: fn(&Device) -> Result<(), Failure>| {
-            self.device.as_ref().map_err(Failure::clone).and_then(able).err().map(|failure| failure.reason)
+            self.device().and_then(able).err().map(|failure| failure.reason)
         };
         vec![
             ("instant power", reason(instant_power)),
@@ -164,19 +176,9 @@ impl Gpu for NvmlGpu<'_> {
     }
 }
 
-impl NvmlGpu<'_> {
-    fn fact<T>(
-        &self,
-        name: &'static str,
-        unavailable: &mut BTreeMap<&'static str, String>,
-        read: impl Fn(&Device) -> Result<T, Failure>,
-    ) -> Option<T> {
-        self.device
-            .as_ref()
-            .map_err(Failure::clone)
-            .and_then(read)
-            .map_err(|failure| unavailable.insert(name, failure.reason))
-            .ok()
+impl<'library> NvmlGpu<'library> {
+    fn device(&self) -> Result<&Device<'library>, Failure> {
+        self.device.as_ref().map_err(Failure::clone)
     }
 }
 

@@ -15,12 +15,32 @@ use crate::gpu::source::Failure;
 /// Reads a quantity by its function of NVML.
 pub fn read(device: &Device, quantity: GpuQuantity) -> Result<f64, Failure> {
     match quantity {
-        GpuQuantity::MemoryUsed => memory_used(device),
-        GpuQuantity::Utilization => utilization(device),
-        GpuQuantity::Power => power(device),
-        GpuQuantity::Energy => energy(device),
-        GpuQuantity::Temperature => temperature(device),
-        GpuQuantity::SmClock => sm_clock(device),
+        GpuQuantity::MemoryUsed => match memory(device)? {
+            Memory { used, total, .. } if used > total => {
+                Err(implausible(format!("{used} of {total} bytes")))
+            }
+            Memory { used, .. } => Ok(used as f64),
+        },
+        GpuQuantity::Utilization => {
+            let percent = device.utilization_rates().map_err(failure("nvmlDeviceGetUtilizationRates"))?.gpu;
+            Ok(up_to(100.0, percent.into(), "%")? / 100.0)
+        }
+        GpuQuantity::Power => {
+            let milliwatts = device.power_usage().map_err(failure("nvmlDeviceGetPowerUsage"))?;
+            up_to(10_000.0, f64::from(milliwatts) / 1e3, "W")
+        }
+        GpuQuantity::Energy => {
+            let millijoules = device.total_energy_consumption();
+            Ok(millijoules.map_err(failure("nvmlDeviceGetTotalEnergyConsumption"))? as f64 / 1e3)
+        }
+        GpuQuantity::Temperature => {
+            let celsius = device.temperature(TemperatureSensor::Gpu);
+            up_to(200.0, celsius.map_err(failure("nvmlDeviceGetTemperature"))?.into(), "°C")
+        }
+        GpuQuantity::SmClock => {
+            let megahertz = device.clock_info(Clock::SM).map_err(failure("nvmlDeviceGetClockInfo"))?;
+            up_to(10_000.0, megahertz.into(), "MHz")
+        }
     }
 }
 
@@ -55,39 +75,6 @@ fn memory_v1(device: &Device) -> Result<Memory, NvmlError> {
         memory.assume_init()
     };
     Ok(Memory { used: memory.used, total: memory.total, reserved_is_used: true })
-}
-
-fn memory_used(device: &Device) -> Result<f64, Failure> {
-    let Memory { used, total, .. } = memory(device)?;
-    if used > total {
-        return Err(implausible(format!("{used} of {total} bytes")));
-    }
-    Ok(used as f64)
-}
-
-fn utilization(device: &Device) -> Result<f64, Failure> {
-    let percent = device.utilization_rates().map_err(failure("nvmlDeviceGetUtilizationRates"))?.gpu;
-    Ok(up_to(100.0, percent.into(), "%")? / 100.0)
-}
-
-fn power(device: &Device) -> Result<f64, Failure> {
-    let milliwatts = device.power_usage().map_err(failure("nvmlDeviceGetPowerUsage"))?;
-    up_to(10_000.0, f64::from(milliwatts) / 1e3, "W")
-}
-
-fn energy(device: &Device) -> Result<f64, Failure> {
-    let millijoules = device.total_energy_consumption();
-    Ok(millijoules.map_err(failure("nvmlDeviceGetTotalEnergyConsumption"))? as f64 / 1e3)
-}
-
-fn temperature(device: &Device) -> Result<f64, Failure> {
-    let celsius = device.temperature(TemperatureSensor::Gpu).map_err(failure("nvmlDeviceGetTemperature"))?;
-    up_to(200.0, celsius.into(), "°C")
-}
-
-fn sm_clock(device: &Device) -> Result<f64, Failure> {
-    let megahertz = device.clock_info(Clock::SM).map_err(failure("nvmlDeviceGetClockInfo"))?;
-    up_to(10_000.0, megahertz.into(), "MHz")
 }
 
 pub fn instant_power(device: &Device) -> Result<(), Failure> {

@@ -1,13 +1,15 @@
 //! The sampler on GPUs of a fake source that hangs, answers late, or loses a GPU.
 
+mod fake;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::unbounded;
 
 use super::*;
 use crate::event::GpuSample;
-use crate::gpu::fake::{Call, fake, identities};
 use crate::gpu::source::Failure;
+use fake::{Call, fake, identities};
 
 /// Far longer than a test takes.
 const LONG: Duration = Duration::from_secs(60);
@@ -27,8 +29,7 @@ impl Run {
             library: None,
             variables: Arc::new(|_| None),
         };
-        let on_event = move |event| drop(send.send(event));
-        Self { sampler: Sampler::spawn_from(sources, options, Clock::new(), on_event), events }
+        Self { sampler: spawn(sources, options, send), events }
     }
 
     /// The next event of which `wanted` makes something.
@@ -67,6 +68,11 @@ impl Run {
             _ => None,
         })
     }
+}
+
+fn spawn(sources: Vec<UnopenedSource>, options: Options, events: Sender<Event>) -> Sampler {
+    let on_event = Arc::new(move |event| drop(events.send(event)));
+    Sampler::spawn_from(sources, Sampling { options, clock: Clock::new(), on_event, verdict: Arc::default() })
 }
 
 /// A call that blocks until the sender is dropped, and then answers.
@@ -209,9 +215,7 @@ fn the_vendors_variable_chooses_where_the_user_does_not() {
         variables: Arc::new(|name| (name == "FAKE_VISIBLE").then(|| "1".to_owned())),
     };
     let sources = vec![fake(identities(3), |_| Ok(7.0))];
-    let on_event = move |event| drop(send.send(event));
-    let sampler = Sampler::spawn_from(sources, options, Clock::new(), on_event);
-    let found = Run { sampler, events }.found();
+    let found = Run { sampler: spawn(sources, options, send), events }.found();
     assert_eq!(found.iter().map(|gpu| gpu.index).collect::<Vec<_>>(), [1]);
     assert_eq!(found[0].selected_because, "FAKE_VISIBLE=1");
 }

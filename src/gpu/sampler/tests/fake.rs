@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::select::Selection;
-use super::source::{Failure, Gpu, GpuSource, NoGpus, UnopenedSource};
 use crate::event::{GpuIdentity, GpuQuantity};
+use crate::gpu::select::Selection;
+use crate::gpu::source::{Failure, Gpu, GpuSource, NoGpus, UnopenedSource};
 
 /// A call to the source. Indices are those of its GPUs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,8 +30,9 @@ pub fn fake(
     script: impl Fn(Call) -> Result<f64, Failure> + Send + Sync + 'static,
 ) -> UnopenedSource {
     let fake = Fake { gpus, script: Arc::new(script) };
+    let count = fake.gpus.len() as u32;
     let open = move || match (fake.script)(Call::Open) {
-        Ok(_) => Ok(Arc::new(fake) as Arc<dyn GpuSource>),
+        Ok(_) => Ok((Arc::new(fake) as Arc<dyn GpuSource>, count)),
         Err(failure) => Err(NoGpus { reason: failure.reason, is_fault: failure.is_permanent }),
     };
     UnopenedSource { name: "Fake", open: Box::new(open) }
@@ -49,10 +50,6 @@ pub fn identities(count: u32) -> Vec<GpuIdentity> {
 }
 
 impl GpuSource for Fake {
-    fn count(&self) -> Result<u32, String> {
-        Ok(self.gpus.len() as u32)
-    }
-
     fn gpu(&self, index: u32) -> Option<Box<dyn Gpu + '_>> {
         (self.script)(Call::Identify(index)).ok()?;
         let identity = self.gpus.get(index as usize)?;
