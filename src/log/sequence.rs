@@ -379,13 +379,13 @@ impl Sequence {
         if let Some(at) = self.started.take().filter(|_| record.iteration.is_some()) {
             out.push(Event::Pause { at, name: "startup".into() });
         }
-        self.pausing = None;
+        let is_pausing = self.pausing.take().is_some();
         if let Some(now) = record.iteration.filter(|_| record.engine.is_none()) {
             let step = self.last_iteration.and_then(|last| now.checked_sub(last)).filter(|step| *step > 0);
             self.stride = self.stride.min(step.unwrap_or(u64::MAX));
             self.last_iteration = Some(now);
             self.end = record.total_iterations.or(self.end);
-            self.stalled.advance(&record);
+            self.stalled.advance(&record, is_pausing);
             self.tell_restart(out);
         }
         if self.holds && record.engine.is_none() {

@@ -43,15 +43,17 @@ const LATE: f64 = 1.5;
 const LATE_SECONDS: f64 = 1.0;
 /// So many records in a row that count upwards below the last one are no other rank's late lines.
 const LONGEST_RISE: usize = 3;
+/// So many records without one of another rank are those of a single one.
+const ENOUGH: usize = 8;
 /// Lines that came all at once say nothing of when they were written, in seconds.
 const TOGETHER: f64 = 0.002;
 
 impl Stalled {
-    /// A record advanced.
-    pub fn advance(&mut self, record: &Progress) {
+    /// A record advanced; `is_pausing` says whether something other than training went on before it.
+    pub fn advance(&mut self, record: &Progress, is_pausing: bool) {
         self.waiting.clear();
         let now = moment(record);
-        if let Some((now, before)) = now.zip(self.advanced_at)
+        if let Some((now, before)) = now.zip(self.advanced_at).filter(|_| !is_pausing)
             && let Some(gap) = self.gaps.get_mut(self.count % 16)
         {
             *gap = now - before;
@@ -112,6 +114,9 @@ impl Stalled {
         self.waiting.push(Waiting::Record(Box::new(record)));
         let rise = self.records().count();
         let is_sure = self.is_late || !is_timed && self.depth / place.stride > 1;
+        // Another rank's lines would have been seen before.
+        let is_alone = self.lag == 0 && self.count >= ENOUGH;
+        let is_sure = is_sure || is_alone;
         let begins_again = self.is_below_ranks() && (rise >= 2 && is_sure || rise >= LONGEST_RISE);
         if begins_again { std::mem::take(&mut self.waiting) } else { Vec::new() }
     }

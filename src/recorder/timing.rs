@@ -157,7 +157,6 @@ impl Timing {
     pub fn begin_unknown(&mut self) {
         self.before_restart = self.mark.take();
         self.has_restarted |= self.sums.warmup.timed + self.sums.train.timed > 0;
-        self.is_interrupted = false;
     }
 
     /// The first record after a beginning that is unknown. True if it came in a burst with the records of

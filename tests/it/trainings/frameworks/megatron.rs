@@ -86,7 +86,7 @@ impl Megatron {
             if is_due || self.is_core_016 && iteration == self.resumed + 1 {
                 self.log(program, iteration, seconds / (iteration - logged) as f64);
             }
-            if is_due {
+            if is_due && !(self.is_core_016 && iteration == self.resumed + 1) {
                 (logged, seconds) = (iteration, 0.0);
             }
             if let Some((_, seconds)) = self.evaluation.filter(|(every, _)| iteration % every == 0) {
