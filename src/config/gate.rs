@@ -43,6 +43,10 @@ impl GateSettings {
         Ok(Self { requirements, options, fail_fast, origins })
     }
 
+    pub fn has_requirements(&self) -> bool {
+        !self.requirements.is_empty()
+    }
+
     /// The policy, if there are requirements, and the files for the verdicts, checked before anything runs.
     /// `others` are the other files that are read and written.
     ///

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -34,6 +35,19 @@ pub(super) fn command(argv: &[OsString]) -> Result<Command, Error> {
     let mut command = Command::new(program);
     command.args(arguments);
     Ok(command)
+}
+
+/// The descriptors that effllm opens at least where it measures beside the command.
+const DESCRIPTORS: usize = 10;
+
+/// Checks that effllm can open its descriptors and the command's.
+///
+/// # Errors
+/// 125 where the limit (RLIMIT_NOFILE) or the system leaves too few.
+pub fn check_descriptors(argv: &[OsString]) -> Result<(), Error> {
+    let opened: io::Result<Vec<OwnedFd>> =
+        (0..DESCRIPTORS).map(|_| io::stdin().as_fd().try_clone_to_owned()).collect();
+    opened.map(drop).map_err(|error| cannot_execute(argv, &error))
 }
 
 /// 127 for a command that is not found, 125 where the system is short of resources, else 126.

@@ -25,7 +25,7 @@ mod wait;
 pub use children::resource_usage;
 pub use default_handler::DefaultSignalHandler;
 pub use ending::Ending;
-pub use exec::exec;
+pub use exec::{check_descriptors, exec};
 pub use external::ExternalProcess;
 pub use interruption::interruptions;
 pub use keyboard::Keyboard;

@@ -5,23 +5,23 @@ use std::time::Instant;
 
 use super::prepare::Prepared;
 use super::pump::{Destination, OnLoss, PumpThreads};
+use super::replace;
 use super::supervise::Running;
 use crate::config::ReportTarget;
 use crate::error::{Error, FAILED};
 use crate::event::Stream;
 use crate::process::{self, Supervisor, Tree, adopt_orphans};
 use crate::session::Session;
-use crate::session::degradation::Degradation;
-use crate::session::gate::RunGate;
 use crate::terminal::Terminal;
 
 impl<'a> Prepared<'a> {
     /// Starts the command. Every thread starts before it, so that its output is carried from the first
     /// byte, except the GPU sampler: opening the GPUs' library can take seconds, or block later threads.
+    /// `can_replace`: whether the command may replace effllm where there is no room for both.
     ///
     /// # Errors
     /// `--gpus` lists a GPU that is not there, or the command cannot be executed.
-    pub fn launch(self) -> Result<Running<'a>, Error> {
+    pub fn launch(self, can_replace: bool) -> Result<Running<'a>, Error> {
         let Self { signals, default_handler, argv, report, quiet, gate, .. } = self;
         let tree = Tree::of_the_command();
         let (armed, log) = self.setup.arm(Some(tree.clone()), self.log.map(|rules| || rules.reader()));
@@ -33,10 +33,9 @@ impl<'a> Prepared<'a> {
         let started = Instant::now();
         let child = process::spawn(argv, self.stdio, self.slot, signals.original_mask(), self.unbuffer);
         let child = match child {
-            Err(error) if error.exit == FAILED && may_go_unmeasured(&gate, &report) => {
-                armed.session.warn(&format!("{}: {}", Degradation::NoRoom.sentence(), error.message));
+            Err(error) if error.exit == FAILED && can_replace => {
                 adopt_orphans(false);
-                return Err(process::exec(argv, Some(signals.original_mask())));
+                return Err(replace(&error, argv, Some(signals.original_mask())));
             }
             child => child?,
         };
@@ -57,11 +56,6 @@ impl<'a> Prepared<'a> {
         let recording = armed.begin(started, gpus);
         Ok(Running { signals, default_handler, supervisor, pumps, recording, fail_fast, gate, quiet })
     }
-}
-
-/// Whether the command may replace effllm: no verdict and no report on stdout is expected.
-fn may_go_unmeasured(gate: &RunGate, report: &ReportTarget) -> bool {
-    !gate.has_requirements() && matches!(report, ReportTarget::File(_))
 }
 
 /// Where a stream of the command goes: to stderr, if the report takes stdout.

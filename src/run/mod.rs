@@ -7,10 +7,13 @@ mod pump;
 mod supervise;
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 
-use crate::config::Settings;
+use nix::sys::signal::SigSet;
+
+use crate::config::{ReportTarget, Settings};
 use crate::error::Error;
-use crate::process::{Ending, Signals};
+use crate::process::{self, Ending, Signals};
 use prepare::Prepared;
 
 /// Runs the command, writes the report, and returns how effllm is to end.
@@ -18,8 +21,23 @@ use prepare::Prepared;
 /// # Errors
 /// Only before the command has started; a later failure costs measurements and is a warning.
 pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
+    // A user who waits for a verdict or a report on stdout is not to take its absence for one.
+    let can_replace = !settings.gate.has_requirements() && settings.report != ReportTarget::Stdout;
+    match process::check_descriptors(argv) {
+        Err(error) if can_replace => return Err(replace(&error, argv, None)),
+        checked => checked?,
+    }
     // Before the first thread, since threads inherit the blocked signals.
     let signals = Signals::take_all()?;
-    let run = || Ok(Prepared::new(&signals, settings, argv)?.launch()?.supervise().finish());
+    let run = || Ok(Prepared::new(&signals, settings, argv)?.launch(can_replace)?.supervise().finish());
     run().inspect_err(|_| signals.release())
+}
+
+/// Replaces effllm by the command, with this signal mask if it is not the present one, because of an error
+/// that says what there is too little of for both; returns only if that fails.
+fn replace(error: &Error, argv: &[OsString], mask: Option<SigSet>) -> Error {
+    const NO_ROOM: &str =
+        "the command replaces effllm and nothing is measured, since there is no room for both";
+    let _ = writeln!(io::stderr(), "effllm: {NO_ROOM}: {}", error.message);
+    process::exec(argv, mask)
 }

@@ -11,8 +11,6 @@ pub enum Degradation {
     OutputInherited,
     /// `monitor` without `--log`.
     NoLogFile,
-    /// The system has too few processes or descriptors for effllm beside the command.
-    NoRoom,
 }
 
 impl Degradation {
@@ -25,9 +23,6 @@ impl Degradation {
                 "the log is not read: with --stdio inherit the output does not pass through effllm"
             }
             Self::NoLogFile => "no log is read: pass one with --log FILE",
-            Self::NoRoom => {
-                "the command replaces effllm and nothing is measured, since there is no room for both"
-            }
         }
     }
 

@@ -138,10 +138,6 @@ impl RunGate {
         Worker::spawn("effllm-fail-fast", work).ok()
     }
 
-    pub fn has_requirements(&self) -> bool {
-        self.gate.has_requirements()
-    }
-
     /// Warnings for stderr, before anything runs, of requirements that are likely mistakes.
     pub fn warnings(&self) -> String {
         let warnings = self.gate.policy.as_ref().map(Policy::warnings).unwrap_or_default();
