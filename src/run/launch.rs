@@ -1,18 +1,15 @@
 //! The second stage: starts the command, and the measurements beside it.
 
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::prepare::Prepared;
-use super::pump::{Destination, OnLoss, PumpThreads};
+use super::pump::PumpThreads;
 use super::replace;
 use super::supervise::Running;
 use crate::config::ReportTarget;
 use crate::error::{Error, FAILED};
 use crate::event::Stream;
 use crate::process::{self, Supervisor, Tree, adopt_orphans};
-use crate::session::Session;
-use crate::terminal::Terminal;
 
 impl<'a> Prepared<'a> {
     /// Starts the command. Every thread starts before it, so that its output is carried from the first
@@ -42,33 +39,10 @@ impl<'a> Prepared<'a> {
 
         let supervisor =
             Supervisor::new(signals, self.signal_policy, started, child.pid, tree, child.terminals);
-        let session = &armed.session;
-        let start = |threads: PumpThreads| {
-            threads.start(
-                child.outputs,
-                |stream| destination(stream, &report, &session.terminal),
-                || on_loss(session),
-                session.clock,
-                log,
-            )
-        };
+        let stdout_to = if report == ReportTarget::Stdout { Stream::Stderr } else { Stream::Stdout };
+        let start = |threads: PumpThreads| threads.start(child.outputs, stdout_to, &armed.session, log);
         let pumps = self.pump_threads.ok().map(start);
         let recording = armed.begin(started, gpus);
         Ok(Running { signals, default_handler, supervisor, pumps, recording, fail_fast, gate, quiet })
     }
-}
-
-/// Where a stream of the command goes: to stderr, if the report takes stdout.
-fn destination(stream: Stream, report: &ReportTarget, terminal: &Arc<Terminal>) -> Destination {
-    let stream = match (stream, report) {
-        (Stream::Stdout, ReportTarget::File(_)) => Stream::Stdout,
-        _ => Stream::Stderr,
-    };
-    let terminal = terminal.clone();
-    Box::new(move |bytes| terminal.write_child(stream, bytes))
-}
-
-fn on_loss(session: &Session) -> OnLoss {
-    let session = session.clone();
-    Box::new(move |warning| session.warn(warning))
 }

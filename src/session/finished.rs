@@ -8,7 +8,8 @@ use super::report_file::{KeptCurrent, ReportFile};
 use crate::output;
 use crate::report::{Command, Report, Status};
 use crate::sink::RunningSinks;
-use crate::terminal::{self, Ticker};
+use crate::terminal;
+use crate::thread::worker::Worker;
 
 /// A run that has ended, whose log is still read to its end.
 pub struct Finished {
@@ -18,7 +19,7 @@ pub struct Finished {
     pub(super) follower: Option<Follower>,
     pub(super) sinks: RunningSinks,
     /// The intermediate report and the table, kept until the last report is drawn up.
-    pub(super) _shown: (KeptCurrent, Option<Ticker>),
+    pub(super) _shown: (KeptCurrent, Option<Worker>),
 }
 
 impl Finished {

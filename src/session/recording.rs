@@ -15,8 +15,8 @@ use crate::host::HostSampler;
 use crate::process::LifecycleEvent;
 use crate::report::Report;
 use crate::sink::RunningSinks;
-use crate::terminal::Ticker;
 use crate::text::units::show_duration;
+use crate::thread::worker::Worker;
 
 /// How long a run waits to check the GPUs that `--gpus` lists.
 const GPU_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -40,7 +40,7 @@ pub struct Threads {
     pub follower: Option<Follower>,
     pub kept_current: KeptCurrent,
     pub sinks: RunningSinks,
-    pub _ticker: Option<Ticker>,
+    pub _ticker: Option<Worker>,
 }
 
 impl Armed {

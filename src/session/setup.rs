@@ -22,7 +22,7 @@ use crate::process::Tree;
 use crate::recorder::Recorder;
 use crate::report::Command;
 use crate::sink::Sinks;
-use crate::terminal::{self, Live, Terminal, Ticker};
+use crate::terminal::{self, Live, Terminal};
 
 /// A run before its start.
 pub struct Setup {
@@ -104,7 +104,7 @@ impl Setup {
         };
         let host = processes.and_then(sample);
         let snapshot = session.snapshot(&started);
-        let draw = || Ticker::start(session.terminal.clone(), snapshot.clone()).ok();
+        let draw = || session.terminal.keep_drawing(snapshot.clone()).ok();
         let threads = Threads {
             host,
             follower,

@@ -13,7 +13,6 @@ mod gpu_rows;
 mod progress;
 mod screen;
 mod shared_terminal;
-mod ticker;
 mod writer;
 
 use std::env;
@@ -24,8 +23,6 @@ use crate::config::LiveMode;
 use crate::output::RenderOptions;
 
 pub use console_lines::console_lines;
-pub use descriptor::Unwritten;
-pub use ticker::Ticker;
 pub use writer::Terminal;
 
 /// The display while the command runs.

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,12 +14,13 @@ use nix::unistd::{getpgrp, tcgetpgrp};
 use terminal_size::terminal_size_of;
 
 use super::Live;
-use super::descriptor::{Descriptors, Output, Unwritten, write_all};
+use super::descriptor::{Descriptors, Output, write_all};
 use super::frame::frame;
 use super::screen::Size;
 use super::shared_terminal::SharedTerminal;
 use crate::event::Stream;
 use crate::report::Report;
+use crate::thread::worker::Worker;
 
 /// Where the child's bytes and everything of effllm's own are written.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub struct Terminal {
     is_broken: AtomicBool,
 }
 
+/// Between two drawings: quick enough to follow, and little to send over a slow line.
+const PERIOD: Duration = Duration::from_millis(200);
 /// How long the end waits for a terminal that takes nothing (Ctrl-S).
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -65,8 +68,8 @@ impl Terminal {
     /// Passes the child's bytes on; returns when all of them are written.
     ///
     /// # Errors
-    /// The descriptor's.
-    pub fn write_child(&self, stream: Stream, bytes: &[u8]) -> Result<(), Unwritten> {
+    /// The descriptor's; `bytes` are then those that were not written.
+    pub fn write_child(&self, stream: Stream, bytes: &mut &[u8]) -> io::Result<()> {
         match (&self.separate_stdout, stream) {
             (Some(stdout), Stream::Stdout) => write_all(stdout.as_fd(), bytes, None),
             _ => self.write_shared(stream, bytes),
@@ -75,23 +78,19 @@ impl Terminal {
 
     /// A panic in the shared terminal ends the table; the child's unwritten bytes and all later ones are
     /// passed on.
-    fn write_shared(&self, stream: Stream, bytes: &[u8]) -> Result<(), Unwritten> {
+    fn write_shared(&self, stream: Stream, bytes: &mut &[u8]) -> io::Result<()> {
         let mut shared = self.lock();
-        let mut rest = bytes;
         if !self.is_broken.load(Ordering::Relaxed) {
             let size = self.size();
             match panic::catch_unwind(AssertUnwindSafe(|| shared.child(stream, bytes, size))) {
-                Ok(result) => return result.map_err(|error| Unwritten { written: shared.passed, error }),
+                Ok(result) => return result,
                 Err(_) => {
                     self.is_broken.store(true, Ordering::Relaxed);
                     let _ = shared.pause(size);
-                    rest = bytes.get(shared.passed..).unwrap_or_default();
                 }
             }
         }
-        let before = bytes.len() - rest.len();
-        let added = |unwritten: Unwritten| Unwritten { written: before + unwritten.written, ..unwritten };
-        shared.output.put(stream, rest).map_err(added)
+        shared.output.put(stream, bytes)
     }
 
     /// Prints whole lines of effllm's own on standard error, after the line that the child is writing, or
@@ -123,6 +122,22 @@ impl Terminal {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Starts a thread that draws the table until it is dropped. It is not waited for: it may hang on a
+    /// terminal that takes nothing, and [`Terminal::finish`] keeps it from drawing again.
+    ///
+    /// # Errors
+    /// The system has no threads left.
+    pub fn keep_drawing(
+        self: &Arc<Self>,
+        snapshot: impl Fn() -> Report + Send + 'static,
+    ) -> io::Result<Worker> {
+        let terminal = self.clone();
+        Worker::spawn("effllm-table", move |stop| {
+            // The pumps report a terminal that is gone.
+            while stop.wait_until(Instant::now() + PERIOD) && terminal.tick(&snapshot()).is_ok() {}
+        })
     }
 
     /// Takes the table away, for as long as effllm itself is stopped (Ctrl-Z).
