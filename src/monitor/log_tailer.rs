@@ -3,12 +3,11 @@
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
-use crate::event::{Clock, Event, Stream};
+use crate::event::{Event, Stream};
 use crate::log::LogReader;
 use crate::log::tail::{Step, Tail};
-use crate::session::Armed;
+use crate::session::Session;
 use crate::session::log_follower::LogFeed;
-use crate::session::shared_recorder::SharedRecorder;
 use crate::thread::worker::{Stop, Worker};
 
 /// How often the file is read.
@@ -22,12 +21,10 @@ pub struct LogTailer(Option<Worker>);
 
 impl LogTailer {
     /// Starts the thread, which begins with the run and fills the feed.
-    pub fn spawn(tail: Tail, armed: &Armed, feed: LogFeed) -> Self {
-        let (started, clock, recorder) =
-            (armed.started(), armed.session.clock, armed.session.recorder.clone());
+    pub fn spawn(tail: Tail, session: Session, feed: LogFeed) -> Self {
         let read = move |stop: Stop| {
-            started.wait();
-            Reading { tail, clock, recorder, feed, buffer: vec![0; BUFFER] }.run(&stop);
+            session.started.wait();
+            Reading { tail, session, feed, buffer: vec![0; BUFFER] }.run(&stop);
         };
         Self(Worker::spawn("effllm-tail", read).ok())
     }
@@ -40,8 +37,7 @@ impl LogTailer {
 
 struct Reading {
     tail: Tail,
-    clock: Clock,
-    recorder: SharedRecorder,
+    session: Session,
     feed: LogFeed,
     buffer: Vec<u8>,
 }
@@ -72,11 +68,11 @@ impl Reading {
             Ok(Step::Truncated) => b"\n", // ends the line that was cut off
             Ok(Step::Nothing) => return 0,
             Err(error) => {
-                self.recorder.lock().warn(error.message);
+                self.session.recorder.lock().warn(error.message);
                 return 0;
             }
         };
-        let at = self.clock.now();
+        let at = self.session.clock.now();
         self.feed.send(Stream::Stdout, at, read);
         read.len()
     }

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::process::{
     DefaultSignalHandler, Ending, ExternalProcess, LifecycleEvent, Signals, UserRequest, stop_effllm,
 };
-use crate::report::Status;
+use crate::report::{Report, Status};
 use crate::session::Recording;
 use crate::session::gate::RunGate;
 
@@ -26,7 +26,6 @@ pub struct Measuring<'a> {
     pub until: Option<Instant>,
     pub recording: Recording,
     pub gate: RunGate,
-    pub quiet: bool,
 }
 
 impl Measuring<'_> {
@@ -36,12 +35,13 @@ impl Measuring<'_> {
     /// There is nothing to measure: only GPUs, and none can be measured.
     pub fn measure(self) -> Result<Ending, Error> {
         let status = self.wait()?;
-        let Self { default_handler, log_tailer, recording, mut gate, quiet, .. } = self;
+        let Self { default_handler, log_tailer, mut recording, mut gate, .. } = self;
         default_handler.resume();
         let success = Ending::Exited(0);
-        let finished = recording.stop();
+        recording.stop();
         let is_log_complete = log_tailer.is_none_or(LogTailer::finish);
-        finished.write(status, is_log_complete, |_| {}, |report| gate.judge(report, success, quiet));
+        let judge = |report: &mut Report, quiet| gate.judge(report, success, quiet);
+        recording.write(status, is_log_complete, |_| {}, judge);
         Ok(gate.ending(success))
     }
 
@@ -54,7 +54,7 @@ impl Measuring<'_> {
                 return Ok(Status::Completed);
             }
             if self.only_gpus
-                && let Some(reason) = self.recording.why_no_gpus(Duration::ZERO)
+                && let Some(reason) = self.recording.why_no_gpus()
             {
                 return Err(Error::failed(format!("there is nothing to measure: {reason}")).help(
                     "'effllm gpus' explains; or pass a process with --pid PID, its log with --log FILE",

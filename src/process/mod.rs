@@ -28,7 +28,6 @@ pub use ending::Ending;
 pub use exec::{check_descriptors, exec};
 pub use external::ExternalProcess;
 pub use interruption::interruptions;
-pub use keyboard::Keyboard;
 pub use signal_name::TakenSignal;
 pub use signal_policy::SignalPolicy;
 pub use signals::{Signals, UserRequest, stop_effllm};

@@ -1,35 +1,64 @@
-//! The second stage: starts the command, and the measurements beside it.
+//! The first stage: finds every usage error, reserves what the command needs, and starts the command with
+//! the measurements beside it.
 
+use std::env;
+use std::ffi::OsString;
+use std::mem;
 use std::time::Instant;
 
-use super::prepare::Prepared;
+use jiff::Timestamp;
+
 use super::pump::PumpThreads;
 use super::replace;
 use super::supervise::Running;
-use crate::config::ReportTarget;
+use crate::config::{AvailableSources, LogRules, ReportTarget, Settings};
 use crate::error::{Error, FAILED};
 use crate::event::Stream;
-use crate::process::{self, Supervisor, Tree, adopt_orphans};
+use crate::process::{
+    self, ProcessSlot, SignalPolicy, Signals, StdioMode, StdioPlan, Supervisor, Tree, UNBUFFERED,
+    adopt_orphans,
+};
+use crate::report::Command;
+use crate::session::degradation::Degradation;
+use crate::session::environment::Environment;
+use crate::session::gate::RunGate;
+use crate::session::{Recording, secrets};
 
-impl<'a> Prepared<'a> {
+impl<'a> Running<'a> {
     /// Starts the command. Every thread starts before it, so that its output is carried from the first
     /// byte, except the GPU sampler: opening the GPUs' library can take seconds, or block later threads.
     /// `can_replace`: whether the command may replace effllm where there is no room for both.
     ///
     /// # Errors
-    /// `--gpus` lists a GPU that is not there, or the command cannot be executed.
-    pub fn launch(self, can_replace: bool) -> Result<Running<'a>, Error> {
-        let Self { signals, default_handler, argv, report, quiet, gate, .. } = self;
+    /// The report, a sink or a gate cannot do what the settings ask for, `--gpus` lists a GPU that is not
+    /// there, or the command cannot be executed.
+    pub fn launch(
+        signals: &'a Signals,
+        mut settings: Settings,
+        argv: &[OsString],
+        can_replace: bool,
+    ) -> Result<Self, Error> {
+        let slot = ProcessSlot::reserve();
+        let report_takes_stdout = settings.report == ReportTarget::Stdout;
+        let (stdio, pump_threads) = plan_output(settings.stdio, report_takes_stdout)?;
+        let default_handler = signals.install_default_handler();
+        let gate = RunGate::prepare(&settings, settings.uses(), AvailableSources::ALL)?;
+        let passes_output = pump_threads.is_ok();
+        let unbuffer = settings.unbuffer && passes_output && env::var_os(UNBUFFERED).is_none();
+        let command = describe(argv, unbuffer, settings.mask);
+        let rules = mem::replace(&mut settings.log, LogRules::Auto);
+        let log = pump_threads.as_ref().map(|_| || rules.reader()).map_err(|lost| *lost);
         let tree = Tree::of_the_command();
-        let (armed, log) = self.setup.arm(Some(tree.clone()), self.log.map(|rules| || rules.reader()));
-        let fail_fast = gate.watch(&armed, tree.clone());
-        let gpus = armed.check_listed_gpus()?;
+        let (mut recording, feed) =
+            Recording::prepare(&settings, command, Environment::Own, Some(tree.clone()), log, passes_output)?;
+        recording.session.print(&gate.warnings());
+        let fail_fast = gate.watch(&recording.session, tree.clone());
+        recording.check_listed_gpus()?;
 
         adopt_orphans(true); // so that the whole tree is seen and counted
         default_handler.suspend();
         let started = Instant::now();
-        let child = process::spawn(argv, self.stdio, self.slot, signals.original_mask(), self.unbuffer);
-        let child = match child {
+        let child = match process::spawn(argv, stdio, slot, signals.original_mask(), unbuffer) {
             Err(error) if error.exit == FAILED && can_replace => {
                 adopt_orphans(false);
                 return Err(replace(&error, argv, Some(signals.original_mask())));
@@ -37,12 +66,42 @@ impl<'a> Prepared<'a> {
             child => child?,
         };
 
-        let supervisor =
-            Supervisor::new(signals, self.signal_policy, started, child.pid, tree, child.terminals);
-        let stdout_to = if report == ReportTarget::Stdout { Stream::Stderr } else { Stream::Stdout };
-        let start = |threads: PumpThreads| threads.start(child.outputs, stdout_to, &armed.session, log);
-        let pumps = self.pump_threads.ok().map(start);
-        let recording = armed.begin(started, gpus);
-        Ok(Running { signals, default_handler, supervisor, pumps, recording, fail_fast, gate, quiet })
+        let policy = SignalPolicy::new(settings.not_forwarded, settings.kill_after);
+        let supervisor = Supervisor::new(signals, policy, started, child.pid, tree, child.terminals);
+        let stdout_to = if report_takes_stdout { Stream::Stderr } else { Stream::Stdout };
+        let start = |threads: PumpThreads| threads.start(child.outputs, stdout_to, &recording.session, feed);
+        let pumps = pump_threads.ok().map(start);
+        recording.begin(started);
+        Ok(Self { signals, default_handler, supervisor, pumps, recording, fail_fast, gate })
+    }
+}
+
+/// Where the command's streams lead, with the threads that carry them. Without threads the command
+/// inherits effllm's own streams.
+fn plan_output(
+    mode: StdioMode,
+    report_takes_stdout: bool,
+) -> Result<(StdioPlan, Result<PumpThreads, Degradation>), Error> {
+    let plan = StdioPlan::choose(mode, report_takes_stdout)?;
+    if matches!(plan, StdioPlan::Inherit { .. }) {
+        return Ok((plan, Err(Degradation::OutputInherited)));
+    }
+    match PumpThreads::spawn() {
+        Ok(threads) => Ok((plan, Ok(threads))),
+        Err(_) => {
+            let plan = StdioPlan::choose(StdioMode::Inherit, report_takes_stdout)?;
+            Ok((plan, Err(Degradation::NoThreads)))
+        }
+    }
+}
+
+/// The command as the report names it.
+fn describe(argv: &[OsString], python_unbuffered_set: bool, mask: bool) -> Command {
+    let argv: Vec<_> = argv.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    Command {
+        cwd: env::current_dir().ok().map(|folder| folder.to_string_lossy().into_owned()),
+        started_at: Some(Timestamp::now().to_string()),
+        python_unbuffered_set,
+        ..Command::of(if mask { secrets::mask(&argv) } else { argv })
     }
 }

@@ -1,8 +1,6 @@
-//! `effllm run`: prepare, launch, supervise, finish. Each stage is a type that holds what exists in it.
+//! `effllm run`: launches the command, and supervises it.
 
-mod finish;
 mod launch;
-mod prepare;
 mod pump;
 mod supervise;
 
@@ -14,7 +12,7 @@ use nix::sys::signal::SigSet;
 use crate::config::{ReportTarget, Settings};
 use crate::error::Error;
 use crate::process::{self, Ending, Signals};
-use prepare::Prepared;
+use supervise::Running;
 
 /// Runs the command, writes the report, and returns how effllm is to end.
 ///
@@ -29,7 +27,7 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     }
     // Before the first thread, since threads inherit the blocked signals.
     let signals = Signals::take_all()?;
-    let run = || Ok(Prepared::new(&signals, settings, argv)?.launch(can_replace)?.supervise().finish());
+    let run = || Ok(Running::launch(&signals, settings, argv, can_replace)?.supervise());
     run().inspect_err(|_| signals.release())
 }
 

@@ -1,6 +1,6 @@
 //! The gate of a report, and that of a run, which is watched while the command runs.
 
-use super::Armed;
+use super::Session;
 use crate::config::{AvailableSources, GateSettings, Settings};
 use crate::error::{Error, FAILED, GATE};
 use crate::fs::conflicts::FileUse;
@@ -120,10 +120,10 @@ impl RunGate {
     /// With `--fail-fast`, checks the run every second. Once a requirement has failed for too long, all
     /// processes of the tree are sent SIGTERM, once: a shell that waits for a launcher would die of it
     /// alone, and leave the training running. Without a thread, or if a check panics, the run goes on.
-    pub fn watch(&self, armed: &Armed, tree: Tree) -> Option<Worker> {
+    pub fn watch(&self, session: &Session, tree: Tree) -> Option<Worker> {
         let mut fail_fast = FailFast::new(self.gate.policy.clone()?, self.fail_fast?);
         let (session, snapshot, ended_early) =
-            (armed.session.clone(), armed.snapshot(), self.ended_early.clone());
+            (session.clone(), session.snapshot(), self.ended_early.clone());
         let work = move |stop: Stop| {
             while stop.wait_until(Instant::now() + CHECK_INTERVAL) {
                 let Some(why) = fail_fast.check(session.clock.now(), &snapshot()) else { continue };

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
 
+use super::Session;
 use super::shared_recorder::SharedRecorder;
-use crate::event::{Event, StartLatch, Stream};
+use crate::event::{Event, Stream};
 use crate::log::LogReader;
 use crate::thread::spawn_thread;
 
@@ -86,8 +87,7 @@ impl Follower {
 /// The system has no thread left.
 pub fn follow(
     open: impl FnOnce() -> LogReader + Send + 'static,
-    recorder: SharedRecorder,
-    started: StartLatch,
+    session: &Session,
     after: impl FnMut() + Send + 'static,
 ) -> io::Result<(LogFeed, Follower)> {
     let (chunks, queue) = bounded(QUEUE);
@@ -95,6 +95,7 @@ pub fn follow(
     let given_up = Arc::new(AtomicBool::new(false));
     let chunks_read = Arc::new(AtomicU64::new(0));
     let count = chunks_read.clone();
+    let (recorder, started) = (session.recorder.clone(), session.started.clone());
     let read = move || {
         started.wait();
         read_all(open(), &recorder, &queue, &count, after);
