@@ -262,9 +262,9 @@ impl<'a> Supervisor<'a> {
             let is_foreground = tcgetpgrp(keyboard.command()) == Ok(self.pid);
             *keys_are_for_command = is_foreground;
             // A shell in the foreground has jobs of its own.
-            let keys = keyboard.relay(|| is_foreground && !handles_sigtstp(self.pid));
-            for key in keys {
-                self.handle(Arrival::by_key(key.signal()));
+            let signals = keyboard.relay(|| is_foreground && !handles_sigtstp(self.pid));
+            for signal in signals {
+                self.handle(Arrival::by_key(signal));
             }
         }
     }
