@@ -5,8 +5,6 @@ use std::mem;
 use std::path::Path;
 use std::time::Instant;
 
-use jiff::Timestamp;
-
 use super::MonitorTarget;
 use super::log_tailer::{self, LogTailer};
 use super::measure::Measuring;
@@ -16,11 +14,10 @@ use crate::fs::conflicts::FileUse;
 use crate::gpu::GpuChoice;
 use crate::log::tail::{StartAt, Tail};
 use crate::process::{ExternalProcess, Signals, Tree};
-use crate::report::Command;
 use crate::session::degradation::Degradation;
-use crate::session::environment::Environment;
+use crate::session::environment::{Environment, measured_command};
 use crate::session::gate::RunGate;
-use crate::session::{Recording, Session, secrets};
+use crate::session::{Recording, Session};
 use crate::text::sanitize::{clip, plain};
 use crate::text::units::show_duration;
 
@@ -58,7 +55,9 @@ impl<'a> Measuring<'a> {
             |_| Environment::Of(BTreeMap::new()),
             |variables| variables.map_or(Environment::Own, Environment::Of),
         );
-        let command = command(process, target, settings.mask);
+        let log = || target.log.iter().map(|log| log.display().to_string()).collect();
+        let argv = process.map_or_else(log, ExternalProcess::argv);
+        let command = measured_command(argv, process.and_then(ExternalProcess::cwd), settings.mask);
         let process_name = clip(&plain(&command.argv.join(" ")), 60);
         let mut reader = mem::replace(&mut settings.log, LogRules::Auto).reader();
         let facts = tail.as_mut().map(|tail| log_tailer::scan_existing(tail, &mut reader)).transpose()?;
@@ -117,17 +116,6 @@ fn find(pid: u32) -> Result<ExternalProcess, Error> {
         Error::usage(format!("--pid {pid}: there is no such process, or it is another user's and hidden"))
             .help("'ps -e' lists the running processes")
     })
-}
-
-/// The target as the report's command.
-fn command(process: Option<ExternalProcess>, target: &MonitorTarget, mask: bool) -> Command {
-    let log = || target.log.iter().map(|log| log.display().to_string()).collect();
-    let argv = process.map_or_else(log, ExternalProcess::argv);
-    Command {
-        cwd: process.and_then(ExternalProcess::cwd),
-        started_at: Some(Timestamp::now().to_string()),
-        ..Command::of(if mask { secrets::mask(&argv) } else { argv })
-    }
 }
 
 /// Tells the report what stays unknown of a process that effllm did not start.

@@ -1,14 +1,12 @@
 //! A terminal of the command's own: a pseudo-terminal that looks like the user's.
 
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
 
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::libc;
-use nix::pty::{Winsize, grantpt, posix_openpt, ptsname_r, unlockpt};
-use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
+use nix::pty::{OpenptyResult, Winsize, openpty};
+use nix::sys::termios::tcgetattr;
 use nix::unistd::{getpgrp, tcgetpgrp};
 
 /// Both ends of a pseudo-terminal; neither is inherited by the command.
@@ -27,20 +25,13 @@ impl Pty {
     /// # Errors
     /// The system has no pseudo-terminal left.
     pub fn like(terminal: impl AsFd) -> io::Result<Self> {
-        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-        let master = posix_openpt(flags)?;
-        grantpt(&master)?;
-        unlockpt(&master)?;
-        let slave: File = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_NOCTTY)
-            .open(ptsname_r(&master)?)?;
-        if has_foreground(&terminal) {
-            tcsetattr(&slave, SetArg::TCSANOW, &tcgetattr(&terminal)?)?;
+        let modes = if has_foreground(&terminal) { Some(tcgetattr(&terminal)?) } else { None };
+        let OpenptyResult { master, slave } = openpty(&size(&terminal), &modes)?;
+        for end in [&master, &slave] {
+            fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
         }
-        resize(&terminal, &slave);
-        Ok(Self { master: master.into(), slave: slave.into() })
+        fcntl(&master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        Ok(Self { master, slave })
     }
 }
 

@@ -6,8 +6,6 @@ use std::ffi::OsString;
 use std::mem;
 use std::time::Instant;
 
-use jiff::Timestamp;
-
 use super::pump::PumpThreads;
 use super::replace;
 use super::supervise::Running;
@@ -19,10 +17,10 @@ use crate::process::{
     adopt_orphans,
 };
 use crate::report::Command;
+use crate::session::Recording;
 use crate::session::degradation::Degradation;
-use crate::session::environment::Environment;
+use crate::session::environment::{Environment, measured_command};
 use crate::session::gate::RunGate;
-use crate::session::{Recording, secrets};
 
 impl<'a> Running<'a> {
     /// Starts the command. Every thread starts before it, so that its output is carried from the first
@@ -40,12 +38,20 @@ impl<'a> Running<'a> {
     ) -> Result<Self, Error> {
         let slot = ProcessSlot::reserve();
         let report_takes_stdout = settings.report == ReportTarget::Stdout;
-        let (stdio, pump_threads) = plan_output(settings.stdio, report_takes_stdout)?;
+        let pump_threads = match settings.stdio {
+            StdioMode::Inherit => Err(Degradation::OutputInherited),
+            StdioMode::Pipe | StdioMode::Pty => PumpThreads::spawn().map_err(|_| Degradation::NoThreads),
+        };
+        let mode = if pump_threads.is_ok() { settings.stdio } else { StdioMode::Inherit };
+        let stdio = StdioPlan::choose(mode, report_takes_stdout)?;
         let default_handler = signals.install_default_handler();
         let gate = RunGate::prepare(&settings, settings.uses(), AvailableSources::ALL)?;
         let passes_output = pump_threads.is_ok();
         let unbuffer = settings.unbuffer && passes_output && env::var_os(UNBUFFERED).is_none();
-        let command = describe(argv, unbuffer, settings.mask);
+        let arguments = argv.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
+        let cwd = env::current_dir().ok().map(|folder| folder.to_string_lossy().into_owned());
+        let command =
+            Command { python_unbuffered_set: unbuffer, ..measured_command(arguments, cwd, settings.mask) };
         let rules = mem::replace(&mut settings.log, LogRules::Auto);
         let log = pump_threads.as_ref().map(|_| || rules.reader()).map_err(|lost| *lost);
         let tree = Tree::of_the_command();
@@ -73,35 +79,5 @@ impl<'a> Running<'a> {
         let pumps = pump_threads.ok().map(start);
         recording.begin(started);
         Ok(Self { signals, default_handler, supervisor, pumps, recording, fail_fast, gate })
-    }
-}
-
-/// Where the command's streams lead, with the threads that carry them. Without threads the command
-/// inherits effllm's own streams.
-fn plan_output(
-    mode: StdioMode,
-    report_takes_stdout: bool,
-) -> Result<(StdioPlan, Result<PumpThreads, Degradation>), Error> {
-    let plan = StdioPlan::choose(mode, report_takes_stdout)?;
-    if matches!(plan, StdioPlan::Inherit { .. }) {
-        return Ok((plan, Err(Degradation::OutputInherited)));
-    }
-    match PumpThreads::spawn() {
-        Ok(threads) => Ok((plan, Ok(threads))),
-        Err(_) => {
-            let plan = StdioPlan::choose(StdioMode::Inherit, report_takes_stdout)?;
-            Ok((plan, Err(Degradation::NoThreads)))
-        }
-    }
-}
-
-/// The command as the report names it.
-fn describe(argv: &[OsString], python_unbuffered_set: bool, mask: bool) -> Command {
-    let argv: Vec<_> = argv.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
-    Command {
-        cwd: env::current_dir().ok().map(|folder| folder.to_string_lossy().into_owned()),
-        started_at: Some(Timestamp::now().to_string()),
-        python_unbuffered_set,
-        ..Command::of(if mask { secrets::mask(&argv) } else { argv })
     }
 }

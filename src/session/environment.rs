@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::env;
 
-use crate::report::{self, Job};
+use jiff::Timestamp;
+
+use super::secrets;
+use crate::report::{self, Command, Job};
 
 /// Variables by which schedulers identify a job.
 const SCHEDULER_VARIABLES: &[&str] = &[
@@ -49,6 +52,12 @@ impl Environment {
             scheduler: scheduler.collect(),
         }
     }
+}
+
+/// A measured command, which starts now, as the report shows it.
+pub fn measured_command(argv: Vec<String>, cwd: Option<String>, mask: bool) -> Command {
+    let argv = if mask { secrets::mask(&argv) } else { argv };
+    Command { cwd, started_at: Some(Timestamp::now().to_string()), ..Command::of(argv) }
 }
 
 /// This machine, as far as the report names it.

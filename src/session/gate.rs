@@ -51,16 +51,11 @@ impl ReportGate {
         }
     }
 
-    /// The exit status for the verdict in a report.
-    fn exit_status(report: &Report) -> u8 {
-        let failed = report.gate.as_ref().is_some_and(|gate| gate.verdict != Verdict::Pass);
-        if failed { GATE } else { 0 }
-    }
-
     /// Publishes the verdict where no command decides the exit status. Answers with the text for standard
     /// error and the exit status: a verdict that could not be written is no pass.
     pub fn conclude(&self, report: &Report) -> (String, u8) {
-        let exit = Self::exit_status(report);
+        let failed = report.gate.as_ref().is_some_and(|gate| gate.verdict != Verdict::Pass);
+        let exit = if failed { GATE } else { 0 };
         let mut text = Self::table(report, exit);
         if report.gate.is_some() {
             let warnings = report.warnings.iter();

@@ -9,7 +9,7 @@ pub mod panic;
 mod recorder_options;
 mod recording;
 pub mod report_file;
-pub mod secrets;
+mod secrets;
 pub mod shared_recorder;
 
 use std::sync::Arc;

@@ -23,6 +23,7 @@ use crate::config::LiveMode;
 use crate::output::RenderOptions;
 
 pub use console_lines::console_lines;
+pub use progress::{HINT, needs_hint};
 pub use writer::Terminal;
 
 /// The display while the command runs.
