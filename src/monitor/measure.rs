@@ -9,7 +9,7 @@ use crate::process::{
 };
 use crate::report::{Report, Status};
 use crate::session::Recording;
-use crate::session::gate::RunGate;
+use crate::session::gate::Gate;
 
 /// How often the process is checked. Its end is seen in /proc rather than through a pidfd, which kernels
 /// before 5.3 do not have.
@@ -25,7 +25,7 @@ pub struct Measuring<'a> {
     pub only_gpus: bool,
     pub until: Option<Instant>,
     pub recording: Recording,
-    pub gate: RunGate,
+    pub gate: Gate,
 }
 
 impl Measuring<'_> {
@@ -40,7 +40,7 @@ impl Measuring<'_> {
         let success = Ending::Exited(0);
         recording.stop();
         let is_log_complete = log_tailer.is_none_or(LogTailer::finish);
-        let judge = |report: &mut Report, quiet| gate.judge(report, success, quiet);
+        let judge = |report: &mut Report, quiet| gate.judge_run(report, success, quiet);
         recording.write(status, is_log_complete, |_| {}, judge);
         Ok(gate.ending(success))
     }

@@ -1,6 +1,5 @@
 //! The first stage of `monitor`: the process and the log are found, and everything is checked.
 
-use std::collections::BTreeMap;
 use std::mem;
 use std::path::Path;
 use std::time::Instant;
@@ -16,7 +15,7 @@ use crate::log::tail::{StartAt, Tail};
 use crate::process::{ExternalProcess, Signals, Tree};
 use crate::session::degradation::Degradation;
 use crate::session::environment::{Environment, measured_command};
-use crate::session::gate::RunGate;
+use crate::session::gate::Gate;
 use crate::session::{Recording, Session};
 use crate::text::sanitize::{clip, plain};
 use crate::text::units::show_duration;
@@ -39,7 +38,7 @@ impl<'a> Measuring<'a> {
             ..AvailableSources::ALL
         };
         let uses = settings.uses().into_iter().chain(log).collect();
-        let gate = RunGate::prepare(&settings, uses, sources)?;
+        let gate = Gate::prepare(&settings.gate, uses, |metric| settings.never_known(metric, sources))?;
         let process = target.pid.map(find).transpose()?;
         let open = |log| open(log, target.start_at).map_err(|error| error.of_flag("log"));
         let mut tail = target.log.as_deref().map(open).transpose()?;
@@ -49,12 +48,10 @@ impl<'a> Measuring<'a> {
                 .of_flag("gpus")
                 .help("pass a process with --pid PID, or its log with --log FILE"));
         }
-        let variables = process.map(ExternalProcess::environment).transpose();
-        let is_readable = variables.is_ok();
-        let environment = variables.map_or_else(
-            |_| Environment::Of(BTreeMap::new()),
-            |variables| variables.map_or(Environment::Own, Environment::Of),
-        );
+        let environment =
+            process.map_or_else(|| Ok(Environment::own()), |process| process.environment().map(Environment));
+        let is_readable = environment.is_ok();
+        let environment = environment.unwrap_or_default();
         let log = || target.log.iter().map(|log| log.display().to_string()).collect();
         let argv = process.map_or_else(log, ExternalProcess::argv);
         let command = measured_command(argv, process.and_then(ExternalProcess::cwd), settings.mask);

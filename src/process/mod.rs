@@ -33,6 +33,6 @@ pub use signal_name::TakenSignal;
 pub use signal_policy::SignalPolicy;
 pub use signals::{Signals, UserRequest, stop_effllm};
 pub use spawn::{ProcessSlot, UNBUFFERED, spawn};
-pub use stdio::{Output, StdioMode, StdioPlan};
+pub use stdio::{Output, StdioMode};
 pub use supervisor::{LifecycleEvent, Supervisor};
 pub use tree::{Tree, adopt_orphans};

@@ -78,7 +78,7 @@ impl<'a> Supervisor<'a> {
         // received it. A command that has received it too sees it again just after it was executed, where a
         // second signal changes nothing.
         let early = signals.all().map(Arrival::before_the_command).collect();
-        let terminal = terminals.map(|Terminals { user, command }| {
+        let terminal = terminals.map(|Terminals { user, command, .. }| {
             let mut keyboard = Keyboard::new(user, command.master);
             keyboard.hold();
             CommandTerminal { keyboard, slave: command.slave, keys_are_for_command: false }

@@ -13,14 +13,13 @@ use crate::config::{AvailableSources, LogRules, ReportTarget, Settings};
 use crate::error::{Error, FAILED};
 use crate::event::Stream;
 use crate::process::{
-    self, ProcessSlot, SignalPolicy, Signals, StdioMode, StdioPlan, Supervisor, Tree, UNBUFFERED,
-    adopt_orphans,
+    self, ProcessSlot, SignalPolicy, Signals, StdioMode, Supervisor, Tree, UNBUFFERED, adopt_orphans,
 };
 use crate::report::Command;
 use crate::session::Recording;
 use crate::session::degradation::Degradation;
 use crate::session::environment::{Environment, measured_command};
-use crate::session::gate::RunGate;
+use crate::session::gate::Gate;
 
 impl<'a> Running<'a> {
     /// Starts the command. Every thread starts before it, so that its output is carried from the first
@@ -42,10 +41,11 @@ impl<'a> Running<'a> {
             StdioMode::Inherit => Err(Degradation::OutputInherited),
             StdioMode::Pipe | StdioMode::Pty => PumpThreads::spawn().map_err(|_| Degradation::NoThreads),
         };
-        let mode = if pump_threads.is_ok() { settings.stdio } else { StdioMode::Inherit };
-        let stdio = StdioPlan::choose(mode, report_takes_stdout)?;
+        let stdio = if pump_threads.is_ok() { settings.stdio } else { StdioMode::Inherit };
         let default_handler = signals.install_default_handler();
-        let gate = RunGate::prepare(&settings, settings.uses(), AvailableSources::ALL)?;
+        let gate = Gate::prepare(&settings.gate, settings.uses(), |metric| {
+            settings.never_known(metric, AvailableSources::ALL)
+        })?;
         let passes_output = pump_threads.is_ok();
         let unbuffer = settings.unbuffer && passes_output && env::var_os(UNBUFFERED).is_none();
         let arguments = argv.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
@@ -55,8 +55,14 @@ impl<'a> Running<'a> {
         let rules = mem::replace(&mut settings.log, LogRules::Auto);
         let log = pump_threads.as_ref().map(|_| || rules.reader()).map_err(|lost| *lost);
         let tree = Tree::of_the_command();
-        let (mut recording, feed) =
-            Recording::prepare(&settings, command, Environment::Own, Some(tree.clone()), log, passes_output)?;
+        let (mut recording, feed) = Recording::prepare(
+            &settings,
+            command,
+            Environment::own(),
+            Some(tree.clone()),
+            log,
+            passes_output,
+        )?;
         recording.session.print(&gate.warnings());
         let fail_fast = gate.watch(&recording.session, tree.clone());
         recording.check_listed_gpus()?;
@@ -64,10 +70,11 @@ impl<'a> Running<'a> {
         adopt_orphans(true); // so that the whole tree is seen and counted
         default_handler.suspend();
         let started = Instant::now();
-        let child = match process::spawn(argv, stdio, slot, signals.original_mask(), unbuffer) {
+        let mask = signals.original_mask();
+        let child = match process::spawn(argv, stdio, report_takes_stdout, slot, mask, unbuffer) {
             Err(error) if error.exit == FAILED && can_replace => {
                 adopt_orphans(false);
-                return Err(replace(&error, argv, Some(signals.original_mask())));
+                return Err(replace(&error, argv, Some(mask)));
             }
             child => child?,
         };

@@ -4,7 +4,7 @@ use super::pump::Pumps;
 use crate::process::{DefaultSignalHandler, Ending, Signals, Supervisor, resource_usage};
 use crate::report::Command;
 use crate::session::Recording;
-use crate::session::gate::RunGate;
+use crate::session::gate::Gate;
 use crate::session::panic::isolate_panic;
 use crate::thread::worker::Worker;
 
@@ -18,7 +18,7 @@ pub struct Running<'a> {
     pub recording: Recording,
     /// The `--fail-fast` watch, if there is one.
     pub fail_fast: Option<Worker>,
-    pub gate: RunGate,
+    pub gate: Gate,
 }
 
 impl Running<'_> {
@@ -45,8 +45,9 @@ impl Running<'_> {
                 command.exit = ending.exit();
                 (command.cpu_seconds, command.max_rss_bytes) = resource_usage();
             };
-            recording
-                .write(ending.status(), true, describe, |report, quiet| gate.judge(report, ending, quiet));
+            recording.write(ending.status(), true, describe, |report, quiet| {
+                gate.judge_run(report, ending, quiet)
+            });
         });
         gate.ending(ending)
     }
