@@ -4,9 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::log_tailer::LogTailer;
 use crate::error::Error;
-use crate::process::{
-    DefaultSignalHandler, Ending, ExternalProcess, LifecycleEvent, Signals, UserRequest, stop_effllm,
-};
+use crate::process::{Ending, ExternalProcess, LifecycleEvent, Signals, UserRequest, stop_effllm};
 use crate::report::{Report, Status};
 use crate::session::Recording;
 use crate::session::gate::Gate;
@@ -18,7 +16,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// A measurement that has begun.
 pub struct Measuring<'a> {
     pub signals: &'a Signals,
-    pub default_handler: DefaultSignalHandler,
     pub process: Option<ExternalProcess>,
     pub log_tailer: Option<LogTailer>,
     /// Neither a process nor a log is measured.
@@ -35,8 +32,8 @@ impl Measuring<'_> {
     /// There is nothing to measure: only GPUs, and none can be measured.
     pub fn measure(self) -> Result<Ending, Error> {
         let status = self.wait()?;
-        let Self { default_handler, log_tailer, mut recording, mut gate, .. } = self;
-        default_handler.resume();
+        let Self { signals, log_tailer, mut recording, mut gate, .. } = self;
+        signals.end();
         let success = Ending::Exited(0);
         recording.stop();
         let is_log_complete = log_tailer.is_none_or(LogTailer::finish);

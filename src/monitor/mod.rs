@@ -28,7 +28,6 @@ pub struct MonitorTarget {
 /// # Errors
 /// There is no such process, the log cannot be read, or there is nothing to measure.
 pub fn monitor(settings: Settings, target: &MonitorTarget) -> Result<Ending, Error> {
-    // Before the first thread, since threads inherit the blocked signals.
     let signals = Signals::take_user_requests()?;
     let measure = || Measuring::begin(&signals, settings, target)?.measure();
     measure().inspect_err(|_| signals.release())

@@ -31,7 +31,6 @@ impl<'a> Measuring<'a> {
         mut settings: Settings,
         target: &MonitorTarget,
     ) -> Result<Self, Error> {
-        let default_handler = signals.install_default_handler();
         let log = target.log.iter().map(|path| FileUse::read("--log", path));
         let sources = AvailableSources {
             log: target.log.as_ref().map(|_| ()).ok_or("no log is read without --log FILE"),
@@ -72,12 +71,12 @@ impl<'a> Measuring<'a> {
         ));
         let log_tailer = tail.zip(feed).map(|(tail, feed)| LogTailer::spawn(tail, session.clone(), feed));
         recording.check_listed_gpus()?;
-        default_handler.suspend();
+        signals.begin();
         let begun = Instant::now();
         recording.begin(begun);
         let until = target.duration.and_then(|duration| begun.checked_add(duration));
         let only_gpus = process.is_none() && target.log.is_none();
-        Ok(Self { signals, default_handler, process, log_tailer, only_gpus, until, recording, gate })
+        Ok(Self { signals, process, log_tailer, only_gpus, until, recording, gate })
     }
 }
 

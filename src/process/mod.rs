@@ -1,8 +1,7 @@
 //! Processes and signals: starting, supervising and ending the command, its terminal, and /proc. Nothing
-//! else in effllm knows a signal by its number.
+//! else in effllm sends or receives a signal.
 
 mod children;
-mod default_handler;
 mod ending;
 mod exec;
 mod external;
@@ -23,7 +22,6 @@ mod tree;
 mod wait;
 
 pub use children::resource_usage;
-pub use default_handler::DefaultSignalHandler;
 pub use ending::Ending;
 pub use exec::{check_descriptors, exec};
 pub use external::ExternalProcess;

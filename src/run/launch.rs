@@ -42,7 +42,6 @@ impl<'a> Running<'a> {
             StdioMode::Pipe | StdioMode::Pty => PumpThreads::spawn().map_err(|_| Degradation::NoThreads),
         };
         let stdio = if pump_threads.is_ok() { settings.stdio } else { StdioMode::Inherit };
-        let default_handler = signals.install_default_handler();
         let gate = Gate::prepare(&settings.gate, settings.uses(), |metric| {
             settings.never_known(metric, AvailableSources::ALL)
         })?;
@@ -68,7 +67,7 @@ impl<'a> Running<'a> {
         recording.check_listed_gpus()?;
 
         adopt_orphans(true); // so that the whole tree is seen and counted
-        default_handler.suspend();
+        signals.begin();
         let started = Instant::now();
         let mask = signals.original_mask();
         let child = match process::spawn(argv, stdio, report_takes_stdout, slot, mask, unbuffer) {
@@ -85,6 +84,6 @@ impl<'a> Running<'a> {
         let start = |threads: PumpThreads| threads.start(child.outputs, stdout_to, &recording.session, feed);
         let pumps = pump_threads.ok().map(start);
         recording.begin(started);
-        Ok(Self { signals, default_handler, supervisor, pumps, recording, fail_fast, gate })
+        Ok(Self { signals, supervisor, pumps, recording, fail_fast, gate })
     }
 }

@@ -25,7 +25,6 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
         Err(error) if can_replace => return Err(replace(&error, argv, None)),
         checked => checked?,
     }
-    // Before the first thread, since threads inherit the blocked signals.
     let signals = Signals::take_all()?;
     let run = || Ok(Running::launch(&signals, settings, argv, can_replace)?.supervise());
     run().inspect_err(|_| signals.release())

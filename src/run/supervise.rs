@@ -1,7 +1,7 @@
 //! The second stage: the command runs and is measured, then its report is written.
 
 use super::pump::Pumps;
-use crate::process::{DefaultSignalHandler, Ending, Signals, Supervisor, resource_usage};
+use crate::process::{Ending, Signals, Supervisor, resource_usage};
 use crate::report::Command;
 use crate::session::Recording;
 use crate::session::gate::Gate;
@@ -11,7 +11,6 @@ use crate::thread::worker::Worker;
 /// A run whose command has started.
 pub struct Running<'a> {
     pub signals: &'a Signals,
-    pub default_handler: DefaultSignalHandler,
     pub supervisor: Supervisor<'a>,
     /// `None` where the command inherits effllm's streams.
     pub pumps: Option<Pumps>,
@@ -25,7 +24,7 @@ impl Running<'_> {
     /// Forwards signals and keys until the command ends, passes the rest of its output on, writes the
     /// report, and returns how effllm is to end.
     pub fn supervise(self) -> Ending {
-        let Self { signals, default_handler, supervisor, pumps, mut recording, fail_fast, mut gate } = self;
+        let Self { signals, supervisor, pumps, mut recording, fail_fast, mut gate } = self;
         let (ending, keyboard) = supervisor.supervise(|event| {
             isolate_panic(|| recording.on_lifecycle_event(event));
         });
@@ -33,7 +32,7 @@ impl Running<'_> {
         isolate_panic(|| recording.stop());
         let is_drained = pumps.as_ref().is_none_or(|pumps| pumps.drain(|| signals.has_termination()));
         drop(keyboard); // restores the user's terminal
-        default_handler.resume();
+        signals.end();
         isolate_panic(|| {
             let mut recorder = recording.session.recorder.lock();
             if !is_drained {
