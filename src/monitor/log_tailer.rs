@@ -1,5 +1,6 @@
 //! The thread that reads a log which another process writes.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
@@ -12,27 +13,18 @@ use crate::thread::worker::{Stop, Worker};
 
 /// How often the file is read.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// How long the end waits for the rest of the file.
-const TIMEOUT: Duration = Duration::from_secs(2);
 const BUFFER: usize = 64 * 1024;
 
-/// The thread; `None` if the system had none left.
-pub struct LogTailer(Option<Worker>);
-
-impl LogTailer {
-    /// Starts the thread, which begins with the run and fills the feed.
-    pub fn spawn(tail: Tail, session: Session, feed: LogFeed) -> Self {
-        let read = move |stop: Stop| {
-            session.started.wait();
-            Reading { tail, session, feed, buffer: vec![0; BUFFER] }.run(&stop);
-        };
-        Self(Worker::spawn("effllm-tail", read).ok())
-    }
-
-    /// Reads the rest that the file holds now. False if that takes too long, or is impossible.
-    pub fn finish(self) -> bool {
-        self.0.is_some_and(|thread| thread.finish(TIMEOUT))
-    }
+/// Starts the thread, which begins with the run and fills the feed; asked to end, it reads the rest that the
+/// file holds then.
+///
+/// # Errors
+/// The system has no threads left.
+pub fn spawn_tailer(tail: Tail, session: Session, feed: LogFeed) -> io::Result<Worker> {
+    Worker::spawn("effllm-tail", move |stop| {
+        session.started.wait();
+        Reading { tail, session, feed, buffer: vec![0; BUFFER] }.run(&stop);
+    })
 }
 
 struct Reading {

@@ -1,23 +1,27 @@
 //! The second stage of `monitor`: measures until the end, and writes the report.
 
+use std::io;
 use std::time::{Duration, Instant};
 
-use super::log_tailer::LogTailer;
 use crate::error::Error;
 use crate::process::{Ending, ExternalProcess, LifecycleEvent, Signals, UserRequest, stop_effllm};
 use crate::report::{Report, Status};
 use crate::session::Recording;
 use crate::session::gate::Gate;
+use crate::thread::worker::Worker;
 
 /// How often the process is checked. Its end is seen in /proc rather than through a pidfd, which kernels
 /// before 5.3 do not have.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
+/// How long the end waits for the rest of the log.
+const TAILER_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// A measurement that has begun.
 pub struct Measuring<'a> {
     pub signals: &'a Signals,
     pub process: Option<ExternalProcess>,
-    pub log_tailer: Option<LogTailer>,
+    pub log_tailer: Option<io::Result<Worker>>,
     /// Neither a process nor a log is measured.
     pub only_gpus: bool,
     pub until: Option<Instant>,
@@ -36,7 +40,8 @@ impl Measuring<'_> {
         signals.end();
         let success = Ending::Exited(0);
         recording.stop();
-        let is_log_complete = log_tailer.is_none_or(LogTailer::finish);
+        let is_log_complete =
+            log_tailer.is_none_or(|thread| thread.is_ok_and(|thread| thread.finish(TAILER_TIMEOUT)));
         let judge = |report: &mut Report, quiet| gate.judge_run(report, success, quiet);
         recording.write(status, is_log_complete, |_| {}, judge);
         Ok(gate.ending(success))

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::MonitorTarget;
-use super::log_tailer::{self, LogTailer};
+use super::log_tailer::{self, spawn_tailer};
 use super::measure::Measuring;
 use crate::config::{AvailableSources, LogRules, Settings};
 use crate::error::Error;
@@ -69,7 +69,7 @@ impl<'a> Measuring<'a> {
             measures_gpus,
             target,
         ));
-        let log_tailer = tail.zip(feed).map(|(tail, feed)| LogTailer::spawn(tail, session.clone(), feed));
+        let log_tailer = tail.zip(feed).map(|(tail, feed)| spawn_tailer(tail, session.clone(), feed));
         recording.check_listed_gpus()?;
         signals.begin();
         let begun = Instant::now();

@@ -1,7 +1,8 @@
 //! The console lines on stderr while the command runs, where there is no table.
 
 use super::Session;
-use crate::terminal::{HINT, Live, console_lines, needs_hint};
+use crate::config::LiveMode;
+use crate::terminal::{HINT, console_lines, needs_hint};
 
 /// Prints the console lines of the original tool, once in each log interval.
 pub struct ConsoleReporter {
@@ -20,7 +21,7 @@ impl ConsoleReporter {
 
     /// Prints what is due, after more of the log was read.
     pub fn update(&mut self) {
-        if self.session.live != Live::Log {
+        if self.session.live != LiveMode::Log {
             return;
         }
         let now = self.session.clock.now();

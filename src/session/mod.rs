@@ -6,7 +6,6 @@ pub mod environment;
 pub mod gate;
 pub mod log_follower;
 pub mod panic;
-mod recorder_options;
 mod recording;
 pub mod report_file;
 mod secrets;
@@ -14,14 +13,14 @@ pub mod shared_recorder;
 
 use std::sync::Arc;
 
+use crate::config::LiveMode;
 use crate::event::{Clock, StartLatch};
 use crate::report::Report;
-use crate::terminal::{Live, Terminal};
+use crate::terminal::Terminal;
 use degradation::Degradation;
 use shared_recorder::SharedRecorder;
 
-pub use recorder_options::recorder_options;
-pub use recording::Recording;
+pub use recording::{Recording, recorder_options};
 
 /// What every part of a run uses: its clock, its recorder and its terminal.
 #[derive(Clone)]
@@ -31,7 +30,7 @@ pub struct Session {
     pub started: StartLatch,
     pub recorder: SharedRecorder,
     pub terminal: Arc<Terminal>,
-    live: Live,
+    live: LiveMode,
     quiet: bool,
 }
 

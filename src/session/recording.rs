@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use super::Session;
 use super::console_reporter::ConsoleReporter;
 use super::degradation::Degradation;
 use super::environment::{Environment, machine};
@@ -13,8 +14,7 @@ use super::log_follower::{Follower, LogFeed, follow};
 use super::panic::install_panic_hook;
 use super::report_file::{KeptCurrent, ReportFile};
 use super::shared_recorder::SharedRecorder;
-use super::{Session, recorder_options};
-use crate::config::Settings;
+use crate::config::{LiveMode, Settings};
 use crate::error::Error;
 use crate::event::{Clock, StartLatch};
 use crate::gpu::{self, GpuChoice, Sampler};
@@ -22,10 +22,10 @@ use crate::host::HostSampler;
 use crate::log::LogReader;
 use crate::output;
 use crate::process::{LifecycleEvent, Tree};
-use crate::recorder::Recorder;
+use crate::recorder::{self, Given, Recorder};
 use crate::report::{Command, Report, Status};
 use crate::sink::{RunningSinks, Sinks};
-use crate::terminal::{Live, Terminal, stderr_can_draw, stderr_options};
+use crate::terminal::{Terminal, display, stderr_can_draw, stderr_options};
 use crate::text::units::show_duration;
 use crate::thread::worker::Worker;
 
@@ -73,7 +73,7 @@ impl Recording {
         let sinks = Sinks::open(&settings.outputs, settings.log_interval)?;
         let recorder = SharedRecorder::new(recorder, sinks.series());
         let is_silent = settings.quiet || !owns_screen;
-        let live = if is_silent { Live::Off } else { Live::of(settings.live, stderr_can_draw()) };
+        let live = if is_silent { LiveMode::Off } else { display(settings.live, stderr_can_draw()) };
         let terminal =
             Terminal::standard(live).map_err(|error| Error::failed(format!("cannot use stderr: {error}")))?;
         install_panic_hook();
@@ -104,7 +104,7 @@ impl Recording {
             gpus: None,
             host: processes.and_then(|tree| sample_host(tree, settings.interval, &session)),
             follower,
-            table: if live == Live::Table { draw() } else { None },
+            table: if live == LiveMode::Table { draw() } else { None },
             kept_current: report_file.keep_current(snapshot.clone()),
             sinks: sinks.start(clock, session.started.clone(), snapshot, warn),
             session,
@@ -212,8 +212,22 @@ impl Recording {
 fn sample_host(tree: Tree, interval: Duration, session: &Session) -> Option<HostSampler> {
     let Session { clock, started, recorder, .. } = session;
     let sampler = HostSampler::start(tree, interval, *clock, started.clone(), recorder.on_event());
-    let lost = Degradation::NoHostSampler.sentence();
+    let lost = "the process tree is not sampled: the system has no threads left";
     sampler.inspect_err(|_| recorder.lock().cannot_know("host", lost)).ok()
+}
+
+/// The recorder's options, from the settings.
+pub fn recorder_options(settings: &Settings) -> recorder::Options {
+    let given =
+        |value: Option<f64>, key| value.map(|value| Given { value, source: settings.origins.source(key) });
+    recorder::Options {
+        parameters: given(settings.parameters, "params"),
+        sequence_length: given(settings.sequence_length, "seq-len"),
+        global_batch_size: given(settings.global_batch_size, "global-batch-size"),
+        warmup: settings.warmup,
+        history_size: settings.history_size,
+        interval: settings.interval.as_secs_f64(),
+    }
 }
 
 fn gpu_options(settings: &Settings, environment: Environment) -> gpu::Options {

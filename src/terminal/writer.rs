@@ -13,11 +13,11 @@ use nix::sys::stat::fstat;
 use nix::unistd::{getpgrp, tcgetpgrp};
 use terminal_size::terminal_size_of;
 
-use super::Live;
 use super::descriptor::{Descriptors, Output, write_all};
 use super::frame::frame;
 use super::screen::Size;
 use super::shared_terminal::SharedTerminal;
+use crate::config::LiveMode;
 use crate::event::Stream;
 use crate::report::Report;
 use crate::thread::worker::Worker;
@@ -45,7 +45,7 @@ impl Terminal {
     ///
     /// # Errors
     /// A descriptor cannot be duplicated.
-    pub fn standard(live: Live) -> io::Result<Self> {
+    pub fn standard(live: LiveMode) -> io::Result<Self> {
         let stdout = io::stdout().as_fd().try_clone_to_owned()?;
         let stderr = io::stderr().as_fd().try_clone_to_owned()?;
         Self::new(stdout, stderr, live, console::colors_enabled_stderr())
@@ -53,11 +53,8 @@ impl Terminal {
 
     /// # Errors
     /// A descriptor cannot be duplicated.
-    pub fn new(stdout: OwnedFd, stderr: OwnedFd, live: Live, colour: bool) -> io::Result<Self> {
-        let table = match live {
-            Live::Table => Some(stderr.try_clone()?),
-            Live::Log | Live::Off => None,
-        };
+    pub fn new(stdout: OwnedFd, stderr: OwnedFd, live: LiveMode, colour: bool) -> io::Result<Self> {
+        let table = if live == LiveMode::Table { Some(stderr.try_clone()?) } else { None };
         let separate_stdout =
             if same_destination(&stdout, &stderr) { None } else { Some(stdout.try_clone()?) };
         let output = Descriptors { stdout, stderr, deadline: None };

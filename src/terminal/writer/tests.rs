@@ -29,7 +29,7 @@ fn read_until(from: &mut File, text: &str) -> String {
 fn the_table_is_drawn_on_standard_error_and_standard_output_stays_the_childs() {
     let pty = pty();
     let (mut reader, writer) = io::pipe().unwrap();
-    let terminal = Arc::new(Terminal::new(writer.into(), pty.slave, Live::Table, false).unwrap());
+    let terminal = Arc::new(Terminal::new(writer.into(), pty.slave, LiveMode::Table, false).unwrap());
     let ticker = terminal.keep_drawing(|| training(2)).unwrap();
     let mut screen = File::from(pty.master);
     let drawn = read_until(&mut screen, "\x1b8");
@@ -56,7 +56,7 @@ fn the_end_does_not_hang_on_a_terminal_that_takes_nothing() {
     let pty = pty();
     let slave = pty.slave.try_clone().unwrap();
     let terminal =
-        Arc::new(Terminal::new(slave.try_clone().unwrap(), pty.slave, Live::Table, false).unwrap());
+        Arc::new(Terminal::new(slave.try_clone().unwrap(), pty.slave, LiveMode::Table, false).unwrap());
     terminal.tick(&training(2)).unwrap();
     tcflow(&slave, FlowArg::TCOOFF).unwrap();
     let pump = Arc::clone(&terminal);
@@ -88,7 +88,7 @@ fn one_terminal_opened_twice_is_one_place() {
 fn lines_of_ours_begin_at_the_left_on_a_raw_terminal_too() {
     let pty = pty();
     let slave = pty.slave.try_clone().unwrap();
-    let terminal = Terminal::new(slave.try_clone().unwrap(), pty.slave, Live::Off, false).unwrap();
+    let terminal = Terminal::new(slave.try_clone().unwrap(), pty.slave, LiveMode::Off, false).unwrap();
     let mut screen = File::from(pty.master);
     terminal.print("cooked\n").unwrap();
     assert_eq!(read_until(&mut screen, "\n"), "cooked\r\n");
