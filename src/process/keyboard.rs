@@ -17,6 +17,7 @@ use nix::sys::termios::{
 use nix::unistd::{read, write};
 
 use super::pty::{has_foreground, resize};
+use crate::thread::FAULTS;
 
 /// Most bytes that are read before the command has taken them.
 const BUFFER: usize = 1024;
@@ -167,20 +168,9 @@ fn split_keys(
 /// The terminal and its original modes, for the case that a fault ends effllm.
 static RESTORED_AT_DEATH: OnceLock<(i32, libc::termios)> = OnceLock::new();
 
-/// Signals that a fault of effllm's own raises.
-const FAULTS: [Signal; 7] = [
-    Signal::SIGSEGV,
-    Signal::SIGBUS,
-    Signal::SIGILL,
-    Signal::SIGFPE,
-    Signal::SIGABRT,
-    Signal::SIGTRAP,
-    Signal::SIGSYS,
-];
-
 /// Restores the terminal if a fault ends effllm. The command is not affected: exec resets handlers.
 fn restore_at_death() {
-    for fault in FAULTS {
+    for fault in FAULTS.into_iter().chain([Signal::SIGABRT]) {
         // SAFETY: the handler makes only async-signal-safe calls. A signal that was ignored stays ignored.
         unsafe {
             if let Ok(SigHandler::SigIgn) = signal(fault, SigHandler::Handler(die)) {

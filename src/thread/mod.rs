@@ -19,20 +19,18 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 /// Threads that have been started and have not run [`init_thread_locals`].
 static STARTING: AtomicUsize = AtomicUsize::new(0);
 
-/// The signals that a thread receives: those of its own faults, and those that stop a background process
-/// which uses the terminal. All others are the main thread's.
-const RECEIVED: [Signal; 8] = [
-    Signal::SIGSEGV,
-    Signal::SIGBUS,
-    Signal::SIGILL,
-    Signal::SIGFPE,
-    Signal::SIGTRAP,
-    Signal::SIGSYS,
-    Signal::SIGTTIN,
-    Signal::SIGTTOU,
-];
+/// The signals of a thread's own faults.
+pub const FAULTS: [Signal; 6] =
+    [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE, Signal::SIGTRAP, Signal::SIGSYS];
 
-/// Starts a thread, which first runs [`init_thread_locals`].
+/// Whether effllm never blocks a signal: a fault's, and those that stop a background process which uses the
+/// terminal.
+pub fn is_never_blocked(signal: Signal) -> bool {
+    FAULTS.contains(&signal) || matches!(signal, Signal::SIGTTIN | Signal::SIGTTOU)
+}
+
+/// Starts a thread, which first runs [`init_thread_locals`]. Signals are the main thread's, as far as they can
+/// be blocked.
 ///
 /// # Errors
 /// The system has no threads left.
@@ -44,7 +42,7 @@ pub fn spawn_thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Res
     };
     STARTING.fetch_add(1, Ordering::SeqCst);
     let mut blocked = SigSet::all();
-    RECEIVED.into_iter().for_each(|signal| blocked.remove(signal));
+    Signal::iterator().filter(|signal| is_never_blocked(*signal)).for_each(|signal| blocked.remove(signal));
     let mask = blocked.thread_swap_mask(SigmaskHow::SIG_BLOCK); // which the thread inherits
     let thread = Builder::new().name(name.to_owned()).spawn(begin);
     let _ = mask.and_then(|mask| mask.thread_set_mask());
