@@ -9,30 +9,20 @@ use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::termios::tcgetattr;
 use nix::unistd::{getpgrp, tcgetpgrp};
 
-/// Both ends of a pseudo-terminal; neither is inherited by the command.
-#[derive(Debug)]
-pub struct Pty {
-    /// effllm's end; does not block.
-    pub master: OwnedFd,
-    /// The command's end.
-    pub slave: OwnedFd,
-}
-
-impl Pty {
-    /// A terminal with the modes and the size of this one. While another process group is in the
-    /// foreground of this one, its modes may be a line editor's, and the new one keeps the default modes.
-    ///
-    /// # Errors
-    /// The system has no pseudo-terminal left.
-    pub fn like(terminal: impl AsFd) -> io::Result<Self> {
-        let modes = if has_foreground(&terminal) { Some(tcgetattr(&terminal)?) } else { None };
-        let OpenptyResult { master, slave } = openpty(&size(&terminal), &modes)?;
-        for end in [&master, &slave] {
-            fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
-        }
-        fcntl(&master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-        Ok(Self { master, slave })
+/// effllm's end, which does not block, and the command's end of a terminal with the modes and the size of this
+/// one; the command inherits neither. While another process group is in the foreground of this one, its modes
+/// may be a line editor's, and the new one keeps the default modes.
+///
+/// # Errors
+/// The system has no pseudo-terminal left.
+pub fn like(terminal: impl AsFd) -> io::Result<(OwnedFd, OwnedFd)> {
+    let modes = if has_foreground(&terminal) { Some(tcgetattr(&terminal)?) } else { None };
+    let OpenptyResult { master, slave } = openpty(&size(&terminal), &modes)?;
+    for end in [&master, &slave] {
+        fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
     }
+    fcntl(&master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok((master, slave))
 }
 
 /// Whether effllm may set a terminal's modes: effllm is in its foreground, or the terminal does not

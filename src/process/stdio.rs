@@ -7,7 +7,8 @@ use std::process::{Command, Stdio};
 
 use clap::ValueEnum;
 
-use super::pty::Pty;
+use super::keyboard::Keyboard;
+use super::pty;
 use crate::event::Stream;
 
 /// The choice of `--stdio`.
@@ -27,13 +28,17 @@ pub struct Output {
     pub from: OwnedFd,
 }
 
-/// The terminals of a command that has one of its own, modelled on the user's.
+/// The terminal of a command that has one of its own, modelled on the user's.
 #[derive(Debug)]
-pub struct Terminals {
-    pub user: OwnedFd,
-    pub command: Pty,
-    /// The stream that effllm's end of the command's terminal carries.
+pub struct CommandTerminal {
+    /// The user's terminal, and effllm's end of the command's.
+    pub keyboard: Keyboard,
+    /// Held open until the command ends.
+    pub slave: OwnedFd,
+    /// The stream that effllm's end carries.
     pub stream: Stream,
+    /// The keys that were typed last are for the command itself, and not for a job of a shell in it.
+    pub keys_are_for_command: bool,
 }
 
 impl StdioMode {
@@ -46,7 +51,7 @@ impl StdioMode {
         self,
         report_takes_stdout: bool,
         command: &mut Command,
-    ) -> io::Result<Option<Terminals>> {
+    ) -> io::Result<Option<CommandTerminal>> {
         let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
         let (stdin, stderr) = (stdin.as_fd(), stderr.as_fd());
         let stdout = if report_takes_stdout { stderr } else { stdout.as_fd() };
@@ -66,18 +71,19 @@ impl StdioMode {
             Ok(terminal) if terminal.is_terminal() => terminal.into(),
             _ => user.try_clone_to_owned()?,
         };
-        let pty = Pty::like(user.as_fd())?;
+        let (master, slave) = pty::like(user.as_fd())?;
         if is_replaced(stdin) {
-            command.stdin(pty.slave.try_clone()?);
+            command.stdin(slave.try_clone()?);
         }
         if is_replaced(stderr) {
-            command.stderr(pty.slave.try_clone()?);
+            command.stderr(slave.try_clone()?);
         }
         let mut stream = Stream::Stderr;
         if is_replaced(stdout) {
-            command.stdout(pty.slave.try_clone()?);
+            command.stdout(slave.try_clone()?);
             stream = Stream::Stdout;
         }
-        Ok(Some(Terminals { user, command: pty, stream }))
+        let keyboard = Keyboard::new(user, master);
+        Ok(Some(CommandTerminal { keyboard, slave, stream, keys_are_for_command: false }))
     }
 }

@@ -79,7 +79,7 @@ impl<'a> Running<'a> {
         };
 
         let policy = SignalPolicy::new(settings.not_forwarded, settings.kill_after);
-        let supervisor = Supervisor::new(signals, policy, started, child.pid, tree, child.terminals);
+        let supervisor = Supervisor::new(signals, policy, started, child.pid, tree, child.terminal);
         let stdout_to = if report_takes_stdout { Stream::Stderr } else { Stream::Stdout };
         let start = |threads: PumpThreads| threads.start(child.outputs, stdout_to, &recording.session, feed);
         let pumps = pump_threads.ok().map(start);
