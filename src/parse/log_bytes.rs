@@ -8,12 +8,10 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Request;
-use crossbeam_channel::{Receiver, RecvTimeoutError};
-
 use crate::error::Error;
 use crate::log::input::{self, Compression, Input};
 use crate::log::tail::{StartAt, Step, Tail};
-use crate::process::interruptions;
+use crate::process::{Signals, UserRequest, stop_effllm};
 
 /// The time between two looks at a file that has not grown.
 const LOOK: Duration = Duration::from_millis(100);
@@ -29,12 +27,12 @@ pub struct LogBytes {
 
 enum Origin {
     Once { input: Input, is_file: bool },
-    Growing(Growing),
+    Growing(Box<Growing>),
 }
 
 struct Growing {
     tail: Tail,
-    interrupted: Receiver<()>,
+    signals: Signals,
     state: State,
     /// After the signal to end: the bytes that were there then, less those read since.
     left: Option<u64>,
@@ -66,7 +64,7 @@ impl LogBytes {
         let file = request.file.as_deref();
         let name = file.map_or("-".to_owned(), |file| file.to_string_lossy().into_owned());
         let origin = match file {
-            Some(file) if request.follow => Origin::Growing(Growing::open(file)?),
+            Some(file) if request.follow => Origin::Growing(Box::new(Growing::open(file)?)),
             None if request.follow => {
                 return Err(Error::usage("--follow needs a file")
                     .help("standard input is read for as long as it is open without it"));
@@ -113,13 +111,29 @@ impl Growing {
                 .help("without --follow it is read as it is"));
         }
         let tail = Tail::open(file, StartAt::Start)?;
-        Ok(Self { tail, interrupted: interruptions()?, state: State::Bytes, left: None })
+        let signals = Signals::take_user_requests()?;
+        signals.begin();
+        Ok(Self { tail, signals, state: State::Bytes, left: None })
+    }
+
+    /// Waits for so long; true as soon as the user asks for the end.
+    fn is_interrupted(&self, wait: Duration) -> bool {
+        if !wait.is_zero() {
+            self.signals.wait(Instant::now() + wait);
+        }
+        while let Some(request) = self.signals.next_request() {
+            match request {
+                UserRequest::End => return true,
+                UserRequest::Stop => stop_effllm(),
+            }
+        }
+        false
     }
 
     fn next<'a>(&mut self, buffer: &'a mut [u8]) -> Result<Piece<'a>, Error> {
         loop {
             let wait = if self.state == State::Bytes { Duration::ZERO } else { LOOK };
-            if self.left.is_none() && self.interrupted.recv_timeout(wait) != Err(RecvTimeoutError::Timeout) {
+            if self.left.is_none() && self.is_interrupted(wait) {
                 self.left = Some(self.tail.backlog());
             }
             let step = if self.left == Some(0) { Step::Nothing } else { self.tail.read(buffer)? };
