@@ -5,7 +5,7 @@
 //!
 //! - [`cli`]: one file a subcommand.
 //! - [`run`], [`monitor`], [`parse`]: a new command, a running process, an existing log.
-//! - [`session`]: the stages that [`run`] and [`monitor`] share.
+//! - [`session`]: a measured run, for [`run`] and [`monitor`].
 //! - [`sink`]: outputs that are written while the command runs. [`terminal`]: the live table and the log
 //!   summaries.
 //! - [`config`]: defaults, files, environment and flags become one `Settings`.
