@@ -102,6 +102,8 @@ mod tests {
             pid: 1,
             parent: 0,
             zombie,
+            stopped: false,
+            start_ticks: 0,
             cpu_ticks,
             resident_pages,
         };

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::fs::conflicts::FileUse;
 use crate::metrics::Metric;
 use crate::parse::{self, ParseOutput, Request};
-use crate::session::gate::ReportGate;
+use crate::session::gate::Gate;
 
 /// Parse an existing log, and report its metrics
 #[derive(Debug, Args)]
@@ -79,7 +79,7 @@ impl Parse {
             wall_time: Err("a log does not tell the wall time of its run"),
         };
         let never_known = |metric: &Metric| settings.never_known(metric, sources);
-        let gate = ReportGate::prepare(&settings, log.into_iter().collect(), never_known)?;
+        let mut gate = Gate::prepare(&settings, log.into_iter().collect(), never_known)?;
         let report = parse::parse(settings, &request, |report| gate.judge(report))?;
         Ok(report.map_or(ExitCode::SUCCESS, |report| conclude(&gate, &report)))
     }

@@ -47,19 +47,18 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = folder_of(&path);
     let own = |old: &Metadata| old.is_file() && old.uid() == geteuid().as_raw();
     let old = path.metadata().ok().filter(own).map(|old| old.mode());
+    let write = |file: &File| restrict(file, old).and_then(|()| fill(file, bytes));
     let nameless = || {
         let file = nameless_in(folder)?;
-        restrict(&file, old)?;
-        fill(&file, bytes)?;
+        write(&file)?;
         name(&file, &path)
     };
-    let named = || {
+    let named = |_: io::Error| {
         let (file, temporary) = named_in(folder)?;
-        restrict(&file, old)?;
-        fill(&file, bytes)?;
+        write(&file)?;
         Ok(temporary.persist(&path)?)
     };
-    nameless().or_else(|_: io::Error| named())
+    nameless().or_else(named)
 }
 
 /// Removes the permissions that an old file did not have.

@@ -1,47 +1,35 @@
 //! The thread that reads a log which another process writes.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
-use crate::event::{Clock, Event, Stream};
+use crate::event::{Event, Stream};
 use crate::log::LogReader;
 use crate::log::tail::{Step, Tail};
-use crate::session::Armed;
+use crate::session::Session;
 use crate::session::log_follower::LogFeed;
-use crate::session::shared_recorder::SharedRecorder;
 use crate::thread::worker::{Stop, Worker};
 
 /// How often the file is read.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// How long the end waits for the rest of the file.
-const TIMEOUT: Duration = Duration::from_secs(2);
 const BUFFER: usize = 64 * 1024;
 
-/// The thread; `None` if the system had none left.
-pub struct LogTailer(Option<Worker>);
-
-impl LogTailer {
-    /// Starts the thread, which begins with the run and fills the feed.
-    pub fn spawn(tail: Tail, armed: &Armed, feed: LogFeed) -> Self {
-        let (started, clock, recorder) =
-            (armed.started(), armed.session.clock, armed.session.recorder.clone());
-        let read = move |stop: Stop| {
-            started.wait();
-            Reading { tail, clock, recorder, feed, buffer: vec![0; BUFFER] }.run(&stop);
-        };
-        Self(Worker::spawn("effllm-tail", read).ok())
-    }
-
-    /// Reads the rest that the file holds now. False if that takes too long, or is impossible.
-    pub fn finish(self) -> bool {
-        self.0.is_some_and(|thread| thread.finish(TIMEOUT))
-    }
+/// Starts the thread, which begins with the run and fills the feed; asked to end, it reads the rest that the
+/// file holds then.
+///
+/// # Errors
+/// The system has no threads left.
+pub fn spawn_tailer(tail: Tail, session: Session, feed: LogFeed) -> io::Result<Worker> {
+    Worker::spawn("effllm-tail", move |stop| {
+        session.started.wait();
+        Reading { tail, session, feed, buffer: vec![0; BUFFER] }.run(&stop);
+    })
 }
 
 struct Reading {
     tail: Tail,
-    clock: Clock,
-    recorder: SharedRecorder,
+    session: Session,
     feed: LogFeed,
     buffer: Vec<u8>,
 }
@@ -72,11 +60,11 @@ impl Reading {
             Ok(Step::Truncated) => b"\n", // ends the line that was cut off
             Ok(Step::Nothing) => return 0,
             Err(error) => {
-                self.recorder.lock().warn(error.message);
+                self.session.recorder.lock().warn(error.message);
                 return 0;
             }
         };
-        let at = self.clock.now();
+        let at = self.session.clock.now();
         self.feed.send(Stream::Stdout, at, read);
         read.len()
     }

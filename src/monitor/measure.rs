@@ -1,32 +1,32 @@
 //! The second stage of `monitor`: measures until the end, and writes the report.
 
+use std::io;
 use std::time::{Duration, Instant};
 
-use super::log_tailer::LogTailer;
 use crate::error::Error;
-use crate::process::{
-    DefaultSignalHandler, Ending, ExternalProcess, LifecycleEvent, Signals, UserRequest, stop_effllm,
-};
-use crate::report::Status;
+use crate::process::{Ending, ExternalProcess, LifecycleEvent, Signals, UserRequest, stop_effllm};
+use crate::report::{Report, Status};
 use crate::session::Recording;
-use crate::session::gate::RunGate;
+use crate::session::gate::Gate;
+use crate::thread::worker::Worker;
 
 /// How often the process is checked. Its end is seen in /proc rather than through a pidfd, which kernels
 /// before 5.3 do not have.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
+/// How long the end waits for the rest of the log.
+const TAILER_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// A measurement that has begun.
 pub struct Measuring<'a> {
     pub signals: &'a Signals,
-    pub default_handler: DefaultSignalHandler,
     pub process: Option<ExternalProcess>,
-    pub log_tailer: Option<LogTailer>,
+    pub log_tailer: Option<io::Result<Worker>>,
     /// Neither a process nor a log is measured.
     pub only_gpus: bool,
     pub until: Option<Instant>,
     pub recording: Recording,
-    pub gate: RunGate,
-    pub quiet: bool,
+    pub gate: Gate,
 }
 
 impl Measuring<'_> {
@@ -36,12 +36,14 @@ impl Measuring<'_> {
     /// There is nothing to measure: only GPUs, and none can be measured.
     pub fn measure(self) -> Result<Ending, Error> {
         let status = self.wait()?;
-        let Self { default_handler, log_tailer, recording, mut gate, quiet, .. } = self;
-        default_handler.resume();
+        let Self { signals, log_tailer, mut recording, mut gate, .. } = self;
+        signals.end();
         let success = Ending::Exited(0);
-        let finished = recording.stop();
-        let is_log_complete = log_tailer.is_none_or(LogTailer::finish);
-        finished.write(status, is_log_complete, |_| {}, |report| gate.judge(report, success, quiet));
+        recording.stop();
+        let is_log_complete =
+            log_tailer.is_none_or(|thread| thread.is_ok_and(|thread| thread.finish(TAILER_TIMEOUT)));
+        let judge = |report: &mut Report, quiet| gate.judge_run(report, success, quiet);
+        recording.write(status, is_log_complete, |_| {}, judge);
         Ok(gate.ending(success))
     }
 
@@ -54,7 +56,7 @@ impl Measuring<'_> {
                 return Ok(Status::Completed);
             }
             if self.only_gpus
-                && let Some(reason) = self.recording.why_no_gpus(Duration::ZERO)
+                && let Some(reason) = self.recording.why_no_gpus()
             {
                 return Err(Error::failed(format!("there is nothing to measure: {reason}")).help(
                     "'effllm gpus' explains; or pass a process with --pid PID, its log with --log FILE",

@@ -11,7 +11,7 @@ use crate::config::Settings;
 use crate::error::Error;
 use crate::log::tail::StartAt;
 use crate::process::{Ending, Signals};
-use prepare::Prepared;
+use measure::Measuring;
 
 /// What is measured besides the GPUs, and for how long.
 #[derive(Debug)]
@@ -28,8 +28,7 @@ pub struct MonitorTarget {
 /// # Errors
 /// There is no such process, the log cannot be read, or there is nothing to measure.
 pub fn monitor(settings: Settings, target: &MonitorTarget) -> Result<Ending, Error> {
-    // Before the first thread, since threads inherit the blocked signals.
     let signals = Signals::take_user_requests()?;
-    let measure = || Prepared::new(&signals, settings, target)?.begin()?.measure();
+    let measure = || Measuring::begin(&signals, settings, target)?.measure();
     measure().inspect_err(|_| signals.release())
 }

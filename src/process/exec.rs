@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -36,47 +37,45 @@ pub(super) fn command(argv: &[OsString]) -> Result<Command, Error> {
     Ok(command)
 }
 
+/// The descriptors that effllm opens at least where it measures beside the command.
+const DESCRIPTORS: usize = 10;
+
+/// Checks that effllm can open its descriptors and the command's.
+///
+/// # Errors
+/// 125 where the limit (RLIMIT_NOFILE) or the system leaves too few.
+pub fn check_descriptors(argv: &[OsString]) -> Result<(), Error> {
+    let opened: io::Result<Vec<OwnedFd>> =
+        (0..DESCRIPTORS).map(|_| io::stdin().as_fd().try_clone_to_owned()).collect();
+    opened.map(drop).map_err(|error| cannot_execute(argv, &error))
+}
+
 /// 127 for a command that is not found, 125 where the system is short of resources, else 126.
 pub(super) fn cannot_execute(argv: &[OsString], error: &io::Error) -> Error {
     let program = argv.first().map(|program| program.to_string_lossy().into_owned()).unwrap_or_default();
     let (path, is_path) = (Path::new(&program), program.contains('/'));
-    let failed = format!("'{program}' cannot be executed: {error}");
-    let not_found = format!("'{program}': command not found");
-    let (exit, message, help) = match error.raw_os_error() {
-        Some(libc::ENOMEM | libc::EAGAIN | libc::EMFILE | libc::ENFILE) => (
-            FAILED,
-            failed,
-            "the system is short of processes, memory or descriptors; 'ulimit -a' shows the limits"
-                .to_owned(),
-        ),
-        Some(libc::ENOENT) if is_path && path.exists() => (
-            NOT_FOUND,
-            format!("'{program}': the interpreter that it asks for is missing"),
-            format!(
+    let failed = |exit| Error::new(exit, format!("'{program}' cannot be executed: {error}"));
+    let not_found = |why: &str| Error::new(NOT_FOUND, format!("'{program}': {why}"));
+    match error.raw_os_error() {
+        Some(libc::ENOMEM | libc::EAGAIN | libc::EMFILE | libc::ENFILE) => failed(FAILED)
+            .help("the system is short of processes, memory or descriptors; 'ulimit -a' shows the limits"),
+        Some(libc::ENOENT) if is_path && path.exists() => {
+            not_found("the interpreter that it asks for is missing").help(format!(
                 "a script names its interpreter in its first line; 'file {program}' shows that of a program"
-            ),
-        ),
-        Some(libc::ENOENT) if is_path => (
-            NOT_FOUND,
-            format!("'{program}': no such file"),
-            "a relative path begins in the directory that effllm is started in".to_owned(),
-        ),
-        Some(libc::ENOENT) => (NOT_FOUND, not_found, help_to_find(&program)),
-        Some(libc::EACCES) if path.is_dir() => {
-            (NOT_EXECUTABLE, failed, "it is a directory; name a file in it".to_owned())
+            ))
         }
-        Some(libc::EACCES) => (
-            NOT_EXECUTABLE,
-            failed,
-            format!("make it executable with 'chmod +x {program}', or run a script with 'bash {program}'"),
-        ),
-        _ => (
-            NOT_EXECUTABLE,
-            failed,
-            format!("'file {program}' shows its type; run a script with 'bash {program}'"),
-        ),
-    };
-    Error::new(exit, message).help(help)
+        Some(libc::ENOENT) if is_path => not_found("no such file")
+            .help("a relative path begins in the directory that effllm is started in"),
+        Some(libc::ENOENT) => not_found("command not found").help(help_to_find(&program)),
+        Some(libc::EACCES) if path.is_dir() => {
+            failed(NOT_EXECUTABLE).help("it is a directory; name a file in it")
+        }
+        Some(libc::EACCES) => failed(NOT_EXECUTABLE).help(format!(
+            "make it executable with 'chmod +x {program}', or run a script with 'bash {program}'"
+        )),
+        _ => failed(NOT_EXECUTABLE)
+            .help(format!("'file {program}' shows its type; run a script with 'bash {program}'")),
+    }
 }
 
 fn help_to_find(program: &str) -> String {

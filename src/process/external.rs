@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 
-use super::procfs::StatFields;
+use super::procfs::Process;
 
 /// A process. The kernel may give its PID to another process once it has ended; the time of its
 /// start, in clock ticks since the machine's, tells the two apart.
@@ -18,10 +18,8 @@ pub struct ExternalProcess {
 impl ExternalProcess {
     /// The process that has this PID now; `None` if there is none, or if it has ended.
     pub fn find(pid: u32) -> Option<Self> {
-        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
-        let fields = StatFields::parse(&stat)?;
-        let start_ticks = fields.count(22)?;
-        (!fields.is_dead()?).then_some(Self { pid, start_ticks })
+        let process = Process::read(pid).filter(|process| !process.zombie)?;
+        Some(Self { pid, start_ticks: process.start_ticks })
     }
 
     pub fn is_running(self) -> bool {

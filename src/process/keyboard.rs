@@ -8,15 +8,16 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 
 use nix::errno::Errno;
-use nix::libc;
+use nix::libc::{self, c_int};
 use nix::poll::{PollFd, PollFlags};
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, raise, sigaction, signal};
+use nix::sys::signal::{SigHandler, Signal, raise, signal};
 use nix::sys::termios::{
     LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices, Termios, cfmakeraw, tcgetattr, tcsetattr,
 };
 use nix::unistd::{read, write};
 
 use super::pty::{has_foreground, resize};
+use crate::thread::FAULTS;
 
 /// Most bytes that are read before the command has taken them.
 const BUFFER: usize = 1024;
@@ -36,35 +37,12 @@ pub struct Keyboard {
     hung_up: bool,
 }
 
-/// A key that has a consequence for effllm itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Key {
-    /// Ctrl-C, which the command receives too.
-    Interrupt,
-    /// Ctrl-\, which the command receives too.
-    Quit,
-    /// Ctrl-Z, which the command does not receive.
-    Suspend,
-}
-
-impl Key {
-    /// The signal that a terminal sends for it.
-    pub fn signal(self) -> libc::c_int {
-        match self {
-            Self::Interrupt => libc::SIGINT,
-            Self::Quit => libc::SIGQUIT,
-            Self::Suspend => libc::SIGTSTP,
-        }
-    }
-}
-
-/// The bytes that stand for these keys now; `None` where a key has no special special.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct SpecialKeys {
-    interrupt: Option<u8>,
-    quit: Option<u8>,
-    suspend: Option<u8>,
-}
+/// The signals of a terminal's keys, and where its modes name the byte of each.
+const KEYS: [(c_int, SpecialCharacterIndices); 3] = [
+    (libc::SIGINT, SpecialCharacterIndices::VINTR),
+    (libc::SIGQUIT, SpecialCharacterIndices::VQUIT),
+    (libc::SIGTSTP, SpecialCharacterIndices::VSUSP),
+];
 
 impl Keyboard {
     pub fn new(terminal: OwnedFd, command: OwnedFd) -> Self {
@@ -131,15 +109,16 @@ impl Keyboard {
     }
 
     /// Passes typed bytes on, once they are [there](Keyboard::awaited). `can_stop`: whether Ctrl-Z would
-    /// stop the foreground of the command's terminal if the kernel did not ignore it.
-    pub fn relay(&mut self, can_stop: impl FnOnce() -> bool) -> Vec<Key> {
-        let mut keys = Vec::new();
+    /// stop the foreground of the command's terminal if the kernel did not ignore it. Returns the signals of
+    /// keys that have a consequence for effllm itself: the command receives all of them but for Ctrl-Z.
+    pub fn relay(&mut self, can_stop: impl FnOnce() -> bool) -> Vec<c_int> {
+        let mut signals = Vec::new();
         if self.waiting.is_empty() {
             let mut typed = [0; BUFFER];
             match read(&self.terminal, &mut typed) {
                 Ok(length @ 1..) => {
                     let typed = typed.get(..length).unwrap_or_default();
-                    (self.waiting, keys) = split_keys(typed, self.special_keys(), can_stop);
+                    (self.waiting, signals) = split_keys(typed, &self.special_keys(), can_stop);
                 }
                 Err(Errno::EINTR | Errno::EAGAIN) => {}
                 Ok(0) | Err(_) => self.hung_up = true,
@@ -150,21 +129,16 @@ impl Keyboard {
             Err(Errno::EINTR | Errno::EAGAIN) => {}
             Err(_) => self.waiting.clear(), // the command has closed its terminal
         }
-        keys
+        signals
     }
 
-    /// The special keys of the command's terminal as the command has set it.
-    fn special_keys(&self) -> SpecialKeys {
-        let Ok(modes) = tcgetattr(&self.command) else { return SpecialKeys::default() };
-        let key = |index: SpecialCharacterIndices| {
-            let byte = modes.control_chars.get(index as usize).copied().filter(|byte| *byte != DISABLED);
-            byte.filter(|_| modes.local_flags.contains(LocalFlags::ISIG))
-        };
-        SpecialKeys {
-            interrupt: key(SpecialCharacterIndices::VINTR),
-            quit: key(SpecialCharacterIndices::VQUIT),
-            suspend: key(SpecialCharacterIndices::VSUSP),
-        }
+    /// The bytes that stand for signals in the command's terminal as the command has set it.
+    fn special_keys(&self) -> Vec<(u8, c_int)> {
+        let Ok(modes) = tcgetattr(&self.command) else { return Vec::new() };
+        let key = |(signal, index)| Some((*modes.control_chars.get(index as usize)?, signal));
+        let is_set =
+            |(byte, _): &(u8, c_int)| *byte != DISABLED && modes.local_flags.contains(LocalFlags::ISIG);
+        KEYS.into_iter().filter_map(key).filter(is_set).collect()
     }
 }
 
@@ -177,49 +151,36 @@ impl Drop for Keyboard {
 /// _POSIX_VDISABLE: no byte stands for this key.
 const DISABLED: u8 = 0;
 
-/// The typed bytes for the command, and the keys among them that effllm itself must handle.
-fn split_keys(typed: &[u8], special: SpecialKeys, can_stop: impl FnOnce() -> bool) -> (Vec<u8>, Vec<Key>) {
-    let is = |key: Option<u8>, byte: &u8| key == Some(*byte);
-    let stops = typed.iter().any(|byte| is(special.suspend, byte)) && can_stop();
-    let keys = typed.iter().filter_map(|byte| match byte {
-        byte if is(special.interrupt, byte) => Some(Key::Interrupt),
-        byte if is(special.quit, byte) => Some(Key::Quit),
-        byte if stops && is(special.suspend, byte) => Some(Key::Suspend),
-        _ => None,
-    });
-    let passed = typed.iter().filter(|byte| !(stops && is(special.suspend, byte)));
-    (passed.copied().collect(), keys.collect())
+/// The typed bytes for the command, and the signals of the keys among them that effllm itself must handle.
+fn split_keys(
+    typed: &[u8],
+    special: &[(u8, c_int)],
+    can_stop: impl FnOnce() -> bool,
+) -> (Vec<u8>, Vec<c_int>) {
+    let signal = |byte: u8| special.iter().find(|(key, _)| *key == byte).map(|(_, signal)| *signal);
+    let is_stop = |byte: u8| signal(byte) == Some(libc::SIGTSTP);
+    let stops = typed.iter().any(|byte| is_stop(*byte)) && can_stop();
+    let passed = typed.iter().copied().filter(|byte| !(stops && is_stop(*byte)));
+    let handled = typed.iter().copied().filter(|byte| stops || !is_stop(*byte));
+    (passed.collect(), handled.filter_map(signal).collect())
 }
 
 /// The terminal and its original modes, for the case that a fault ends effllm.
 static RESTORED_AT_DEATH: OnceLock<(i32, libc::termios)> = OnceLock::new();
 
-/// Signals that a fault of effllm's own raises.
-const FAULTS: [Signal; 7] = [
-    Signal::SIGSEGV,
-    Signal::SIGBUS,
-    Signal::SIGILL,
-    Signal::SIGFPE,
-    Signal::SIGABRT,
-    Signal::SIGTRAP,
-    Signal::SIGSYS,
-];
-
 /// Restores the terminal if a fault ends effllm. The command is not affected: exec resets handlers.
 fn restore_at_death() {
-    let die = SigAction::new(SigHandler::Handler(die), SaFlags::empty(), SigSet::empty());
-    for fault in FAULTS {
-        // SAFETY: the handler makes only async-signal-safe calls.
-        if let Ok(before) = unsafe { sigaction(fault, &die) }
-            && matches!(before.handler(), SigHandler::SigIgn)
-        {
-            // SAFETY: the signal was ignored before.
-            let _ = unsafe { sigaction(fault, &before) };
+    for fault in FAULTS.into_iter().chain([Signal::SIGABRT]) {
+        // SAFETY: the handler makes only async-signal-safe calls. A signal that was ignored stays ignored.
+        unsafe {
+            if let Ok(SigHandler::SigIgn) = signal(fault, SigHandler::Handler(die)) {
+                let _ = signal(fault, SigHandler::SigIgn);
+            }
         }
     }
 }
 
-extern "C" fn die(number: libc::c_int) {
+extern "C" fn die(number: c_int) {
     if let Some((terminal, original)) = RESTORED_AT_DEATH.get() {
         // SAFETY: sets the modes of a terminal by a descriptor; async-signal-safe.
         unsafe { libc::tcsetattr(*terminal, libc::TCSANOW, original) };
@@ -237,22 +198,22 @@ mod tests {
 
     #[test]
     fn typed_bytes_are_passed_on_except_for_the_key_that_stops() {
-        use Key::{Interrupt, Quit, Suspend};
-        let usual = SpecialKeys { interrupt: Some(3), quit: Some(28), suspend: Some(26) };
-        let raw = SpecialKeys::default();
-        for (typed, special, can_stop, passed, keys) in [
+        use libc::{SIGINT, SIGQUIT, SIGTSTP};
+        let usual = &[(3, SIGINT), (28, SIGQUIT), (26, SIGTSTP)][..];
+        let raw = &[][..];
+        for (typed, special, can_stop, passed, signals) in [
             (&b"ls\r"[..], usual, true, &b"ls\r"[..], &[][..]),
-            (b"a\x03b", usual, true, b"a\x03b", &[Interrupt]),
-            (b"\x1c", usual, true, b"\x1c", &[Quit]),
-            (b"\x03\x03\x03", usual, true, b"\x03\x03\x03", &[Interrupt; 3]),
-            (b"a\x1ab", usual, true, b"ab", &[Suspend]),
+            (b"a\x03b", usual, true, b"a\x03b", &[SIGINT]),
+            (b"\x1c", usual, true, b"\x1c", &[SIGQUIT]),
+            (b"\x03\x03\x03", usual, true, b"\x03\x03\x03", &[SIGINT; 3]),
+            (b"a\x1ab", usual, true, b"ab", &[SIGTSTP]),
             (b"a\x1ab", usual, false, b"a\x1ab", &[]),
-            (b"\x1a\x03", usual, false, b"\x1a\x03", &[Interrupt]),
+            (b"\x1a\x03", usual, false, b"\x1a\x03", &[SIGINT]),
             (b"\x03\x1a", raw, true, b"\x03\x1a", &[]),
             (b"", usual, true, b"", &[]),
         ] {
             let split = split_keys(typed, special, || can_stop);
-            assert_eq!(split, (passed.to_vec(), keys.to_vec()), "{typed:?}");
+            assert_eq!(split, (passed.to_vec(), signals.to_vec()), "{typed:?}");
         }
     }
 }

@@ -1,8 +1,7 @@
 //! Processes and signals: starting, supervising and ending the command, its terminal, and /proc. Nothing
-//! else in effllm knows a signal by its number.
+//! else in effllm sends or receives a signal.
 
 mod children;
-mod default_handler;
 mod ending;
 mod exec;
 mod external;
@@ -23,16 +22,15 @@ mod tree;
 mod wait;
 
 pub use children::resource_usage;
-pub use default_handler::DefaultSignalHandler;
 pub use ending::Ending;
-pub use exec::exec;
+pub use exec::{check_descriptors, exec};
 pub use external::ExternalProcess;
 pub use interruption::interruptions;
-pub use keyboard::Keyboard;
+pub use procfs::Process;
 pub use signal_name::TakenSignal;
 pub use signal_policy::SignalPolicy;
 pub use signals::{Signals, UserRequest, stop_effllm};
 pub use spawn::{ProcessSlot, UNBUFFERED, spawn};
-pub use stdio::{Output, StdioMode, StdioPlan};
+pub use stdio::{Output, StdioMode};
 pub use supervisor::{LifecycleEvent, Supervisor};
-pub use tree::{Process, Tree, adopt_orphans};
+pub use tree::{Tree, adopt_orphans};

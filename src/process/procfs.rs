@@ -5,40 +5,53 @@ use std::fs;
 use nix::libc;
 use nix::unistd::Pid;
 
-/// The fields of /proc/PID/stat by their number in proc_pid_stat(5).
-pub struct StatFields<'stat>(Vec<&'stat str>);
+/// One process, by its /proc/PID/stat (proc_pid_stat(5)).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Process {
+    pub pid: u32,
+    pub parent: u32,
+    /// It has ended, and its parent has not reaped it yet.
+    pub zombie: bool,
+    /// A signal has stopped it.
+    pub stopped: bool,
+    /// When it started, in clock ticks since the machine did.
+    pub start_ticks: u64,
+    /// User and system time, with that of the children that it waited for, in clock ticks.
+    pub cpu_ticks: u64,
+    /// The kernel's quick count, which may lag by some pages for each processor.
+    pub resident_pages: u64,
+}
 
-impl<'stat> StatFields<'stat> {
-    /// The second field, the name, is in parentheses and may hold any bytes, parentheses and invalid
-    /// UTF-8 included: the third field begins after the last closing parenthesis.
-    pub fn parse(stat: &'stat [u8]) -> Option<Self> {
+impl Process {
+    /// `None` for one that has ended and was reaped.
+    pub fn read(pid: u32) -> Option<Self> {
+        Self::parse(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
+    }
+
+    pub(super) fn parse(pid: u32, stat: &[u8]) -> Option<Self> {
+        // The second field, the name, is in parentheses and may hold any bytes, parentheses and invalid
+        // UTF-8 included: the third field begins after the last closing parenthesis.
         let name_end = stat.iter().rposition(|byte| *byte == b')')?;
         let after_name = str::from_utf8(stat.get(name_end + 1..)?).ok()?;
-        Some(Self(after_name.split_ascii_whitespace().collect()))
-    }
-
-    pub fn get(&self, number: usize) -> Option<&'stat str> {
-        self.0.get(number.checked_sub(3)?).copied()
-    }
-
-    pub fn count(&self, number: usize) -> Option<u64> {
-        self.get(number)?.parse().ok()
-    }
-
-    /// The state: `R`, `S`, `T` (stopped), `Z` (zombie), …
-    fn state(&self) -> Option<&'stat str> {
-        self.get(3)
-    }
-
-    pub fn is_dead(&self) -> Option<bool> {
-        Some(matches!(self.state()?, "Z" | "X"))
+        let fields: Vec<&str> = after_name.split_ascii_whitespace().collect();
+        let field = |number: usize| fields.get(number - 3).copied();
+        let count = |number| field(number)?.parse::<u64>().ok();
+        let state = field(3)?;
+        Some(Self {
+            pid,
+            parent: field(4)?.parse().ok()?,
+            zombie: matches!(state, "Z" | "X"),
+            stopped: state == "T",
+            start_ticks: count(22)?,
+            cpu_ticks: [14, 15, 16, 17].into_iter().map(count).sum::<Option<u64>>()?,
+            resident_pages: count(24)?,
+        })
     }
 }
 
 /// Whether a process is stopped; false where /proc cannot be read.
 pub fn is_stopped(pid: Pid) -> bool {
-    let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
-    StatFields::parse(&stat).is_some_and(|fields| fields.state() == Some("T"))
+    Process::read(pid.as_raw().cast_unsigned()).is_some_and(|process| process.stopped)
 }
 
 /// Whether a process ignores SIGTSTP or has a handler for it; false where /proc cannot be read.

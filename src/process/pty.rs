@@ -1,47 +1,28 @@
 //! A terminal of the command's own: a pseudo-terminal that looks like the user's.
 
-use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
 
-use nix::fcntl::OFlag;
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
 use nix::libc;
-use nix::pty::{Winsize, grantpt, posix_openpt, ptsname_r, unlockpt};
-use nix::sys::termios::{SetArg, tcgetattr, tcsetattr};
+use nix::pty::{OpenptyResult, Winsize, openpty};
+use nix::sys::termios::tcgetattr;
 use nix::unistd::{getpgrp, tcgetpgrp};
 
-/// Both ends of a pseudo-terminal; neither is inherited by the command.
-#[derive(Debug)]
-pub struct Pty {
-    /// effllm's end; does not block.
-    pub master: OwnedFd,
-    /// The command's end.
-    pub slave: OwnedFd,
-}
-
-impl Pty {
-    /// A terminal with the modes and the size of this one. While another process group is in the
-    /// foreground of this one, its modes may be a line editor's, and the new one keeps the default modes.
-    ///
-    /// # Errors
-    /// The system has no pseudo-terminal left.
-    pub fn like(terminal: impl AsFd) -> io::Result<Self> {
-        let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK;
-        let master = posix_openpt(flags)?;
-        grantpt(&master)?;
-        unlockpt(&master)?;
-        let slave: File = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_NOCTTY)
-            .open(ptsname_r(&master)?)?;
-        if has_foreground(&terminal) {
-            tcsetattr(&slave, SetArg::TCSANOW, &tcgetattr(&terminal)?)?;
-        }
-        resize(&terminal, &slave);
-        Ok(Self { master: master.into(), slave: slave.into() })
+/// effllm's end, which does not block, and the command's end of a terminal with the modes and the size of this
+/// one; the command inherits neither. While another process group is in the foreground of this one, its modes
+/// may be a line editor's, and the new one keeps the default modes.
+///
+/// # Errors
+/// The system has no pseudo-terminal left.
+pub fn like(terminal: impl AsFd) -> io::Result<(OwnedFd, OwnedFd)> {
+    let modes = if has_foreground(&terminal) { Some(tcgetattr(&terminal)?) } else { None };
+    let OpenptyResult { master, slave } = openpty(&size(&terminal), &modes)?;
+    for end in [&master, &slave] {
+        fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
     }
+    fcntl(&master, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    Ok((master, slave))
 }
 
 /// Whether effllm may set a terminal's modes: effllm is in its foreground, or the terminal does not

@@ -7,17 +7,13 @@ use nix::sys::prctl::set_dumpable;
 pub fn die_by_signal(number: c_int) {
     // A core file of effllm's would say nothing of the command.
     let _ = set_dumpable(false);
-    raise_with_default_action(number);
+    stop_by_signal(number);
 }
 
 /// Stops effllm by a signal, so that a shell sees its job stop; returns when effllm is continued.
+///
+/// The signal is raised in this thread, unblocked and with its default disposition; both are restored.
 pub fn stop_by_signal(number: c_int) {
-    raise_with_default_action(number);
-}
-
-/// Raises a signal in this thread with its default disposition and unblocked, and restores both if
-/// the call returns.
-fn raise_with_default_action(number: c_int) {
     // SAFETY: the sets and actions are initialised by the calls before they are read; the default
     // disposition runs no code of ours; an unknown number fails each call and changes nothing.
     unsafe {

@@ -5,36 +5,18 @@ use std::str::FromStr;
 use nix::libc::{self, c_int};
 use nix::sys::signal::Signal;
 
-/// The signals that effllm takes in the command's place, besides the real-time ones: all that can be
-/// blocked, but for those that a fault of effllm's own would raise and those that stop a background
-/// process that uses the terminal.
-const TAKEN: [Signal; 21] = [
-    Signal::SIGCHLD,
-    Signal::SIGINT,
-    Signal::SIGTERM,
-    Signal::SIGHUP,
-    Signal::SIGQUIT,
-    Signal::SIGUSR1,
-    Signal::SIGUSR2,
-    Signal::SIGALRM,
-    Signal::SIGTSTP,
-    Signal::SIGCONT,
-    Signal::SIGWINCH,
-    Signal::SIGABRT,
-    Signal::SIGPIPE,
-    Signal::SIGURG,
-    Signal::SIGIO,
-    Signal::SIGPWR,
-    Signal::SIGPROF,
-    Signal::SIGVTALRM,
-    Signal::SIGXCPU,
-    Signal::SIGXFSZ,
-    Signal::SIGSTKFLT,
-];
+use crate::thread::is_never_blocked;
+
+/// The signals that effllm takes in the command's place, besides the real-time ones: all that are blocked.
+fn standard() -> impl Iterator<Item = Signal> {
+    let is_taken =
+        |signal: &Signal| !is_never_blocked(*signal) && !matches!(signal, Signal::SIGKILL | Signal::SIGSTOP);
+    Signal::iterator().filter(is_taken)
+}
 
 /// The numbers of all of them.
 pub fn taken() -> impl Iterator<Item = c_int> {
-    TAKEN.into_iter().map(|signal| signal as c_int).chain(libc::SIGRTMIN()..=libc::SIGRTMAX())
+    standard().map(|signal| signal as c_int).chain(libc::SIGRTMIN()..=libc::SIGRTMAX())
 }
 
 /// A signal that effllm takes in the command's place, read from its name with or without `SIG`; a
@@ -46,9 +28,14 @@ pub struct TakenSignal(pub(super) c_int);
 impl TakenSignal {
     /// The names that it is read from, without those of the real-time signals.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        let forwarded = TAKEN.into_iter().filter(|signal| *signal != Signal::SIGCHLD);
-        forwarded.map(|signal| signal.as_str().trim_start_matches("SIG"))
+        forwarded().map(|(name, _)| name)
     }
+}
+
+/// The names and numbers of all but the real-time signals.
+fn forwarded() -> impl Iterator<Item = (&'static str, c_int)> {
+    let forwarded = standard().filter(|signal| *signal != Signal::SIGCHLD);
+    forwarded.map(|signal| (signal.as_str().trim_start_matches("SIG"), signal as c_int))
 }
 
 impl FromStr for TakenSignal {
@@ -57,9 +44,7 @@ impl FromStr for TakenSignal {
     fn from_str(text: &str) -> Result<Self, String> {
         let name = text.to_ascii_uppercase();
         let name = name.strip_prefix("SIG").unwrap_or(&name);
-        let known = || Self::names().any(|known| known == name);
-        let number = || Signal::from_str(&format!("SIG{name}")).ok().map(|signal| signal as c_int);
-        let named = || known().then(number).flatten();
+        let named = || forwarded().find(|(known, _)| *known == name).map(|(_, number)| number);
         real_time(name).or_else(named).map(Self).ok_or_else(|| {
             format!(
                 "is not a signal that is forwarded: {} and RTMIN to RTMAX",
@@ -113,7 +98,7 @@ mod tests {
         ] {
             let why = name.parse::<TakenSignal>().unwrap_err();
             assert!(
-                why.contains("INT, TERM, HUP, QUIT, USR1") && why.ends_with("STKFLT and RTMIN to RTMAX"),
+                why.contains("HUP, INT, QUIT, ABRT, USR1") && why.ends_with("PWR and RTMIN to RTMAX"),
                 "{why}"
             );
         }

@@ -2,24 +2,31 @@
 
 use std::mem;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Instant;
 
 use nix::libc::{self, c_int};
 use nix::poll::{PollFd, PollFlags};
-use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal, signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
 use nix::unistd::{Pid, getpid, getsid};
 
-use super::default_handler::DefaultSignalHandler;
 use super::inherited::is_ignored;
-use super::raise::stop_by_signal;
+use super::raise::{die_by_signal, stop_by_signal};
 use super::signal_name::taken;
 use super::signal_policy::{Origin, terminates};
 use super::wait::{Stall, wait};
 use crate::error::Error;
 
 /// The signals by which a user ends or stops effllm itself, while there is no command to receive them.
-const USER_SIGNALS: [c_int; 5] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT, libc::SIGTSTP];
+const USER_SIGNALS: [Signal; 5] =
+    [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP, Signal::SIGQUIT, Signal::SIGTSTP];
+
+/// How many seconds effllm goes on after such a signal once the command has ended: a job's end is signalled
+/// to the command first, and the report is still to be written.
+const GRACE_SECONDS: u32 = 2;
+/// The signal that ends effllm then; 0 if none has come.
+static ENDED_BY: AtomicI32 = AtomicI32::new(0);
 
 /// A signal that has come.
 #[derive(Debug, Clone, Copy)]
@@ -77,11 +84,13 @@ pub enum UserRequest {
 pub struct Signals {
     fd: SignalFd,
     original_mask: SigSet,
+    /// Those of a user that have their default action while effllm waits for something else than the
+    /// command. The caller has neither ignored nor blocked them.
+    user: SigSet,
 }
 
 impl Signals {
-    /// Takes every signal that can be meant for a command, from here on. Threads that are started later
-    /// do not receive them.
+    /// Takes every signal that can be meant for a command, from here on; a user's from [`Self::begin`] on.
     ///
     /// # Errors
     /// The system has no descriptor left.
@@ -101,31 +110,42 @@ impl Signals {
     /// The system has no descriptor left.
     pub fn take_user_requests() -> Result<Self, Error> {
         let is_taken = |signal: &c_int| *signal != libc::SIGQUIT && !is_ignored(*signal);
-        Self::take(USER_SIGNALS.into_iter().filter(is_taken))
+        Self::take(USER_SIGNALS.into_iter().map(|signal| signal as c_int).filter(is_taken))
     }
 
     fn take(signals: impl Iterator<Item = c_int>) -> Result<Self, Error> {
         let failed = |error| Error::failed(format!("cannot take signals: {error}"));
         let signals = set(signals);
-        let mut original_mask = SigSet::empty();
-        pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&signals), Some(&mut original_mask)).map_err(failed)?;
         let fd =
             SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK).map_err(failed)?;
-        Ok(Self { fd, original_mask })
+        let original_mask = signals.thread_swap_mask(SigmaskHow::SIG_BLOCK).map_err(failed)?;
+        let is_free = |signal: &Signal| !is_ignored(*signal as c_int) && !original_mask.contains(*signal);
+        let user: SigSet =
+            USER_SIGNALS.into_iter().filter(|signal| signals.contains(*signal) && is_free(signal)).collect();
+        user.thread_unblock().map_err(failed)?;
+        Ok(Self { fd, original_mask, user })
+    }
+
+    /// From here on a user's signals are the command's, or are read.
+    pub fn begin(&self) {
+        let _ = self.user.thread_block();
+    }
+
+    /// From here on a user's signal ends effllm if effllm does not end soon by itself, and a second signal
+    /// ends it immediately.
+    pub fn end(&self) {
+        let mut handled = self.user;
+        handled.add(Signal::SIGALRM);
+        for number in &handled {
+            // SAFETY: the handler makes only async-signal-safe calls.
+            let _ = unsafe { signal(number, SigHandler::Handler(end_soon)) };
+        }
+        let _ = handled.thread_unblock();
     }
 
     /// Restores the mask that effllm was started with: no command will be run.
     pub fn release(&self) {
-        let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&self.original_mask), None);
-    }
-
-    /// Starts the thread in which a user's signal has its default action while effllm waits for something
-    /// else than the command, unless the caller has ignored or blocked the signal.
-    pub fn install_default_handler(&self) -> DefaultSignalHandler {
-        // SAFETY: the set is a whole one, and is only read.
-        let is_blocked = |signal| unsafe { libc::sigismember(self.original_mask.as_ref(), signal) } == 1;
-        let signals = USER_SIGNALS.into_iter().filter(|signal| !is_ignored(*signal) && !is_blocked(*signal));
-        DefaultSignalHandler::start(set(signals))
+        let _ = self.original_mask.thread_set_mask();
     }
 
     /// The mask that effllm was started with, which is the command's.
@@ -171,6 +191,16 @@ impl Signals {
     /// Readable when a signal has come.
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+}
+
+extern "C" fn end_soon(number: c_int) {
+    match number {
+        libc::SIGTSTP => stop_by_signal(number),
+        libc::SIGALRM => die_by_signal(ENDED_BY.load(Ordering::Relaxed)),
+        _ if ENDED_BY.swap(number, Ordering::Relaxed) != 0 => die_by_signal(number),
+        // SAFETY: takes a number; async-signal-safe.
+        _ => drop(unsafe { libc::alarm(GRACE_SECONDS) }),
     }
 }
 

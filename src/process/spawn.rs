@@ -16,7 +16,7 @@ use nix::unistd::{Pid, setsid};
 
 use super::exec::{cannot_execute, command};
 use super::inherited;
-use super::stdio::{Output, StdioPlan, Terminals};
+use super::stdio::{CommandTerminal, Output, StdioMode};
 use crate::error::Error;
 use crate::event::Stream;
 use crate::thread::spawn_thread;
@@ -55,8 +55,7 @@ impl ProcessSlot {
 pub struct Child {
     pub pid: Pid,
     pub outputs: Vec<Output>,
-    /// Where the command has a terminal of its own.
-    pub terminals: Option<Terminals>,
+    pub terminal: Option<CommandTerminal>,
 }
 
 /// Starts the command in its process slot, with `mask` for its signal mask.
@@ -66,7 +65,8 @@ pub struct Child {
 /// processes, memory or descriptors.
 pub fn spawn(
     argv: &[OsString],
-    stdio: StdioPlan,
+    stdio: StdioMode,
+    report_takes_stdout: bool,
     slot: ProcessSlot,
     mask: SigSet,
     unbuffer: bool,
@@ -75,10 +75,10 @@ pub fn spawn(
     if unbuffer {
         command.env(UNBUFFERED, "1");
     }
-    let terminals = stdio.apply(&mut command).map_err(|error| {
+    let terminal = stdio.apply(report_takes_stdout, &mut command).map_err(|error| {
         Error::failed(format!("cannot set up the command's stdin, stdout and stderr: {error}"))
     })?;
-    let controlling = terminals.as_ref().map(|(terminals, _)| terminals.command.slave.as_raw_fd());
+    let controlling = terminal.as_ref().map(|terminal| terminal.slave.as_raw_fd());
     let prepare = move || {
         if let Some(terminal) = controlling {
             setsid()?;
@@ -98,11 +98,12 @@ pub fn spawn(
     let mut outputs = Vec::new();
     outputs.extend(child.stdout.take().map(|pipe| Output { stream: Stream::Stdout, from: pipe.into() }));
     outputs.extend(child.stderr.take().map(|pipe| Output { stream: Stream::Stderr, from: pipe.into() }));
-    if let Some((Terminals { command, .. }, stream)) = &terminals {
-        let from = command.master.try_clone().map_err(|error| Error::failed(error.to_string()))?;
+    if let Some(CommandTerminal { keyboard, stream, .. }) = &terminal {
+        let from = keyboard.command().try_clone_to_owned();
+        let from = from.map_err(|error| Error::failed(error.to_string()))?;
         outputs.push(Output { stream: *stream, from });
     }
-    Ok(Child { pid: Pid::from_raw(pid), outputs, terminals: terminals.map(|(terminals, _)| terminals) })
+    Ok(Child { pid: Pid::from_raw(pid), outputs, terminal })
 }
 
 /// Starts the command in its slot, which the kernel may count as taken for a moment longer.

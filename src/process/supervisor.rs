@@ -1,7 +1,6 @@
 //! The loop between the command's start and its end: forwards signals and keys, stops and continues with
 //! the command, and reaps it.
 
-use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use nix::libc;
@@ -15,7 +14,7 @@ use super::keyboard::Keyboard;
 use super::procfs::{handles_sigtstp, is_stopped};
 use super::signal_policy::{Action, Origin, SignalPolicy, announces_end};
 use super::signals::Arrival;
-use super::stdio::Terminals;
+use super::stdio::CommandTerminal;
 use super::tree::{send_to_group, send_to_own_group};
 use super::wait::{Stall, wait};
 use super::{Ending, Signals, Tree};
@@ -54,16 +53,6 @@ pub struct Supervisor<'a> {
     stall: Option<Stall>,
 }
 
-/// The command's own terminal.
-#[derive(Debug)]
-struct CommandTerminal {
-    keyboard: Keyboard,
-    /// Held open until the command ends.
-    slave: OwnedFd,
-    /// The keys that were typed last are for the command itself, and not for a job of a shell in it.
-    keys_are_for_command: bool,
-}
-
 impl<'a> Supervisor<'a> {
     /// Takes over a command that was started at this moment.
     pub fn new(
@@ -72,17 +61,15 @@ impl<'a> Supervisor<'a> {
         started: Instant,
         pid: Pid,
         tree: Tree,
-        terminals: Option<Terminals>,
+        mut terminal: Option<CommandTerminal>,
     ) -> Self {
         // Whether a signal came before the fork or after it is unknown, and before it only effllm has
         // received it. A command that has received it too sees it again just after it was executed, where a
         // second signal changes nothing.
         let early = signals.all().map(Arrival::before_the_command).collect();
-        let terminal = terminals.map(|Terminals { user, command }| {
-            let mut keyboard = Keyboard::new(user, command.master);
-            keyboard.hold();
-            CommandTerminal { keyboard, slave: command.slave, keys_are_for_command: false }
-        });
+        if let Some(terminal) = &mut terminal {
+            terminal.keyboard.hold();
+        }
         Self {
             signals,
             early,
@@ -262,9 +249,9 @@ impl<'a> Supervisor<'a> {
             let is_foreground = tcgetpgrp(keyboard.command()) == Ok(self.pid);
             *keys_are_for_command = is_foreground;
             // A shell in the foreground has jobs of its own.
-            let keys = keyboard.relay(|| is_foreground && !handles_sigtstp(self.pid));
-            for key in keys {
-                self.handle(Arrival::by_key(key.signal()));
+            let signals = keyboard.relay(|| is_foreground && !handles_sigtstp(self.pid));
+            for signal in signals {
+                self.handle(Arrival::by_key(signal));
             }
         }
     }

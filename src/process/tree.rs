@@ -12,20 +12,7 @@ use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpgid};
 
-use super::procfs::StatFields;
-
-/// One process, by its /proc/PID/stat (proc_pid_stat(5)).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Process {
-    pub pid: u32,
-    pub parent: u32,
-    /// It has ended, and its parent has not reaped it yet.
-    pub zombie: bool,
-    /// User and system time, with that of the children that it waited for, in clock ticks.
-    pub cpu_ticks: u64,
-    /// The kernel's quick count, which may lag by some pages for each processor.
-    pub resident_pages: u64,
-}
+use super::procfs::Process;
 
 /// The processes that are measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +89,7 @@ pub fn send_to_own_group(signal: Signal) {
 /// The process and its descendants, as far as they can be read, without `strangers`; empty if there
 /// is no such process.
 fn tree(root: u32, strangers: &[u32]) -> Vec<Process> {
-    let mut tree = Vec::from_iter(process(root));
+    let mut tree = Vec::from_iter(Process::read(root));
     // A process that changes its parent meanwhile is met twice.
     let mut known: HashSet<u32> = strangers.iter().copied().chain([root]).collect();
     let mut everyone = None;
@@ -110,7 +97,7 @@ fn tree(root: u32, strangers: &[u32]) -> Vec<Process> {
     while let Some(parent) = tree.get(next).map(|process| process.pid) {
         next += 1;
         let found = match children(parent) {
-            Some(pids) => pids.into_iter().filter_map(process).collect(),
+            Some(pids) => pids.into_iter().filter_map(Process::read).collect(),
             None => everyone.get_or_insert_with(by_parent).remove(&parent).unwrap_or_default(),
         };
         tree.extend(found.into_iter().filter(|process| known.insert(process.pid)));
@@ -143,27 +130,11 @@ fn by_parent() -> HashMap<u32, Vec<Process>> {
     let mut children: HashMap<u32, Vec<Process>> = HashMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let pid = entry.file_name().to_str().and_then(|name| name.parse().ok());
-        if let Some(process) = pid.and_then(process) {
+        if let Some(process) = pid.and_then(Process::read) {
             children.entry(process.parent).or_default().push(process);
         }
     }
     children
-}
-
-/// One process; `None` for one that has ended.
-fn process(pid: u32) -> Option<Process> {
-    parse_stat(pid, &fs::read(format!("/proc/{pid}/stat")).ok()?)
-}
-
-fn parse_stat(pid: u32, stat: &[u8]) -> Option<Process> {
-    let fields = StatFields::parse(stat)?;
-    Some(Process {
-        pid,
-        parent: fields.get(4)?.parse().ok()?,
-        zombie: fields.is_dead()?,
-        cpu_ticks: [14, 15, 16, 17].into_iter().map(|number| fields.count(number)).sum::<Option<u64>>()?,
-        resident_pages: fields.count(24)?,
-    })
 }
 
 #[cfg(test)]
@@ -178,14 +149,21 @@ mod tests {
     fn a_stat_line_is_read_whatever_the_name_holds() {
         let rest =
             b"S 41 42 42 0 -1 4194560 329 23 0 6 63 30 5 2 20 0 13 0 250 43364352 3185 18446744073709551615";
-        let read =
-            Process { pid: 42, parent: 41, zombie: false, cpu_ticks: 63 + 30 + 5 + 2, resident_pages: 3185 };
+        let read = Process {
+            pid: 42,
+            parent: 41,
+            zombie: false,
+            stopped: false,
+            start_ticks: 250,
+            cpu_ticks: 63 + 30 + 5 + 2,
+            resident_pages: 3185,
+        };
         for name in [&b"python"[..], b"tmux: server", b"a) S 1 (b", b")", b"", b"\xff\xfe", b"new\nline"] {
             let line = [b"42 (", name, b") ", rest].concat();
-            assert_eq!(parse_stat(42, &line), Some(read), "{}", String::from_utf8_lossy(name));
+            assert_eq!(Process::parse(42, &line), Some(read), "{}", String::from_utf8_lossy(name));
         }
         for line in [&b""[..], b"42 (x", b"42 (x)", b"42 (x) S 41", b"42 (x) S -1 x", b"\xff) \xff"] {
-            assert_eq!(parse_stat(42, line), None);
+            assert_eq!(Process::parse(42, line), None);
         }
     }
 

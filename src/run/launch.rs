@@ -1,80 +1,93 @@
-//! The second stage: starts the command, and the measurements beside it.
+//! The first stage: finds every usage error, reserves what the command needs, and starts the command with
+//! the measurements beside it.
 
-use std::sync::Arc;
+use std::env;
+use std::ffi::OsString;
+use std::mem;
 use std::time::Instant;
 
-use super::prepare::Prepared;
-use super::pump::{Destination, OnLoss, PumpThreads};
+use super::pump::PumpThreads;
+use super::replace;
 use super::supervise::Running;
-use crate::config::ReportTarget;
+use crate::config::{AvailableSources, LogRules, ReportTarget, Settings};
 use crate::error::{Error, FAILED};
 use crate::event::Stream;
-use crate::process::{self, Supervisor, Tree, adopt_orphans};
-use crate::session::Session;
+use crate::process::{
+    self, ProcessSlot, SignalPolicy, Signals, StdioMode, Supervisor, Tree, UNBUFFERED, adopt_orphans,
+};
+use crate::report::Command;
+use crate::session::Recording;
 use crate::session::degradation::Degradation;
-use crate::session::gate::RunGate;
-use crate::terminal::Terminal;
+use crate::session::environment::{Environment, measured_command};
+use crate::session::gate::Gate;
 
-impl<'a> Prepared<'a> {
+impl<'a> Running<'a> {
     /// Starts the command. Every thread starts before it, so that its output is carried from the first
     /// byte, except the GPU sampler: opening the GPUs' library can take seconds, or block later threads.
+    /// `can_replace`: whether the command may replace effllm where there is no room for both.
     ///
     /// # Errors
-    /// `--gpus` lists a GPU that is not there, or the command cannot be executed.
-    pub fn launch(self) -> Result<Running<'a>, Error> {
-        let Self { signals, default_handler, argv, report, quiet, gate, .. } = self;
+    /// The report, a sink or a gate cannot do what the settings ask for, `--gpus` lists a GPU that is not
+    /// there, or the command cannot be executed.
+    pub fn launch(
+        signals: &'a Signals,
+        mut settings: Settings,
+        argv: &[OsString],
+        can_replace: bool,
+    ) -> Result<Self, Error> {
+        let slot = ProcessSlot::reserve();
+        let report_takes_stdout = settings.options.report.report == ReportTarget::Stdout;
+        let pump_threads = match settings.options.command.stdio {
+            StdioMode::Inherit => Err(Degradation::OutputInherited),
+            StdioMode::Pipe | StdioMode::Pty => PumpThreads::spawn().map_err(|_| Degradation::NoThreads),
+        };
+        let stdio = if pump_threads.is_ok() { settings.options.command.stdio } else { StdioMode::Inherit };
+        let gate = Gate::prepare(&settings, settings.uses(), |metric| {
+            settings.never_known(metric, AvailableSources::ALL)
+        })?;
+        let passes_output = pump_threads.is_ok();
+        let unbuffer =
+            !settings.options.command.no_unbuffer && passes_output && env::var_os(UNBUFFERED).is_none();
+        let arguments = argv.iter().map(|argument| argument.to_string_lossy().into_owned()).collect();
+        let cwd = env::current_dir().ok().map(|folder| folder.to_string_lossy().into_owned());
+        let command = Command {
+            python_unbuffered_set: unbuffer,
+            ..measured_command(arguments, cwd, !settings.options.report.no_mask)
+        };
+        let rules = mem::replace(&mut settings.log, LogRules::Auto);
+        let log = pump_threads.as_ref().map(|_| || rules.reader()).map_err(|lost| *lost);
         let tree = Tree::of_the_command();
-        let (armed, log) = self.setup.arm(Some(tree.clone()), self.log.map(|rules| || rules.reader()));
-        let fail_fast = gate.watch(&armed, tree.clone());
-        let gpus = armed.check_listed_gpus()?;
+        let (mut recording, feed) = Recording::prepare(
+            &settings,
+            command,
+            Environment::own(),
+            Some(tree.clone()),
+            log,
+            passes_output,
+        )?;
+        recording.session.print(&gate.warnings());
+        let fail_fast = gate.watch(&recording.session, tree.clone());
+        recording.check_listed_gpus()?;
 
         adopt_orphans(true); // so that the whole tree is seen and counted
-        default_handler.suspend();
+        signals.begin();
         let started = Instant::now();
-        let child = process::spawn(argv, self.stdio, self.slot, signals.original_mask(), self.unbuffer);
-        let child = match child {
-            Err(error) if error.exit == FAILED && may_go_unmeasured(&gate, &report) => {
-                armed.session.warn(&format!("{}: {}", Degradation::NoRoom.sentence(), error.message));
+        let mask = signals.original_mask();
+        let child = match process::spawn(argv, stdio, report_takes_stdout, slot, mask, unbuffer) {
+            Err(error) if error.exit == FAILED && can_replace => {
                 adopt_orphans(false);
-                return Err(process::exec(argv, Some(signals.original_mask())));
+                return Err(replace(&error, argv, Some(mask)));
             }
             child => child?,
         };
 
-        let supervisor =
-            Supervisor::new(signals, self.signal_policy, started, child.pid, tree, child.terminals);
-        let session = &armed.session;
-        let start = |threads: PumpThreads| {
-            threads.start(
-                child.outputs,
-                |stream| destination(stream, &report, &session.terminal),
-                || on_loss(session),
-                session.clock,
-                log,
-            )
-        };
-        let pumps = self.pump_threads.ok().map(start);
-        let recording = armed.begin(started, gpus);
-        Ok(Running { signals, default_handler, supervisor, pumps, recording, fail_fast, gate, quiet })
+        let command = settings.options.command;
+        let policy = SignalPolicy::new(command.no_forward, command.kill_after);
+        let supervisor = Supervisor::new(signals, policy, started, child.pid, tree, child.terminal);
+        let stdout_to = if report_takes_stdout { Stream::Stderr } else { Stream::Stdout };
+        let start = |threads: PumpThreads| threads.start(child.outputs, stdout_to, &recording.session, feed);
+        let pumps = pump_threads.ok().map(start);
+        recording.begin(started);
+        Ok(Self { signals, supervisor, pumps, recording, fail_fast, gate })
     }
-}
-
-/// Whether the command may replace effllm: no verdict and no report on stdout is expected.
-fn may_go_unmeasured(gate: &RunGate, report: &ReportTarget) -> bool {
-    !gate.has_requirements() && matches!(report, ReportTarget::File(_))
-}
-
-/// Where a stream of the command goes: to stderr, if the report takes stdout.
-fn destination(stream: Stream, report: &ReportTarget, terminal: &Arc<Terminal>) -> Destination {
-    let stream = match (stream, report) {
-        (Stream::Stdout, ReportTarget::File(_)) => Stream::Stdout,
-        _ => Stream::Stderr,
-    };
-    let terminal = terminal.clone();
-    Box::new(move |bytes| terminal.write_child(stream, bytes))
-}
-
-fn on_loss(session: &Session) -> OnLoss {
-    let session = session.clone();
-    Box::new(move |warning| session.warn(warning))
 }

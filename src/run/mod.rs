@@ -1,25 +1,41 @@
-//! `effllm run`: prepare, launch, supervise, finish. Each stage is a type that holds what exists in it.
+//! `effllm run`: launches the command, and supervises it.
 
-mod finish;
 mod launch;
-mod prepare;
 mod pump;
 mod supervise;
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 
-use crate::config::Settings;
+use nix::sys::signal::SigSet;
+
+use crate::config::{ReportTarget, Settings};
 use crate::error::Error;
-use crate::process::{Ending, Signals};
-use prepare::Prepared;
+use crate::process::{self, Ending, Signals};
+use supervise::Running;
 
 /// Runs the command, writes the report, and returns how effllm is to end.
 ///
 /// # Errors
 /// Only before the command has started; a later failure costs measurements and is a warning.
 pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
-    // Before the first thread, since threads inherit the blocked signals.
+    // A user who waits for a verdict or a report on stdout is not to take its absence for one.
+    let is_unjudged = settings.options.gate.require.is_empty() && settings.options.gate.warn.is_empty();
+    let can_replace = is_unjudged && settings.options.report.report != ReportTarget::Stdout;
+    match process::check_descriptors(argv) {
+        Err(error) if can_replace => return Err(replace(&error, argv, None)),
+        checked => checked?,
+    }
     let signals = Signals::take_all()?;
-    let run = || Ok(Prepared::new(&signals, settings, argv)?.launch()?.supervise().finish());
+    let run = || Ok(Running::launch(&signals, settings, argv, can_replace)?.supervise());
     run().inspect_err(|_| signals.release())
+}
+
+/// Replaces effllm by the command, with this signal mask if it is not the present one, because of an error
+/// that says what there is too little of for both; returns only if that fails.
+fn replace(error: &Error, argv: &[OsString], mask: Option<SigSet>) -> Error {
+    const NO_ROOM: &str =
+        "the command replaces effllm and nothing is measured, since there is no room for both";
+    let _ = writeln!(io::stderr(), "effllm: {NO_ROOM}: {}", error.message);
+    process::exec(argv, mask)
 }

@@ -1,8 +1,9 @@
 //! The pumps: they carry the command's output to effllm's own, then a copy to the log.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -11,10 +12,10 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::event::{Clock, Stream};
+use crate::event::Stream;
 use crate::process::Output;
+use crate::session::Session;
 use crate::session::log_follower::LogFeed;
-use crate::terminal::Unwritten;
 use crate::thread::spawn_thread;
 
 /// The capacity of a pipe.
@@ -23,23 +24,26 @@ const BUFFER: usize = 64 * 1024;
 /// process that the command left running may hold them open.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Writes a stream of the command. A broken pipe ends the stream; after any other error the next bytes
-/// are tried again.
-pub type Destination = Box<dyn FnMut(&[u8]) -> Result<(), Unwritten> + Send>;
-/// Warns that output begins to be lost.
-pub type OnLoss = Box<dyn FnOnce(&str) + Send>;
-
-/// The work of a pump thread, which has a buffer for it.
-type Work = Box<dyn FnOnce(&mut [u8]) + Send>;
-
 /// Threads for the pumps, started before the command: a command that runs already must not find that
 /// its output is carried by no thread.
-pub struct PumpThreads([Sender<Work>; 2]);
+pub struct PumpThreads([Sender<Pump>; 2]);
+
+/// Carries a stream of the command.
+struct Pump {
+    from: File,
+    /// The stream of effllm's own that it goes to.
+    to: Stream,
+    log: Option<LogFeed>,
+    session: Session,
+    flow: Arc<Flow>,
+    /// Dropped at the end.
+    _running: Sender<Infallible>,
+}
 
 /// The threads that carry the command's output.
 pub struct Pumps {
     /// Disconnected once every pump has ended.
-    running: Receiver<()>,
+    running: Receiver<Infallible>,
     flows: Vec<Arc<Flow>>,
 }
 
@@ -61,26 +65,26 @@ impl PumpThreads {
     /// # Errors
     /// The system has no threads left.
     pub fn spawn() -> io::Result<Self> {
-        let spawn = |name| -> io::Result<Sender<Work>> {
-            let (work, received) = bounded::<Work>(1);
+        let spawn = |name| -> io::Result<Sender<Pump>> {
+            let (pump, received) = bounded::<Pump>(1);
             spawn_thread(name, move || {
                 let mut buffer = vec![0; BUFFER];
-                if let Ok(work) = received.recv() {
-                    work(&mut buffer);
+                if let Ok(pump) = received.recv() {
+                    pump.run(&mut buffer);
                 }
             })?;
-            Ok(work)
+            Ok(pump)
         };
         Ok(Self([spawn("stdout")?, spawn("stderr")?]))
     }
 
-    /// Starts a pump for each stream of the command.
+    /// Starts a pump for each stream of the command. `stdout_to`: the stream of effllm's own that the
+    /// command's stdout goes to.
     pub fn start(
         self,
         outputs: Vec<Output>,
-        destination: impl Fn(Stream) -> Destination,
-        on_loss: impl Fn() -> OnLoss,
-        clock: Clock,
+        stdout_to: Stream,
+        session: &Session,
         log: Option<LogFeed>,
     ) -> Pumps {
         let (alive, running) = bounded(0);
@@ -97,13 +101,13 @@ impl PumpThreads {
                 pipe_bytes: pipe_bytes.unwrap_or(BUFFER as u64),
             });
             flows.push(flow.clone());
-            let (alive, log, to, on_loss) = (alive.clone(), log.clone(), destination(stream), on_loss());
-            let work = move |buffer: &mut [u8]| {
-                pump(from, to, on_loss, clock, &flow, log, buffer);
-                drop::<Sender<()>>(alive);
+            let (thread, to) = match stream {
+                Stream::Stdout => (&stdout, stdout_to),
+                Stream::Stderr => (&stderr, Stream::Stderr),
             };
-            let thread = if stream == Stream::Stdout { &stdout } else { &stderr };
-            let _ = thread.send(Box::new(work)); // fails for a thread that has panicked
+            let (from, log, session, _running) = (from.into(), log.clone(), session.clone(), alive.clone());
+            // Fails for a thread that has panicked.
+            let _ = thread.send(Pump { from, to, log, session, flow, _running });
         }
         Pumps { running, flows }
     }
@@ -142,49 +146,42 @@ impl Pumps {
     }
 }
 
-fn pump(
-    from: OwnedFd,
-    mut to: Destination,
-    on_loss: OnLoss,
-    clock: Clock,
-    flow: &Flow,
-    log: Option<LogFeed>,
-    buffer: &mut [u8],
-) {
-    let mut from = File::from(from);
-    let mut on_loss = Some(on_loss);
-    loop {
-        flow.is_idle.store(is_empty(&from), Ordering::Relaxed);
-        let bytes = match from.read(buffer) {
-            Ok(0) => return,
-            Ok(n) => buffer.get(..n).unwrap_or_default(),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                // The command's own terminal, which does not block.
-                let _ = poll(&mut [PollFd::new(from.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE);
-                continue;
+impl Pump {
+    fn run(self, buffer: &mut [u8]) {
+        let Self { mut from, to, log, session, flow, .. } = self;
+        loop {
+            flow.is_idle.store(is_empty(&from), Ordering::Relaxed);
+            let bytes = match from.read(buffer) {
+                Ok(0) => return,
+                Ok(n) => buffer.get(..n).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // The command's own terminal, which does not block.
+                    let _ = poll(&mut [PollFd::new(from.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE);
+                    continue;
+                }
+                Err(_) => return,
+            };
+            let at = session.clock.now();
+            flow.is_idle.store(false, Ordering::Relaxed);
+            flow.carried.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+            let mut rest = bytes;
+            if let Err(error) = session.terminal.write_child(to, &mut rest) {
+                // The reader has gone away: closing the command's pipe sends the command its SIGPIPE.
+                if error.kind() == io::ErrorKind::BrokenPipe {
+                    return;
+                }
+                // A pipe cannot pass any other error on, and a full disk may have room again later.
+                if flow.lost.fetch_add(rest.len() as u64, Ordering::Relaxed) == 0 {
+                    session.warn(&format!(
+                        "the command's {} cannot be passed on, and is lost meanwhile: {error}",
+                        name(flow.stream)
+                    ));
+                }
             }
-            Err(_) => return,
-        };
-        let at = clock.now();
-        flow.is_idle.store(false, Ordering::Relaxed);
-        flow.carried.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-        if let Err(Unwritten { written, error }) = to(bytes) {
-            // The reader has gone away: closing the command's pipe sends the command its SIGPIPE.
-            if error.kind() == io::ErrorKind::BrokenPipe {
-                return;
+            if let Some(log) = &log {
+                log.send(flow.stream, at, bytes);
             }
-            // A pipe cannot pass any other error on, and a full disk may have room again later.
-            flow.lost.fetch_add(bytes.len().saturating_sub(written) as u64, Ordering::Relaxed);
-            if let Some(on_loss) = on_loss.take() {
-                on_loss(&format!(
-                    "the command's {} cannot be passed on, and is lost meanwhile: {error}",
-                    name(flow.stream)
-                ));
-            }
-        }
-        if let Some(log) = &log {
-            log.send(flow.stream, at, bytes);
         }
     }
 }

@@ -1,36 +1,53 @@
-//! The third stage: the command runs and is measured.
+//! The second stage: the command runs and is measured, then its report is written.
 
-use super::finish::Ended;
 use super::pump::Pumps;
-use crate::process::{DefaultSignalHandler, Signals, Supervisor};
+use crate::process::{Ending, Signals, Supervisor, resource_usage};
+use crate::report::Command;
 use crate::session::Recording;
-use crate::session::gate::RunGate;
+use crate::session::gate::Gate;
 use crate::session::panic::isolate_panic;
 use crate::thread::worker::Worker;
 
 /// A run whose command has started.
 pub struct Running<'a> {
     pub signals: &'a Signals,
-    pub default_handler: DefaultSignalHandler,
     pub supervisor: Supervisor<'a>,
     /// `None` where the command inherits effllm's streams.
     pub pumps: Option<Pumps>,
     pub recording: Recording,
     /// The `--fail-fast` watch, if there is one.
     pub fail_fast: Option<Worker>,
-    pub gate: RunGate,
-    pub quiet: bool,
+    pub gate: Gate,
 }
 
-impl<'a> Running<'a> {
-    /// Forwards signals and keys until the command ends, and takes the last samples.
-    pub fn supervise(self) -> Ended<'a> {
-        let Self { signals, default_handler, supervisor, pumps, recording, fail_fast, gate, quiet } = self;
+impl Running<'_> {
+    /// Forwards signals and keys until the command ends, passes the rest of its output on, writes the
+    /// report, and returns how effllm is to end.
+    pub fn supervise(self) -> Ending {
+        let Self { signals, supervisor, pumps, mut recording, fail_fast, mut gate } = self;
         let (ending, keyboard) = supervisor.supervise(|event| {
             isolate_panic(|| recording.on_lifecycle_event(event));
         });
         drop(fail_fast);
-        let finished = isolate_panic(|| recording.stop());
-        Ended { signals, default_handler, ending, keyboard, pumps, finished, gate, quiet }
+        isolate_panic(|| recording.stop());
+        let is_drained = pumps.as_ref().is_none_or(|pumps| pumps.drain(|| signals.has_termination()));
+        drop(keyboard); // restores the user's terminal
+        signals.end();
+        isolate_panic(|| {
+            let mut recorder = recording.session.recorder.lock();
+            if !is_drained {
+                recorder.warn("a process that the command left running holds its output open; effllm did not wait for it");
+            }
+            pumps.iter().flat_map(Pumps::losses).for_each(|loss| recorder.warn(loss));
+            drop(recorder);
+            let describe = |command: &mut Command| {
+                command.exit = ending.exit();
+                (command.cpu_seconds, command.max_rss_bytes) = resource_usage();
+            };
+            recording.write(ending.status(), true, describe, |report, quiet| {
+                gate.judge_run(report, ending, quiet)
+            });
+        });
+        gate.ending(ending)
     }
 }

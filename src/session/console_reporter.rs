@@ -1,11 +1,8 @@
 //! The console lines on stderr while the command runs, where there is no table.
 
 use super::Session;
-use crate::terminal::{Live, console_lines};
-
-/// After so many lines or seconds without a record, the user gets a hint.
-const HINT_AFTER_LINES: u64 = 1000;
-const HINT_AFTER_SECONDS: f64 = 60.0;
+use crate::config::LiveMode;
+use crate::terminal::{HINT, console_lines, needs_hint};
 
 /// Prints the console lines of the original tool, once in each log interval.
 pub struct ConsoleReporter {
@@ -24,21 +21,19 @@ impl ConsoleReporter {
 
     /// Prints what is due, after more of the log was read.
     pub fn update(&mut self) {
-        if self.session.live != Live::Log {
+        if self.session.live != LiveMode::Log {
             return;
         }
         let now = self.session.clock.now();
         let recorder = self.session.recorder.lock();
         let intervals = recorder.last_iteration().map_or(0, |last| last / self.log_interval);
         let (lines, records) = recorder.read_so_far();
-        let needs_hint = records == 0 && (lines >= HINT_AFTER_LINES || now >= HINT_AFTER_SECONDS);
         let text = if intervals != self.reported {
             self.reported = intervals;
             console_lines(&recorder.report(now))
-        } else if needs_hint && !self.hinted {
+        } else if records == 0 && !self.hinted && needs_hint(lines, now) {
             self.hinted = true;
-            "effllm: no iterations recognised yet; effllm parse --explain LOG shows what was tried\n"
-                .to_owned()
+            format!("effllm: {HINT}\n")
         } else {
             return;
         };

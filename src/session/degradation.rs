@@ -1,18 +1,14 @@
-//! What a run does without: the degraded modes, and the sentence for each.
+//! Why a run has no log, and the sentence for each reason.
 
-/// A part of the measurements that this run does not have.
+/// A reason why the log is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Degradation {
     /// No thread can be started to carry or to read the output.
     NoThreads,
-    /// No thread can be started to read the process tree.
-    NoHostSampler,
     /// `run --stdio inherit`: the command writes to effllm's own stdout and stderr.
     OutputInherited,
     /// `monitor` without `--log`.
     NoLogFile,
-    /// The system has too few processes or descriptors for effllm beside the command.
-    NoRoom,
 }
 
 impl Degradation {
@@ -20,14 +16,10 @@ impl Degradation {
     pub fn sentence(self) -> &'static str {
         match self {
             Self::NoThreads => "the log is not read: the system has no threads left",
-            Self::NoHostSampler => "the process tree is not sampled: the system has no threads left",
             Self::OutputInherited => {
                 "the log is not read: with --stdio inherit the output does not pass through effllm"
             }
             Self::NoLogFile => "no log is read: pass one with --log FILE",
-            Self::NoRoom => {
-                "the command replaces effllm and nothing is measured, since there is no room for both"
-            }
         }
     }
 

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::env;
+use std::ffi::OsString;
 
-use crate::report::{self, Job};
+use jiff::Timestamp;
+
+use super::secrets;
+use crate::report::{self, Command, Job};
 
 /// Variables by which schedulers identify a job.
 const SCHEDULER_VARIABLES: &[&str] = &[
@@ -18,22 +22,20 @@ const SCHEDULER_VARIABLES: &[&str] = &[
     "JOB_ID",
 ];
 
-/// The environment of a measured process.
-#[derive(Debug, Clone)]
-pub enum Environment {
-    /// effllm's own, which the command inherits.
-    Own,
-    /// That of a process that effllm did not start.
-    Of(BTreeMap<String, String>),
-}
+/// The environment of a measured process. Bytes that are not UTF-8 are replaced.
+#[derive(Debug, Clone, Default)]
+pub struct Environment(pub BTreeMap<String, String>);
 
 impl Environment {
+    /// effllm's own, which the command inherits.
+    pub fn own() -> Self {
+        let text = |bytes: OsString| bytes.to_string_lossy().into_owned();
+        Self(env::vars_os().map(|(name, value)| (text(name), text(value))).collect())
+    }
+
     /// The value of a variable, which may be empty.
     pub fn variable(&self, name: &str) -> Option<String> {
-        match self {
-            Self::Own => env::var_os(name).map(|value| value.to_string_lossy().into_owned()),
-            Self::Of(variables) => variables.get(name).cloned(),
-        }
+        self.0.get(name).cloned()
     }
 
     /// The job that a process with this environment is a part of.
@@ -49,6 +51,12 @@ impl Environment {
             scheduler: scheduler.collect(),
         }
     }
+}
+
+/// A measured command, which starts now, as the report shows it.
+pub fn measured_command(argv: Vec<String>, cwd: Option<String>, mask: bool) -> Command {
+    let argv = if mask { secrets::mask(&argv) } else { argv };
+    Command { cwd, started_at: Some(Timestamp::now().to_string()), ..Command::of(argv) }
 }
 
 /// This machine, as far as the report names it.

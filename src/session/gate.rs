@@ -1,7 +1,7 @@
 //! The gate of a report, and that of a run, which is watched while the command runs.
 
-use super::Armed;
-use crate::config::{AvailableSources, Settings};
+use super::Session;
+use crate::config::Settings;
 use crate::error::{Error, FAILED, GATE};
 use crate::fs::conflicts::FileUse;
 use crate::gate::{FailFast, Policy};
@@ -18,14 +18,23 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// The requirements on a report, and the files that their verdict is written to.
+/// The time between two checks of a run.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The requirements on a report or a run, and the files that their verdict is written to.
 #[derive(Debug)]
-pub struct ReportGate {
+pub struct Gate {
     policy: Option<Policy>,
     files: Files,
+    /// After how long a failed requirement ends the run.
+    fail_fast: Option<Duration>,
+    /// The run was ended because a requirement kept failing.
+    ended_early: Arc<AtomicBool>,
+    /// A gate that was not evaluated, for whatever reason, has not passed.
+    passed: bool,
 }
 
-impl ReportGate {
+impl Gate {
     /// `others` are the files that are read and written besides.
     ///
     /// # Errors
@@ -37,7 +46,8 @@ impl ReportGate {
         never_known: impl Fn(&Metric) -> Option<String>,
     ) -> Result<Self, Error> {
         let (policy, files) = settings.gate(others, never_known)?;
-        Ok(Self { policy, files })
+        let (fail_fast, passed) = (settings.options.command.fail_fast, policy.is_none());
+        Ok(Self { policy, files, fail_fast, ended_early: Arc::default(), passed })
     }
 
     pub fn has_requirements(&self) -> bool {
@@ -45,22 +55,22 @@ impl ReportGate {
     }
 
     /// Evaluates the requirements, and writes the verdict into the report.
-    pub fn judge(&self, report: &mut Report) {
+    pub fn judge(&mut self, report: &mut Report) {
         if let Some(policy) = &self.policy {
             policy.apply(report);
         }
-    }
-
-    /// The exit status for the verdict in a report.
-    fn exit_status(report: &Report) -> u8 {
-        let failed = report.gate.as_ref().is_some_and(|gate| gate.verdict != Verdict::Pass);
-        if failed { GATE } else { 0 }
+        if let Some(gate) = &mut report.gate {
+            if self.ended_early.load(Ordering::Relaxed) {
+                gate.verdict = Verdict::Fail;
+            }
+            self.passed = gate.verdict == Verdict::Pass;
+        }
     }
 
     /// Publishes the verdict where no command decides the exit status. Answers with the text for standard
     /// error and the exit status: a verdict that could not be written is no pass.
     pub fn conclude(&self, report: &Report) -> (String, u8) {
-        let exit = Self::exit_status(report);
+        let exit = if self.passed { 0 } else { GATE };
         let mut text = Self::table(report, exit);
         if report.gate.is_some() {
             let warnings = report.warnings.iter();
@@ -86,44 +96,14 @@ impl ReportGate {
         let lines = errors.iter().map(|error| format!("{error}\n"));
         (warning.into_iter().chain(lines).collect(), errors.is_empty())
     }
-}
-
-/// The time between two checks of a run.
-const CHECK_INTERVAL: Duration = Duration::from_secs(1);
-
-/// The gate of a run.
-#[derive(Debug)]
-pub struct RunGate {
-    gate: ReportGate,
-    /// After how long a failed requirement ends the run.
-    fail_fast: Option<Duration>,
-    /// The run was ended because a requirement kept failing.
-    ended_early: Arc<AtomicBool>,
-    /// A gate that was not evaluated, for whatever reason, has not passed.
-    passed: bool,
-}
-
-impl RunGate {
-    /// # Errors
-    /// As [`ReportGate::prepare`].
-    pub fn prepare(
-        settings: &Settings,
-        others: Vec<FileUse>,
-        sources: AvailableSources,
-    ) -> Result<Self, Error> {
-        let never_known = |metric: &Metric| settings.never_known(metric, sources);
-        let gate = ReportGate::prepare(settings, others, never_known)?;
-        let passed = !gate.has_requirements();
-        Ok(Self { gate, fail_fast: settings.options.command.fail_fast, ended_early: Arc::default(), passed })
-    }
 
     /// With `--fail-fast`, checks the run every second. Once a requirement has failed for too long, all
     /// processes of the tree are sent SIGTERM, once: a shell that waits for a launcher would die of it
     /// alone, and leave the training running. Without a thread, or if a check panics, the run goes on.
-    pub fn watch(&self, armed: &Armed, tree: Tree) -> Option<Worker> {
-        let mut fail_fast = FailFast::new(self.gate.policy.clone()?, self.fail_fast?);
+    pub fn watch(&self, session: &Session, tree: Tree) -> Option<Worker> {
+        let mut fail_fast = FailFast::new(self.policy.clone()?, self.fail_fast?);
         let (session, snapshot, ended_early) =
-            (armed.session.clone(), armed.snapshot(), self.ended_early.clone());
+            (session.clone(), session.snapshot(), self.ended_early.clone());
         let work = move |stop: Stop| {
             while stop.wait_until(Instant::now() + CHECK_INTERVAL) {
                 let Some(why) = fail_fast.check(session.clock.now(), &snapshot()) else { continue };
@@ -138,29 +118,19 @@ impl RunGate {
         Worker::spawn("effllm-fail-fast", work).ok()
     }
 
-    pub fn has_requirements(&self) -> bool {
-        self.gate.has_requirements()
-    }
-
     /// Warnings for stderr, before anything runs, of requirements that are likely mistakes.
     pub fn warnings(&self) -> String {
-        let warnings = self.gate.policy.as_ref().map(Policy::warnings).unwrap_or_default();
+        let warnings = self.policy.as_ref().map(Policy::warnings).unwrap_or_default();
         warnings.iter().map(|warning| format!("effllm: warning: {warning}\n")).collect()
     }
 
     /// Evaluates the requirements on the whole run, and writes the verdict into its report and the gate's
     /// files. Returns the text for stderr, which `quiet` leaves empty for a pass.
-    pub fn judge(&mut self, report: &mut Report, command: Ending, quiet: bool) -> String {
-        self.gate.judge(report);
-        if let Some(gate) = &mut report.gate {
-            if self.ended_early.load(Ordering::Relaxed) {
-                gate.verdict = Verdict::Fail;
-            }
-            self.passed = gate.verdict == Verdict::Pass;
-        }
+    pub fn judge_run(&mut self, report: &mut Report, command: Ending, quiet: bool) -> String {
+        self.judge(report);
         let exit = self.ending(command).shell_status();
-        let table = if quiet && self.passed { String::new() } else { ReportGate::table(report, exit) };
-        table + &self.gate.publish(report, exit).0
+        let table = if quiet && self.passed { String::new() } else { Self::table(report, exit) };
+        table + &self.publish(report, exit).0
     }
 
     /// How effllm ends: as the command did, or with the gate's status if the command succeeded, or was

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
 
+use super::Session;
 use super::shared_recorder::SharedRecorder;
-use crate::event::{Event, StartLatch, Stream};
+use crate::event::{Event, Stream};
 use crate::log::LogReader;
 use crate::thread::spawn_thread;
 
@@ -56,8 +57,7 @@ impl LogFeed {
 
 /// The reader's thread.
 pub struct Follower {
-    end: Sender<Option<Chunk>>,
-    given_up: Arc<AtomicBool>,
+    feed: LogFeed,
     /// A message once all has been read; disconnected if the reader has panicked.
     read_to_end: Receiver<()>,
     chunks_read: Arc<AtomicU64>,
@@ -67,11 +67,11 @@ impl Follower {
     /// Waits until all that was sent has been read, while the reader makes progress. False if the reader
     /// hangs or has panicked: then the log's figures are not complete.
     pub fn finish(self) -> bool {
-        let _ = self.end.send_timeout(None, TIMEOUT);
+        let _ = self.feed.chunks.send_timeout(None, TIMEOUT);
         loop {
             let before = self.chunks_read.load(Ordering::Relaxed);
             match self.read_to_end.recv_timeout(TIMEOUT) {
-                Ok(()) => return !self.given_up.load(Ordering::Relaxed),
+                Ok(()) => return !self.feed.given_up.load(Ordering::Relaxed),
                 Err(RecvTimeoutError::Timeout) if self.chunks_read.load(Ordering::Relaxed) > before => {}
                 Err(_) => return false,
             }
@@ -86,23 +86,22 @@ impl Follower {
 /// The system has no thread left.
 pub fn follow(
     open: impl FnOnce() -> LogReader + Send + 'static,
-    recorder: SharedRecorder,
-    started: StartLatch,
+    session: &Session,
     after: impl FnMut() + Send + 'static,
 ) -> io::Result<(LogFeed, Follower)> {
     let (chunks, queue) = bounded(QUEUE);
     let (done, read_to_end) = bounded(1);
-    let given_up = Arc::new(AtomicBool::new(false));
     let chunks_read = Arc::new(AtomicU64::new(0));
     let count = chunks_read.clone();
+    let (recorder, started) = (session.recorder.clone(), session.started.clone());
     let read = move || {
         started.wait();
         read_all(open(), &recorder, &queue, &count, after);
         let _ = done.send(());
     };
     spawn_thread("effllm-log", read)?;
-    let follower = Follower { end: chunks.clone(), given_up: given_up.clone(), read_to_end, chunks_read };
-    Ok((LogFeed { chunks, given_up }, follower))
+    let feed = LogFeed { chunks, given_up: Arc::default() };
+    Ok((feed.clone(), Follower { feed, read_to_end, chunks_read }))
 }
 
 fn read_all(

@@ -1,39 +1,36 @@
-//! The stages that `run` and `monitor` share: [`Setup`], then [`Armed`], [`Recording`] and [`Finished`].
+//! A measured run, as `run` and `monitor` share it.
 
 mod console_reporter;
 pub mod degradation;
 pub mod environment;
-mod finished;
 pub mod gate;
 pub mod log_follower;
 pub mod panic;
-mod recorder_options;
 mod recording;
 pub mod report_file;
-pub mod secrets;
-mod setup;
+mod secrets;
 pub mod shared_recorder;
 
 use std::sync::Arc;
 
+use crate::config::LiveMode;
 use crate::event::{Clock, StartLatch};
 use crate::report::Report;
-use crate::terminal::{Live, Terminal};
+use crate::terminal::Terminal;
 use degradation::Degradation;
 use shared_recorder::SharedRecorder;
 
-pub use finished::Finished;
-pub use recorder_options::recorder_options;
-pub use recording::{Armed, Recording};
-pub use setup::Setup;
+pub use recording::{Recording, recorder_options};
 
-/// What every stage of a run uses: its clock, its recorder and its terminal.
+/// What every part of a run uses: its clock, its recorder and its terminal.
 #[derive(Clone)]
 pub struct Session {
     pub clock: Clock,
+    /// Set when the run starts.
+    pub started: StartLatch,
     pub recorder: SharedRecorder,
     pub terminal: Arc<Terminal>,
-    live: Live,
+    live: LiveMode,
     quiet: bool,
 }
 
@@ -52,8 +49,8 @@ impl Session {
     }
 
     /// Draws up the report as it stands, once the run has started.
-    fn snapshot(&self, started: &StartLatch) -> impl Fn() -> Report + Clone + Send + 'static {
-        let (recorder, clock, started) = (self.recorder.clone(), self.clock, started.clone());
+    pub fn snapshot(&self) -> impl Fn() -> Report + Clone + Send + 'static {
+        let (recorder, clock, started) = (self.recorder.clone(), self.clock, self.started.clone());
         move || {
             started.wait();
             recorder.lock().report(clock.now())

@@ -1,14 +1,21 @@
 //! A panic in one part of effllm costs that part alone.
 
 use std::io::{self, Write};
-use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
 use crate::thread::worker::failpoint_named;
 
 /// Reports panics in one line on stderr.
 pub fn install_panic_hook() {
-    panic::set_hook(Box::new(report_panic));
+    panic::set_hook(Box::new(|panic| {
+        let thread = thread::current();
+        let name = thread.name().unwrap_or("unnamed");
+        let _ = writeln!(
+            io::stderr(),
+            "effllm: internal error in thread {name}, whose measurements end here; the command goes on: {panic}"
+        );
+    }));
 }
 
 /// Runs a step of effllm's own; `None` if it panics, which the hook reports. The rest goes on.
@@ -18,13 +25,4 @@ pub fn isolate_panic<T>(step: impl FnOnce() -> T) -> Option<T> {
         step()
     };
     panic::catch_unwind(AssertUnwindSafe(step)).ok()
-}
-
-fn report_panic(panic: &PanicHookInfo<'_>) {
-    let thread = thread::current();
-    let name = thread.name().unwrap_or("unnamed");
-    let _ = writeln!(
-        io::stderr(),
-        "effllm: internal error in thread {name}, whose measurements end here; the command goes on: {panic}"
-    );
 }

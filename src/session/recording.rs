@@ -1,20 +1,31 @@
-//! The stages between setup and end: the threads wait for the start, then everything is measured.
+//! A run that is measured: its threads wait for its start, measure until its end, and the report is written.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
 use super::Session;
-use super::finished::Finished;
-use super::log_follower::Follower;
+use super::console_reporter::ConsoleReporter;
+use super::degradation::Degradation;
+use super::environment::{Environment, machine};
+use super::log_follower::{Follower, LogFeed, follow};
+use super::panic::install_panic_hook;
 use super::report_file::{KeptCurrent, ReportFile};
+use super::shared_recorder::SharedRecorder;
+use crate::config::{LiveMode, Settings};
 use crate::error::Error;
-use crate::event::StartLatch;
+use crate::event::{Clock, StartLatch};
 use crate::gpu::{self, GpuChoice, Sampler};
-use crate::process::LifecycleEvent;
-use crate::report::Report;
-use crate::sink::RunningSinks;
-use crate::terminal::Ticker;
+use crate::host;
+use crate::log::LogReader;
+use crate::output;
+use crate::process::{LifecycleEvent, Tree};
+use crate::recorder::{self, Given, Recorder};
+use crate::report::{Command, Report, Status};
+use crate::sink::{RunningSinks, Sinks};
+use crate::terminal::{Terminal, display, stderr_can_draw, stderr_options};
 use crate::text::units::show_duration;
 use crate::thread::worker::Worker;
 
@@ -25,83 +36,120 @@ const GPU_TIMEOUT: Duration = Duration::from_millis(400);
 /// How long it waits for the last reading of the process tree.
 const HOST_TIMEOUT: Duration = Duration::from_millis(50);
 
-/// A run whose threads wait for its start.
-pub struct Armed {
+/// A measured run. Dropping it ends its threads.
+pub struct Recording {
     pub session: Session,
-    pub(super) started: StartLatch,
-    pub(super) report_file: ReportFile,
-    pub(super) gpus: gpu::Options,
-    pub(super) threads: Threads,
+    report_file: ReportFile,
+    gpu_options: gpu::Options,
+    gpus: Option<Sampler>,
+    host: Option<Worker>,
+    follower: Option<Follower>,
+    kept_current: KeptCurrent,
+    sinks: RunningSinks,
+    table: Option<Worker>,
+    /// When measuring ended.
+    ended: f64,
 }
 
-/// The threads beside the measured command; dropping them ends them.
-pub struct Threads {
-    pub host: Option<Worker>,
-    pub follower: Option<Follower>,
-    pub kept_current: KeptCurrent,
-    pub sinks: RunningSinks,
-    pub _ticker: Option<Ticker>,
-}
+impl Recording {
+    /// Opens and checks everything, and starts the threads that wait for the run's start. `log` opens the
+    /// reader of what is fed. `owns_screen`: whether the measured output passes through effllm, so that
+    /// effllm may write between its lines.
+    ///
+    /// # Errors
+    /// The report or a sink cannot be written to its place.
+    pub fn prepare(
+        settings: &Settings,
+        command: Command,
+        environment: Environment,
+        processes: Option<Tree>,
+        log: Result<impl FnOnce() -> LogReader + Send + 'static, Degradation>,
+        owns_screen: bool,
+    ) -> Result<(Self, Option<LogFeed>), Error> {
+        let options = &settings.options;
+        let log_interval = options.log.log_interval.into();
+        let report_file = ReportFile::prepare(&options.report.report)?;
+        let (clock, started) = (Clock::new(), StartLatch::default());
+        let mut recorder = Recorder::new(recorder_options(settings), command, environment.job());
+        recorder.set_environment(machine());
+        let sinks = Sinks::open(&options.outputs, log_interval)?;
+        let recorder = SharedRecorder::new(recorder, sinks.series());
+        let is_silent = options.live.quiet || !owns_screen;
+        let live = if is_silent { LiveMode::Off } else { display(options.live.live, stderr_can_draw()) };
+        let terminal =
+            Terminal::standard(live).map_err(|error| Error::failed(format!("cannot use stderr: {error}")))?;
+        install_panic_hook();
+        let (terminal, quiet) = (Arc::new(terminal), options.live.quiet);
+        let session = Session { clock, started, recorder, terminal, live, quiet };
+        if let Some(url) = sinks.served_at() {
+            session.print(&format!("effllm: the metrics are served at {url}\n"));
+        }
 
-impl Armed {
-    /// Draws up the report as it stands, once the run has started.
-    pub fn snapshot(&self) -> impl Fn() -> Report + Clone + Send + 'static {
-        self.session.snapshot(&self.started)
-    }
-
-    /// Told when the run starts.
-    pub fn started(&self) -> StartLatch {
-        self.started.clone()
+        let mut console = ConsoleReporter::new(session.clone(), log_interval);
+        let mut scalars = sinks.scalars(clock);
+        let recorder = session.recorder.clone();
+        let after_reading = move || {
+            console.update();
+            if let Some(scalars) = &mut scalars {
+                scalars.look(&recorder.lock());
+            }
+        };
+        let log =
+            log.and_then(|open| follow(open, &session, after_reading).map_err(|_| Degradation::NoThreads));
+        let (feed, follower) = log.inspect_err(|lost| session.no_log(*lost)).ok().unzip();
+        let snapshot = session.snapshot();
+        let draw = || session.terminal.keep_drawing(snapshot.clone()).ok();
+        let warn = session.recorder.on_warning();
+        let recording = Self {
+            report_file: report_file.clone(),
+            gpu_options: gpu_options(settings, environment),
+            gpus: None,
+            host: processes.and_then(|tree| sample_host(tree, options.gpus.interval, &session)),
+            follower,
+            table: if live == LiveMode::Table { draw() } else { None },
+            kept_current: report_file.keep_current(snapshot.clone()),
+            sinks: sinks.start(clock, session.started.clone(), snapshot, warn),
+            session,
+            ended: 0.0,
+        };
+        Ok((recording, feed))
     }
 
     /// If `--gpus` lists GPUs, checks that they are there, for at most 2 s, and samples them from here on.
     ///
     /// # Errors
     /// One of them is not there.
-    pub fn check_listed_gpus(&self) -> Result<Option<Sampler>, Error> {
-        if !matches!(self.gpus.choice, GpuChoice::List(_)) {
-            return Ok(None);
+    pub fn check_listed_gpus(&mut self) -> Result<(), Error> {
+        if !matches!(self.gpu_options.choice, GpuChoice::List(_)) {
+            return Ok(());
         }
-        let sampler = self.sample_gpus();
-        sampler.check_list(GPU_CHECK_TIMEOUT)?;
-        Ok(Some(sampler))
+        self.sample_gpus().check_list(GPU_CHECK_TIMEOUT)
     }
 
-    fn sample_gpus(&self) -> Sampler {
-        Sampler::spawn(self.gpus.clone(), self.session.clock, self.session.recorder.on_event())
+    /// Starts the GPU sampler, unless it runs already.
+    fn sample_gpus(&mut self) -> &Sampler {
+        let Session { clock, recorder, .. } = &self.session;
+        self.gpus.get_or_insert_with(|| Sampler::spawn(self.gpu_options.clone(), *clock, recorder.on_event()))
     }
 
-    /// Starts the run at a moment, and the GPU sampler beside it, unless it runs already: opening the GPUs'
-    /// library can take seconds.
-    pub fn begin(self, at: Instant, gpus: Option<Sampler>) -> Recording {
+    /// Starts the run at a moment, and the GPU sampler beside it: opening the GPUs' library can take seconds.
+    pub fn begin(&mut self, at: Instant) {
         let at = self.session.clock.at(at);
         self.session.recorder.lock().started(at, Timestamp::now().to_string());
-        self.started.set(at);
-        let gpus = gpus.unwrap_or_else(|| self.sample_gpus());
-        let Self { session, report_file, threads, .. } = self;
-        Recording { session, report_file, gpus, threads }
+        self.session.started.set(at);
+        self.sample_gpus();
     }
-}
 
-/// A run that is being measured.
-pub struct Recording {
-    pub session: Session,
-    report_file: ReportFile,
-    gpus: Sampler,
-    threads: Threads,
-}
-
-impl Recording {
-    /// Why no GPU is measured, if that is certain within this time.
-    pub fn why_no_gpus(&self, timeout: Duration) -> Option<String> {
-        self.gpus.why_unavailable(timeout)
+    /// Why no GPU is measured, if that is certain now.
+    pub fn why_no_gpus(&self) -> Option<String> {
+        self.gpus.as_ref()?.why_unavailable(Duration::ZERO)
     }
 
     /// Does what an event in the command's life asks for.
     pub fn on_lifecycle_event(&self, event: LifecycleEvent) {
         let Session { clock, recorder, terminal, .. } = &self.session;
         match event {
-            LifecycleEvent::EndAnnounced => self.threads.kept_current.save_now(),
+            LifecycleEvent::EndAnnounced => self.kept_current.save_now(),
             LifecycleEvent::Suspended(since) => {
                 let _ = terminal.pause();
                 recorder.lock().suspended(clock.at(since));
@@ -118,15 +166,87 @@ impl Recording {
     }
 
     /// Ends measuring now: takes the last samples.
-    pub fn stop(self) -> Finished {
-        let Self { session, report_file, gpus, threads } = self;
-        let ended = session.clock.now();
-        session.recorder.lock().close(ended);
-        gpus.finish(GPU_TIMEOUT);
-        let Threads { host, follower, kept_current, sinks, _ticker } = threads;
-        if let Some(host) = host {
-            host.finish(HOST_TIMEOUT);
-        }
-        Finished { session, report_file, ended, follower, sinks, _shown: (kept_current, _ticker) }
+    pub fn stop(&mut self) {
+        self.ended = self.session.clock.now();
+        self.session.recorder.lock().close(self.ended);
+        self.gpus.take().map(|gpus| gpus.finish(GPU_TIMEOUT));
+        self.host.take().map(|host| host.finish(HOST_TIMEOUT));
     }
+
+    /// Reads the log to its end, and writes the report. `is_log_complete`: whether the whole log was fed.
+    /// `judge` may change the report last, and returns text that is printed below the summary; it is told
+    /// whether effllm is to be quiet.
+    pub fn write(
+        self,
+        status: Status,
+        is_log_complete: bool,
+        describe: impl FnOnce(&mut Command),
+        judge: impl FnOnce(&mut Report, bool) -> String,
+    ) {
+        let Self { session: Session { recorder, terminal, quiet, .. }, report_file, ended, .. } = self;
+        let is_read = self.follower.is_none_or(Follower::finish);
+        if !(is_log_complete && is_read) {
+            recorder
+                .lock()
+                .warn("reading the log hung or failed: iterations, tokens and samples are not complete");
+        }
+        recorder.lock().ended(ended, status, describe);
+        let report = recorder.lock().report(ended);
+        self.sinks.finish(&report, ended);
+        let mut report = recorder.lock().report(ended); // with the warnings of sinks that failed
+        let verdict = judge(&mut report, quiet);
+        drop((self.kept_current, self.table));
+        let _ = terminal.finish(); // if it fails, the text below waits for the terminal too
+        let (mut text, written) = match report_file.finish(&report) {
+            Ok(written) => (String::new(), written),
+            Err(lost) => (lost, None),
+        };
+        if !quiet {
+            text += &summary(&report, written);
+        }
+        text += &verdict;
+        if !text.is_empty() {
+            let _ = terminal.print_patiently(&text); // there is no other place for it
+        }
+    }
+}
+
+fn sample_host(tree: Tree, interval: Duration, session: &Session) -> Option<Worker> {
+    let Session { clock, started, recorder, .. } = session;
+    let sampler = host::sample(tree, interval, *clock, started.clone(), recorder.on_event());
+    let lost = "the process tree is not sampled: the system has no threads left";
+    sampler.inspect_err(|_| recorder.lock().cannot_know("host", lost)).ok()
+}
+
+/// The recorder's options, from the settings.
+pub fn recorder_options(settings: &Settings) -> recorder::Options {
+    let model = &settings.options.model;
+    let given =
+        |value: Option<f64>, key| value.map(|value| Given { value, source: settings.origins.source(key) });
+    recorder::Options {
+        parameters: given(model.params, "params"),
+        sequence_length: given(model.seq_len, "seq-len"),
+        global_batch_size: given(model.global_batch_size, "global-batch-size"),
+        warmup: model.warmup,
+        history_size: settings.options.report.history_size as usize,
+        interval: settings.options.gpus.interval.as_secs_f64(),
+    }
+}
+
+fn gpu_options(settings: &Settings, environment: Environment) -> gpu::Options {
+    gpu::Options {
+        choice: settings.options.gpus.gpus.clone(),
+        choice_origin: settings.origins.given("gpus"),
+        interval: settings.options.gpus.interval,
+        library: settings.options.gpus.nvml.nvml_lib.clone(),
+        variables: Arc::new(move |name| environment.variable(name)),
+    }
+}
+
+fn summary(report: &Report, written: Option<&Path>) -> String {
+    let mut text = output::summary(report, stderr_options());
+    if let Some(path) = written {
+        text += &format!("report: {}\n", path.display());
+    }
+    text
 }

@@ -53,17 +53,14 @@ impl ReportFile {
             ReportTarget::Stdout => {
                 let mut stdout = io::stdout().lock();
                 let written = stdout.write_all(json.as_bytes()).and_then(|()| stdout.flush());
-                // A reader that has gone away does not want the rest.
-                let is_wanted = |error: &io::Error| error.kind() != io::ErrorKind::BrokenPipe;
-                (
-                    written.or_else(|error| if is_wanted(&error) { Err(error) } else { Ok(()) }),
-                    "stdout".to_owned(),
-                )
+                (written, "stdout".to_owned())
             }
             ReportTarget::File(path) => (atomic::replace(path, json.as_bytes()), path.display().to_string()),
         };
         match written {
             Ok(()) => Ok(self.path()),
+            // A reader that has gone away does not want the rest.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(self.path()),
             Err(error) => {
                 Err(format!("effllm: error: the report cannot be written to {place}: {error}\n{json}"))
             }
@@ -91,7 +88,7 @@ impl ReportFile {
             // Without a thread only the last report is written.
             let _ = spawn_thread("effllm-report", keep);
         }
-        KeptCurrent { requests }
+        KeptCurrent(requests)
     }
 
     fn replace_by(&self, report: &Report) {
@@ -106,14 +103,11 @@ impl ReportFile {
 
 /// Keeps the file current until it is dropped.
 #[derive(Debug)]
-pub struct KeptCurrent {
-    requests: Sender<()>,
-}
+pub struct KeptCurrent(Sender<()>);
 
 impl KeptCurrent {
     /// Requests that the file is replaced now, without waiting for it.
     pub fn save_now(&self) {
-        // Full: a request is already there.
-        let _ = self.requests.try_send(());
+        let _ = self.0.try_send(()); // full: a request is already there
     }
 }

@@ -12,22 +12,9 @@ use nix::sys::termios::{OutputFlags, tcgetattr};
 
 use crate::event::Stream;
 
-/// An error, and how many of the bytes were written before it.
-#[derive(Debug)]
-pub struct Unwritten {
-    pub written: usize,
-    pub error: io::Error,
-}
-
-impl From<Unwritten> for io::Error {
-    fn from(unwritten: Unwritten) -> Self {
-        unwritten.error
-    }
-}
-
-/// Takes bytes for a stream; all of them, or it fails.
+/// Takes bytes for a stream; all of them, or it fails and leaves the bytes that were not written.
 pub trait Output {
-    fn put(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), Unwritten>;
+    fn put(&mut self, stream: Stream, bytes: &mut &[u8]) -> io::Result<()>;
 
     /// Whether stderr is a terminal on which a newline does not return to the first column by itself.
     fn is_raw(&self) -> bool;
@@ -43,7 +30,7 @@ pub struct Descriptors {
 }
 
 impl Output for Descriptors {
-    fn put(&mut self, stream: Stream, bytes: &[u8]) -> Result<(), Unwritten> {
+    fn put(&mut self, stream: Stream, bytes: &mut &[u8]) -> io::Result<()> {
         let descriptor = match stream {
             Stream::Stdout => &self.stdout,
             Stream::Stderr => &self.stderr,
@@ -60,14 +47,11 @@ impl Output for Descriptors {
 /// Writes all of the bytes, waiting where the descriptor takes none, until the deadline if any.
 ///
 /// # Errors
-/// The descriptor's own, or `TimedOut`.
-pub fn write_all(descriptor: BorrowedFd, bytes: &[u8], deadline: Option<Instant>) -> Result<(), Unwritten> {
-    let mut written = 0;
-    while let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
-        match write_some(descriptor, rest, deadline) {
-            Ok(some) => written += some,
-            Err(error) => return Err(Unwritten { written, error }),
-        }
+/// The descriptor's own, or `TimedOut`; `bytes` are then those that were not written.
+pub fn write_all(descriptor: BorrowedFd, bytes: &mut &[u8], deadline: Option<Instant>) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = write_some(descriptor, bytes, deadline)?;
+        *bytes = bytes.get(written..).unwrap_or_default();
     }
     Ok(())
 }
@@ -116,7 +100,7 @@ mod tests {
         fcntl(&writer, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
         let bytes = vec![b'x'; 1 << 20];
         let sent = bytes.clone();
-        let thread = std::thread::spawn(move || write_all(writer.as_fd(), &sent, None));
+        let thread = std::thread::spawn(move || write_all(writer.as_fd(), &mut &sent[..], None));
         let mut received = Vec::new();
         reader.read_to_end(&mut received).unwrap();
         thread.join().unwrap().unwrap();
@@ -129,11 +113,13 @@ mod tests {
             let (mut reader, writer) = io::pipe().unwrap();
             let deadline = Instant::now() + Duration::from_millis(20);
             fcntl(&writer, FcntlArg::F_SETFL(blocks)).unwrap();
-            let error = write_all(writer.as_fd(), &vec![b'x'; 1 << 20], Some(deadline)).unwrap_err();
-            let mut taken = vec![0; error.written];
-            assert_eq!(error.error.kind(), io::ErrorKind::TimedOut);
+            let bytes = vec![b'x'; 1 << 20];
+            let mut rest = &bytes[..];
+            let error = write_all(writer.as_fd(), &mut rest, Some(deadline)).unwrap_err();
+            let mut taken = vec![0; bytes.len() - rest.len()];
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut);
             reader.read_exact(&mut taken).unwrap();
-            assert!(error.written > 0 && taken.iter().all(|byte| *byte == b'x'));
+            assert!(!taken.is_empty() && taken.iter().all(|byte| *byte == b'x'));
         }
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! Only what the table depends on is understood; the bytes themselves pass by untouched.
 
+use anstyle_parse::state::{Action, State, state_change};
 use memchr::{memchr, memrchr2};
 
 /// An act of the child's that concerns the table.
@@ -36,45 +37,22 @@ pub struct EscapeParser {
     state: State,
     /// Continuation bytes that the last character still lacks.
     missing: u8,
-    /// The parameters of the control sequence so far.
+    /// The parameters and intermediate bytes of the sequence so far.
     parameters: Vec<u8>,
     /// The child saved the cursor and has not restored it: ours would overwrite its position.
     pub cursor_saved: bool,
     pub line: CursorLine,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Ground,
-    /// After ESC.
-    Escape,
-    /// After ESC and an intermediate byte, as in a choice of character set.
-    Intermediate,
-    /// A control sequence, ESC [.
-    Control,
-    /// A string that runs to its terminator: OSC (which BEL ends too), DCS, PM, APC, SOS.
-    Text {
-        bell_ends: bool,
-    },
-}
-
-/// No control sequence that concerns the table is longer.
+/// No sequence that concerns the table is longer.
 const LONGEST_PARAMETERS: usize = 64;
 const ESC: u8 = 0x1b;
-const BEL: u8 = 0x07;
-const CAN: u8 = 0x18;
-const SUB: u8 = 0x1a;
 
 impl EscapeParser {
     /// A command starts at the beginning of a line, where the shell left the cursor.
     pub fn new() -> Self {
-        Self {
-            state: State::Ground,
-            missing: 0,
-            parameters: Vec::new(),
-            cursor_saved: false,
-            line: CursorLine::Fresh,
-        }
+        let (state, line) = (State::Ground, CursorLine::Fresh);
+        Self { state, missing: 0, parameters: Vec::new(), cursor_saved: false, line }
     }
 
     /// Whether the bytes so far end neither within a sequence nor within a character.
@@ -86,23 +64,19 @@ impl EscapeParser {
     /// rows.
     pub fn scan(&mut self, bytes: &[u8], rows: u16) -> (usize, Option<ScreenAct>) {
         let mut at = 0;
-        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        while let Some(rest) = bytes.get(at..) {
             if self.state == State::Ground {
                 let text = memchr(ESC, rest).unwrap_or(rest.len());
                 self.text(rest.get(..text).unwrap_or_default());
                 at += text;
-                if text < rest.len() {
-                    (self.state, self.missing) = (State::Escape, 0);
-                    at += 1;
-                }
-            } else if let Some(byte) = rest.first() {
-                at += 1;
-                if let Some(act) = self.step(*byte, rows) {
-                    return (at, Some(act));
-                }
+            }
+            let Some(byte) = bytes.get(at) else { break };
+            at += 1;
+            if let Some(act) = self.step(*byte, rows) {
+                return (at, Some(act));
             }
         }
-        (at, None)
+        (bytes.len(), None)
     }
 
     fn text(&mut self, text: &[u8]) {
@@ -128,39 +102,32 @@ impl EscapeParser {
         }
     }
 
+    /// Takes a byte of a sequence. The terminal executes a control character within one.
     fn step(&mut self, byte: u8, rows: u16) -> Option<ScreenAct> {
-        match (self.state, byte) {
-            (_, ESC) => self.state = State::Escape,
-            (_, CAN | SUB) => self.state = State::Ground,
-            (State::Escape, b'[') => {
+        let (state, action) = state_change(self.state, byte);
+        match state {
+            State::Anywhere => {}
+            State::Escape => {
+                (self.state, self.missing) = (state, 0);
                 self.parameters.clear();
-                self.state = State::Control;
             }
-            (State::Escape, b']') => self.state = State::Text { bell_ends: true },
-            (State::Escape, b'P' | b'X' | b'^' | b'_') => self.state = State::Text { bell_ends: false },
-            (State::Escape, 0x20..=0x2f) => self.state = State::Intermediate,
-            (State::Escape, 0x30..) => {
-                self.state = State::Ground;
-                match byte {
-                    b'7' => self.cursor_saved = true,
-                    b'8' => self.cursor_saved = false,
-                    b'c' => {
-                        self.cursor_saved = false;
-                        return Some(ScreenAct::Reset);
-                    }
-                    _ => {}
-                }
-            }
-            (State::Intermediate, 0x30..) => self.state = State::Ground,
-            (State::Control, 0x20..=0x3f) if self.parameters.len() < LONGEST_PARAMETERS => {
+            _ => self.state = state,
+        }
+        match action {
+            Action::Collect | Action::Param if self.parameters.len() < LONGEST_PARAMETERS => {
                 self.parameters.push(byte);
             }
-            (State::Control, 0x40..=0x7e) => {
-                self.state = State::Ground;
-                return self.control(byte, rows);
-            }
-            (State::Text { bell_ends: true }, BEL) => self.state = State::Ground,
-            _ => {} // the terminal executes a control character within a sequence
+            Action::CsiDispatch => return self.control(byte, rows),
+            Action::EscDispatch if self.parameters.is_empty() => match byte {
+                b'7' => self.cursor_saved = true,
+                b'8' => self.cursor_saved = false,
+                b'c' => {
+                    self.cursor_saved = false;
+                    return Some(ScreenAct::Reset);
+                }
+                _ => {}
+            },
+            _ => {}
         }
         None
     }

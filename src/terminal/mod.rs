@@ -13,7 +13,6 @@ mod gpu_rows;
 mod progress;
 mod screen;
 mod shared_terminal;
-mod ticker;
 mod writer;
 
 use std::env;
@@ -24,29 +23,15 @@ use crate::config::LiveMode;
 use crate::output::RenderOptions;
 
 pub use console_lines::console_lines;
-pub use descriptor::Unwritten;
-pub use ticker::Ticker;
+pub use progress::{HINT, needs_hint};
 pub use writer::Terminal;
 
-/// The display while the command runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Live {
-    /// The table, redrawn in place.
-    Table,
-    /// Console lines every few iterations.
-    Log,
-    /// Nothing.
-    Off,
-}
-
-impl Live {
-    /// A table needs a terminal that it can be drawn on.
-    pub fn of(mode: LiveMode, stderr_can_draw: bool) -> Self {
-        match mode {
-            LiveMode::Off => Self::Off,
-            LiveMode::Auto | LiveMode::Table if stderr_can_draw => Self::Table,
-            LiveMode::Auto | LiveMode::Table | LiveMode::Log => Self::Log,
-        }
+/// The display that a mode stands for: never `Auto`, and a table only on a terminal that can draw it.
+pub fn display(mode: LiveMode, can_draw: bool) -> LiveMode {
+    match mode {
+        LiveMode::Auto | LiveMode::Table if can_draw => LiveMode::Table,
+        LiveMode::Auto | LiveMode::Table => LiveMode::Log,
+        LiveMode::Log | LiveMode::Off => mode,
     }
 }
 
@@ -73,14 +58,14 @@ mod tests {
 
     #[test]
     fn a_table_needs_a_terminal() {
-        for (mode, can_draw, live) in [
-            (LiveMode::Auto, true, Live::Table),
-            (LiveMode::Auto, false, Live::Log),
-            (LiveMode::Table, false, Live::Log),
-            (LiveMode::Log, true, Live::Log),
-            (LiveMode::Off, true, Live::Off),
+        for (mode, can_draw, shown) in [
+            (LiveMode::Auto, true, LiveMode::Table),
+            (LiveMode::Auto, false, LiveMode::Log),
+            (LiveMode::Table, false, LiveMode::Log),
+            (LiveMode::Log, true, LiveMode::Log),
+            (LiveMode::Off, true, LiveMode::Off),
         ] {
-            assert_eq!(Live::of(mode, can_draw), live);
+            assert_eq!(display(mode, can_draw), shown);
         }
     }
 }

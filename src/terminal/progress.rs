@@ -8,13 +8,21 @@ use crate::output::layout::line_of_parts;
 use crate::report::{Iterations, Report};
 use crate::text::units::{show, show_duration};
 
+/// For a log that is perhaps not read as it should be.
+pub const HINT: &str = "no iterations recognised yet; effllm parse --explain LOG shows what was tried";
+
+/// Whether a run without records should have one after so many lines and seconds.
+pub fn needs_hint(lines: u64, wall_seconds: f64) -> bool {
+    lines >= 1000 || wall_seconds >= 60.0
+}
+
 /// Iterations, with a bar where it is known how many there will be, pace, and time gone and left.
 pub fn progress_line(report: &Report, columns: usize, options: RenderOptions) -> String {
     let iterations = &report.iterations;
     let wall = report.command.wall_seconds.unwrap_or(0.0);
     let elapsed = format!("{} {}", options.dim("elapsed"), clock(wall));
     let Some(last) = iterations.last else {
-        return line(&[before_the_first(report), elapsed], columns);
+        return line(&[before_the_first(report, wall), elapsed], columns);
     };
     let latency = iterations.latency_seconds.mean;
     let pace = latency.map(pace);
@@ -47,7 +55,7 @@ fn line(parts: &[String], columns: usize) -> String {
 }
 
 /// The state of the log while no iteration has been counted.
-fn before_the_first(report: &Report) -> String {
+fn before_the_first(report: &Report, wall: f64) -> String {
     let (log, warmup) = (&report.log, report.iterations.warmup);
     if warmup > 0 {
         format!("warming up: {warmup} iterations are not counted")
@@ -55,8 +63,8 @@ fn before_the_first(report: &Report) -> String {
         format!("{} progress records", log.records)
     } else if log.lines == 0 {
         "no line of a log yet".to_owned()
-    } else if log.lines >= 1000 || report.command.wall_seconds >= Some(60.0) {
-        "no iterations recognised yet; effllm parse --explain LOG shows what was tried".to_owned()
+    } else if needs_hint(log.lines, wall) {
+        HINT.to_owned()
     } else {
         "waiting for the first iteration".to_owned()
     }

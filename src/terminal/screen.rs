@@ -100,18 +100,16 @@ impl Screen {
 
     /// Takes the region back, from the alternate screen or after the child's soft reset.
     pub fn restore_region(&mut self, size: Size) -> String {
-        match self.table {
-            Some(table) if table.size == size => format!("\x1b7\x1b[1;{}r\x1b8", table.child_rows()),
-            _ => self.erase(size),
-        }
+        if self.is_drawn_for(size) { format!("\x1b7{}\x1b8", self.set_region()) } else { self.erase(size) }
     }
 
     /// Sets the region again, just after the child did, while the cursor is home anyway.
     pub fn reclaim_from_home(&mut self, size: Size) -> String {
-        match self.table {
-            Some(table) if table.size == size => format!("\x1b[1;{}r", table.child_rows()),
-            _ => self.erase(size),
-        }
+        if self.is_drawn_for(size) { self.set_region() } else { self.erase(size) }
+    }
+
+    fn set_region(&self) -> String {
+        self.child_rows().map_or(String::new(), |rows| format!("\x1b[1;{rows}r"))
     }
 
     /// Takes the table away just after the child set a region of its own, which is left alone; it

@@ -24,8 +24,6 @@ pub struct SharedTerminal<O> {
     waited: u32,
     /// Lines of effllm's own that wait for the end of the child's line.
     own: String,
-    /// Bytes of the child's that [`SharedTerminal::child`] has passed on so far.
-    pub passed: usize,
 }
 
 /// The owner of the screen.
@@ -56,7 +54,7 @@ const PATIENCE: u32 = 5;
 const NOWHERE: Size = Size { rows: 0, columns: 0 };
 
 /// CAN ends any sequence, and does nothing else.
-const CANCEL: &[u8] = b"\x18";
+const CANCEL: &str = "\x18";
 
 impl<O: Output> SharedTerminal<O> {
     pub fn new(output: O) -> Self {
@@ -70,24 +68,26 @@ impl<O: Output> SharedTerminal<O> {
             touched: false,
             waited: 0,
             own: String::new(),
-            passed: 0,
         }
     }
 
-    /// Passes the child's bytes on. An error in writing effllm's own bytes does not stop them.
-    pub fn child(&mut self, stream: Stream, bytes: &[u8], size: Option<Size>) -> io::Result<()> {
-        self.passed = 0;
-        let _ = self.fit(size);
+    /// Passes the child's bytes on; an error leaves those that were not written. An error in writing effllm's
+    /// own bytes does not stop them.
+    pub fn child(&mut self, stream: Stream, bytes: &mut &[u8], size: Option<Size>) -> io::Result<()> {
         self.touched = true;
-        if self.own.is_empty() {
-            return self.pass(stream, bytes, size);
+        if let Some(size) = size.filter(|size| !self.screen.is_drawn_for(*size))
+            && self.owner == Owner::Both
+            && self.escapes.is_at_rest()
+        {
+            let bytes = self.screen.erase(size);
+            let _ = self.put(&bytes);
         }
-        let (line, rest) = bytes.split_at_checked(end_of_line(bytes)).unwrap_or((bytes, &[]));
-        self.pass(stream, line, size)?;
-        if !rest.is_empty() || self.escapes.line == CursorLine::Fresh {
+        let after = if self.own.is_empty() { 0 } else { bytes.len() - end_of_line(bytes) };
+        self.pass(stream, bytes, after, size)?;
+        if after > 0 || self.escapes.line == CursorLine::Fresh {
             let _ = self.print_waiting();
         }
-        self.pass(stream, rest, size)
+        self.pass(stream, bytes, 0, size)
     }
 
     /// Prints lines of effllm's own: now, or after the line that the child is writing.
@@ -116,7 +116,7 @@ impl<O: Output> SharedTerminal<O> {
         }
         let bytes = self.screen.draw(size, &lines);
         (self.drawn, self.touched, self.waited) = (lines, false, 0);
-        Ok(self.output.put(Stream::Stderr, bytes.as_bytes())?)
+        self.put(&bytes)
     }
 
     /// Takes the table away until [`SharedTerminal::resume`].
@@ -127,7 +127,7 @@ impl<O: Output> SharedTerminal<O> {
         match (self.owner, size) {
             (Owner::Both, Some(size)) => {
                 let bytes = self.screen.erase(size);
-                Ok(self.output.put(Stream::Stderr, bytes.as_bytes())?)
+                self.put(&bytes)
             }
             _ => Ok(()), // there is no table, or it is on the main screen
         }
@@ -150,39 +150,28 @@ impl<O: Output> SharedTerminal<O> {
         self.print_waiting()
     }
 
-    /// Takes the table away if the terminal's size is no longer that which it was drawn for.
-    fn fit(&mut self, size: Option<Size>) -> io::Result<()> {
-        match size {
-            Some(size)
-                if self.owner == Owner::Both
-                    && self.screen.child_rows().is_some()
-                    && !self.screen.is_drawn_for(size)
-                    && self.escapes.is_at_rest() =>
-            {
-                let bytes = self.screen.erase(size);
-                Ok(self.output.put(Stream::Stderr, bytes.as_bytes())?)
-            }
-            _ => Ok(()),
-        }
+    /// Writes bytes of effllm's own.
+    fn put(&mut self, bytes: &str) -> io::Result<()> {
+        self.output.put(Stream::Stderr, &mut bytes.as_bytes())
     }
 
-    fn pass(&mut self, stream: Stream, mut bytes: &[u8], size: Option<Size>) -> io::Result<()> {
-        while !bytes.is_empty() {
+    /// Passes the child's bytes on until so many are `left`.
+    fn pass(&mut self, stream: Stream, bytes: &mut &[u8], left: usize, size: Option<Size>) -> io::Result<()> {
+        while let Some(now) = bytes.get(..bytes.len() - left).filter(|now| !now.is_empty()) {
             failpoint();
             let rows = match self.owner {
                 Owner::Both => self.screen.child_rows().unwrap_or(u16::MAX),
                 _ => u16::MAX,
             };
-            let (used, act) = self.escapes.scan(bytes, rows);
-            let (passed, rest) = bytes.split_at_checked(used).unwrap_or((bytes, &[]));
-            let put = self.output.put(stream, passed);
-            self.passed += put.as_ref().map_or_else(|unwritten| unwritten.written, |()| used);
+            let (used, act) = self.escapes.scan(now, rows);
+            let mut passed = now.get(..used).unwrap_or(now);
+            let put = self.output.put(stream, &mut passed);
+            *bytes = bytes.get(used - passed.len()..).unwrap_or_default();
             put?;
             if let Some(act) = act {
                 let answer = self.answer(act, size.unwrap_or(NOWHERE));
-                let _ = self.output.put(Stream::Stderr, answer.as_bytes());
+                let _ = self.put(&answer);
             }
-            bytes = rest;
         }
         Ok(())
     }
@@ -236,7 +225,7 @@ impl<O: Output> SharedTerminal<O> {
         }
         self.escapes.scan(text.as_bytes(), u16::MAX);
         self.touched = true;
-        Ok(self.output.put(Stream::Stderr, text.as_bytes())?)
+        self.put(&text)
     }
 
     /// A sequence that the child did not finish would swallow what follows.
@@ -244,8 +233,8 @@ impl<O: Output> SharedTerminal<O> {
         if self.escapes.is_at_rest() {
             return Ok(());
         }
-        self.escapes.scan(CANCEL, u16::MAX);
-        Ok(self.output.put(Stream::Stderr, CANCEL)?)
+        self.escapes.scan(CANCEL.as_bytes(), u16::MAX);
+        self.put(CANCEL)
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,13 +13,14 @@ use nix::sys::stat::fstat;
 use nix::unistd::{getpgrp, tcgetpgrp};
 use terminal_size::terminal_size_of;
 
-use super::Live;
-use super::descriptor::{Descriptors, Output, Unwritten, write_all};
+use super::descriptor::{Descriptors, Output, write_all};
 use super::frame::frame;
 use super::screen::Size;
 use super::shared_terminal::SharedTerminal;
+use crate::config::LiveMode;
 use crate::event::Stream;
 use crate::report::Report;
+use crate::thread::worker::Worker;
 
 /// Where the child's bytes and everything of effllm's own are written.
 #[derive(Debug)]
@@ -34,6 +35,8 @@ pub struct Terminal {
     is_broken: AtomicBool,
 }
 
+/// Between two drawings: quick enough to follow, and little to send over a slow line.
+const PERIOD: Duration = Duration::from_millis(200);
 /// How long the end waits for a terminal that takes nothing (Ctrl-S).
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -42,7 +45,7 @@ impl Terminal {
     ///
     /// # Errors
     /// A descriptor cannot be duplicated.
-    pub fn standard(live: Live) -> io::Result<Self> {
+    pub fn standard(live: LiveMode) -> io::Result<Self> {
         let stdout = io::stdout().as_fd().try_clone_to_owned()?;
         let stderr = io::stderr().as_fd().try_clone_to_owned()?;
         Self::new(stdout, stderr, live, console::colors_enabled_stderr())
@@ -50,11 +53,8 @@ impl Terminal {
 
     /// # Errors
     /// A descriptor cannot be duplicated.
-    pub fn new(stdout: OwnedFd, stderr: OwnedFd, live: Live, colour: bool) -> io::Result<Self> {
-        let table = match live {
-            Live::Table => Some(stderr.try_clone()?),
-            Live::Log | Live::Off => None,
-        };
+    pub fn new(stdout: OwnedFd, stderr: OwnedFd, live: LiveMode, colour: bool) -> io::Result<Self> {
+        let table = if live == LiveMode::Table { Some(stderr.try_clone()?) } else { None };
         let separate_stdout =
             if same_destination(&stdout, &stderr) { None } else { Some(stdout.try_clone()?) };
         let output = Descriptors { stdout, stderr, deadline: None };
@@ -65,8 +65,8 @@ impl Terminal {
     /// Passes the child's bytes on; returns when all of them are written.
     ///
     /// # Errors
-    /// The descriptor's.
-    pub fn write_child(&self, stream: Stream, bytes: &[u8]) -> Result<(), Unwritten> {
+    /// The descriptor's; `bytes` are then those that were not written.
+    pub fn write_child(&self, stream: Stream, bytes: &mut &[u8]) -> io::Result<()> {
         match (&self.separate_stdout, stream) {
             (Some(stdout), Stream::Stdout) => write_all(stdout.as_fd(), bytes, None),
             _ => self.write_shared(stream, bytes),
@@ -75,23 +75,19 @@ impl Terminal {
 
     /// A panic in the shared terminal ends the table; the child's unwritten bytes and all later ones are
     /// passed on.
-    fn write_shared(&self, stream: Stream, bytes: &[u8]) -> Result<(), Unwritten> {
+    fn write_shared(&self, stream: Stream, bytes: &mut &[u8]) -> io::Result<()> {
         let mut shared = self.lock();
-        let mut rest = bytes;
         if !self.is_broken.load(Ordering::Relaxed) {
             let size = self.size();
             match panic::catch_unwind(AssertUnwindSafe(|| shared.child(stream, bytes, size))) {
-                Ok(result) => return result.map_err(|error| Unwritten { written: shared.passed, error }),
+                Ok(result) => return result,
                 Err(_) => {
                     self.is_broken.store(true, Ordering::Relaxed);
                     let _ = shared.pause(size);
-                    rest = bytes.get(shared.passed..).unwrap_or_default();
                 }
             }
         }
-        let before = bytes.len() - rest.len();
-        let added = |unwritten: Unwritten| Unwritten { written: before + unwritten.written, ..unwritten };
-        shared.output.put(stream, rest).map_err(added)
+        shared.output.put(stream, bytes)
     }
 
     /// Prints whole lines of effllm's own on standard error, after the line that the child is writing, or
@@ -123,6 +119,22 @@ impl Terminal {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Starts a thread that draws the table until it is dropped. It is not waited for: it may hang on a
+    /// terminal that takes nothing, and [`Terminal::finish`] keeps it from drawing again.
+    ///
+    /// # Errors
+    /// The system has no threads left.
+    pub fn keep_drawing(
+        self: &Arc<Self>,
+        snapshot: impl Fn() -> Report + Send + 'static,
+    ) -> io::Result<Worker> {
+        let terminal = self.clone();
+        Worker::spawn("effllm-table", move |stop| {
+            // The pumps report a terminal that is gone.
+            while stop.wait_until(Instant::now() + PERIOD) && terminal.tick(&snapshot()).is_ok() {}
+        })
     }
 
     /// Takes the table away, for as long as effllm itself is stopped (Ctrl-Z).

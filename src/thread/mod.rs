@@ -14,11 +14,23 @@ use std::thread::{Builder, JoinHandle, sleep};
 use std::time::Duration;
 
 use crossbeam_channel::bounded;
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 
 /// Threads that have been started and have not run [`init_thread_locals`].
 static STARTING: AtomicUsize = AtomicUsize::new(0);
 
-/// Starts a thread, which first runs [`init_thread_locals`].
+/// The signals of a thread's own faults.
+pub const FAULTS: [Signal; 6] =
+    [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE, Signal::SIGTRAP, Signal::SIGSYS];
+
+/// Whether effllm never blocks a signal: a fault's, and those that stop a background process which uses the
+/// terminal.
+pub fn is_never_blocked(signal: Signal) -> bool {
+    FAULTS.contains(&signal) || matches!(signal, Signal::SIGTTIN | Signal::SIGTTOU)
+}
+
+/// Starts a thread, which first runs [`init_thread_locals`]. Signals are the main thread's, as far as they can
+/// be blocked.
 ///
 /// # Errors
 /// The system has no threads left.
@@ -29,7 +41,11 @@ pub fn spawn_thread(name: &str, work: impl FnOnce() + Send + 'static) -> io::Res
         work();
     };
     STARTING.fetch_add(1, Ordering::SeqCst);
+    let mut blocked = SigSet::all();
+    Signal::iterator().filter(|signal| is_never_blocked(*signal)).for_each(|signal| blocked.remove(signal));
+    let mask = blocked.thread_swap_mask(SigmaskHow::SIG_BLOCK); // which the thread inherits
     let thread = Builder::new().name(name.to_owned()).spawn(begin);
+    let _ = mask.and_then(|mask| mask.thread_set_mask());
     if thread.is_err() {
         STARTING.fetch_sub(1, Ordering::SeqCst);
     }

@@ -24,14 +24,12 @@ struct Patterns {
     word: Regex,
     /// A value in JSON or of a header.
     json: Regex,
-    /// Secrets with a known format.
+    /// A secret with a known format.
     formatted: Regex,
-    /// Text before a secret: `login(`, the host of a web hook, a URL's signature, `Bearer`.
+    /// A secret after a known text: `login(`, the host of a web hook, a URL's signature or user, `Bearer`.
     after: Regex,
-    /// Text before the password in curl's options.
+    /// The password in curl's options.
     of_curl: Regex,
-    /// A password in a URL, or a token in its place.
-    in_url: Regex,
 }
 
 static PATTERNS: LazyLock<Result<Patterns, regex::Error>> = LazyLock::new(Patterns::new);
@@ -54,21 +52,22 @@ impl Patterns {
             word: Regex::new(&format!(r#"(?s)^(?:{WORD}|["'].*)"#))?,
             json: Regex::new(&format!("(?s)^(?:{JSON})"))?,
             formatted: Regex::new(concat!(
-                r"(?-u:\b)(?:hf_[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_-]{16,}|(?:gh[pousr]|github_pat)_[A-Za-z0-9_]{16,}",
+                r"((?-u:\b)(?:hf_[A-Za-z0-9]{16,}|sk-[A-Za-z0-9_-]{16,}|(?:gh[pousr]|github_pat)_[A-Za-z0-9_]{16,}",
                 r"|glpat-[A-Za-z0-9_-]{16,}|xox[abeprs]-[A-Za-z0-9-]{10,}|A[KS]IA[A-Z0-9]{16}|AIza[A-Za-z0-9_-]{30,}",
-                r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*)",
+                r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*))",
             ))?,
             after: Regex::new(concat!(
-                r#"((?-u:\b)login\()(?:"[^"]*"|'[^']*'|[^)"'])+"#,
-                r"|(hooks\.slack\.com/(?:services|workflows|triggers)/",
-                r#"|discord(?:app)?\.com/api/webhooks/|[?&](?:sig|X-Amz-Signature)=|(?-u:\b)Bearer[ \t]+)[^ \t\r\n"'&)]+"#,
-            ))?,
-            in_url: Regex::new(concat!(
-                r#"(?P<lead>[a-z][a-z0-9+.-]*://[^/ \t\r\n:@"']*:)(?P<password>[^/ \t\r\n"']*@|[^ \t\r\n"']*@)"#,
-                r#"|(?P<alone>https?://)[^/ \t\r\n:@"']+@"#,
+                r#"(?-u:\b)login\(((?:"[^"]*"|'[^']*'|[^)"'])+)"#,
+                r"|(?:hooks\.slack\.com/(?:services|workflows|triggers)/",
+                r#"|discord(?:app)?\.com/api/webhooks/|[?&](?:sig|X-Amz-Signature)=|(?-u:\b)Bearer[ \t]+)([^ \t\r\n"'&)]+)"#,
+                // A password in a URL; a number before a slash is a port and a path.
+                r#"|[a-z][a-z0-9+.-]*://[^/ \t\r\n:@"']*:([^/ \t\r\n"']*"#,
+                r#"|(?:[^/ \t\r\n"']*[^/0-9 \t\r\n"'][^/ \t\r\n"']*)?/[^ \t\r\n"']*)@"#,
+                // A token in its place.
+                r#"|https?://([^/ \t\r\n:@"']+)@"#,
             ))?,
             of_curl: Regex::new(&format!(
-                r#"({FLAG}"[^:"]+:)[^"]*|({FLAG}'[^:']+:)[^']*|({FLAG}[^ \t:'"]+:)[^ \t'"]+"#
+                r#"{FLAG}"[^:"]+:([^"]*)|{FLAG}'[^:']+:([^']*)|{FLAG}[^ \t:'"]+:([^ \t'"]+)"#
             ))?,
         })
     }
@@ -78,11 +77,8 @@ impl Patterns {
         if let Some(shown) = self.before_the_value(argument).filter(|_| !is_script) {
             return argument.get(..shown).unwrap_or_default().to_owned() + MASK;
         }
-        let text = self.formatted.replace_all(argument, MASK);
-        let text = self.after.replace_all(&text, mask_after);
-        let text = self.in_url.replace_all(&text, |found: &Captures| self.without_password(found));
-        let text = if is_for_curl { self.of_curl.replace_all(&text, mask_after) } else { text };
-        self.mask_named(&text)
+        let text = mask_groups(&self.after, &mask_groups(&self.formatted, argument));
+        self.mask_named(&if is_for_curl { mask_groups(&self.of_curl, &text) } else { text })
     }
 
     /// Where the value begins in an argument that is only a name and a secret (`--env=TOKEN=a b`).
@@ -94,20 +90,6 @@ impl Patterns {
             if is_secret(&found["name"]) {
                 return Some(value).filter(|value| *value < argument.len());
             }
-        }
-    }
-
-    fn without_password(&self, found: &Captures) -> String {
-        let part = |name| found.name(name).map(|part| part.as_str());
-        match (part("lead"), part("password"), part("alone")) {
-            // This is a port and a path.
-            (Some(_), Some(password), _)
-                if password.split_once('/').is_some_and(|(port, _)| is_number(port)) =>
-            {
-                found[0].to_owned()
-            }
-            (Some(lead), ..) => format!("{lead}{MASK}@"),
-            (.., alone) => format!("{}{MASK}@", alone.unwrap_or_default()),
         }
     }
 
@@ -145,8 +127,16 @@ impl Patterns {
     }
 }
 
-fn mask_after(found: &Captures) -> String {
-    found.iter().skip(1).flatten().next().map_or("", |lead| lead.as_str()).to_owned() + MASK
+/// The text with the group of each match masked.
+fn mask_groups(pattern: &Regex, text: &str) -> String {
+    let (mut masked, mut end) = (String::new(), 0);
+    let groups = pattern.captures_iter(text).filter_map(|found| found.iter().skip(1).flatten().next());
+    for secret in groups {
+        masked += text.get(end..secret.start()).unwrap_or_default();
+        masked += MASK;
+        end = secret.end();
+    }
+    masked + text.get(end..).unwrap_or_default()
 }
 
 /// Whether the argument after a flag is its value instead of a flag: a key may begin with a dash.
@@ -161,10 +151,6 @@ fn within_quotes(text: &str, name: usize, value: usize) -> Option<usize> {
         return None; // the quotes of the name, as in JSON
     }
     Some(text.get(value..)?.find(quote).map_or(text.len(), |length| value + length))
-}
-
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The arguments with each secret masked.

@@ -98,6 +98,7 @@ fn secrets_of_a_known_shape_need_no_name() {
     ] {
         assert_eq!(masked(&["login", &secret]), "login ***");
         assert_eq!(masked(&["sh", "-c", &format!("x={secret},y")]), "sh -c x=***,y");
+        assert_eq!(masked(&[&format!("https://{secret}:x@host")]), "https://***:***@host");
     }
     are_masked(&[
         (&["https://me:pass@host/x"], "https://me:***@host/x"),

@@ -1,7 +1,6 @@
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::AsRawFd;
-use std::sync::Arc;
 
 use nix::pty::{OpenptyResult, Winsize, openpty};
 use nix::sys::termios::{FlowArg, OutputFlags, SetArg, tcflow, tcgetattr, tcsetattr};
@@ -9,7 +8,6 @@ use nix::sys::termios::{FlowArg, OutputFlags, SetArg, tcflow, tcgetattr, tcsetat
 use super::*;
 use crate::event::Stream;
 use crate::report::samples::training;
-use crate::terminal::Ticker;
 
 fn pty() -> OpenptyResult {
     let size = Winsize { ws_row: 30, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
@@ -31,13 +29,13 @@ fn read_until(from: &mut File, text: &str) -> String {
 fn the_table_is_drawn_on_standard_error_and_standard_output_stays_the_childs() {
     let pty = pty();
     let (mut reader, writer) = io::pipe().unwrap();
-    let terminal = Arc::new(Terminal::new(writer.into(), pty.slave, Live::Table, false).unwrap());
-    let ticker = Ticker::start(Arc::clone(&terminal), || training(2)).unwrap();
+    let terminal = Arc::new(Terminal::new(writer.into(), pty.slave, LiveMode::Table, false).unwrap());
+    let ticker = terminal.keep_drawing(|| training(2)).unwrap();
     let mut screen = File::from(pty.master);
     let drawn = read_until(&mut screen, "\x1b8");
     assert!(drawn.contains("\x1b[1;24r") && drawn.contains("2 × H100"), "{drawn:?}");
-    terminal.write_child(Stream::Stdout, b"result\x1b[2J").unwrap();
-    terminal.write_child(Stream::Stderr, b"log\n").unwrap();
+    terminal.write_child(Stream::Stdout, &mut &b"result\x1b[2J"[..]).unwrap();
+    terminal.write_child(Stream::Stderr, &mut &b"log\n"[..]).unwrap();
     assert!(read_until(&mut screen, "log\r\n").ends_with("log\r\n"));
     terminal.finish().unwrap();
     assert!(read_until(&mut screen, "\x1b[J\x1b8").contains("\x1b[r"));
@@ -58,12 +56,13 @@ fn the_end_does_not_hang_on_a_terminal_that_takes_nothing() {
     let pty = pty();
     let slave = pty.slave.try_clone().unwrap();
     let terminal =
-        Arc::new(Terminal::new(slave.try_clone().unwrap(), pty.slave, Live::Table, false).unwrap());
+        Arc::new(Terminal::new(slave.try_clone().unwrap(), pty.slave, LiveMode::Table, false).unwrap());
     terminal.tick(&training(2)).unwrap();
     tcflow(&slave, FlowArg::TCOOFF).unwrap();
     let pump = Arc::clone(&terminal);
-    let blocked =
-        thread::spawn(move || pump.write_child(Stream::Stdout, ("x".repeat(1 << 16) + "end").as_bytes()));
+    let blocked = thread::spawn(move || {
+        pump.write_child(Stream::Stdout, &mut ("x".repeat(1 << 16) + "end").as_bytes())
+    });
     thread::sleep(Duration::from_millis(50));
     let begun = Instant::now();
     assert_eq!(terminal.finish().unwrap_err().kind(), io::ErrorKind::TimedOut);
@@ -89,7 +88,7 @@ fn one_terminal_opened_twice_is_one_place() {
 fn lines_of_ours_begin_at_the_left_on_a_raw_terminal_too() {
     let pty = pty();
     let slave = pty.slave.try_clone().unwrap();
-    let terminal = Terminal::new(slave.try_clone().unwrap(), pty.slave, Live::Off, false).unwrap();
+    let terminal = Terminal::new(slave.try_clone().unwrap(), pty.slave, LiveMode::Off, false).unwrap();
     let mut screen = File::from(pty.master);
     terminal.print("cooked\n").unwrap();
     assert_eq!(read_until(&mut screen, "\n"), "cooked\r\n");

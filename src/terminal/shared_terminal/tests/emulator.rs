@@ -3,7 +3,6 @@
 use std::num::NonZeroU16;
 
 use super::super::*;
-use crate::terminal::descriptor::Unwritten;
 
 /// A terminal behind a line discipline that turns newlines into CR LF, as every terminal has.
 pub struct Fake {
@@ -12,10 +11,10 @@ pub struct Fake {
 }
 
 impl Output for Fake {
-    fn put(&mut self, _: Stream, bytes: &[u8]) -> Result<(), Unwritten> {
+    fn put(&mut self, _: Stream, bytes: &mut &[u8]) -> io::Result<()> {
         self.writes += usize::from(!bytes.is_empty());
         let mut before = 0;
-        for byte in bytes {
+        for byte in std::mem::take(bytes) {
             match (before, byte) {
                 (_, b'\n') => self.terminal.process(b"\r\n"),
                 // The emulator has no IND; a vertical tab does the same.
@@ -57,7 +56,7 @@ impl Pair {
     }
 
     pub fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        self.surface.child(Stream::Stdout, bytes, Some(self.size)).unwrap();
+        self.surface.child(Stream::Stdout, &mut &bytes[..], Some(self.size)).unwrap();
         for byte in bytes {
             self.alone.process(if *byte == b'\n' { b"\r\n" } else { std::slice::from_ref(byte) });
         }

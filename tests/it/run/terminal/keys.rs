@@ -43,7 +43,8 @@ fn control_c_while_the_listed_gpus_are_checked_keeps_the_command_from_starting()
         env.gpus("[[fault]]\ncall = 'nvmlInit_v2'\ndelay_s = 1.5");
         let screen = Screen::new(24, 80);
         let session = screen.start(env.run(options, "echo $$ >started; exec sleep 600"));
-        until("effllm to take signals", || takes(session.pid(), Signal::SIGINT));
+        // A signal of a user keeps its default action until the command is started; the others wait for it.
+        until("effllm to take signals", || takes(session.pid(), Signal::SIGUSR1));
         screen.press("\x03");
         assert_eq!(session.wait().signal(), Some(libc::SIGINT));
         assert!(!env.exists("started"));
