@@ -161,7 +161,9 @@ impl AmountCounter {
     /// a first reading or after a last one.
     pub fn is_partial(&self) -> bool {
         const NOTICEABLE: f64 = 0.02;
-        let missed = self.missed_seconds + self.unread.seconds.unwrap_or(f64::INFINITY);
+        // Up to a suspect reading the records' own amounts count.
+        let unread = if self.provisional > 0.0 { Some(0.0) } else { self.unread.seconds };
+        let missed = self.missed_seconds + unread.unwrap_or(f64::INFINITY);
         let known = self.amounts.warmup.seconds + self.amounts.train.seconds;
         self.by_counter && missed > NOTICEABLE * known
     }
