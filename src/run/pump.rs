@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fs::File;
+use std::io::ErrorKind::{Interrupted, WouldBlock};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::{SFlag, fstat};
 
 use crate::event::Stream;
 use crate::process::Output;
@@ -151,15 +153,14 @@ impl Pump {
         let Self { mut from, to, log, session, flow, .. } = self;
         loop {
             flow.is_idle.store(is_empty(&from), Ordering::Relaxed);
+            if is_abandoned(&from, to) {
+                return;
+            }
             let bytes = match from.read(buffer) {
                 Ok(0) => return,
                 Ok(n) => buffer.get(..n).unwrap_or_default(),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    // The command's own terminal, which does not block.
-                    let _ = poll(&mut [PollFd::new(from.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE);
-                    continue;
-                }
+                // The command's own terminal does not block.
+                Err(error) if matches!(error.kind(), Interrupted | WouldBlock) => continue,
                 Err(_) => return,
             };
             let at = session.clock.now();
@@ -191,6 +192,19 @@ fn name(stream: Stream) -> &'static str {
         Stream::Stdout => "standard output",
         Stream::Stderr => "standard error",
     }
+}
+
+/// Waits until the command writes or closes its stream. True if the reader of effllm's own pipe goes away
+/// before that: the command, whose pipe is then closed, may wait for nothing else.
+fn is_abandoned(from: &File, to: Stream) -> bool {
+    let (stdout, stderr) = (io::stdout(), io::stderr());
+    let to = if to == Stream::Stdout { stdout.as_fd() } else { stderr.as_fd() };
+    let is_pipe = fstat(to).is_ok_and(|stat| SFlag::from_bits_truncate(stat.st_mode) == SFlag::S_IFIFO);
+    let mut from = [PollFd::new(from.as_fd(), PollFlags::POLLIN), PollFd::new(to, PollFlags::empty())];
+    let watched = if is_pipe { from.as_mut_slice() } else { &mut from[..1] };
+    let _ = poll(watched, PollTimeout::NONE); // an error, such as a signal, is found by reading
+    let [from, to] = from.map(|descriptor| descriptor.revents().unwrap_or(PollFlags::empty()));
+    from.is_empty() && to.contains(PollFlags::POLLERR)
 }
 
 /// Whether nothing can be read now.

@@ -41,6 +41,24 @@ fn a_pipeline_behaves_as_without_effllm() {
 }
 
 #[test]
+fn a_quiet_command_learns_that_its_reader_has_gone() {
+    for options in ["", "--stdio pty"] {
+        let env = TestEnv::new();
+        // A program that waits for nothing but the end of its reader, as `tail -f` does.
+        env.write(
+            "wait.py",
+            "import os, select\npoller = select.poll()\npoller.register(1, 0)\nopen('waits', 'w')\n\
+             print(bool(poller.poll(60_000)), file=open('told', 'w'))\n",
+        );
+        let script = format!(
+            "$effllm run -q {options} -- python3 wait.py | (until [ -e waits ]; do sleep 0.01; done)"
+        );
+        let done = env.sh(&script).done();
+        assert_eq!((done.code(), env.read("told").as_str()), (Some(0), "True\n"), "{options}");
+    }
+}
+
+#[test]
 fn a_reader_that_stops_reading_slows_the_command_in_bounded_memory() {
     let env = TestEnv::new();
     for options in ["", "--stdio pty"] {
