@@ -1,11 +1,13 @@
 //! The configuration files: the user's and the project's.
 
 use std::env;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction};
+use nix::unistd::{getegid, geteuid};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -22,7 +24,7 @@ const LARGEST: u64 = 1 << 20;
 pub type Setting = (String, Vec<Given>);
 
 /// The settings of the user's file, then those of the project's; `chosen` replaces the project's
-/// `effllm.toml`. With them, the files that exist and that cannot be read: they count as absent.
+/// `effllm.toml`. With them, the files that exist and that cannot be read or trusted: they count as absent.
 ///
 /// # Errors
 /// The chosen file cannot be read, or a file is not valid.
@@ -64,6 +66,8 @@ fn read_if_present(file: &Path, unread: &mut Vec<String>) -> Result<Vec<Setting>
     match file.metadata() {
         Err(error) if is_absent(&error) => return Ok(Vec::new()),
         Ok(found) if !found.is_file() => unread.push(format!("{}: not a regular file", file.display())),
+        Ok(found) if !is_trusted(file, &found) => unread
+            .push(format!("{0}: others may write it or its folder; '--config {0}' reads it", file.display())),
         _ => match File::open(file) {
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 unread.push(format!("{}: {error}", file.display()));
@@ -72,6 +76,19 @@ fn read_if_present(file: &Path, unread: &mut Vec<String>) -> Result<Vec<Setting>
         },
     }
     Ok(Vec::new())
+}
+
+/// Whether a file and its folder belong to the user or to root, and nobody else may write them: settings
+/// name a library to load and files to write.
+fn is_trusted(file: &Path, found: &Metadata) -> bool {
+    let (user, group) = (geteuid().as_raw(), getegid().as_raw());
+    let is_safe = |found: &Metadata| {
+        let is_of_the_user_alone = found.gid() == group && group == user; // a private group
+        let others = if is_of_the_user_alone { 0o002 } else { 0o022 };
+        [0, user].contains(&found.uid()) && found.mode() & others == 0
+    };
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    is_safe(found) && folder.metadata().is_ok_and(|folder| is_safe(&folder))
 }
 
 /// The text of a file that the setting `key` names.

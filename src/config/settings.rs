@@ -30,7 +30,7 @@ impl Settings {
         let (origins, unread) = layers(arguments)?;
         let options = origins.options()?;
         for file in unread.iter().filter(|_| !options.live.quiet) {
-            let _ = writeln!(io::stderr(), "effllm: warning: skipped unreadable settings: {file}");
+            let _ = writeln!(io::stderr(), "effllm: warning: skipped settings: {file}");
         }
         let log = LogRules::load(&options.log, &origins).map_err(|error| origins.attach_origin(error))?;
         Ok(Self { options, log, origins })
@@ -65,7 +65,7 @@ impl Settings {
     }
 }
 
-/// What the files, the environment and the flags set, in this order. With it, the files that cannot be read.
+/// What the files, the environment and the flags set, in this order. With it, the files that cannot be read or trusted.
 fn layers(arguments: &ArgMatches) -> Result<(SettingOrigins, Vec<String>), Error> {
     let mut origins = SettingOrigins::default();
     let typed = Options::typed(arguments);

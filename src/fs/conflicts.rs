@@ -1,5 +1,9 @@
 //! Conflicts between the files of one run: no output may replace another output or an input.
 
+use std::fs::{File, Metadata};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
@@ -31,8 +35,30 @@ impl FileUse {
 }
 
 /// # Errors
+/// An output would replace the file that effllm's standard output or error is redirected to.
+fn check_streams(uses: &[FileUse]) -> Result<(), Error> {
+    let redirected = |stream: &dyn AsFd| {
+        let file = File::from(stream.as_fd().try_clone_to_owned().ok()?);
+        file.metadata().ok().filter(Metadata::is_file)
+    };
+    for (name, file) in [("output", redirected(&io::stdout())), ("error", redirected(&io::stderr()))] {
+        let Some(file) = file else { continue };
+        let is_it = |used: &&FileUse| {
+            let found = used.path.metadata();
+            used.is_written && found.is_ok_and(|found| (found.dev(), found.ino()) == (file.dev(), file.ino()))
+        };
+        if let Some(FileUse { by, path, .. }) = uses.iter().find(is_it) {
+            let what = format!("{by} would replace {}, which standard {name} is written to", path.display());
+            return Err(Error::usage(what).help(format!("name another file for {by}")));
+        }
+    }
+    Ok(())
+}
+
+/// # Errors
 /// Two outputs have the same file, or an output would replace an input.
 pub fn check_output_conflicts(uses: &[FileUse]) -> Result<(), Error> {
+    check_streams(uses)?;
     let placed: Vec<(&FileUse, PathBuf)> =
         uses.iter().filter_map(|used| Some((used, used.place()?))).collect();
     for (i, (one, place)) in placed.iter().enumerate() {

@@ -212,7 +212,7 @@ fn a_file_that_nobody_named_and_that_may_not_be_read_is_told_and_passed_over() {
     };
     assert_eq!(run(&["run", "-q", "--", "echo", "ran"]), "");
     let said = run(&["run", "--", "echo", "ran"]);
-    let unread = "effllm: warning: skipped unreadable settings: ";
+    let unread = "effllm: warning: skipped settings: ";
     assert!(said.contains(&format!("{unread}effllm.toml: not a regular file\n")), "{said}");
     assert!(said.contains("/home/.config/effllm/config.toml: Permission denied"), "{said}");
     // Where the folder may not be looked into, nothing is known to be there.
@@ -224,6 +224,33 @@ fn a_file_that_nobody_named_and_that_may_not_be_read_is_told_and_passed_over() {
         .expect("permissions");
     // One that was asked for is an error.
     assert!(refused(&env, &["--config", "effllm.toml"]).contains("Is a directory"));
+}
+
+#[test]
+fn a_file_that_others_may_write_is_told_and_passed_over_unless_it_is_named() {
+    for (folder, file) in [(0o777, 0o644), (0o1777, 0o644), (0o755, 0o666)] {
+        let env = TestEnv::new();
+        env.write("shared/effllm.toml", "report = 'others.json'\n");
+        env.chmod("shared/effllm.toml", file).chmod("shared", folder);
+        let run = |options: &str| env.sh(&format!("cd shared && $effllm run {options} -- true")).done();
+        let said = run("").stderr();
+        assert!(said.contains("skipped settings: effllm.toml: others may write it or its folder"), "{said}");
+        assert!(!env.exists("shared/others.json"), "{:?}", env.files());
+        assert_eq!(run("-q --config effllm.toml").code(), Some(0));
+        assert!(env.exists("shared/others.json"), "{:?}", env.files());
+    }
+}
+
+#[test]
+fn no_output_replaces_the_file_that_a_stream_is_written_to() {
+    for redirection in [">out", ">>out", "2>out"] {
+        for option in ["-o out", "--series out", "-o link"] {
+            let env = TestEnv::new();
+            let script = format!("ln -s out link; $effllm run {option} -- touch ran {redirection}");
+            assert_eq!(env.sh(&script).done().code(), Some(2), "{option} {redirection}");
+            assert!(!env.exists("ran"), "{option} {redirection}");
+        }
+    }
 }
 
 #[test]
