@@ -50,6 +50,40 @@ impl ProcessSlot {
     }
 }
 
+unsafe extern "C" {
+    static mut environ: *const *const libc::c_char;
+}
+
+/// effllm's own environment as its caller gave it, in its order, with one entry more. [`Command::env`] would
+/// sort it, and drop what is no variable.
+struct Environment(Vec<*const libc::c_char>);
+
+// SAFETY: the entries are effllm's own, which nothing changes, and a constant.
+unsafe impl Send for Environment {}
+unsafe impl Sync for Environment {}
+
+impl Environment {
+    fn unbuffered() -> Self {
+        let mut entries = Vec::new();
+        // SAFETY: the list ends with a null pointer, and no thread of effllm changes it.
+        unsafe {
+            let mut entry = environ;
+            while !entry.is_null() && !(*entry).is_null() {
+                entries.push(*entry);
+                entry = entry.add(1);
+            }
+        }
+        entries.extend([c"PYTHONUNBUFFERED=1".as_ptr(), std::ptr::null()]);
+        Self(entries)
+    }
+
+    /// Makes it that of the program which is executed next. Async-signal-safe.
+    fn take_effect(&self) {
+        // SAFETY: the list lives until this process executes the command, and no other thread is in it.
+        unsafe { environ = self.0.as_ptr() };
+    }
+}
+
 /// A command that has been started.
 #[derive(Debug)]
 pub struct Child {
@@ -72,9 +106,7 @@ pub fn spawn(
     unbuffer: bool,
 ) -> Result<Child, Error> {
     let mut command = command(argv)?;
-    if unbuffer {
-        command.env(UNBUFFERED, "1");
-    }
+    let environment = unbuffer.then(Environment::unbuffered);
     let terminal = stdio.apply(report_takes_stdout, &mut command).map_err(|error| {
         Error::failed(format!("cannot set up the command's stdin, stdout and stderr: {error}"))
     })?;
@@ -88,6 +120,7 @@ pub fn spawn(
             }
         }
         inherited::restore()?;
+        environment.iter().for_each(Environment::take_effect);
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None).map_err(io::Error::from)
     };
     // SAFETY: between fork and exec only async-signal-safe calls are allowed: these are.

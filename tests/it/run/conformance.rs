@@ -1,7 +1,7 @@
 //! Programs are started plain and wrapped, and there is no difference but those documented: the
 //! process, its parent, and the pipes for stdout and stderr.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -94,6 +94,27 @@ fn everything_that_a_process_inherits_is_the_same() {
     {
         assert!(told.contains(part), "{part}: {told}");
     }
+}
+
+#[test]
+fn the_environment_keeps_its_order_its_duplicates_and_what_is_no_variable() {
+    const ENTRIES: [&CStr; 6] = [c"B=2", c"A=1", c"EFFLLM_NVML_LIB=none", c"no variable", c"A=3", c"=x"];
+    const ARGUMENTS: [&CStr; 7] =
+        [c"effllm", c"run", c"-q", c"-oreport.json", c"--", c"/bin/cat", c"/proc/self/environ"];
+    let env = TestEnv::new();
+    // Rust's Command would put the environment in order.
+    let effllm = CString::new(env!("CARGO_BIN_EXE_effllm")).expect("a path");
+    let call = env.command(["true"]).before_exec(move || {
+        let list = |entries: &[&CStr]| -> Vec<*const libc::c_char> {
+            entries.iter().map(|entry| entry.as_ptr()).chain([std::ptr::null()]).collect()
+        };
+        let (arguments, entries) = (list(&ARGUMENTS), list(&ENTRIES));
+        // SAFETY: both lists end with a null pointer.
+        unsafe { libc::execve(effllm.as_ptr(), arguments.as_ptr(), entries.as_ptr()) };
+        Err(io::Error::last_os_error())
+    });
+    let told = "B=2\0A=1\0EFFLLM_NVML_LIB=none\0no variable\0A=3\0=x\0PYTHONUNBUFFERED=1\0";
+    assert_eq!(call.done().stdout(), told);
 }
 
 #[test]
