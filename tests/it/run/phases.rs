@@ -1,6 +1,8 @@
 //! Phases: every metric of the headline covers the iterations' own time, whatever lies between them and however
 //! their lines are buffered.
 
+use std::fs;
+
 use serde_json::Value;
 
 use crate::harness::{ROOT, Report, TestEnv, assert_near};
@@ -37,6 +39,8 @@ while True:
 zero = call["mono_ns"] / 1e9 - call["t"]
 def at(second):
     time.sleep(max(0.0, zero + second - time.monotonic()))
+    if time.monotonic() > zero + second + 0.02:
+        open("late", "w")
 print("seq 128\nbatch 8", flush=True)
 at(3)
 for step in range(1, 21):
@@ -49,7 +53,14 @@ for step in range(21, 41):
     print(f"step {step} took 100.0 ms", flush=True)
 "#,
     );
-    let report = run(&env, "--interval 0.05 --gpus 0,1", "python3 train.py");
+    // A machine that has no time for the program lets it do something else than this.
+    let report = (0..10).find_map(|_| {
+        let _ = fs::remove_file(env.path("late"));
+        let _ = fs::remove_file(env.path("nvml-calls.jsonl"));
+        let report = run(&env, "--interval 0.05 --gpus 0,1", "python3 train.py");
+        (!env.exists("late")).then_some(report)
+    });
+    let report = report.expect("a run in which the program was never late");
     let watts = report.metric("aec_total_watts");
     assert_near(watts, 1200.0, 0.01);
     assert_near(report.metric("joules_per_token") * report.metric("tokens_per_sec"), watts, 0.005);
