@@ -16,6 +16,8 @@ mod phases;
 mod report;
 mod serving;
 mod sizes;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod timing;
 mod warnings;

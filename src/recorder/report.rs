@@ -29,7 +29,8 @@ impl Recorder {
         whole.unplaced_seconds = 0.0; // wherever it lies, it is in the whole run
         let run = state.run_facts();
         let headline = Computed::over(&Window { sums: &window, run: &run });
-        let whole_run = Metrics::over(&Window { sums: &whole, run: &run }, |_| true);
+        let mut whole_run = Computed::over(&Window { sums: &whole, run: &run });
+        whole_run.unavailable.retain(|name, why| headline.unavailable.get(name) != Some(why));
         let mut command = self.command.clone();
         command.wall_seconds = state.wall();
         command.suspended_seconds = state.is_live().then_some(state.suspended_seconds());
@@ -56,7 +57,8 @@ impl Recorder {
             phases: state.phases(&run),
             uncertainty: uncertainty(&headline.metrics, &window),
             metrics: headline.metrics,
-            metrics_whole_run: whole_run,
+            metrics_whole_run: whole_run.metrics,
+            unavailable_whole_run: whole_run.unavailable,
             provenance: headline.provenance,
             unavailable: headline
                 .unavailable

@@ -50,6 +50,9 @@ pub struct Report {
     pub provenance: BTreeMap<String, String>,
     /// Why a value is null, by the metric's name.
     pub unavailable: BTreeMap<String, String>,
+    /// Why a value of `metrics_whole_run` is null, where `unavailable` does not say the same.
+    #[serde(default)]
+    pub unavailable_whole_run: BTreeMap<String, String>,
     /// How far a metric may be off by the clocks that it was measured with, in its own unit.
     pub uncertainty: BTreeMap<String, f64>,
     /// What the reader should know before trusting a number.
