@@ -106,12 +106,12 @@ impl GpuTrack {
 
     /// The last reading's moment.
     pub fn end(&self) -> Option<f64> {
-        self.integral.end()
+        self.integral.curve.end()
     }
 
     /// The time between the two readings around a moment, in seconds.
     pub fn resolution(&self, at: f64) -> f64 {
-        self.integral.resolution(at)
+        self.integral.curve.resolution(at)
     }
 
     pub fn forget_before(&mut self, at: f64) {
@@ -161,7 +161,7 @@ impl GpuTrack {
         for again in &self.identity.listed_again {
             warnings.push(format!("GPU {index} is listed again as GPU {again}; it is counted once"));
         }
-        let steps = self.integral.implausible_counter_steps();
+        let steps = self.integral.counter.implausible_steps;
         if steps > 0 {
             warnings.push(format!(
                 "GPU {index}: the energy counter fell or jumped {steps} times; sampled power replaces it there"

@@ -191,10 +191,8 @@ impl PhaseTrack {
         span.to = stretch.to;
         for (key, sums) in sums {
             for gpus in [&mut self.gpus, &mut span.gpus] {
-                match gpus.get_mut(key) {
-                    Some(known) => *known += sums,
-                    None => drop(gpus.insert(key.to_owned(), sums)),
-                }
+                let known = gpus.entry(key.to_owned()).or_default();
+                *known = *known + sums;
             }
         }
     }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use crate::metrics::registry::Computed;
 use crate::metrics::window::{Basis, GpuFacts, RunFacts, Sources, Window};
-use crate::metrics::{Amount, Distribution, Metric, Metrics, Sums};
+use crate::metrics::{Amount, Metric, Metrics, Sums};
 use crate::report::{
-    self, Environment, Latency, LatencyBin, Model, Phase, PhaseKind, Report, SCHEMA, Series, Sourced,
+    self, Environment, Latency, Model, Phase, PhaseKind, Report, SCHEMA, Series, Sourced,
     Window as WindowName,
 };
 
@@ -320,7 +320,7 @@ impl<'a> State<'a> {
                 p99: quantile(0.99),
                 max: quantile(1.0),
             },
-            latency_histogram: quantile(0.5).map_or_else(Vec::new, |_| histogram(&sums.train.times)),
+            latency_histogram: quantile(0.5).map_or_else(Vec::new, |_| sums.train.times.bins(MOST_BINS)),
             loss_last: self.iterations.loss,
         }
     }
@@ -380,13 +380,4 @@ fn uncertainty(metrics: &Metrics, window: &Sums) -> BTreeMap<String, f64> {
         Some((metric.name.to_owned(), value.abs() * error))
     };
     metrics.each().filter_map(uncertain).collect()
-}
-
-fn histogram(times: &Distribution) -> Vec<LatencyBin> {
-    let bin = |bin: crate::metrics::distribution::Bin| LatencyBin {
-        from_seconds: bin.from_seconds,
-        to_seconds: bin.to_seconds,
-        iterations: bin.iterations,
-    };
-    times.bins(MOST_BINS).into_iter().map(bin).collect()
 }

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::text::sanitize::plain;
 
 pub use crate::metrics::Metrics;
+pub use crate::metrics::distribution::LatencyBin;
 pub use gate::Gate;
 pub use phases::{Episode, Phase, PhaseKind, whole_energy};
 
@@ -303,14 +304,6 @@ pub struct Latency {
     pub p95: Option<f64>,
     pub p99: Option<f64>,
     pub max: Option<f64>,
-}
-
-/// Iterations whose times lie between two bounds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct LatencyBin {
-    pub from_seconds: f64,
-    pub to_seconds: f64,
-    pub iterations: u64,
 }
 
 /// What the headline metrics are taken over.
