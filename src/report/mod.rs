@@ -89,10 +89,11 @@ impl Report {
 pub type NamedReport = (String, Report);
 
 /// How far the command had come when the report was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// The command was still running; a later report replaces this one.
+    #[default]
     Running,
     /// The command ended by itself, or was measured for as long as was asked for.
     Completed,

@@ -1,12 +1,15 @@
 //! The recorder's options, from the settings.
 
 use crate::config::Settings;
-use crate::recorder::{Given, Options};
+use crate::recorder::Options;
+use crate::report::Sourced;
 
 pub fn recorder_options(settings: &Settings) -> Options {
     let model = &settings.options.model;
-    let given =
-        |value: Option<f64>, key| value.map(|value| Given { value, source: settings.origins.source(key) });
+    let given = |value: Option<f64>, key| {
+        let source = value.map(|_| settings.origins.source(key));
+        Sourced { value, source }
+    };
     Options {
         parameters: given(model.params, "params"),
         sequence_length: given(model.seq_len, "seq-len"),

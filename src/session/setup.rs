@@ -51,7 +51,7 @@ impl Setup {
         let report_file = ReportFile::prepare(&options.report.report)?;
         let clock = Clock::new();
         let mut recorder = Recorder::new(recorder_options(settings), command, environment.job());
-        recorder.set_environment(machine());
+        recorder.environment = machine();
         let sinks = Sinks::open(&options.outputs, log_interval)?;
         let recorder = SharedRecorder::new(recorder, sinks.series());
         let is_silent = options.live.quiet || !owns_screen;
