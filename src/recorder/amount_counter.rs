@@ -47,11 +47,9 @@ pub struct AmountCounter {
     tokens_each: Option<f64>,
     /// Samples whose length was unknown.
     pub without_length: bool,
-    /// Where the amounts come from.
     pub source: &'static str,
     /// Statements that were left out because those around them contradict them.
     pub rejected: u64,
-    /// What the log calls the counter.
     counter_name: &'static str,
     /// The counter's last accepted reading.
     counter: Option<f64>,
@@ -68,7 +66,6 @@ pub struct AmountCounter {
     /// The time since the accepted reading, and what the records say was added in it.
     unread: Span,
     unread_own: Option<f64>,
-    /// The time since the last rate was stated.
     unrated: Span,
     outliers: OutlierFilter,
 }

@@ -194,7 +194,6 @@ impl Iterations {
         is_forgotten
     }
 
-    /// The last record's iteration.
     pub fn last_iteration(&self) -> Option<u64> {
         let opening = self.opening.as_ref().and_then(|opening| opening.record.iteration);
         opening.or(self.last)

@@ -243,7 +243,7 @@ impl Recorder {
         }
     }
 
-    /// The last iteration that was recognised.
+    /// The last record's iteration.
     pub fn last_iteration(&self) -> Option<u64> {
         self.iterations.last_iteration()
     }
