@@ -4,66 +4,46 @@
 //! line arrives, perhaps many minutes later. So each total keeps its recent past: the newest readings
 //! as they are, older ones thinned by halves, all of it bounded.
 
+use std::array;
 use std::collections::VecDeque;
+
+use super::higher;
+use super::sums::Area;
 
 /// Readings kept as they are.
 const RECENT: usize = 512;
 /// Older readings kept; beyond it every second one is dropped.
 const OLD: usize = 512;
 
-/// A running total that can be interpolated.
-pub trait Cumulative<R>: Copy + Default {
-    /// The total some share (0 to 1) of the way from this one to a later one, given the readings at both.
-    #[must_use]
-    fn towards(self, later: Self, readings: (R, R), share: f64) -> Self;
-}
+/// One reading of some quantities; `None` where it failed.
+pub type Reading<const N: usize> = [Option<f64>; N];
 
-/// A reading of which the highest is kept where several are thinned to one.
-pub trait Peak: Copy {
-    /// The higher one of each quantity.
-    #[must_use]
-    fn peak(self, other: Self) -> Self;
-}
-
-impl Peak for () {
-    fn peak(self, (): Self) {}
-}
-
-/// The total at a moment, and the highest reading since the knot before.
+/// The running totals at a moment, and the highest readings since the knot before.
 #[derive(Debug, Clone, Copy)]
-pub struct Knot<T, R> {
-    pub at: f64,
-    pub total: T,
-    pub reading: R,
+struct Knot<const N: usize> {
+    at: f64,
+    totals: [Area; N],
+    reading: Reading<N>,
 }
 
-/// The knots before and after a moment.
-type Neighbours<'a, T, R> = (Option<&'a Knot<T, R>>, Option<&'a Knot<T, R>>);
-
-/// The running total of a quantity, readable at past moments.
-#[derive(Debug, Clone)]
-pub struct Curve<T, R> {
-    old: Vec<Knot<T, R>>,
-    recent: VecDeque<Knot<T, R>>,
+/// The running totals of some quantities, readable at past moments.
+#[derive(Debug, Clone, Default)]
+pub struct Curve<const N: usize> {
+    old: Vec<Knot<N>>,
+    recent: VecDeque<Knot<N>>,
     /// Every so many knots that leave `recent`, one is kept in `old`: 2 to the power of this.
     halvings: u32,
     leaving: u64,
 }
 
-impl<T, R> Default for Curve<T, R> {
-    fn default() -> Self {
-        Self { old: Vec::new(), recent: VecDeque::new(), halvings: 0, leaving: 0 }
-    }
-}
-
-impl<T: Cumulative<R>, R: Peak> Curve<T, R> {
-    /// Adds the total as it stands at a moment, and the reading there. Moments that do not move
+impl<const N: usize> Curve<N> {
+    /// Adds the totals as they stand at a moment, and the reading there. Moments that do not move
     /// forward are ignored.
-    pub fn push(&mut self, at: f64, total: T, reading: R) {
+    pub fn push(&mut self, at: f64, totals: [Area; N], reading: Reading<N>) {
         if self.recent.back().is_some_and(|last| at <= last.at) || !at.is_finite() {
             return;
         }
-        self.recent.push_back(Knot { at, total, reading });
+        self.recent.push_back(Knot { at, totals, reading });
         if self.recent.len() > RECENT
             && let Some(knot) = self.recent.pop_front()
         {
@@ -71,9 +51,9 @@ impl<T: Cumulative<R>, R: Peak> Curve<T, R> {
         }
     }
 
-    /// The newest total.
-    pub fn total(&self) -> T {
-        self.recent.back().map(|knot| knot.total).unwrap_or_default()
+    /// The newest totals.
+    pub fn totals(&self) -> [Area; N] {
+        self.recent.back().map_or([Area::default(); N], |knot| knot.totals)
     }
 
     /// The newest reading's moment.
@@ -81,17 +61,13 @@ impl<T: Cumulative<R>, R: Peak> Curve<T, R> {
         self.recent.back().map(|knot| knot.at)
     }
 
-    /// The total at a moment, interpolated between the readings around it; before the first reading
+    /// The totals at a moment, interpolated between the readings around it; before the first reading
     /// that one's, after the last one that one's.
-    pub fn at(&self, at: f64) -> T {
-        let (before, after) = self.around(at);
-        match (before, after) {
-            (Some(before), Some(after)) => {
-                let share = (at - before.at) / (after.at - before.at);
-                before.total.towards(after.total, (before.reading, after.reading), share)
-            }
-            (Some(knot), None) | (None, Some(knot)) => knot.total,
-            (None, None) => T::default(),
+    pub fn at(&self, at: f64) -> [Area; N] {
+        match self.around(at) {
+            (Some(before), Some(after)) => before.towards(after, (at - before.at) / (after.at - before.at)),
+            (Some(knot), None) | (None, Some(knot)) => knot.totals,
+            (None, None) => [Area::default(); N],
         }
     }
 
@@ -105,12 +81,13 @@ impl<T: Cumulative<R>, R: Peak> Curve<T, R> {
         }
     }
 
-    /// The readings within two moments, oldest first.
-    pub fn within(&self, from: f64, to: f64) -> impl Iterator<Item = &R> {
+    /// The highest readings between two moments.
+    pub fn peaks(&self, from: f64, to: f64) -> Reading<N> {
         let old = self.old.partition_point(|knot| knot.at < from);
         let recent = self.recent.partition_point(|knot| knot.at < from);
         let knots = self.old.iter().skip(old).chain(self.recent.iter().skip(recent));
-        knots.take_while(move |knot| knot.at <= to).map(|knot| &knot.reading)
+        let readings = knots.take_while(|knot| knot.at <= to).map(|knot| knot.reading);
+        readings.reduce(peaks).unwrap_or([None; N])
     }
 
     /// Forgets the past that nobody asks for any more: all before a moment but the last reading.
@@ -127,8 +104,8 @@ impl<T: Cumulative<R>, R: Peak> Curve<T, R> {
     }
 
     /// The last knot at or before a moment, and the first one after it.
-    fn around(&self, at: f64) -> Neighbours<'_, T, R> {
-        let is_before = |knot: &Knot<T, R>| knot.at <= at;
+    fn around(&self, at: f64) -> (Option<&Knot<N>>, Option<&Knot<N>>) {
+        let is_before = |knot: &Knot<N>| knot.at <= at;
         let (old, recent) = (self.old.partition_point(is_before), self.recent.partition_point(is_before));
         let previous = |count: usize| count.checked_sub(1);
         let before = previous(recent).and_then(|i| self.recent.get(i));
@@ -137,12 +114,12 @@ impl<T: Cumulative<R>, R: Peak> Curve<T, R> {
     }
 
     /// Keeps a knot that left `recent`, or leaves its reading to the next one.
-    fn retire(&mut self, knot: Knot<T, R>) {
+    fn retire(&mut self, knot: Knot<N>) {
         self.leaving += 1;
         if self.old.is_empty() || self.leaving.is_multiple_of(1 << self.halvings) {
             self.old.push(knot);
         } else if let Some(next) = self.recent.front_mut() {
-            next.reading = knot.reading.peak(next.reading);
+            next.reading = peaks(knot.reading, next.reading);
         }
         if self.old.len() >= OLD {
             self.old = halved(&self.old);
@@ -152,13 +129,41 @@ impl<T: Cumulative<R>, R: Peak> Curve<T, R> {
     }
 }
 
+impl<const N: usize> Knot<N> {
+    /// The totals some share (0 to 1) of the way to a later knot.
+    fn towards(&self, later: &Self, share: f64) -> [Area; N] {
+        array::from_fn(|i| {
+            let (total, step) = (self.totals[i], later.totals[i] - self.totals[i]);
+            let below_line = bend(step, self.reading[i].zip(later.reading[i])) * share * (1.0 - share);
+            Area {
+                integral: total.integral + share * step.integral - below_line,
+                seconds: total.seconds + share * step.seconds,
+            }
+        })
+    }
+}
+
+/// By how much the running integral bends under the straight line between two readings: that of a
+/// straight line of readings is a parabola. 0 where `step` is more than one trapezoid, as after thinning.
+fn bend(step: Area, readings: Option<(f64, f64)>) -> f64 {
+    let Some((first, last)) = readings else { return 0.0 };
+    let trapezoid = step.seconds * (first + last) / 2.0;
+    let is_one = (step.integral - trapezoid).abs() <= 1e-6 * trapezoid.abs();
+    if is_one { step.seconds * (last - first) / 2.0 } else { 0.0 }
+}
+
+/// The higher reading of each quantity.
+fn peaks<const N: usize>(a: Reading<N>, b: Reading<N>) -> Reading<N> {
+    array::from_fn(|i| higher(a[i], b[i]))
+}
+
 /// The first of the knots, then the later one of each pair, with the higher reading of both.
-fn halved<T: Copy, R: Peak>(knots: &[Knot<T, R>]) -> Vec<Knot<T, R>> {
+fn halved<const N: usize>(knots: &[Knot<N>]) -> Vec<Knot<N>> {
     let (first, rest) = knots.split_at(1.min(knots.len()));
-    let later = |pair: &[Knot<T, R>]| {
-        let last = *pair.last()?;
-        let reading = pair.iter().map(|knot| knot.reading).reduce(Peak::peak)?;
-        Some(Knot { reading, ..last })
+    let later = |pair: &[Knot<N>]| {
+        let merge =
+            |first: Knot<N>, last: Knot<N>| Knot { reading: peaks(first.reading, last.reading), ..last };
+        pair.iter().copied().reduce(merge)
     };
     first.iter().copied().chain(rest.chunks(2).filter_map(later)).collect()
 }
@@ -167,34 +172,27 @@ fn halved<T: Copy, R: Peak>(knots: &[Knot<T, R>]) -> Vec<Knot<T, R>> {
 mod tests {
     use super::*;
 
-    impl Peak for f64 {
-        fn peak(self, other: Self) -> Self {
-            self.max(other)
-        }
-    }
-
-    impl Cumulative<f64> for f64 {
-        fn towards(self, later: Self, _: (f64, f64), share: f64) -> Self {
-            self + share * (later - self)
-        }
-    }
-
-    fn line(seconds: usize) -> Curve<f64, f64> {
+    /// A total that rises by 3 a second, and readings that rise by 1; they are no trapezoids.
+    fn line(seconds: usize) -> Curve<1> {
         let mut curve = Curve::default();
         for i in 0..=seconds {
             let at = i as f64;
-            curve.push(at, 3.0 * at, at);
+            curve.push(at, [Area { integral: 3.0 * at, seconds: 0.0 }], [Some(at)]);
         }
         curve
+    }
+
+    fn at(curve: &Curve<1>, at: f64) -> f64 {
+        curve.at(at)[0].integral
     }
 
     #[test]
     fn the_past_can_be_read_between_readings() {
         let curve = line(100);
-        assert_eq!(curve.at(40.5), 121.5);
-        assert_eq!(curve.within(10.0, 12.5).copied().collect::<Vec<_>>(), [10.0, 11.0, 12.0]);
-        assert_eq!(curve.at(-1.0), 0.0);
-        assert_eq!(curve.at(1e9), curve.total());
+        assert_eq!(at(&curve, 40.5), 121.5);
+        assert_eq!(curve.peaks(10.0, 12.5), [Some(12.0)]);
+        assert_eq!(at(&curve, -1.0), 0.0);
+        assert_eq!(curve.at(1e9), curve.totals());
         assert_eq!(curve.resolution(40.5), 0.0);
     }
 
@@ -202,11 +200,11 @@ mod tests {
     fn a_long_past_is_thinned_and_stays_bounded_and_right() {
         let curve = line(1_000_000);
         assert!(curve.old.len() <= OLD && curve.recent.len() <= RECENT);
-        for at in [0.5, 1234.5, 500_000.25, 999_999.5] {
-            assert!((curve.at(at) - 3.0 * at).abs() < 1e-6, "{at}");
+        for moment in [0.5, 1234.5, 500_000.25, 999_999.5] {
+            assert!((at(&curve, moment) - 3.0 * moment).abs() < 1e-6, "{moment}");
         }
         assert!(curve.resolution(500_000.0) > 1.0);
-        let peak = curve.within(0.0, 500_000.0).copied().fold(0.0, f64::max);
+        let peak = curve.peaks(0.0, 500_000.0)[0].unwrap_or_default();
         assert!((496_000.0..=500_000.0).contains(&peak), "{peak}");
     }
 
@@ -215,8 +213,9 @@ mod tests {
         for (seconds, from) in [(100, 40.5), (2000, 1999.5), (2000, 700.5), (2000, 0.5)] {
             let mut curve = line(seconds);
             curve.forget_before(from);
-            for at in [from, from + 0.25, seconds as f64] {
-                assert!((curve.at(at) - 3.0 * at).abs() < 1e-6, "{at} of {seconds} from {from}");
+            for moment in [from, from + 0.25, seconds as f64] {
+                let error = at(&curve, moment) - 3.0 * moment;
+                assert!(error.abs() < 1e-6, "{moment} of {seconds} from {from}");
             }
         }
     }

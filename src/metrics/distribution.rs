@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::higher;
 
-/// Iteration times: their exact sum and number, and their percentiles. Percentiles are exact for up to
+/// Iteration times: their number and their percentiles. Percentiles are exact for up to
 /// [`MOST_EXACT`] different times; for more they are within 0.1 %.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Distribution {
     /// Iterations that have a time.
     pub count: u64,
-    /// The sum of their times.
-    pub seconds: f64,
     pub min: Option<f64>,
     pub max: Option<f64>,
     /// How many iterations took each time, by its bits, which are in the order of what they stand for;
@@ -26,8 +26,8 @@ pub struct Distribution {
 }
 
 /// Iterations whose times lie between two bounds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bin {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LatencyBin {
     pub from_seconds: f64,
     pub to_seconds: f64,
     pub iterations: u64,
@@ -48,23 +48,10 @@ const MOST_EXACT: usize = 10_000;
 const LONGEST_US: u64 = 86_400_000_000;
 
 impl Distribution {
-    pub fn new() -> Self {
-        Self {
-            count: 0,
-            seconds: 0.0,
-            min: None,
-            max: None,
-            times: BTreeMap::new(),
-            histogram: Histogram::new(3).ok(),
-            on_grid: [0; STEPS_US.len()],
-        }
-    }
-
     /// Adds iterations that took `mean_seconds` each.
     pub fn add(&mut self, iterations: u64, mean_seconds: f64) {
         let is_exact = self.is_exact();
         self.count += iterations;
-        self.seconds += iterations as f64 * mean_seconds;
         self.min = Some(self.min.map_or(mean_seconds, |min| min.min(mean_seconds)));
         self.max = higher(self.max, Some(mean_seconds));
         if is_exact {
@@ -74,6 +61,9 @@ impl Distribution {
             }
         }
         let microseconds = microseconds(mean_seconds);
+        if self.histogram.is_none() {
+            self.histogram = Histogram::new(3).ok();
+        }
         if let Some(histogram) = &mut self.histogram {
             // Fails only where a count would not fit into 64 bits.
             let _ = histogram.record_n(microseconds, iterations);
@@ -90,7 +80,6 @@ impl Distribution {
         }
         let is_exact = self.is_exact() && other.is_exact();
         self.count += other.count;
-        self.seconds += other.seconds;
         self.min = [self.min, other.min].into_iter().flatten().reduce(f64::min);
         self.max = higher(self.max, other.max);
         if is_exact {
@@ -120,7 +109,7 @@ impl Distribution {
     /// are multiples of the step in which the log prints times, and it spans a power of two of such
     /// steps: so each of equal width can hold as many different times, and none looks fuller or
     /// emptier than it is.
-    pub fn bins(&self, most: usize) -> Vec<Bin> {
+    pub fn bins(&self, most: usize) -> Vec<LatencyBin> {
         let Some(histogram) = self.histogram.as_ref().filter(|_| self.count > 0) else { return Vec::new() };
         let step = self.step_us();
         (0..LONGEST_US.ilog2())
@@ -141,10 +130,10 @@ impl Distribution {
 
     /// The recorded times in bins of some steps, 2 to the power of `merging` times as wide as the
     /// histogram's or a little wider.
-    fn merged(&self, histogram: &Histogram<u64>, step: u64, merging: u32) -> Vec<Bin> {
+    fn merged(&self, histogram: &Histogram<u64>, step: u64, merging: u32) -> Vec<LatencyBin> {
         let seconds = |steps: u64| (steps * step) as f64 / 1e6;
         let [shortest, longest] = [self.min, self.max].map(|end| microseconds(end.unwrap_or_default()));
-        let mut bins: Vec<Bin> = Vec::new();
+        let mut bins: Vec<LatencyBin> = Vec::new();
         for recorded in histogram.iter_recorded() {
             let to = recorded.value_iterated_to() + 1;
             let width = histogram.equivalent_range(recorded.value_iterated_to());
@@ -165,17 +154,12 @@ impl Distribution {
                         last.to_seconds = last.to_seconds.max(to_seconds);
                         last.iterations += iterations;
                     }
-                    _ if iterations > 0 => bins.push(Bin { from_seconds, to_seconds, iterations }),
+                    _ if iterations > 0 => bins.push(LatencyBin { from_seconds, to_seconds, iterations }),
                     _ => {}
                 }
             }
         }
         bins
-    }
-
-    /// Sum of the times over their number; `None` where there were none.
-    pub fn mean(&self) -> Option<f64> {
-        (self.count > 0).then(|| self.seconds / self.count as f64)
     }
 
     /// The time that `share` (0 to 1) of the iterations did not exceed, in seconds.
@@ -200,24 +184,17 @@ fn microseconds(seconds: f64) -> u64 {
     ((seconds * 1e6).round() as u64).clamp(1, LONGEST_US)
 }
 
-impl Default for Distribution {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     #[test]
-    fn the_mean_and_percentiles_of_not_too_many_times_are_exact() {
-        let mut distribution = Distribution::new();
+    fn percentiles_of_not_too_many_times_are_exact() {
+        let mut distribution = Distribution::default();
         for i in 1..=1000u32 {
             distribution.add(10, f64::from(i) / 1000.0);
         }
-        assert!((distribution.mean().unwrap_or(0.0) - 0.5005).abs() < 1e-12);
         for (share, expected) in [(0.0, 0.001), (0.5, 0.5), (0.95, 0.95), (0.99, 0.99), (1.0, 1.0)] {
             assert_eq!(distribution.quantile(share), Some(expected), "{share}");
         }
@@ -225,7 +202,7 @@ mod tests {
 
     #[test]
     fn percentiles_of_many_different_times_are_near() {
-        let mut distribution = Distribution::new();
+        let mut distribution = Distribution::default();
         for i in 1..=20_000u32 {
             distribution.add(1, f64::from(i) / 10_000.0);
         }
@@ -238,16 +215,16 @@ mod tests {
 
     #[test]
     fn a_mean_over_ten_iterations_weighs_ten_times() {
-        let mut distribution = Distribution::new();
+        let mut distribution = Distribution::default();
         distribution.add(10, 1.0);
         distribution.add(90, 2.0);
-        assert_eq!(distribution.mean(), Some(1.9));
+        assert_eq!((distribution.quantile(0.1), distribution.quantile(0.11)), (Some(1.0), Some(2.0)));
         assert_eq!(distribution.count, 100);
     }
 
     #[test]
     fn the_bins_are_few_in_order_and_hold_every_iteration() {
-        let mut distribution = Distribution::new();
+        let mut distribution = Distribution::default();
         for i in 0..100_000u32 {
             distribution.add(1, 0.5 + f64::from(i % 997) / 500.0);
         }
@@ -273,7 +250,7 @@ mod tests {
             times in 1u64..4,
             most in 20usize..300,
         ) {
-            let mut distribution = Distribution::new();
+            let mut distribution = Distribution::default();
             for value in first..first + values {
                 distribution.add(times, (value * step) as f64 / 1e6);
             }
@@ -292,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_few_times_of_another_source_do_not_hide_the_grid() {
-        let mut distribution = Distribution::new();
+        let mut distribution = Distribution::default();
         (0..200u32).for_each(|i| distribution.add(1, f64::from(1000 + i) * 1e-4));
         (0..5u32).for_each(|i| distribution.add(1, 0.110_003 + f64::from(i) * 1e-3));
         assert_eq!(distribution.step_us(), 100);
@@ -301,7 +278,7 @@ mod tests {
 
     #[test]
     fn times_that_are_all_the_same_tell_of_no_grid() {
-        let mut distribution = Distribution::new();
+        let mut distribution = Distribution::default();
         distribution.add(15, 1.0);
         let bins = distribution.bins(256);
         assert!(bins.iter().all(|bin| bin.to_seconds - bin.from_seconds < 0.002), "{bins:?}");
@@ -309,8 +286,7 @@ mod tests {
 
     #[test]
     fn without_iterations_nothing_is_known() {
-        assert_eq!(Distribution::new().mean(), None);
-        assert_eq!(Distribution::new().quantile(0.5), None);
-        assert_eq!(Distribution::new().bins(100), []);
+        assert_eq!(Distribution::default().quantile(0.5), None);
+        assert_eq!(Distribution::default().bins(100), []);
     }
 }

@@ -12,8 +12,9 @@ pub struct EnergyCounter {
     last: Option<(f64, f64)>,
     /// Joules and the seconds that they span.
     running: Area,
-    curve: Curve<Area, ()>,
-    implausible: u64,
+    pub curve: Curve<1>,
+    /// How often the counter fell or jumped.
+    pub implausible_steps: u64,
 }
 
 /// More than any GPU draws, in watts.
@@ -32,10 +33,10 @@ impl EnergyCounter {
                 self.running = self.running + Area { integral: used, seconds: elapsed.max(0.0) };
             } else {
                 self.running = self.running + by_power;
-                self.implausible += 1;
+                self.implausible_steps += 1;
             }
         }
-        self.curve.push(at, self.running, ());
+        self.curve.push(at, [self.running], [None]);
         self.last = Some((at, joules));
     }
 
@@ -46,16 +47,7 @@ impl EnergyCounter {
 
     /// Joules between two moments, and the seconds that they span.
     pub fn between(&self, from: f64, to: f64) -> Area {
-        self.curve.at(to) - self.curve.at(from)
-    }
-
-    /// How often the counter fell or jumped.
-    pub fn implausible_steps(&self) -> u64 {
-        self.implausible
-    }
-
-    /// Forgets the readings before a moment.
-    pub fn forget_before(&mut self, at: f64) {
-        self.curve.forget_before(at);
+        let ([from], [to]) = (self.curve.at(from), self.curve.at(to));
+        to - from
     }
 }

@@ -1,142 +1,86 @@
 //! Sums of one GPU, gathered from its readings and readable for any recent stretch of time.
 
-use super::curve::{Cumulative, Curve, Peak};
+use std::array;
+
+use super::curve::Curve;
 use super::energy_counter::EnergyCounter;
-use super::higher;
 use super::sums::{Area, Gauge, GpuSums};
 
-/// One reading of the quantities of [`GpuSums`] that are averaged over time, in the order of its fields;
-/// `None` where the reading failed.
-pub type Reading = [Option<f64>; 5];
+/// One reading of the quantities of [`GpuSums`] that are averaged over time, in the order of its fields.
+pub type Reading = super::curve::Reading<5>;
 
-impl Cumulative<Reading> for [Area; 5] {
-    fn towards(self, later: Self, (from, to): (Reading, Reading), share: f64) -> Self {
-        let mut totals = self;
-        for ((total, later), values) in totals.iter_mut().zip(later).zip(from.into_iter().zip(to)) {
-            let below_line = bend(later - *total, values) * share * (1.0 - share);
-            *total = total.towards(later, ((), ()), share);
-            total.integral -= below_line;
-        }
-        totals
-    }
-}
+/// The last reading of a quantity, and its moment in seconds.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LastReading(Option<(f64, f64)>);
 
-/// By how much the running integral bends under the straight line between two readings: that of a
-/// straight line of readings is a parabola. 0 where `step` is more than one trapezoid, as after thinning.
-fn bend(step: Area, values: (Option<f64>, Option<f64>)) -> f64 {
-    let (Some(first), Some(last)) = values else { return 0.0 };
-    let trapezoid = step.seconds * (first + last) / 2.0;
-    let is_one = (step.integral - trapezoid).abs() <= 1e-6 * trapezoid.abs();
-    if is_one { step.seconds * (last - first) / 2.0 } else { 0.0 }
-}
-
-impl Cumulative<()> for Area {
-    fn towards(self, later: Self, _: ((), ()), share: f64) -> Self {
-        Self {
-            integral: self.integral + share * (later.integral - self.integral),
-            seconds: self.seconds + share * (later.seconds - self.seconds),
+impl LastReading {
+    /// Takes in a reading. Returns the area since the one before, by the trapezoidal rule: none where one
+    /// of the two failed, or they are more than `largest_gap` seconds apart.
+    pub fn next(&mut self, at: f64, value: Option<f64>, largest_gap: f64) -> Area {
+        let value = value.filter(|value| value.is_finite());
+        let before = std::mem::replace(&mut self.0, value.map(|value| (at, value)));
+        match before.zip(value) {
+            Some(((then, previous), value)) if at > then && at - then <= largest_gap => {
+                let seconds = at - then;
+                Area { integral: seconds * (previous + value) / 2.0, seconds }
+            }
+            _ => Area::default(),
         }
     }
 }
 
-impl Peak for Reading {
-    fn peak(self, other: Self) -> Self {
-        let mut peak = self;
-        for (peak, other) in peak.iter_mut().zip(other) {
-            *peak = higher(*peak, other);
-        }
-        peak
-    }
-}
-
-/// The time integrals of one GPU's readings, by the trapezoidal rule, and its energy counter.
+/// The time integrals of one GPU's readings, and its energy counter.
 ///
 /// The time between two readings of a quantity counts only if both are known and no further apart than
 /// the largest gap: a stalled driver or a suspended job leaves a hole, not an average.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct GpuIntegral {
     largest_gap: f64,
-    /// The last reading of each quantity and its moment.
-    last: [Option<(f64, f64)>; 5],
-    totals: Curve<[Area; 5], Reading>,
-    counter: EnergyCounter,
+    last: [LastReading; 5],
+    pub curve: Curve<5>,
+    pub counter: EnergyCounter,
 }
 
 impl GpuIntegral {
     /// Readings more than `largest_gap` seconds apart are not joined.
     pub fn new(largest_gap: f64) -> Self {
-        let counter = EnergyCounter::default();
-        Self { largest_gap, last: [None; 5], totals: Curve::default(), counter }
+        Self { largest_gap, ..Self::default() }
     }
 
     /// Adds a reading at a moment in seconds, with the energy counter's in joules.
     pub fn push(&mut self, at: f64, reading: Reading, counter_joules: Option<f64>) {
-        let mut totals = self.totals.total();
-        let before = self.power();
-        for ((total, last), value) in totals.iter_mut().zip(&mut self.last).zip(reading) {
-            let value = value.filter(|value| value.is_finite());
-            if let (Some((then, previous)), Some(value)) = (*last, value) {
-                let elapsed = at - then;
-                if elapsed > 0.0 && elapsed <= self.largest_gap {
-                    *total = *total + Area { integral: elapsed * (previous + value) / 2.0, seconds: elapsed };
-                }
-            }
-            *last = value.map(|value| (at, value));
-        }
-        self.totals.push(at, totals, reading);
-        self.counter.push(at, counter_joules, self.power() - before);
+        let totals = self.curve.totals();
+        let steps: [Area; 5] = array::from_fn(|i| self.last[i].next(at, reading[i], self.largest_gap));
+        self.curve.push(at, array::from_fn(|i| totals[i] + steps[i]), reading);
+        let [_, _, by_power, ..] = steps;
+        self.counter.push(at, counter_joules, by_power);
     }
 
     /// Leaves out the time between the last reading and the next.
     pub fn interrupt(&mut self) {
-        self.last = [None; 5];
+        self.last = [LastReading::default(); 5];
         self.counter.interrupt();
     }
 
     /// The sums between two moments.
     pub fn between(&self, from: f64, to: f64) -> GpuSums {
-        let (start, end) = (self.totals.at(from), self.totals.at(to));
-        let peaks = self.totals.within(from, to).copied().reduce(Peak::peak).unwrap_or_default();
-        let mut gauges = [Gauge::default(); 5];
-        for (gauge, ((start, end), max)) in gauges.iter_mut().zip(start.into_iter().zip(end).zip(peaks)) {
-            *gauge = Gauge { area: end - start, max };
-        }
-        let [memory_used_bytes, utilization_ratio, power_watts, temperature_celsius, sm_clock_mhz] = gauges;
-        let energy_counter = self.counter.between(from, to);
+        let (start, end, peaks) = (self.curve.at(from), self.curve.at(to), self.curve.peaks(from, to));
+        let [memory_used_bytes, utilization_ratio, power_watts, temperature_celsius, sm_clock_mhz] =
+            array::from_fn(|i| Gauge { area: end[i] - start[i], max: peaks[i] });
         GpuSums {
             memory_used_bytes,
             utilization_ratio,
             power_watts,
             temperature_celsius,
             sm_clock_mhz,
-            energy_counter,
+            energy_counter: self.counter.between(from, to),
         }
-    }
-
-    /// The last reading's moment.
-    pub fn end(&self) -> Option<f64> {
-        self.totals.end()
-    }
-
-    /// The time between the two readings around a moment, in seconds.
-    pub fn resolution(&self, at: f64) -> f64 {
-        self.totals.resolution(at)
-    }
-
-    /// How often the energy counter fell or jumped.
-    pub fn implausible_counter_steps(&self) -> u64 {
-        self.counter.implausible_steps()
     }
 
     /// Forgets the readings before a moment, which nobody asks for any more.
     pub fn forget_before(&mut self, at: f64) {
-        self.totals.forget_before(at);
-        self.counter.forget_before(at);
-    }
-
-    fn power(&self) -> Area {
-        let [_, _, power, ..] = self.totals.total();
-        power
+        self.curve.forget_before(at);
+        self.counter.curve.forget_before(at);
     }
 }
 
@@ -194,7 +138,7 @@ mod tests {
             gpu.push(at, [None, None, Some(100.0), None, None], Some(joules));
         }
         assert_eq!(gpu.between(0.0, 3.0).energy(), Area { integral: 300.0, seconds: 3.0 });
-        assert_eq!(gpu.implausible_counter_steps(), 1);
+        assert_eq!(gpu.counter.implausible_steps, 1);
     }
 
     #[test]

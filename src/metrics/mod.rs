@@ -5,6 +5,7 @@ pub mod curve;
 pub mod distribution;
 mod energy_counter;
 pub mod gauge;
+mod metric;
 pub mod outlier_filter;
 pub mod registry;
 pub mod sums;

@@ -1,10 +1,10 @@
 //! The sums of a stretch of a run, from which every metric is computed.
 //!
-//! Sums add up, in any order and any grouping: those of two phases ([`Sums::then`]) and those of two
-//! sets of GPUs or two nodes over the same time ([`Sums::beside`]). The empty sums change nothing.
+//! Sums add up, in any order and any grouping: those of two phases, and those of two sets of GPUs or two
+//! nodes over the same time, whose seconds are the longer of both. The empty sums change nothing.
 
 use std::collections::BTreeMap;
-use std::ops::{Add, AddAssign, Sub};
+use std::ops::{Add, Sub};
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -12,6 +12,29 @@ use serde::{Deserialize, Serialize};
 
 use super::distribution::Distribution;
 use super::higher;
+
+/// Sums that add up field by field.
+macro_rules! add_fields {
+    ($sums:ident { $($field:ident),+ }) => {
+        impl Add for $sums {
+            type Output = Self;
+            fn add(self, other: Self) -> Self {
+                Self { $($field: self.$field + other.$field),+ }
+            }
+        }
+    };
+}
+
+add_fields!(Area { integral, seconds });
+add_fields!(Amount { total, timed, seconds });
+add_fields!(GpuSums {
+    memory_used_bytes,
+    utilization_ratio,
+    power_watts,
+    temperature_celsius,
+    sm_clock_mhz,
+    energy_counter
+});
 
 /// An integral over the time that was measured, and how long that time is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,13 +49,6 @@ impl Area {
     /// The time average; `None` where no time was measured.
     pub fn mean(self) -> Option<f64> {
         (self.seconds > 0.0).then(|| self.integral / self.seconds)
-    }
-}
-
-impl Add for Area {
-    type Output = Self;
-    fn add(self, other: Self) -> Self {
-        Self { integral: self.integral + other.integral, seconds: self.seconds + other.seconds }
     }
 }
 
@@ -100,26 +116,6 @@ impl GpuSums {
     }
 }
 
-impl Add for GpuSums {
-    type Output = Self;
-    fn add(self, other: Self) -> Self {
-        Self {
-            memory_used_bytes: self.memory_used_bytes + other.memory_used_bytes,
-            utilization_ratio: self.utilization_ratio + other.utilization_ratio,
-            power_watts: self.power_watts + other.power_watts,
-            temperature_celsius: self.temperature_celsius + other.temperature_celsius,
-            sm_clock_mhz: self.sm_clock_mhz + other.sm_clock_mhz,
-            energy_counter: self.energy_counter + other.energy_counter,
-        }
-    }
-}
-
-impl AddAssign for GpuSums {
-    fn add_assign(&mut self, other: Self) {
-        *self = *self + other;
-    }
-}
-
 /// Tokens or samples, and the part of them whose time is known.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Amount {
@@ -149,17 +145,6 @@ impl Amount {
     /// Whether any was counted, be it zero.
     pub fn is_known(self) -> bool {
         self.total > 0.0 || self.seconds > 0.0
-    }
-}
-
-impl Add for Amount {
-    type Output = Self;
-    fn add(self, other: Self) -> Self {
-        Self {
-            total: self.total + other.total,
-            timed: self.timed + other.timed,
-            seconds: self.seconds + other.seconds,
-        }
     }
 }
 
@@ -237,25 +222,13 @@ pub struct Sums {
 impl Sums {
     /// The sums of this stretch and of another one of the same run.
     #[must_use]
-    pub fn then(self, other: &Self) -> Self {
-        let seconds = self.seconds + other.seconds;
-        self.joined(other, seconds)
-    }
-
-    /// The sums of these GPUs and iterations and of others over the same time: what one node saw
-    /// beside another.
-    #[must_use]
-    pub fn beside(self, other: &Self) -> Self {
-        let seconds = self.seconds.max(other.seconds);
-        self.joined(other, seconds)
-    }
-
-    fn joined(mut self, other: &Self, seconds: f64) -> Self {
+    pub fn then(mut self, other: &Self) -> Self {
         for (gpu, sums) in &other.gpus {
-            *self.gpus.entry(gpu.clone()).or_default() += *sums;
+            let known = self.gpus.entry(gpu.clone()).or_default();
+            *known = *known + *sums;
         }
         Self {
-            seconds,
+            seconds: self.seconds + other.seconds,
             unplaced_seconds: self.unplaced_seconds + other.unplaced_seconds,
             gpus: self.gpus,
             iterations: self.iterations + &other.iterations,
@@ -307,6 +280,11 @@ mod tests {
             sums.seconds = sums.seconds.max(sums.iterations.seconds);
             sums
         })
+    }
+
+    /// What one node saw beside another over the same time.
+    fn beside(one: Sums, other: &Sums) -> Sums {
+        Sums { seconds: one.seconds.max(other.seconds), ..one.then(other) }
     }
 
     fn run_facts(gpus: usize) -> RunFacts {
@@ -366,10 +344,10 @@ mod tests {
                     .map(|(_, (key, gpu))| (key.clone(), *gpu)).collect(),
                 ..Sums::default()
             };
-            let job = (0..nodes).map(node).fold(log_only, |job, node| job.beside(&node));
+            let job = (0..nodes).map(node).fold(log_only, |job, node| beside(job, &node));
             assert_alike(&whole, &job, 8)?;
-            let turned = (0..nodes).rev().map(node).fold(Sums::default(), |job, node| job.beside(&node));
-            assert_alike(&whole, &turned.beside(&Sums { gpus: BTreeMap::new(), ..whole.clone() }), 8)?;
+            let turned = (0..nodes).rev().map(node).fold(Sums::default(), |job, node| beside(job, &node));
+            assert_alike(&whole, &beside(turned, &Sums { gpus: BTreeMap::new(), ..whole.clone() }), 8)?;
         }
     }
 

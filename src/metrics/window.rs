@@ -118,14 +118,9 @@ impl Window<'_> {
         maxima.into_iter().reduce(f64::max).ok_or_else(|| self.run.no_gpus.clone())
     }
 
-    /// The time average of each GPU's power, in watts.
-    pub fn watts(&self) -> Known<Vec<f64>> {
-        self.of_each_gpu("power_watts", |gpu| gpu.energy().mean())
-    }
-
     /// Sum over the GPUs of the time average of power, in watts.
     pub fn total_watts(&self) -> Known<f64> {
-        Ok(self.watts()?.iter().sum())
+        Ok(self.of_each_gpu("power_watts", |gpu| gpu.energy().mean())?.iter().sum())
     }
 
     /// Energy of the window, in joules. Unknown where part of it is missing (readings failed, a GPU was
@@ -312,18 +307,17 @@ impl Window<'_> {
     }
 
     fn amount(&self, amount: Amount, why_unknown: &str) -> Known<Amount> {
-        if self.sums.iterations.count == 0 {
-            return Err(self.run.no_iterations.clone());
-        }
-        if amount.is_known() { Ok(amount) } else { Err(why_unknown.to_owned()) }
+        let is_known = amount.is_known() && self.sums.iterations.count > 0;
+        if is_known { Ok(amount) } else { Err(self.without_iterations_or(why_unknown)) }
     }
 
     fn why_no_time(&self) -> String {
-        if self.sums.iterations.count == 0 {
-            self.run.no_iterations.clone()
-        } else {
-            self.run.no_times.clone()
-        }
+        self.without_iterations_or(&self.run.no_times)
+    }
+
+    fn without_iterations_or(&self, why: &str) -> String {
+        let why = if self.sums.iterations.count == 0 { &self.run.no_iterations } else { why };
+        why.to_owned()
     }
 
     /// Each GPU's label and sums.

@@ -38,7 +38,7 @@ pub struct Statement {
 }
 
 /// Adds up an amount that a log states by a counter, or by what each record adds to it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct AmountCounter {
     amounts: Split<Amount>,
     /// The tokens in them, of those samples whose length was known.
@@ -47,11 +47,9 @@ pub struct AmountCounter {
     tokens_each: Option<f64>,
     /// Samples whose length was unknown.
     pub without_length: bool,
-    /// Where the amounts come from.
     pub source: &'static str,
     /// Statements that were left out because those around them contradict them.
     pub rejected: u64,
-    /// What the log calls the counter.
     counter_name: &'static str,
     /// The counter's last accepted reading.
     counter: Option<f64>,
@@ -68,7 +66,6 @@ pub struct AmountCounter {
     /// The time since the accepted reading, and what the records say was added in it.
     unread: Span,
     unread_own: Option<f64>,
-    /// The time since the last rate was stated.
     unrated: Span,
     outliers: OutlierFilter,
 }
@@ -77,29 +74,9 @@ pub struct AmountCounter {
 /// the batch size may grow between two lines, but not so fast.
 const SUSPICIOUS: f64 = 5.0;
 
-const NO_TIME: Span = Span { seconds: Some(0.0), is_warmup: false };
-
 impl AmountCounter {
     pub fn new(counter_name: &'static str) -> Self {
-        Self {
-            amounts: Split::default(),
-            tokens: Split::default(),
-            tokens_each: None,
-            without_length: false,
-            source: "",
-            rejected: 0,
-            counter_name,
-            counter: None,
-            suspect: None,
-            provisional: 0.0,
-            own_misleads: false,
-            missed_seconds: 0.0,
-            by_counter: false,
-            unread: NO_TIME,
-            unread_own: None,
-            unrated: NO_TIME,
-            outliers: OutlierFilter::default(),
-        }
+        Self { counter_name, ..Self::default() }
     }
 
     /// Takes in what a record states of its span. `from_zero` says that the log is counted from the
@@ -111,7 +88,7 @@ impl AmountCounter {
         self.unrated = self.unrated.and(span);
         let mut own_span = span;
         if let (None, Some((rate, source))) = (own, rate) {
-            own_span = std::mem::replace(&mut self.unrated, NO_TIME);
+            own_span = std::mem::take(&mut self.unrated);
             let seconds = own_span.seconds.filter(|seconds| *seconds > 0.0);
             own = seconds.map(|seconds| (rate * seconds, source));
         }
@@ -170,7 +147,7 @@ impl AmountCounter {
 
     fn forget_suspect(&mut self) {
         (self.suspect, self.provisional) = (None, 0.0);
-        (self.unread, self.unread_own, self.unrated) = (NO_TIME, None, NO_TIME);
+        (self.unread, self.unread_own, self.unrated) = (Span::default(), None, Span::default());
     }
 
     fn read_counter(&mut self, reading: f64, from_zero: bool) {
@@ -249,6 +226,13 @@ impl AmountCounter {
             Some(each) => self.tokens.of(span.is_warmup).record(amount * each, span.seconds),
             None => self.without_length |= amount > 0.0,
         }
+    }
+}
+
+impl Default for Span {
+    /// No time.
+    fn default() -> Self {
+        Self { seconds: Some(0.0), is_warmup: false }
     }
 }
 

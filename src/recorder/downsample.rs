@@ -1,7 +1,7 @@
 //! Points for plots, bounded however long a run is.
 
 /// Keeps at most `capacity` points; as more come, neighbours are merged by `M`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Downsampled<P> {
     points: Vec<P>,
     capacity: usize,

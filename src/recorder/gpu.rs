@@ -1,7 +1,5 @@
 //! One GPU over the run.
 
-use std::collections::BTreeMap;
-
 use crate::event::{GpuIdentity, GpuSample};
 use crate::metrics::gauge::GpuIntegral;
 use crate::metrics::window::GpuFacts;
@@ -13,12 +11,11 @@ use super::downsample::{Downsampled, Merge};
 /// The readings of one GPU.
 #[derive(Debug)]
 pub struct GpuTrack {
-    identity: GpuIdentity,
-    key: String,
-    integral: GpuIntegral,
-    samples: u64,
+    pub identity: GpuIdentity,
+    /// What the metrics need to know of it besides its sums.
+    pub facts: GpuFacts,
+    pub integral: GpuIntegral,
     now: GpuNow,
-    unavailable: BTreeMap<String, String>,
     history: Downsampled<Point>,
 }
 
@@ -43,29 +40,21 @@ impl GpuTrack {
     pub fn new(identity: GpuIdentity, key: String, largest_gap: f64, history_size: usize) -> Self {
         let unavailable =
             identity.unavailable.iter().map(|(what, why)| ((*what).to_owned(), why.clone())).collect();
-        Self {
+        let facts = GpuFacts {
             key,
-            identity,
-            integral: GpuIntegral::new(largest_gap),
+            label: format!("GPU {}", identity.index),
+            source: identity.source.to_owned(),
             samples: 0,
-            now: GpuNow::default(),
+            reserved_is_used: identity.reserved_is_used,
             unavailable,
+        };
+        Self {
+            identity,
+            facts,
+            integral: GpuIntegral::new(largest_gap),
+            now: GpuNow::default(),
             history: Downsampled::new(history_size),
         }
-    }
-
-    /// The GPU driver's version.
-    pub fn driver(&self) -> Option<&str> {
-        self.identity.driver_version.as_deref()
-    }
-
-    pub fn index(&self) -> u32 {
-        self.identity.index
-    }
-
-    /// By which its sums are found.
-    pub fn key(&self) -> &str {
-        &self.key
     }
 
     pub fn push(&mut self, sample: GpuSample) {
@@ -87,47 +76,11 @@ impl GpuTrack {
         };
         let [memory, utilization, power, ..] = reading;
         let is_known = [memory, utilization, power, sample.energy_joules].iter().any(Option::is_some);
-        self.samples += u64::from(is_known);
+        self.facts.samples += u64::from(is_known);
         for (what, why) in sample.unavailable {
-            self.unavailable.insert(what.to_owned(), why);
+            self.facts.unavailable.insert(what.to_owned(), why);
         }
         self.history.push(Point { at, memory, utilization, power });
-    }
-
-    /// Leaves the time between the last reading and the next out of every average.
-    pub fn interrupt(&mut self) {
-        self.integral.interrupt();
-    }
-
-    /// The sums between two moments.
-    pub fn between(&self, from: f64, to: f64) -> GpuSums {
-        self.integral.between(from, to)
-    }
-
-    /// The last reading's moment.
-    pub fn end(&self) -> Option<f64> {
-        self.integral.end()
-    }
-
-    /// The time between the two readings around a moment, in seconds.
-    pub fn resolution(&self, at: f64) -> f64 {
-        self.integral.resolution(at)
-    }
-
-    pub fn forget_before(&mut self, at: f64) {
-        self.integral.forget_before(at);
-    }
-
-    /// What the metrics need to know of it besides its sums.
-    pub fn facts(&self) -> GpuFacts {
-        GpuFacts {
-            key: self.key.clone(),
-            label: format!("GPU {}", self.index()),
-            source: self.identity.source.to_owned(),
-            samples: self.samples,
-            reserved_is_used: self.identity.reserved_is_used,
-            unavailable: self.unavailable.clone(),
-        }
     }
 
     /// Where readings cover noticeably less than all of some seconds, how much they do, and why if that
@@ -140,7 +93,7 @@ impl GpuTrack {
             (" utilization", "utilization_ratio", sums.utilization_ratio),
             (" power", "power_watts", sums.power_watts),
         ];
-        let why = |name: &str| self.unavailable.get(name).map(String::as_str);
+        let why = |name: &str| self.facts.unavailable.get(name).map(String::as_str);
         let whole = sums.covered_seconds() / seconds;
         let (label, why, share) = if whole < NOTICEABLE {
             ("", quantities.iter().find_map(|(_, name, _)| why(name)), whole)
@@ -151,20 +104,20 @@ impl GpuTrack {
             (label, why(name), share)
         };
         let why = why.map(|why| format!(" – {why}")).unwrap_or_default();
-        Some(format!("GPU {}{label} {:.0} %{why}", self.index(), 100.0 * share))
+        Some(format!("{}{label} {:.0} %{why}", self.facts.label, 100.0 * share))
     }
 
     /// What the reader should know of this GPU's energy over some time.
     pub fn warnings(&self, sums: &GpuSums, seconds: f64) -> Vec<String> {
-        let index = self.index();
+        let label = &self.facts.label;
         let mut warnings: Vec<String> = Vec::new();
         for again in &self.identity.listed_again {
-            warnings.push(format!("GPU {index} is listed again as GPU {again}; it is counted once"));
+            warnings.push(format!("{label} is listed again as GPU {again}; it is counted once"));
         }
-        let steps = self.integral.implausible_counter_steps();
+        let steps = self.integral.counter.implausible_steps;
         if steps > 0 {
             warnings.push(format!(
-                "GPU {index}: the energy counter fell or jumped {steps} times; sampled power replaces it there"
+                "{label}: the energy counter fell or jumped {steps} times; sampled power replaces it there"
             ));
         }
         if let (Some(counted), Some(sampled)) = (sums.energy_counter.mean(), sums.power_watts.mean())
@@ -172,7 +125,7 @@ impl GpuTrack {
             && (counted - sampled).abs() > 0.1 * counted.max(sampled)
         {
             warnings.push(format!(
-                "GPU {index}: the energy counter gives {counted:.0} W, sampled power {sampled:.0} W; the counter is used"
+                "{label}: the energy counter gives {counted:.0} W, sampled power {sampled:.0} W; the counter is used"
             ));
         }
         warnings
@@ -184,14 +137,14 @@ impl GpuTrack {
         let energy = sums.energy();
         let source = if sums.is_by_counter() { EnergySource::Counter } else { EnergySource::Power };
         Gpu {
-            index: self.index(),
+            index: self.identity.index,
             uuid: self.identity.uuid.clone(),
             name: self.identity.name.clone(),
             memory_total_bytes: self.identity.memory_total_bytes,
             power_limit_watts: self.identity.power_limit_watts,
             selected_because: self.identity.selected_because.clone(),
             energy_source: (energy.seconds > 0.0).then_some(source),
-            samples: self.samples,
+            samples: self.facts.samples,
             coverage_ratio: (seconds > 0.0).then(|| (sums.covered_seconds() / seconds).min(1.0)),
             memory_used_bytes: mean_max(sums.memory_used_bytes),
             utilization_ratio: mean_max(sums.utilization_ratio),
@@ -200,7 +153,7 @@ impl GpuTrack {
             sm_clock_mhz: mean_max(sums.sm_clock_mhz),
             energy_joules: (energy.seconds > 0.0).then_some(energy.integral),
             now: self.now,
-            unavailable: self.unavailable.clone(),
+            unavailable: self.facts.unavailable.clone(),
         }
     }
 
@@ -208,7 +161,7 @@ impl GpuTrack {
     pub fn series(&self, origin: f64) -> GpuSeries {
         let points = || self.history.points();
         GpuSeries {
-            index: self.index(),
+            index: self.identity.index,
             seconds: points().map(|point| point.at - origin).collect(),
             memory_used_bytes: points().map(|point| point.memory).collect(),
             utilization_ratio: points().map(|point| point.utilization).collect(),

@@ -1,22 +1,22 @@
 //! The process tree over the run.
 
 use crate::event::HostSample;
-use crate::metrics::{Area, Gauge, higher};
+use crate::metrics::Gauge;
+use crate::metrics::gauge::LastReading;
 use crate::report::{Host, MeanMax};
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct HostTrack {
     largest_gap: f64,
     resident: Gauge,
-    /// The last sample, unless the time since it does not count.
-    joined: Option<HostSample>,
+    joined: LastReading,
     last: Option<HostSample>,
     processes_max: Option<u32>,
 }
 
 impl HostTrack {
     pub fn new(largest_gap: f64) -> Self {
-        Self { largest_gap, resident: Gauge::default(), joined: None, last: None, processes_max: None }
+        Self { largest_gap, ..Self::default() }
     }
 
     pub fn push(&mut self, sample: HostSample) {
@@ -24,21 +24,15 @@ impl HostTrack {
         if sample.processes == 0 {
             return self.interrupt();
         }
-        let bytes = sample.resident_bytes as f64;
-        self.resident.max = higher(self.resident.max, Some(bytes));
-        if let Some(before) = self.joined {
-            let seconds = sample.at - before.at;
-            if seconds > 0.0 && seconds <= self.largest_gap {
-                let integral = seconds * (before.resident_bytes as f64 + bytes) / 2.0;
-                self.resident.area = self.resident.area + Area { integral, seconds };
-            }
-        }
-        (self.joined, self.last) = (Some(sample), Some(sample));
+        let bytes = Some(sample.resident_bytes as f64);
+        let area = self.joined.next(sample.at, bytes, self.largest_gap);
+        self.resident = self.resident + Gauge { area, max: bytes };
+        self.last = Some(sample);
         self.processes_max = self.processes_max.max(Some(sample.processes));
     }
 
     pub fn interrupt(&mut self) {
-        self.joined = None;
+        self.joined = LastReading::default();
     }
 
     pub fn report(&self) -> Host {

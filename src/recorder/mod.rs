@@ -1,11 +1,12 @@
 //! Folds the sources' events into a report.
 //!
-//! [`iterations`] counts iterations ([`first_record`]), [`timing`] times them, [`amount_counter`] counts tokens and samples,
+//! [`iterations`] counts iterations ([`first_record`]), [`timing`] times them, [`amounts`] counts tokens and samples,
 //! [`serving`] the tokens of inference servers. [`timeline`] divides the run into stretches, and
 //! [`phases`] sums up the readings that [`gpu`] integrates over each. [`host`] follows the process tree,
 //! [`downsample`] keeps points for plots, and [`report`] makes a report of all of it.
 
 mod amount_counter;
+mod amounts;
 mod divergence;
 mod downsample;
 mod first_record;
@@ -16,6 +17,8 @@ mod phases;
 mod report;
 mod serving;
 mod sizes;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod timing;
 mod warnings;
@@ -24,21 +27,20 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::event::{Event, Facts, GpuIdentity, Stated};
-use crate::report::{Command, Environment, Job, Log, Status};
+use crate::report::{Command, Environment, Job, Log, Sourced, Status};
 
 use gpu::GpuTrack;
 use host::HostTrack;
 use iterations::Iterations;
 use phases::Phases;
 use sizes::Sizes;
-use timeline::Work;
 
 /// What the user said of the run, where the log does not or need not.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
-    pub parameters: Option<Given>,
-    pub sequence_length: Option<Given>,
-    pub global_batch_size: Option<Given>,
+    pub parameters: Sourced,
+    pub sequence_length: Sourced,
+    pub global_batch_size: Sourced,
     /// Iterations left out of the headline window.
     pub warmup: u64,
     /// Points kept for each plot.
@@ -47,37 +49,29 @@ pub struct Options {
     pub interval: f64,
 }
 
-/// A value that the user gave.
-#[derive(Debug, Clone)]
-pub struct Given {
-    pub value: f64,
-    /// By what: a flag, or a key of a file.
-    pub source: String,
-}
-
 /// Everything that is known of a run, in constant memory.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Recorder {
     options: Options,
     command: Command,
     job: Job,
-    environment: Environment,
+    /// The machine and the software that the command runs on.
+    pub environment: Environment,
     status: Status,
     /// The run's start and, once it is over, its end.
     started: f64,
     ended: Option<f64>,
     facts: Facts,
-    log: Log,
-    last_record_at: Option<f64>,
+    pub log: Log,
+    pub last_record_at: Option<f64>,
     iterations: Iterations,
     phases: Phases,
-    /// The newest work, until the next one confirms it.
-    newest_work: Option<Work>,
     /// Pauses that were told of while the first record waits for the second.
     early_pauses: Vec<(f64, Arc<str>)>,
     gpus: Vec<GpuTrack>,
     gpus_unavailable: Option<String>,
-    log_unavailable: Option<&'static str>,
+    /// Why the log is not read.
+    pub log_unavailable: Option<&'static str>,
     host: HostTrack,
     /// When the command was stopped, if it is, and for how long it was before.
     stopped_at: Option<f64>,
@@ -95,31 +89,9 @@ const MOST_WARNINGS: usize = 100;
 impl Recorder {
     /// A run that begins with its clock.
     pub fn new(options: Options, command: Command, job: Job) -> Self {
-        Self {
-            iterations: Iterations::new(options.warmup, options.history_size),
-            phases: Phases::starting(0.0),
-            newest_work: None,
-            early_pauses: Vec::new(),
-            host: HostTrack::new(largest_gap(options.interval)),
-            options,
-            command,
-            job,
-            environment: Environment::default(),
-            status: Status::Running,
-            started: 0.0,
-            ended: None,
-            facts: Facts::default(),
-            log: Log::default(),
-            last_record_at: None,
-            gpus: Vec::new(),
-            gpus_unavailable: None,
-            log_unavailable: None,
-            stopped_at: None,
-            suspended_seconds: 0.0,
-            warnings: Vec::new(),
-            unknowable: BTreeMap::new(),
-            joins: false,
-        }
+        let iterations = Iterations::new(options.warmup, options.history_size);
+        let host = HostTrack::new(largest_gap(options.interval));
+        Self { options, command, job, iterations, host, ..Self::default() }
     }
 
     /// Takes in one event.
@@ -135,42 +107,35 @@ impl Recorder {
                     (record.baseline, self.joins) = (true, false);
                 }
                 self.last_record_at = record.at;
-                let (sizes, mut work) = (self.sizes(record.at), Vec::new());
-                self.iterations.record(&record, &sizes, &mut work);
+                let sizes = self.sizes(record.at);
+                self.iterations.record(&record, &sizes);
                 if record.iteration.is_some() && !record.baseline {
                     self.facts.resume_iteration = None; // it was used
                 }
-                let mut work = work.into_iter();
-                work.next().into_iter().for_each(|work| self.work(work));
+                let mut work = std::mem::take(&mut self.iterations.work).into_iter();
+                work.next().into_iter().for_each(|work| self.phases.work(work));
                 if !self.iterations.is_opening() {
                     // The work of a first record came before the pauses that followed it.
                     let pauses = std::mem::take(&mut self.early_pauses);
-                    pauses.into_iter().for_each(|(at, name)| self.pause(at, &name));
+                    pauses.iter().for_each(|(at, name)| self.phases.pause(*at, name));
                 }
-                work.for_each(|work| self.work(work));
+                work.for_each(|work| self.phases.work(work));
             }
             Event::Facts(facts) => self.facts = *facts,
             Event::Pause { at, name } => {
-                if self.iterations.interrupt(at)
-                    && let Some(newest) = &mut self.newest_work
-                {
-                    newest.seconds = None;
+                if self.iterations.interrupt(at) {
+                    self.phases.forget_newest_time();
                 }
                 match at {
                     Some(at) if self.iterations.is_opening() => self.early_pauses.push((at, name)),
-                    Some(at) => self.pause(at, &name),
+                    Some(at) => self.phases.pause(at, &name),
                     None => {}
                 }
             }
             Event::Restart { at } => {
-                let mut work = Vec::new();
                 self.phases.restart(at);
-                if let Some((newest, at)) = self.newest_work.as_mut().zip(at) {
-                    // The last lines of before were held in a buffer until then.
-                    newest.is_burst |= newest.is_together(at);
-                }
-                self.iterations.restart(at, &mut work);
-                work.into_iter().for_each(|work| self.work(work));
+                self.iterations.restart(at);
+                self.take_work();
                 self.warn("training began again from an earlier iteration; its iterations are counted on");
             }
             Event::LogRead { lines, bytes } => (self.log.lines, self.log.bytes) = (lines, bytes),
@@ -189,7 +154,9 @@ impl Recorder {
             Event::Warning(warning) => self.warn(warning),
             Event::Gpu(samples) => {
                 for sample in samples {
-                    if let Some(track) = self.gpus.iter_mut().find(|track| track.index() == sample.index) {
+                    if let Some(track) =
+                        self.gpus.iter_mut().find(|track| track.identity.index == sample.index)
+                    {
                         let at = sample.at;
                         track.push(sample);
                         self.phases.settle(&mut self.gpus, at, largest_gap(self.options.interval));
@@ -228,11 +195,6 @@ impl Recorder {
         self.command.started_at = Some(date);
     }
 
-    /// The log is not read, and why.
-    pub fn no_log(&mut self, reason: &'static str) {
-        self.log_unavailable = Some(reason);
-    }
-
     /// The command and effllm stop here: what passes until they go on counts in no average.
     pub fn suspended(&mut self, at: f64) {
         self.stopped_at = Some(at);
@@ -243,36 +205,33 @@ impl Recorder {
     pub fn resumed(&mut self, at: f64) {
         if let Some(stopped) = self.stopped_at.take() {
             self.suspended_seconds += (at - stopped).max(0.0);
-            self.phases.suspended(stopped, at);
+            self.phases.timeline.suspended(stopped, at);
         }
         self.interrupt();
     }
 
     fn interrupt(&mut self) {
-        self.gpus.iter_mut().for_each(GpuTrack::interrupt);
+        self.gpus.iter_mut().for_each(|gpu| gpu.integral.interrupt());
         self.host.interrupt();
         self.iterations.suspend();
-        self.confirm_newest_work();
+        self.phases.confirm();
     }
 
     /// Measuring has ended, though the last lines may still be read.
     pub fn close(&mut self, at: f64) {
-        self.phases.close(at);
+        self.phases.timeline.close(at);
     }
 
     /// The command has ended.
     pub fn ended(&mut self, at: f64, status: Status, finish: impl FnOnce(&mut Command)) {
         self.ended = Some(at);
         self.status = status;
-        let mut work = Vec::new();
-        self.iterations.end(&mut work);
-        work.into_iter().for_each(|work| self.work(work));
-        if self.iterations.finish()
-            && let Some(newest) = &mut self.newest_work
-        {
-            newest.seconds = None;
+        self.iterations.settle();
+        self.take_work();
+        if self.iterations.finish() {
+            self.phases.forget_newest_time();
         }
-        self.confirm_newest_work();
+        self.phases.confirm();
         finish(&mut self.command);
     }
 
@@ -284,55 +243,22 @@ impl Recorder {
         }
     }
 
-    /// The last iteration that was recognised.
+    /// The last record's iteration.
     pub fn last_iteration(&self) -> Option<u64> {
         self.iterations.last_iteration()
     }
 
-    /// When the last record arrived.
-    pub fn last_record_at(&self) -> Option<f64> {
-        self.last_record_at
-    }
-
-    /// Lines and progress records that were read.
-    pub fn read_so_far(&self) -> (u64, u64) {
-        (self.log.lines, self.log.records)
-    }
-
-    /// The machine and the software that the command runs on.
-    pub fn set_environment(&mut self, environment: Environment) {
-        self.environment = environment;
-    }
-
-    /// Divides the time before some work. The newest one waits until the next: at the log's end it may
-    /// turn out to have no time.
-    fn work(&mut self, work: Work) {
-        if !self.newest_work.as_mut().is_some_and(|newest| newest.takes(&work)) {
-            self.confirm_newest_work();
-            self.newest_work = Some(work);
-        }
-    }
-
-    fn pause(&mut self, at: f64, name: &Arc<str>) {
-        // In the middle of a burst, the work around it stays together.
-        if self.newest_work.is_none_or(|newest| !newest.is_together(at)) {
-            self.confirm_newest_work();
-        }
-        self.phases.pause(at, name);
-    }
-
-    fn confirm_newest_work(&mut self) {
-        if let Some(work) = self.newest_work.take() {
-            self.phases.work(&work);
-        }
+    /// Divides the time before the iterations that were counted.
+    fn take_work(&mut self) {
+        self.iterations.work.drain(..).for_each(|work| self.phases.work(work));
     }
 
     fn sizes(&self, at: Option<f64>) -> Sizes {
-        let given_parameters = given(&self.options.parameters);
-        let parameters = given_parameters.map(|value| Stated { value, half_unit: 0.0 });
+        let options = &self.options;
+        let parameters = options.parameters.value.map(|value| Stated { value, half_unit: 0.0 });
         Sizes {
-            global_batch_size: given(&self.options.global_batch_size).or(self.facts.global_batch_size),
-            sequence_length: given(&self.options.sequence_length).or(self.facts.sequence_length),
+            global_batch_size: options.global_batch_size.value.or(self.facts.global_batch_size),
+            sequence_length: options.sequence_length.value.or(self.facts.sequence_length),
             tokens_per_iteration: self.facts.tokens_per_iteration,
             world_size: self.facts.job_world_size(),
             log_interval: self.facts.log_interval,
@@ -341,11 +267,6 @@ impl Recorder {
             elapsed: at.map(|at| at - self.started),
         }
     }
-}
-
-/// The value alone.
-fn given(given: &Option<Given>) -> Option<f64> {
-    given.as_ref().map(|given| given.value)
 }
 
 /// Readings further apart than this are not joined: something kept them from being taken.

@@ -1,6 +1,6 @@
 //! The sums of each kind of time: stretches wait here until every GPU has been read beyond them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::metrics::{GpuSums, Sums};
@@ -23,24 +23,23 @@ const INTERRUPTION_SHARE: f64 = 0.02;
 /// All time of a run, by kind.
 #[derive(Debug, Clone, Default)]
 pub struct Phases {
-    timeline: Timeline,
-    waiting: VecDeque<Stretch>,
+    pub timeline: Timeline,
+    /// The newest work, until the next one confirms it: at the log's end it may turn out to have no time.
+    newest: Option<Work>,
     kinds: BTreeMap<PhaseKind, PhaseTrack>,
     /// Stretches of work, and those of them whose lines came in a burst.
     works: u64,
     bursts: u64,
     has_restarted: bool,
-    /// The longest time between two readings from which a stretch's edge was interpolated.
-    coarsest: f64,
+    /// The longest time between two readings from which a stretch's edge was interpolated, in seconds.
+    pub coarsest: f64,
 }
 
 /// All time of one kind.
 #[derive(Debug, Clone, Default)]
 pub struct PhaseTrack {
     pub episodes: u64,
-    pub seconds: f64,
-    unplaced_seconds: f64,
-    pub gpus: BTreeMap<String, GpuSums>,
+    pub sums: Sums,
     current: Option<Span>,
     longest: Vec<Span>,
 }
@@ -48,9 +47,7 @@ pub struct PhaseTrack {
 /// An episode while it goes on.
 #[derive(Debug, Clone)]
 struct Span {
-    name: Option<Arc<str>>,
-    from: f64,
-    to: f64,
+    stretch: Stretch,
     gpus: BTreeMap<String, GpuSums>,
 }
 
@@ -60,7 +57,12 @@ impl Phases {
         Self { timeline: Timeline::starting(at), ..Self::default() }
     }
 
+    /// A line told of a pause.
     pub fn pause(&mut self, at: f64, name: &Arc<str>) {
+        // In the middle of a burst, the work around it stays together.
+        if self.newest.is_none_or(|newest| !newest.is_together(at)) {
+            self.confirm();
+        }
         self.timeline.pause(at, name);
     }
 
@@ -68,57 +70,62 @@ impl Phases {
     pub fn restart(&mut self, at: Option<f64>) {
         self.timeline.restart(at);
         self.has_restarted = true;
+        if let Some((newest, at)) = self.newest.as_mut().zip(at) {
+            // The last lines of before were held in a buffer until then.
+            newest.is_burst |= newest.is_together(at);
+        }
     }
 
-    pub fn close(&mut self, at: f64) {
-        self.timeline.close(at);
+    /// Divides the time before some work.
+    pub fn work(&mut self, work: Work) {
+        if !self.newest.as_mut().is_some_and(|newest| newest.takes(&work)) {
+            self.confirm();
+            self.newest = Some(work);
+        }
     }
 
-    pub fn suspended(&mut self, from: f64, to: f64) {
-        self.timeline.suspended(from, to);
+    /// The time of the newest work turned out to be unknown.
+    pub fn forget_newest_time(&mut self) {
+        self.newest.iter_mut().for_each(|newest| newest.seconds = None);
     }
 
-    /// Divides the time up to the end of some work.
-    pub fn work(&mut self, work: &Work) {
-        let mut stretches = Vec::new();
-        let idle = self.timeline.work(work, &mut stretches);
+    /// Divides the time up to the end of the newest work.
+    pub fn confirm(&mut self) {
+        let Some(work) = self.newest.take() else { return };
+        let idle = self.timeline.work(&work);
         let seconds = work.seconds.unwrap_or(0.0);
         self.works += 1;
         self.bursts += u64::from(work.is_burst);
         if work.is_burst && idle > UNPLACED_SECONDS.max(UNPLACED_SHARE * seconds) {
-            self.kinds.entry(work.kind).or_default().unplaced_seconds += seconds;
+            self.kinds.entry(work.kind).or_default().sums.unplaced_seconds += seconds;
         }
-        stretches.into_iter().for_each(|stretch| self.wait(stretch));
     }
 
     /// Sums up the stretches that every GPU has been read beyond, and lets the GPUs forget that time.
     /// A GPU that has not been read for `patience` seconds is not waited for.
     pub fn settle(&mut self, gpus: &mut [GpuTrack], now: f64, patience: f64) {
-        let ends = gpus.iter().map(|gpu| gpu.end().unwrap_or(f64::NEG_INFINITY));
+        let ends = gpus.iter().map(|gpu| gpu.integral.curve.end().unwrap_or(f64::NEG_INFINITY));
         let read_until = ends.filter(|end| now - end < patience).fold(now, f64::min);
-        while self.waiting.len() > MOST_WAITING
-            || self.waiting.front().is_some_and(|next| next.to <= read_until)
+        while let Some(next) = self.timeline.stretches.front()
+            && (next.to <= read_until || self.timeline.stretches.len() > MOST_WAITING)
         {
-            let Some(stretch) = self.waiting.pop_front() else { break };
-            self.sum_up(&stretch, gpus);
+            self.sum_up_next(gpus);
         }
-        let needed = self.waiting.front().map_or(self.timeline.divided_until(), |next| next.from);
-        gpus.iter_mut().for_each(|gpu| gpu.forget_before(needed));
+        let needed = self.timeline.stretches.front().map_or(self.timeline.divided, |next| next.from);
+        gpus.iter_mut().for_each(|gpu| gpu.integral.forget_before(needed));
     }
 
     /// The phases as they are if the run ends at a moment.
     #[must_use]
     pub fn ending(&self, at: f64, gpus: &[GpuTrack]) -> Self {
         let mut ended = self.clone();
-        let mut stretches = Vec::new();
-        ended.timeline.end(at, &mut stretches);
-        stretches.into_iter().for_each(|stretch| ended.wait(stretch));
-        while let Some(stretch) = ended.waiting.pop_front() {
-            ended.sum_up(&stretch, gpus);
+        ended.timeline.end(at);
+        while !ended.timeline.stretches.is_empty() {
+            ended.sum_up_next(gpus);
         }
         // Where training began again, the lines of before and after may have come in one burst.
         if self.has_restarted && self.bursts * 10 > self.works {
-            ended.kinds.values_mut().for_each(|phase| phase.unplaced_seconds = phase.seconds);
+            ended.kinds.values_mut().for_each(|phase| phase.sums.unplaced_seconds = phase.sums.seconds);
         }
         ended
     }
@@ -131,70 +138,44 @@ impl Phases {
     pub fn sums(&self, wanted: impl Fn(PhaseKind) -> bool) -> Sums {
         self.kinds()
             .filter(|(kind, _)| wanted(*kind))
-            .fold(Sums::default(), |sums, (_, phase)| sums.then(&phase.sums()))
+            .fold(Sums::default(), |sums, (_, phase)| sums.then(&phase.sums))
     }
 
-    /// The longest time between two readings around an edge of a stretch, in seconds.
-    pub fn coarsest(&self) -> f64 {
-        self.coarsest
-    }
-
-    fn wait(&mut self, stretch: Stretch) {
-        match self.waiting.back_mut() {
-            Some(last) if last.kind == stretch.kind && last.name == stretch.name => last.to = stretch.to,
-            _ => self.waiting.push_back(stretch),
-        }
-    }
-
-    fn sum_up(&mut self, stretch: &Stretch, gpus: &[GpuTrack]) {
-        let coarsest = gpus.iter().map(|gpu| gpu.resolution(stretch.from)).fold(0.0, f64::max);
+    fn sum_up_next(&mut self, gpus: &[GpuTrack]) {
+        let Some(stretch) = self.timeline.stretches.pop_front() else { return };
+        let coarsest = gpus.iter().map(|gpu| gpu.integral.curve.resolution(stretch.from)).fold(0.0, f64::max);
         self.coarsest = self.coarsest.max(coarsest);
-        let sums = gpus.iter().map(|gpu| (gpu.key(), gpu.between(stretch.from, stretch.to)));
-        self.kinds.entry(stretch.kind).or_default().add(stretch, sums);
+        let sums =
+            gpus.iter().map(|gpu| (gpu.facts.key.as_str(), gpu.integral.between(stretch.from, stretch.to)));
+        self.kinds.entry(stretch.kind).or_default().add(&stretch, sums);
     }
 }
 
 impl PhaseTrack {
-    pub fn sums(&self) -> Sums {
-        Sums {
-            seconds: self.seconds,
-            unplaced_seconds: self.unplaced_seconds,
-            gpus: self.gpus.clone(),
-            ..Sums::default()
-        }
-    }
-
     /// The longest episodes in order of time, in seconds since `origin`.
     pub fn longest(&self, origin: f64) -> Vec<Episode> {
         let mut spans: Vec<&Span> = self.longest.iter().chain(&self.current).collect();
         spans.sort_by(|a, b| b.length().total_cmp(&a.length()));
         spans.truncate(LONGEST);
-        spans.sort_by(|a, b| a.from.total_cmp(&b.from));
+        spans.sort_by(|a, b| a.stretch.from.total_cmp(&b.stretch.from));
         spans.into_iter().map(|span| span.episode(origin)).collect()
     }
 
     fn add<'a>(&mut self, stretch: &Stretch, sums: impl Iterator<Item = (&'a str, GpuSums)>) {
-        self.seconds += stretch.to - stretch.from;
+        self.sums.seconds += stretch.to - stretch.from;
         let goes_on = self.current.as_ref().is_some_and(|span| span.goes_on_with(stretch));
         if !goes_on {
             self.episodes += 1;
-            let next = Span {
-                name: stretch.name.clone(),
-                from: stretch.from,
-                to: stretch.to,
-                gpus: BTreeMap::new(),
-            };
+            let next = Span { stretch: stretch.clone(), gpus: BTreeMap::new() };
             self.longest.extend(self.current.replace(next));
             self.keep_the_longest();
         }
         let Some(span) = &mut self.current else { return };
-        span.to = stretch.to;
+        span.stretch.to = stretch.to;
         for (key, sums) in sums {
-            for gpus in [&mut self.gpus, &mut span.gpus] {
-                match gpus.get_mut(key) {
-                    Some(known) => *known += sums,
-                    None => drop(gpus.insert(key.to_owned(), sums)),
-                }
+            for gpus in [&mut self.sums.gpus, &mut span.gpus] {
+                let known = gpus.entry(key.to_owned()).or_default();
+                *known = *known + sums;
             }
         }
     }
@@ -212,19 +193,19 @@ impl PhaseTrack {
 
 impl Span {
     fn length(&self) -> f64 {
-        self.to - self.from
+        self.stretch.to - self.stretch.from
     }
 
     fn goes_on_with(&self, stretch: &Stretch) -> bool {
         let interruption = INTERRUPTION_SECONDS.max(INTERRUPTION_SHARE * self.length());
-        self.name == stretch.name && stretch.from - self.to <= interruption
+        self.stretch.name == stretch.name && stretch.from - self.stretch.to <= interruption
     }
 
     fn episode(&self, origin: f64) -> Episode {
         Episode {
-            name: self.name.as_deref().map(str::to_owned),
-            from_seconds: self.from - origin,
-            to_seconds: self.to - origin,
+            name: self.stretch.name.as_deref().map(str::to_owned),
+            from_seconds: self.stretch.from - origin,
+            to_seconds: self.stretch.to - origin,
             energy_joules: whole_energy(&self.gpus, self.length()),
         }
     }

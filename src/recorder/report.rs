@@ -4,18 +4,20 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::metrics::registry::Computed;
-use crate::metrics::window::{Basis, GpuFacts, RunFacts, Sources, Window};
-use crate::metrics::{Amount, Distribution, Metric, Metrics, Sums};
+use crate::metrics::window::{Basis, RunFacts, Sources, Window};
+use crate::metrics::{Amount, Metric, Metrics, Sums};
 use crate::report::{
-    self, Environment, Latency, LatencyBin, Model, Phase, PhaseKind, Report, SCHEMA, Series, Sourced,
+    self, Environment, Latency, Model, Phase, PhaseKind, Report, SCHEMA, Series, Sourced,
     Window as WindowName,
 };
 
+use super::Recorder;
 use super::amount_counter::Split;
-use super::iterations::{Iterations, SAMPLES_BY_RATE, TOKENS_BY_RATE};
+use super::amounts::{Amounts, SAMPLES_BY_RATE, TOKENS_BY_RATE};
+use super::gpu::GpuTrack;
+use super::iterations::Iterations;
 use super::phases::Phases;
 use super::timing::TimeSource;
-use super::{Given, Recorder};
 
 /// Bins of a histogram in a report.
 const MOST_BINS: usize = 256;
@@ -29,7 +31,8 @@ impl Recorder {
         whole.unplaced_seconds = 0.0; // wherever it lies, it is in the whole run
         let run = state.run_facts();
         let headline = Computed::over(&Window { sums: &window, run: &run });
-        let whole_run = Metrics::over(&Window { sums: &whole, run: &run }, |_| true);
+        let mut whole_run = Computed::over(&Window { sums: &whole, run: &run });
+        whole_run.unavailable.retain(|name, why| headline.unavailable.get(name) != Some(why));
         let mut command = self.command.clone();
         command.wall_seconds = state.wall();
         command.suspended_seconds = state.is_live().then_some(state.suspended_seconds());
@@ -38,7 +41,7 @@ impl Recorder {
         job.world_size = self.facts.job_world_size().map(|world| world as u64);
         job.nodes = self.facts.nodes.map(|nodes| nodes as u64);
         let gpu_sums = |key: &str| whole.gpus.get(key).copied().unwrap_or_default();
-        let report_gpu = |gpu: &super::gpu::GpuTrack| gpu.report(&gpu_sums(gpu.key()), whole.seconds);
+        let report_gpu = |gpu: &GpuTrack| gpu.report(&gpu_sums(&gpu.facts.key), whole.seconds);
         let diverged = state.iterations.divergence.goes_on();
         Report {
             schema: SCHEMA.to_owned(),
@@ -56,7 +59,8 @@ impl Recorder {
             phases: state.phases(&run),
             uncertainty: uncertainty(&headline.metrics, &window),
             metrics: headline.metrics,
-            metrics_whole_run: whole_run,
+            metrics_whole_run: whole_run.metrics,
+            unavailable_whole_run: whole_run.unavailable,
             provenance: headline.provenance,
             unavailable: headline
                 .unavailable
@@ -74,7 +78,7 @@ impl Recorder {
     }
 
     fn environment(&self) -> Environment {
-        let driver = self.gpus.iter().find_map(super::gpu::GpuTrack::driver).map(str::to_owned);
+        let driver = self.gpus.iter().find_map(|gpu| gpu.identity.driver_version.clone());
         Environment { driver: driver.or(self.environment.driver.clone()), ..self.environment.clone() }
     }
 
@@ -99,11 +103,11 @@ impl<'a> State<'a> {
     fn new(recorder: &'a Recorder, now: f64) -> Self {
         let end = recorder.ended.unwrap_or(now);
         let mut phases = recorder.phases.clone();
-        let mut work = Vec::from_iter(recorder.newest_work);
-        let iterations = recorder.iterations.settled(&mut work);
-        work.iter().for_each(|work| phases.work(work));
+        let iterations = recorder.iterations.settled();
+        iterations.work.iter().for_each(|work| phases.work(*work));
+        phases.confirm();
         if let Some(stopped) = recorder.stopped_at {
-            phases.suspended(stopped, end);
+            phases.timeline.suspended(stopped, end);
         }
         let is_live = recorder.command.started_at.is_some();
         let phases = if is_live { phases.ending(end, &recorder.gpus) } else { Phases::default() };
@@ -130,7 +134,7 @@ impl<'a> State<'a> {
         let sums = self.iterations.timing.sums();
         if sums.train.timed > 0 {
             (WindowName::Train, self.sums_of(PhaseKind::Train))
-        } else if self.iterations.served.seconds > 0.0 {
+        } else if self.iterations.amounts.served.seconds > 0.0 {
             (WindowName::Generate, self.sums_of(PhaseKind::Generate))
         } else {
             // All time, and of the iterations those that would count.
@@ -149,7 +153,7 @@ impl<'a> State<'a> {
     fn sums(&self, timed: &dyn Fn(PhaseKind) -> bool, counted: &dyn Fn(PhaseKind) -> bool) -> Sums {
         let iterations = &self.iterations;
         let (times, tokens, samples) =
-            (iterations.timing.sums(), self.tokens(), iterations.samples.amounts());
+            (iterations.timing.sums(), self.tokens(), iterations.amounts.samples.amounts());
         let gpus = self.phases.sums(timed);
         let of = |iterations: &crate::metrics::IterationSums, tokens, samples, generated_tokens| Sums {
             iterations: iterations.clone(),
@@ -161,11 +165,11 @@ impl<'a> State<'a> {
             unplaced_seconds: 0.0,
             gpus: BTreeMap::new(),
         };
-        let generated = iterations.generated;
+        let generated = iterations.amounts.generated;
         let parts = [
             (PhaseKind::Warmup, of(&times.warmup, tokens.warmup, samples.warmup, generated.warmup)),
             (PhaseKind::Train, of(&times.train, tokens.train, samples.train, generated.train)),
-            (PhaseKind::Generate, Sums { generated_tokens: iterations.served, ..Sums::default() }),
+            (PhaseKind::Generate, Sums { generated_tokens: iterations.amounts.served, ..Sums::default() }),
         ];
         let counted = parts.iter().filter(|(kind, _)| counted(*kind));
         counted.fold(gpus, |sums, (_, part)| sums.then(part))
@@ -174,15 +178,15 @@ impl<'a> State<'a> {
     /// Tokens that the log states, else samples times their length.
     fn tokens(&self) -> Split<Amount> {
         if self.tokens_are_of_samples() {
-            self.iterations.samples.tokens()
+            self.iterations.amounts.samples.tokens()
         } else {
-            self.iterations.tokens.amounts()
+            self.iterations.amounts.tokens.amounts()
         }
     }
 
     fn tokens_are_of_samples(&self) -> bool {
         let is_known = |amounts: Split<Amount>| (amounts.warmup + amounts.train).is_known();
-        let Iterations { tokens, samples, .. } = &*self.iterations;
+        let Amounts { tokens, samples, .. } = &self.iterations.amounts;
         // Whole samples are worth more than a rate times a time.
         let is_estimate = tokens.source == TOKENS_BY_RATE && samples.source != SAMPLES_BY_RATE;
         !is_known(tokens.amounts()) || is_estimate && is_known(samples.tokens())
@@ -190,7 +194,7 @@ impl<'a> State<'a> {
 
     /// All tokens, if none is missing.
     fn all_tokens(&self) -> Option<Split<Amount>> {
-        let Iterations { tokens, samples, .. } = &*self.iterations;
+        let Amounts { tokens, samples, .. } = &self.iterations.amounts;
         let is_partial = if self.tokens_are_of_samples() {
             samples.without_length || samples.is_partial()
         } else {
@@ -219,9 +223,9 @@ impl<'a> State<'a> {
     fn run_facts(&self) -> RunFacts {
         let recorder = self.recorder;
         let times = self.iterations.timing.sums();
-        let generated = self.iterations.generated.train.total + self.iterations.served.total;
+        let generated = self.iterations.amounts.generated.train.total + self.iterations.amounts.served.total;
         RunFacts {
-            gpus: recorder.gpus.iter().map(super::gpu::GpuTrack::facts).collect::<Vec<GpuFacts>>(),
+            gpus: recorder.gpus.iter().map(|gpu| gpu.facts.clone()).collect(),
             no_gpus: recorder.gpus_unavailable.clone().unwrap_or_else(|| "no GPU was measured".to_owned()),
             parameters: self.parameters(),
             job_gpus: recorder.facts.job_world_size(),
@@ -229,7 +233,7 @@ impl<'a> State<'a> {
             running_seconds: self.wall().map(|wall| (wall - self.suspended_seconds()).max(0.0)),
             no_iterations: self.no_iterations().to_owned(),
             no_times: self.iterations.timing.why_unknown().unwrap_or(NO_TIMES).to_owned(),
-            no_tokens: if self.iterations.samples.amounts().train.is_known() {
+            no_tokens: if self.iterations.amounts.samples.amounts().train.is_known() {
                 "tokens are not stated and the sequence length is not known; --seq-len N gives it".to_owned()
             } else {
                 NO_SAMPLES.to_owned()
@@ -246,7 +250,8 @@ impl<'a> State<'a> {
     }
 
     fn sources(&self) -> Sources {
-        let Iterations { samples, tokens, timing, sequence_length, .. } = &*self.iterations;
+        let Iterations { timing, sequence_length, amounts: Amounts { samples, tokens, .. }, .. } =
+            &*self.iterations;
         let parameters = &self.model.parameters;
         Sources {
             times: match timing.source {
@@ -276,7 +281,7 @@ impl<'a> State<'a> {
     }
 
     fn parameters(&self) -> Result<f64, String> {
-        let given = &self.recorder.options.parameters;
+        let given = self.recorder.options.parameters.value;
         if let (None, Some(earlier), Some(last)) =
             (given, self.iterations.parameters.earlier, self.iterations.parameters.last)
         {
@@ -294,7 +299,7 @@ impl<'a> State<'a> {
     }
 
     fn iterations(&self, run: &RunFacts) -> report::Iterations {
-        let Iterations { timing, samples, .. } = &*self.iterations;
+        let Iterations { timing, amounts: Amounts { samples, .. }, .. } = &*self.iterations;
         let sums = timing.sums();
         let train = self.sums_of(PhaseKind::Train);
         let window = Window { sums: &train, run };
@@ -318,7 +323,7 @@ impl<'a> State<'a> {
                 p99: quantile(0.99),
                 max: quantile(1.0),
             },
-            latency_histogram: quantile(0.5).map_or_else(Vec::new, |_| histogram(&sums.train.times)),
+            latency_histogram: quantile(0.5).map_or_else(Vec::new, |_| sums.train.times.bins(MOST_BINS)),
             loss_last: self.iterations.loss,
         }
     }
@@ -339,10 +344,9 @@ const NO_SAMPLES: &str = "neither samples nor a batch size are known; --global-b
 
 /// The sizes that metrics rest on: given, or as the log had stated them at the last record.
 fn model(recorder: &Recorder, iterations: &Iterations) -> Model {
-    let choose = |given: &Option<Given>, log: Option<(f64, String)>| {
-        let given = given.as_ref().map(|given| (given.value, given.source.clone()));
-        let (value, source) = given.or(log).unzip();
-        Sourced { value, source }
+    let choose = |given: &Sourced, log: Option<(f64, String)>| {
+        let (value, source) = log.unzip();
+        if given.value.is_some() { given.clone() } else { Sourced { value, source } }
     };
     let from_log = |value: Option<f64>| value.map(|value| (value, "log".to_owned()));
     let facts = &recorder.facts;
@@ -378,13 +382,4 @@ fn uncertainty(metrics: &Metrics, window: &Sums) -> BTreeMap<String, f64> {
         Some((metric.name.to_owned(), value.abs() * error))
     };
     metrics.each().filter_map(uncertain).collect()
-}
-
-fn histogram(times: &Distribution) -> Vec<LatencyBin> {
-    let bin = |bin: crate::metrics::distribution::Bin| LatencyBin {
-        from_seconds: bin.from_seconds,
-        to_seconds: bin.to_seconds,
-        iterations: bin.iterations,
-    };
-    times.bins(MOST_BINS).into_iter().map(bin).collect()
 }

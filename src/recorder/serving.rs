@@ -24,8 +24,8 @@ pub struct Serving {
     arrived: Option<f64>,
     /// The time that is counted.
     counted: f64,
-    /// Several engines served requests, and nothing tells when.
-    untimed: bool,
+    /// Several engines served requests, at the same time or one after the other: nothing tells when.
+    pub is_untimed: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -96,7 +96,7 @@ impl Serving {
             added = (now - until.unwrap_or(f64::NEG_INFINITY)).clamp(0.0, seconds);
             *until = Some(until.map_or(now, |until| until.max(now)));
         } else if another && record.iteration.is_none() {
-            self.untimed = true;
+            self.is_untimed = true;
         }
         // One engine serves one request after the other, whatever the clock's resolution.
         if is_named || moment.is_none() {
@@ -104,12 +104,6 @@ impl Serving {
         }
         self.counted += added;
         Some(Served { amount, seconds: added })
-    }
-
-    /// Whether the time of the requests is not known: several engines served them, at the same time
-    /// or one after the other.
-    pub fn is_untimed(&self) -> bool {
-        self.untimed
     }
 }
 
@@ -218,7 +212,7 @@ mod tests {
             for slot in slots {
                 serving.record(&request(slot, None, None, 4.0));
             }
-            serving.is_untimed()
+            serving.is_untimed
         };
         assert!(is_untimed(["0", "1"]));
         assert!(!is_untimed(["0", "0"]));

@@ -1,9 +1,9 @@
 //! Warnings of a report: what the reader should know before trusting a number.
 
-use super::Given;
 use super::gpu::GpuTrack;
 use super::report::State;
 use crate::metrics::Sums;
+use crate::report::Sourced;
 
 impl State<'_> {
     /// The report's warnings; `window` is what the headline covers.
@@ -12,13 +12,13 @@ impl State<'_> {
         let mut warnings = recorder.warnings.clone();
         let sums = |key: &str| window.gpus.get(key).copied().unwrap_or_default();
         for gpu in &recorder.gpus {
-            warnings.extend(gpu.warnings(&sums(gpu.key()), window.seconds));
+            warnings.extend(gpu.warnings(&sums(&gpu.facts.key), window.seconds));
         }
         warnings.extend(self.iterations.divergence.warning());
         for (count, what) in [
             (self.iterations.timing.rejected, "iteration times"),
-            (self.iterations.samples.rejected, "sample counts"),
-            (self.iterations.tokens.rejected, "token counts"),
+            (self.iterations.amounts.samples.rejected, "sample counts"),
+            (self.iterations.amounts.tokens.rejected, "token counts"),
         ] {
             if count > 0 {
                 warnings.push(format!(
@@ -35,16 +35,16 @@ impl State<'_> {
         let (options, facts, iterations) = (&recorder.options, &recorder.facts, &self.iterations);
         let batch = iterations.global_batch_size.or(facts.global_batch_size);
         for (given, stated, source) in [
-            (&options.global_batch_size, batch, format!("samples are {}", iterations.samples.source)),
+            (&options.global_batch_size, batch, format!("samples are {}", iterations.amounts.samples.source)),
             (&options.sequence_length, facts.sequence_length, "tokens use the former".to_owned()),
         ] {
-            if let Some((Given { value, source: flag }, stated)) = given.as_ref().zip(stated)
+            if let (Sourced { value: Some(value), source: Some(flag) }, Some(stated)) = (given, stated)
                 && *value != stated
             {
                 warnings.push(format!("{flag} is {value}, the log states {stated}: {source}"));
             }
         }
-        if options.global_batch_size.is_some() && iterations.counts_batches {
+        if options.global_batch_size.value.is_some() && iterations.counts_batches {
             warnings.push(
                 "iterations are batches here: if a step accumulates the gradients of several, \
                  --global-batch-size must be the size of one batch"
@@ -66,15 +66,15 @@ impl State<'_> {
             ));
         }
         let is_long = window.seconds > 5.0;
-        let gap = |gpu: &GpuTrack| gpu.gap(&sums(gpu.key()), window.seconds);
+        let gap = |gpu: &GpuTrack| gpu.gap(&sums(&gpu.facts.key), window.seconds);
         let gaps: Vec<_> = recorder.gpus.iter().filter(|_| is_long).filter_map(gap).collect();
         if !gaps.is_empty() {
             warnings.push(format!("readings cover only a part of the time: {}", gaps.join("; ")));
         }
-        if self.phases.coarsest() > 3.0 * recorder.options.interval.max(1.0) {
+        if self.phases.coarsest > 3.0 * recorder.options.interval.max(1.0) {
             warnings.push(format!(
                 "the log was silent so long that older GPU readings were thinned: the edges of phases are known within {:.0} s",
-                self.phases.coarsest()
+                self.phases.coarsest
             ));
         }
         if let Some(world) =

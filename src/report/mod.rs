@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::text::sanitize::plain;
 
 pub use crate::metrics::Metrics;
+pub use crate::metrics::distribution::LatencyBin;
 pub use gate::Gate;
 pub use phases::{Episode, Phase, PhaseKind, whole_energy};
 
@@ -50,6 +51,9 @@ pub struct Report {
     pub provenance: BTreeMap<String, String>,
     /// Why a value is null, by the metric's name.
     pub unavailable: BTreeMap<String, String>,
+    /// Why a value of `metrics_whole_run` is null, where `unavailable` does not say the same.
+    #[serde(default)]
+    pub unavailable_whole_run: BTreeMap<String, String>,
     /// How far a metric may be off by the clocks that it was measured with, in its own unit.
     pub uncertainty: BTreeMap<String, f64>,
     /// What the reader should know before trusting a number.
@@ -85,10 +89,11 @@ impl Report {
 pub type NamedReport = (String, Report);
 
 /// How far the command had come when the report was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// The command was still running; a later report replaces this one.
+    #[default]
     Running,
     /// The command ended by itself, or was measured for as long as was asked for.
     Completed,
@@ -300,14 +305,6 @@ pub struct Latency {
     pub p95: Option<f64>,
     pub p99: Option<f64>,
     pub max: Option<f64>,
-}
-
-/// Iterations whose times lie between two bounds.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct LatencyBin {
-    pub from_seconds: f64,
-    pub to_seconds: f64,
-    pub iterations: u64,
 }
 
 /// What the headline metrics are taken over.

@@ -83,6 +83,7 @@ pub fn training(gpus: u32) -> Report {
             ("mfu_ratio", "6 × parameters × tokens/s over 989 TFLOP/s (H100 SXM)"),
         ]),
         unavailable: texts(&[("it_tokens_per_sec", "no generated tokens in this log")]),
+        unavailable_whole_run: BTreeMap::new(),
         warnings: Vec::new(),
         gate: None,
         series: Series::default(),

@@ -27,7 +27,7 @@ impl ConsoleReporter {
         let now = self.session.clock.now();
         let recorder = self.session.recorder.lock();
         let intervals = recorder.last_iteration().map_or(0, |last| last / self.log_interval);
-        let (lines, records) = recorder.read_so_far();
+        let (lines, records) = (recorder.log.lines, recorder.log.records);
         let text = if intervals != self.reported {
             self.reported = intervals;
             console_lines(&recorder.report(now))

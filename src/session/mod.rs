@@ -59,7 +59,7 @@ impl Session {
 
     /// Tells the report why the log is not read, and the user, unless they chose it.
     fn no_log(&self, degradation: Degradation) {
-        self.recorder.lock().no_log(degradation.sentence());
+        self.recorder.lock().log_unavailable = Some(degradation.sentence());
         if !degradation.is_chosen() {
             self.warn(degradation.sentence());
         }

@@ -22,8 +22,8 @@ use crate::host;
 use crate::log::LogReader;
 use crate::output;
 use crate::process::{LifecycleEvent, Tree};
-use crate::recorder::{self, Given, Recorder};
-use crate::report::{Command, Report, Status};
+use crate::recorder::{self, Recorder};
+use crate::report::{Command, Report, Sourced, Status};
 use crate::sink::{RunningSinks, Sinks};
 use crate::terminal::{Terminal, display, stderr_can_draw, stderr_options};
 use crate::text::units::show_duration;
@@ -71,7 +71,7 @@ impl Recording {
         let report_file = ReportFile::prepare(&options.report.report)?;
         let (clock, started) = (Clock::new(), StartLatch::default());
         let mut recorder = Recorder::new(recorder_options(settings), command, environment.job());
-        recorder.set_environment(machine());
+        recorder.environment = machine();
         let sinks = Sinks::open(&options.outputs, log_interval)?;
         let recorder = SharedRecorder::new(recorder, sinks.series());
         let is_silent = options.live.quiet || !owns_screen;
@@ -221,8 +221,10 @@ fn sample_host(tree: Tree, interval: Duration, session: &Session) -> Option<Work
 /// The recorder's options, from the settings.
 pub fn recorder_options(settings: &Settings) -> recorder::Options {
     let model = &settings.options.model;
-    let given =
-        |value: Option<f64>, key| value.map(|value| Given { value, source: settings.origins.source(key) });
+    let given = |value: Option<f64>, key| {
+        let source = value.map(|_| settings.origins.source(key));
+        Sourced { value, source }
+    };
     recorder::Options {
         parameters: given(model.params, "params"),
         sequence_length: given(model.seq_len, "seq-len"),

@@ -95,10 +95,10 @@ impl Scalars {
 
     /// Offers a point where the recorder's last record completes a log interval.
     pub fn look(&mut self, recorder: &Recorder) {
-        let step = recorder.last_iteration().unwrap_or(recorder.read_so_far().1);
+        let step = recorder.last_iteration().unwrap_or(recorder.log.records);
         let before = self.step.replace(step);
         if step > 0 && is_due(before, step, self.log_interval) {
-            let at = recorder.last_record_at().unwrap_or(self.clock.now());
+            let at = recorder.last_record_at.unwrap_or(self.clock.now());
             self.points.offer(ScalarPoint {
                 step,
                 at,

@@ -3,5 +3,5 @@
 pub use effllm::event::{Event, GpuIdentity, GpuSample, Progress, RECORD_FIELDS, Stream};
 pub use effllm::log::{LogReader, Rules, profiles};
 pub use effllm::metrics::METRICS;
-pub use effllm::recorder::{Given, Options, Recorder};
-pub use effllm::report::{Command, Job, Report, Status};
+pub use effllm::recorder::{Options, Recorder};
+pub use effllm::report::{Command, Job, Report, Sourced, Status};

@@ -238,14 +238,9 @@ mod tests {
             times in 1u64..20,
         ) {
             // The first and the last may be filled in part.
-            let mut latencies = Distribution::new();
+            let mut latencies = Distribution::default();
             (first..first + values).for_each(|value| latencies.add(times, (value * step) as f64 / 1e6));
-            let bin = |bin: crate::metrics::distribution::Bin| LatencyBin {
-                from_seconds: bin.from_seconds,
-                to_seconds: bin.to_seconds,
-                iterations: bin.iterations,
-            };
-            let bins: Vec<LatencyBin> = latencies.bins(256).into_iter().map(bin).collect();
+            let bins = latencies.bins(256);
             let (width, bars) = bars(&bins.iter().collect::<Vec<_>>());
             let steps = width * 1e6 / step as f64;
             prop_assert!((steps - steps.round()).abs() < 1e-6, "{steps} steps wide");

@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use super::program::{Program, Write};
 use crate::fuzz::targets::PROFILES;
 use crate::library::{
-    Command, Event, Given, GpuIdentity, GpuSample, Job, LogReader, Options, Recorder, Report, Rules, Status,
-    Stream,
+    Command, Event, GpuIdentity, GpuSample, Job, LogReader, Options, Recorder, Report, Rules, Sourced,
+    Status, Stream,
 };
 
 /// A reader that knows no log yet.
@@ -86,7 +86,7 @@ impl Call<'_> {
 
     fn recorder(&self, is_live: bool) -> Recorder {
         let given =
-            |value: Option<f64>, flag: &str| value.map(|value| Given { value, source: format!("--{flag}") });
+            |value: Option<f64>, flag: &str| Sourced { value, source: value.map(|_| format!("--{flag}")) };
         let options = Options {
             sequence_length: given(self.sequence_length, "seq-len"),
             global_batch_size: given(self.global_batch_size, "global-batch-size"),
