@@ -13,7 +13,7 @@ use crate::metrics::registry::METRICS;
 use crate::output;
 use crate::report::Report;
 use crate::report::file::read_report;
-use crate::session::gate;
+use crate::session::verdict;
 
 /// Check a report against thresholds
 #[derive(Debug, Args)]
@@ -59,7 +59,7 @@ impl Gate {
         };
         let mut settings = Settings::resolve(arguments)?;
         settings.options.command.fail_fast = None; // there is no run to end
-        let mut gate = gate::Gate::prepare(&settings, vec![FileUse::read("REPORT", &file)], |_| None)?;
+        let mut gate = verdict::Gate::prepare(&settings, vec![FileUse::read("REPORT", &file)], |_| None)?;
         if !gate.has_requirements() {
             return Err(Error::usage("there are no requirements")
                 .help("--require EXPR adds one, as in --require 'al <= 1.3 s'"));
@@ -75,7 +75,7 @@ impl Gate {
 }
 
 /// Publishes the verdict in a report, which is the exit status.
-pub fn conclude(gate: &gate::Gate, report: &Report) -> ExitCode {
+pub fn conclude(gate: &verdict::Gate, report: &Report) -> ExitCode {
     let (text, exit) = gate.conclude(report);
     say(&text);
     ExitCode::from(exit)

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::fs::conflicts::FileUse;
 use crate::metrics::Metric;
 use crate::parse::{self, ParseOutput, Request};
-use crate::session::gate::Gate;
+use crate::session::verdict::Gate;
 
 /// Parse an existing log, and report its metrics
 #[derive(Debug, Args)]

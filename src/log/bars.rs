@@ -32,7 +32,7 @@ pub struct Bars {
 /// Records that wait; beyond it every second one is left out.
 const MOST_WAITING: usize = 4096;
 /// A line and a bar that arrive within so many seconds were written together.
-const TOGETHER: f64 = 0.002;
+pub const TOGETHER: f64 = 0.002;
 /// So many records of a described bar that begins again are those of a training that does.
 const LONGEST_RISE: usize = 3;
 

@@ -130,14 +130,18 @@ impl Parser {
         let arrived = at.map(|at| at.first);
         self.signs.sure += u64::from(matches_any(&rules.signs, groups, line));
         self.read_facts(line, groups, arrived, out);
-        if matches_any(&rules.restart, groups, line) {
-            self.close(out);
-            self.sequence.restart(arrived, out);
-        }
         let records = self.match_records(line, groups);
+        let restarts = rules.restart.iter().filter(|pattern| pattern.may_match(groups));
+        let restart = restarts.filter_map(|pattern| pattern.start(line)).min();
         let pauses = rules.pause.iter().filter(|rule| rule.line.may_match(groups));
         let pause = pauses.filter_map(|rule| Some((rule.line.start(line)?, rule.name.clone()))).min();
         // A bar has no newline: a message on its line was printed after it.
+        let first = records.first().map_or(usize::MAX, |record| record.start);
+        let restarts_after = restart.is_some_and(|restart| restart > first);
+        if restart.is_some() && !restarts_after {
+            self.close(out);
+            self.sequence.restart(arrived, out);
+        }
         let (before, after) = match (pause, records.first()) {
             (Some((pause, name)), Some(record)) if pause > record.start => (None, Some(name)),
             (pause, _) => (pause.map(|pause| pause.1), None),
@@ -169,6 +173,10 @@ impl Parser {
         if let Some(name) = after {
             self.close(out);
             self.sequence.pause(arrived, name, out);
+        }
+        if restarts_after {
+            self.close(out);
+            self.sequence.restart(arrived, out);
         }
     }
 

@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use crate::event::{Event, Progress};
 
-use super::bars::{self, Bars, Waiting};
+use super::bars::{self, Bars, TOGETHER, Waiting};
 use super::rules::{RecordRule, Sign};
 use super::stalled::{Place, Stalled};
 
-/// Lines that arrive within so many seconds were written together.
-const TOGETHER: f64 = 0.002;
 /// So many times the smallest step between two records is far ahead.
 const FAR_AHEAD: u64 = 10;
 /// Servers that are told apart.
@@ -25,8 +23,8 @@ pub struct Sequence {
     joins: bool,
     /// A record that later lines may still add to.
     held: Option<Progress>,
-    /// When a line that joins a bar came last.
-    joined_at: Option<f64>,
+    /// The last line that joined a bar.
+    joined: Option<Progress>,
     /// A line that joins the bar which is drawn next: that before it was drawn earlier.
     joining: Option<Progress>,
     last_iteration: Option<u64>,
@@ -41,6 +39,10 @@ pub struct Sequence {
     /// The last iteration that a record states for the job.
     end: Option<u64>,
     bars: Bars,
+    /// The training's bar was drawn at its beginning.
+    has_baseline: bool,
+    /// The last iteration of the training before this one.
+    abandoned: Option<u64>,
     /// A line announced at a moment that training begins again; no record has followed.
     announced: Option<Option<f64>>,
     /// A line stated facts, as a program does when it starts; no record has followed.
@@ -57,7 +59,7 @@ impl Sequence {
             joins,
             held: None,
             joining: None,
-            joined_at: None,
+            joined: None,
             last_iteration: None,
             last_of_engine: BTreeMap::new(),
             stride: u64::MAX,
@@ -66,6 +68,8 @@ impl Sequence {
             epoch: None,
             end: None,
             bars: Bars::default(),
+            has_baseline: false,
+            abandoned: None,
             announced: None,
             started: None,
             pausing: None,
@@ -157,14 +161,17 @@ impl Sequence {
 
     /// Takes a line that adds to the bar's record before it, or to that of the bar which is drawn with it.
     fn join(&mut self, mut record: Progress, out: &mut Vec<Event>) {
-        let is_burst = record.at.zip(self.joined_at).is_some_and(|(now, last)| now - last <= TOGETHER);
+        let is_burst = self.joined.as_ref().is_some_and(|last| {
+            let waited = record.at.zip(last.at).map(|(now, before)| now - before);
+            waited.is_some_and(|waited| waited <= TOGETHER) && !last.agrees(&record)
+        });
         let is_late = self.bars.is_newer_than(record.at);
         if is_burst || is_late {
             // It was held in a buffer: what it counts is of a moment that nobody knows.
             record.forget_amounts();
             self.joining.iter_mut().chain(&mut self.held).for_each(Progress::forget_amounts);
         }
-        self.joined_at = record.at;
+        self.joined = Some(record.clone());
         self.join_held(out);
         if is_late && self.bars.has_training() {
             return self.fill(record, out);
@@ -207,6 +214,10 @@ impl Sequence {
         let falls = record.iteration < self.last_iteration;
         let is_next_epoch = record.epoch.zip(self.epoch).is_some_and(|(now, last)| now > last);
         let is_of_training = self.bars.is_of_training(&record);
+        let is_closing = self.has_baseline && self.last_iteration.is_none() && record.at.is_some();
+        if is_closing && record.iteration == self.abandoned && self.bars.is_together(record.at) {
+            return; // the bar of the training before is drawn again as it closes
+        }
         if is_of_training && !self.bars.has_begun_again() && (!falls || is_next_epoch) {
             self.bars.draw(&record, record.iteration > self.last_iteration);
             return self.draw(record, out);
@@ -219,8 +230,11 @@ impl Sequence {
             let name = self.pausing.clone().unwrap_or_else(|| "pause".into());
             self.pause_now(record.at, name, out);
         }
+        let is_joined = self.was_drawn_with_joining(&record);
         self.bars.wait(record);
-        self.join_held(out);
+        if is_joined {
+            self.join_held(out);
+        }
         if is_described {
             let joined = self.bars.join_described();
             self.begin_bar(joined, out);
@@ -246,9 +260,13 @@ impl Sequence {
     /// Takes a record of the training's bar.
     fn draw(&mut self, mut record: Progress, out: &mut Vec<Event>) {
         self.enter_epoch(&record, out);
-        record.fill(&self.joining.take().unwrap_or_default());
+        let is_joined = self.was_drawn_with_joining(&record);
+        let joining = self.joining.take();
+        if let Some(joining) = joining.as_ref().filter(|_| is_joined) {
+            record.fill(joining);
+        }
         if record.iteration == Some(0) || self.last_iteration.is_none() && bars::begins(&record) {
-            if self.last_iteration.is_none() {
+            if self.last_iteration.is_none() && !std::mem::replace(&mut self.has_baseline, true) {
                 self.flush(out);
                 self.tell_restart(out);
                 out.push(Event::Progress(Box::new(Progress { baseline: true, ..record })));
@@ -258,6 +276,13 @@ impl Sequence {
         } else {
             self.accept(record, out);
         }
+        self.joining = joining.filter(|_| !is_joined);
+    }
+
+    /// Whether a bar was drawn with the line that waits for it, or after it: not before.
+    fn was_drawn_with_joining(&self, record: &Progress) -> bool {
+        let joining = self.joining.as_ref().and_then(|joining| joining.at);
+        joining.zip(record.at).is_none_or(|(at, drawn)| at - drawn <= TOGETHER)
     }
 
     /// Hands over the record that later lines might have added to.
@@ -286,6 +311,7 @@ impl Sequence {
     fn begin_again(&mut self, out: &mut Vec<Event>) {
         self.flush(out);
         self.stalled.clear();
+        (self.abandoned, self.has_baseline) = (self.last_iteration, false);
         (self.last_iteration, self.epoch, self.outlier, self.pausing) = (None, None, None, None);
         self.started = None;
         self.stride = u64::MAX;
@@ -362,7 +388,7 @@ impl Sequence {
             self.flush(out);
             let baseline = Progress { baseline: true, iteration: Some(0), ..Progress::default() };
             out.push(Event::Progress(Box::new(baseline)));
-            self.last_iteration = None;
+            (self.last_iteration, self.has_baseline) = (None, false);
         }
     }
 

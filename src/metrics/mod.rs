@@ -4,7 +4,7 @@
 pub mod curve;
 pub mod distribution;
 mod energy_counter;
-pub mod gauge;
+pub mod gpu_integral;
 mod metric;
 pub mod outlier_filter;
 pub mod registry;

@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::process::{Ending, ExternalProcess, LifecycleEvent, Signals, UserRequest, stop_effllm};
 use crate::report::{Report, Status};
 use crate::session::Recording;
-use crate::session::gate::Gate;
+use crate::session::verdict::Gate;
 use crate::thread::worker::Worker;
 
 /// How often the process is checked. Its end is seen in /proc rather than through a pidfd, which kernels

@@ -15,7 +15,7 @@ use crate::log::tail::{StartAt, Tail};
 use crate::process::{ExternalProcess, Signals, Tree};
 use crate::session::degradation::Degradation;
 use crate::session::environment::{Environment, measured_command};
-use crate::session::gate::Gate;
+use crate::session::verdict::Gate;
 use crate::session::{Recording, Session};
 use crate::text::sanitize::{clip, plain};
 use crate::text::units::show_duration;

@@ -5,7 +5,7 @@ use console::{Style, measure_text_width};
 use super::RenderOptions;
 use super::comparison::{meaning, notes, ratio, value, word};
 use super::layout::{Column, Grid, paint_cells};
-use super::names::Names;
+use super::report_names::Names;
 use crate::compare::{Change, Comparison, Direction, MetricComparison, compare};
 use crate::metrics::registry::Metric;
 use crate::report::NamedReport;

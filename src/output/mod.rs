@@ -12,7 +12,7 @@ mod json;
 mod junit;
 pub mod layout;
 mod markdown;
-mod names;
+mod report_names;
 mod table;
 
 use console::Style;

@@ -1,7 +1,7 @@
 //! One GPU over the run.
 
 use crate::event::{GpuIdentity, GpuSample};
-use crate::metrics::gauge::GpuIntegral;
+use crate::metrics::gpu_integral::GpuIntegral;
 use crate::metrics::window::GpuFacts;
 use crate::metrics::{Gauge, GpuSums, higher};
 use crate::report::{EnergySource, Gpu, GpuNow, GpuSeries, MeanMax};

@@ -2,7 +2,7 @@
 
 use crate::event::HostSample;
 use crate::metrics::Gauge;
-use crate::metrics::gauge::LastReading;
+use crate::metrics::gpu_integral::LastReading;
 use crate::report::{Host, MeanMax};
 
 #[derive(Debug, Default)]

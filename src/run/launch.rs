@@ -19,7 +19,7 @@ use crate::report::Command;
 use crate::session::Recording;
 use crate::session::degradation::Degradation;
 use crate::session::environment::{Environment, measured_command};
-use crate::session::gate::Gate;
+use crate::session::verdict::Gate;
 
 impl<'a> Running<'a> {
     /// Starts the command. Every thread starts before it, so that its output is carried from the first

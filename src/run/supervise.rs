@@ -4,8 +4,8 @@ use super::pump::Pumps;
 use crate::process::{Ending, Signals, Supervisor, resource_usage};
 use crate::report::Command;
 use crate::session::Recording;
-use crate::session::gate::Gate;
 use crate::session::panic::isolate_panic;
+use crate::session::verdict::Gate;
 use crate::thread::worker::Worker;
 
 /// A run whose command has started.

@@ -3,13 +3,13 @@
 mod console_reporter;
 pub mod degradation;
 pub mod environment;
-pub mod gate;
 pub mod log_follower;
 pub mod panic;
 mod recording;
 pub mod report_file;
 mod secrets;
 pub mod shared_recorder;
+pub mod verdict;
 
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@ use crate::metrics::registry::METRICS;
 use crate::output::comparison::{UNTESTED, meaning, ratio, word};
 use crate::output::format;
 use crate::output::gate::verdict;
-use crate::output::names::Names;
+use crate::output::report_names::Names;
 use crate::report::{NamedReport, Report};
 use crate::text::units::{EnergyUnit, or_dash, show, show_count, show_duration, show_grouped};
 

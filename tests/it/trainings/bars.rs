@@ -121,3 +121,69 @@ fn a_bar_with_a_batch_size_that_the_user_gives_is_measured() {
     assert_right_or_null(&report, &program.truth);
     assert!(report.metrics.tokens_per_sec.is_some(), "{:?}", report.unavailable);
 }
+
+#[test]
+fn a_bar_that_is_drawn_again_at_its_beginning_began_when_it_was_drawn_first() {
+    let mut program = Program::new();
+    let mut bar = Bar::new(&mut program, 20);
+    for i in 1..=20u64 {
+        // Each micro-batch changes the text behind the bar.
+        for _ in 0..3 {
+            program.iterate_part(0.1);
+            bar.update(&mut program, 0);
+        }
+        program.iterate(&Step::of(0.1));
+        bar.update(&mut program, 1);
+        if i % 5 == 0 {
+            bar.write(&mut program, "{'loss': 2.5, 'grad_norm': 1.25, 'learning_rate': 5e-05, 'epoch': 0.5}");
+        }
+    }
+    bar.close(&mut program);
+    measured(program);
+}
+
+#[test]
+fn a_trainer_that_is_tried_again_in_one_process_counts_both_attempts() {
+    let mut program = Program::new();
+    let first = Trainer::new(30, Step::of(0.12)).with_header();
+    first.print_header(&mut program);
+    let mut bar = Bar::new(&mut program, 30);
+    for _ in 0..3 {
+        program.iterate(&first.step);
+        bar.update(&mut program, 1);
+    }
+    // The header stands behind the bar of the first attempt, which is drawn again as it closes.
+    Trainer::new(60, Step::of(0.12)).with_header().print_header(&mut program);
+    let mut second = Bar::new(&mut program, 60);
+    bar.close(&mut program);
+    for i in 1..=60u64 {
+        program.iterate(&first.step);
+        second.update(&mut program, 1);
+        if i % 10 == 0 {
+            second.write(
+                &mut program,
+                "{'loss': 2.5, 'grad_norm': 1.25, 'learning_rate': 5e-05, 'epoch': 0.5}",
+            );
+        }
+    }
+    second.close(&mut program);
+    measured(program);
+}
+
+#[test]
+fn a_loss_that_is_read_before_the_bar_it_was_written_with_belongs_to_that_bar() {
+    let mut program = Program::new();
+    let step = Step::of(0.12);
+    TRAINER.with_header().print_header(&mut program);
+    let mut bar = Bar::new(&mut program, 30);
+    for i in 1..=30u64 {
+        program.iterate(&step);
+        if i % 5 == 0 {
+            let seen = i as f64 * step.tokens;
+            program.out(&format!("{{'loss': 2.5, 'grad_norm': 1.25, 'num_input_tokens_seen': {seen}}}\n"));
+        }
+        bar.update(&mut program, 1);
+    }
+    bar.close(&mut program);
+    assert!(measured(program).metrics.tokens_per_sec.is_some());
+}

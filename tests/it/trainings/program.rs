@@ -183,6 +183,13 @@ impl Program {
         seconds
     }
 
+    /// Makes a part of the iteration that [`Program::iterate`] ends.
+    pub fn iterate_part(&mut self, seconds: f64) {
+        self.draw(TRAIN_WATTS, seconds);
+        self.truth.work.seconds += seconds;
+        self.truth.work.joules += TRAIN_WATTS * seconds * f64::from(self.gpus);
+    }
+
     /// Works on iterations that `--warmup` leaves out.
     pub fn warm_up(&mut self, seconds: f64) {
         self.draw(TRAIN_WATTS, seconds);

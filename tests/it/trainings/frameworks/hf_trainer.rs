@@ -134,7 +134,7 @@ impl Trainer {
         }
     }
 
-    fn print_header(&self, program: &mut Program) {
+    pub fn print_header(&self, program: &mut Program) {
         let Self { step: Step { samples, parameters, .. }, total, resumed, .. } = self;
         program.err(&format!(
             "***** Running training *****\n  Num examples = {:.0}\n  Num Epochs = 1\n  \
