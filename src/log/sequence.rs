@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::event::{Event, Progress};
 
-use super::bars::{self, Bars, TOGETHER, Waiting};
-use super::rules::{RecordRule, Sign};
+use super::bars::{Bars, Waiting};
+use super::rules::RecordRule;
 use super::stalled::{Place, Stalled};
 
 /// So many times the smallest step between two records is far ahead.
@@ -18,37 +18,37 @@ const MOST_ENGINES: usize = 1024;
 #[derive(Debug, Clone)]
 pub struct Sequence {
     /// Whether any rule lets a line add to the record before it.
-    holds: bool,
+    pub(super) holds: bool,
     /// Whether a line may join a bar, and so tell that it is the training's.
-    joins: bool,
+    pub(super) joins: bool,
     /// A record that later lines may still add to.
-    held: Option<Progress>,
+    pub(super) held: Option<Progress>,
     /// The last line that joined a bar.
-    joined: Option<Progress>,
+    pub(super) joined: Option<Progress>,
     /// A line that joins the bar which is drawn next: that before it was drawn earlier.
-    joining: Option<Progress>,
-    last_iteration: Option<u64>,
+    pub(super) joining: Option<Progress>,
+    pub(super) last_iteration: Option<u64>,
     /// The last iteration of each of several servers.
-    last_of_engine: BTreeMap<String, u64>,
+    pub(super) last_of_engine: BTreeMap<String, u64>,
     /// The smallest step between two records.
-    stride: u64,
-    stalled: Stalled,
+    pub(super) stride: u64,
+    pub(super) stalled: Stalled,
     /// A record far ahead of the last one, until the next one confirms or refutes it.
-    outlier: Option<Progress>,
-    epoch: Option<f64>,
+    pub(super) outlier: Option<Progress>,
+    pub(super) epoch: Option<f64>,
     /// The last iteration that a record states for the job.
-    end: Option<u64>,
-    bars: Bars,
+    pub(super) end: Option<u64>,
+    pub(super) bars: Bars,
     /// The training's bar was drawn at its beginning.
-    has_baseline: bool,
+    pub(super) has_baseline: bool,
     /// The last iteration of the training before this one.
-    abandoned: Option<u64>,
+    pub(super) abandoned: Option<u64>,
     /// A line announced at a moment that training begins again; no record has followed.
-    announced: Option<Option<f64>>,
+    pub(super) announced: Option<Option<f64>>,
     /// A line stated facts, as a program does when it starts; no record has followed.
-    started: Option<Option<f64>>,
+    pub(super) started: Option<Option<f64>>,
     /// The pause since the last record.
-    pausing: Option<Arc<str>>,
+    pub(super) pausing: Option<Arc<str>>,
 }
 
 impl Sequence {
@@ -109,7 +109,7 @@ impl Sequence {
         }
     }
 
-    fn pause_now(&mut self, at: Option<f64>, name: Arc<str>, out: &mut Vec<Event>) {
+    pub(super) fn pause_now(&mut self, at: Option<f64>, name: Arc<str>, out: &mut Vec<Event>) {
         if !self.stalled.is_empty() {
             return self.stalled.pause(at, name);
         }
@@ -159,132 +159,6 @@ impl Sequence {
         }
     }
 
-    /// Takes a line that adds to the bar's record before it, or to that of the bar which is drawn with it.
-    fn join(&mut self, mut record: Progress, out: &mut Vec<Event>) {
-        let is_burst = self.joined.as_ref().is_some_and(|last| {
-            let waited = record.at.zip(last.at).map(|(now, before)| now - before);
-            waited.is_some_and(|waited| waited <= TOGETHER) && !last.agrees(&record)
-        });
-        let is_late = self.bars.is_newer_than(record.at);
-        if is_burst || is_late {
-            // It was held in a buffer: what it counts is of a moment that nobody knows.
-            record.forget_amounts();
-            self.joining.iter_mut().chain(&mut self.held).for_each(Progress::forget_amounts);
-        }
-        self.joined = Some(record.clone());
-        self.join_held(out);
-        if is_late && self.bars.has_training() {
-            return self.fill(record, out);
-        }
-        if self.bars.is_together(record.at) {
-            self.add(record, out);
-        } else {
-            self.joining = Some(record);
-        }
-    }
-
-    /// Takes a line that waited for a bar, of which none came.
-    fn join_held(&mut self, out: &mut Vec<Event>) {
-        if let Some(record) = self.joining.take() {
-            self.add(record, out);
-        }
-    }
-
-    fn add(&mut self, record: Progress, out: &mut Vec<Event>) {
-        let joined = self.bars.join(&record);
-        self.begin_bar(joined, out);
-        self.fill(record, out);
-    }
-
-    /// Adds a line to the record before it, which it does not contradict.
-    fn fill(&mut self, record: Progress, out: &mut Vec<Event>) {
-        match &mut self.held {
-            Some(held) if held.agrees(&record) => held.fill(&record),
-            _ => self.accept(record, out),
-        }
-    }
-
-    /// Takes the record of a progress bar. One that does not show the training yet, or no more, waits.
-    fn bar(&mut self, rule: &RecordRule, total: Option<u64>, record: Progress, out: &mut Vec<Event>) {
-        let is_described = rule.sign != Sign::None || !self.joins;
-        if !self.bars.has_training() && (is_described || total.is_some() && total == record.total_iterations)
-        {
-            self.bars.choose(&record);
-        }
-        let falls = record.iteration < self.last_iteration;
-        let is_next_epoch = record.epoch.zip(self.epoch).is_some_and(|(now, last)| now > last);
-        let is_of_training = self.bars.is_of_training(&record);
-        let is_closing = self.has_baseline && self.last_iteration.is_none() && record.at.is_some();
-        if is_closing && record.iteration == self.abandoned && self.bars.is_together(record.at) {
-            return; // the bar of the training before is drawn again as it closes
-        }
-        if is_of_training && !self.bars.has_begun_again() && (!falls || is_next_epoch) {
-            self.bars.draw(&record, record.iteration > self.last_iteration);
-            return self.draw(record, out);
-        }
-        if is_of_training && bars::begins(&record) && self.last_iteration <= Some(1) {
-            return; // another rank's
-        }
-        if self.last_iteration.is_some() && !is_of_training {
-            // Within an evaluation that a line has named, its bar.
-            let name = self.pausing.clone().unwrap_or_else(|| "pause".into());
-            self.pause_now(record.at, name, out);
-        }
-        let is_joined = self.was_drawn_with_joining(&record);
-        self.bars.wait(record);
-        if is_joined {
-            self.join_held(out);
-        }
-        if is_described {
-            let joined = self.bars.join_described();
-            self.begin_bar(joined, out);
-        }
-    }
-
-    /// A bar turned out to show a training that begins: takes what waited for that.
-    fn begin_bar(&mut self, waiting: Vec<Waiting>, out: &mut Vec<Event>) {
-        let Some(Waiting::Record(first)) = waiting.first() else { return };
-        if self.last_iteration.is_some() {
-            self.begin_again(out);
-            self.announced = Some(first.at);
-        }
-        for waiting in waiting {
-            match waiting {
-                Waiting::Record(record) if self.bars.is_of_training(&record) => self.draw(*record, out),
-                Waiting::Record(record) => self.pause_now(record.at, "pause".into(), out),
-                Waiting::Pause(at, name) => self.pause_now(at, name, out),
-            }
-        }
-    }
-
-    /// Takes a record of the training's bar.
-    fn draw(&mut self, mut record: Progress, out: &mut Vec<Event>) {
-        self.enter_epoch(&record, out);
-        let is_joined = self.was_drawn_with_joining(&record);
-        let joining = self.joining.take();
-        if let Some(joining) = joining.as_ref().filter(|_| is_joined) {
-            record.fill(joining);
-        }
-        if record.iteration == Some(0) || self.last_iteration.is_none() && bars::begins(&record) {
-            if self.last_iteration.is_none() && !std::mem::replace(&mut self.has_baseline, true) {
-                self.flush(out);
-                self.tell_restart(out);
-                out.push(Event::Progress(Box::new(Progress { baseline: true, ..record })));
-            }
-        } else if record.iteration == self.last_iteration {
-            self.fill_held(&record);
-        } else {
-            self.accept(record, out);
-        }
-        self.joining = joining.filter(|_| !is_joined);
-    }
-
-    /// Whether a bar was drawn with the line that waits for it, or after it: not before.
-    fn was_drawn_with_joining(&self, record: &Progress) -> bool {
-        let joining = self.joining.as_ref().and_then(|joining| joining.at);
-        joining.zip(record.at).is_none_or(|(at, drawn)| at - drawn <= TOGETHER)
-    }
-
     /// Hands over the record that later lines might have added to.
     pub fn flush(&mut self, out: &mut Vec<Event>) {
         self.join_held(out);
@@ -308,7 +182,7 @@ impl Sequence {
     }
 
     /// Training begins again: what follows has nothing to do with what was before.
-    fn begin_again(&mut self, out: &mut Vec<Event>) {
+    pub(super) fn begin_again(&mut self, out: &mut Vec<Event>) {
         self.flush(out);
         self.stalled.clear();
         (self.abandoned, self.has_baseline) = (self.last_iteration, false);
@@ -318,7 +192,7 @@ impl Sequence {
     }
 
     /// Hands over that training has begun again, before its first record.
-    fn tell_restart(&mut self, out: &mut Vec<Event>) {
+    pub(super) fn tell_restart(&mut self, out: &mut Vec<Event>) {
         out.extend(self.announced.take().map(|at| Event::Restart { at }));
     }
 
@@ -357,7 +231,7 @@ impl Sequence {
     }
 
     /// Adds what a repetition of the last record states.
-    fn fill_held(&mut self, record: &Progress) {
+    pub(super) fn fill_held(&mut self, record: &Progress) {
         if let Some(held) = self.held.as_mut().filter(|held| held.iteration == record.iteration) {
             held.fill(record);
         }
@@ -380,7 +254,7 @@ impl Sequence {
     }
 
     /// In a later epoch iterations may be counted from the beginning again; that is no restart.
-    fn enter_epoch(&mut self, record: &Progress, out: &mut Vec<Event>) {
+    pub(super) fn enter_epoch(&mut self, record: &Progress, out: &mut Vec<Event>) {
         let is_later = record.epoch.zip(self.epoch).is_some_and(|(now, last)| now > last);
         self.epoch = record.epoch.or(self.epoch);
         let is_lower = record.iteration.zip(self.last_iteration).is_some_and(|(now, last)| now <= last);
@@ -400,7 +274,7 @@ impl Sequence {
         self.last_of_engine.insert(engine.clone(), iteration) != Some(iteration)
     }
 
-    fn accept(&mut self, record: Progress, out: &mut Vec<Event>) {
+    pub(super) fn accept(&mut self, record: Progress, out: &mut Vec<Event>) {
         self.flush(out);
         if let Some(at) = self.started.take().filter(|_| record.iteration.is_some()) {
             out.push(Event::Pause { at, name: "startup".into() });
