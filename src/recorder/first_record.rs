@@ -42,6 +42,11 @@ pub const LARGEST_JUMP: u64 = 1000;
 /// A bar is drawn as soon as so many seconds have passed since it was drawn before.
 const DRAWN_EVERY: f64 = 0.1;
 
+impl Known {
+    /// What is sure of a first record, as long as no second one follows.
+    pub const AT_LEAST: Self = Self { iterations: 1, is_since_baseline: true, is_guess: false };
+}
+
 impl FirstRecord {
     /// What the second record tells of this one, if there is a second one.
     pub fn known(&self, second: Option<&Progress>) -> Known {

@@ -10,7 +10,7 @@ use super::amount_counter::Span;
 use super::amounts::{Amounts, batch_size};
 use super::divergence::Divergence;
 use super::downsample::{Downsampled, Merge};
-use super::first_record::{Baseline, FirstRecord, LARGEST_JUMP};
+use super::first_record::{Baseline, FirstRecord, Known, LARGEST_JUMP};
 use super::sizes::{SizeInUse, Sizes};
 use super::timeline::Work;
 use super::timing::{Time, Timing};
@@ -167,7 +167,10 @@ impl Iterations {
             return Cow::Borrowed(self);
         }
         let mut settled = self.clone();
-        settled.settle();
+        if let Some(opening) = settled.opening.take() {
+            // No more than what is sure, whatever the second record tells: counts never fall.
+            settled.count_first(&opening, Known::AT_LEAST, None);
+        }
         Cow::Owned(settled)
     }
 
@@ -250,7 +253,10 @@ impl Iterations {
 
     /// Counts the first record; the second one, if there is one, tells how many iterations it speaks of.
     fn open(&mut self, first: &FirstRecord, second: Option<&Progress>) {
-        let known = first.known(second);
+        self.count_first(first, first.known(second), second);
+    }
+
+    fn count_first(&mut self, first: &FirstRecord, known: Known, second: Option<&Progress>) {
         if !known.is_since_baseline {
             self.timing.begin_unknown();
         }
