@@ -14,6 +14,16 @@ pub enum Waiting {
     Pause(Option<f64>, Arc<str>),
 }
 
+/// Adds a pause to what waits. Of several in a row the first and the last are kept: an evaluation may draw its
+/// bar for hours.
+pub fn push_pause(waiting: &mut Vec<Waiting>, at: Option<f64>, name: Arc<str>) {
+    let is_same = |waiting: &Waiting| matches!(waiting, Waiting::Pause(_, other) if *other == name);
+    if waiting.iter().rev().take(2).filter(|waiting| is_same(waiting)).count() == 2 {
+        waiting.pop();
+    }
+    waiting.push(Waiting::Pause(at, name));
+}
+
 /// The bars of one log.
 #[derive(Debug, Clone, Default)]
 pub struct Bars {
@@ -115,15 +125,16 @@ impl Bars {
         {
             let end = newest.total_iterations;
             self.is_newest_waiting = false;
-            for waiting in self.waiting.iter_mut().skip(start) {
-                if let Waiting::Record(record) = waiting
-                    && record.total_iterations == end
-                {
-                    *waiting = Waiting::Pause(record.at, name.clone());
+            for waiting in self.waiting.split_off(start) {
+                match waiting {
+                    Waiting::Record(record) if record.total_iterations == end => {
+                        push_pause(&mut self.waiting, record.at, name.clone());
+                    }
+                    waiting => self.waiting.push(waiting),
                 }
             }
         }
-        self.waiting.push(Waiting::Pause(at, name.clone()));
+        push_pause(&mut self.waiting, at, name.clone());
         !self.has_training()
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::event::Progress;
 
-use super::bars::Waiting;
+use super::bars::{TOGETHER, Waiting, push_pause};
 
 /// The records since the last one that advanced.
 #[derive(Debug, Clone, Default)]
@@ -45,8 +45,6 @@ const LATE_SECONDS: f64 = 1.0;
 const LONGEST_RISE: usize = 3;
 /// So many records without one of another rank are those of a single one.
 const ENOUGH: usize = 8;
-/// Lines that came all at once say nothing of when they were written, in seconds.
-const TOGETHER: f64 = 0.002;
 
 impl Stalled {
     /// A record advanced; `is_pausing` says whether something other than training went on before it.
@@ -86,7 +84,7 @@ impl Stalled {
 
     /// A pause comes after these records.
     pub fn pause(&mut self, at: Option<f64>, name: Arc<str>) {
-        self.waiting.push(Waiting::Pause(at, name));
+        push_pause(&mut self.waiting, at, name);
     }
 
     fn records(&self) -> impl DoubleEndedIterator<Item = &Progress> {
