@@ -34,7 +34,7 @@ macro_rules! quantities {
         /// One reading of one GPU. A quantity that could not be read is `None`, and `unavailable` has the reason.
         #[derive(Debug, Clone, Default, PartialEq)]
         pub struct GpuSample {
-            /// Middle of the time that the reading took.
+            /// Middle of the time that reading the energy counter took, or all quantities where there is no counter.
             pub at: f64,
             /// The source's index.
             pub index: u32,

@@ -18,15 +18,22 @@ impl<'source> Reader<'source> {
     }
 
     /// Reads every quantity once. A reason is given when it is new, not with every sample.
+    ///
+    /// The sample's time is that of its energy counter, whose differences are divided by times, where there is one.
     pub fn sample(&mut self, clock: Clock) -> GpuSample {
         let begun = Instant::now();
         let mut sample = GpuSample { index: self.index, ..GpuSample::default() };
+        let mut counter_read = None;
         for (quantity, last) in GpuQuantity::ALL.iter().zip(&mut self.last) {
             if last.as_ref().is_some_and(|failure| failure.is_permanent) {
                 continue;
             }
+            let called = Instant::now();
             match self.gpu.read(*quantity) {
                 Ok(value) => {
+                    if *quantity == GpuQuantity::Energy {
+                        counter_read = Some(called + called.elapsed() / 2);
+                    }
                     *sample.value_mut(*quantity) = Some(value);
                     *last = None;
                 }
@@ -37,7 +44,7 @@ impl<'source> Reader<'source> {
                 }
             }
         }
-        sample.at = clock.at(begun + begun.elapsed() / 2);
+        sample.at = clock.at(counter_read.unwrap_or_else(|| begun + begun.elapsed() / 2));
         sample
     }
 }

@@ -122,7 +122,7 @@ fn the_gpus_are_those_that_the_process_sees() {
 #[test]
 fn gpus_alone_are_measured_for_as_long_as_was_asked_for() {
     let mut env = env();
-    env.gpus("gpu = [{ power_watts = 300 }]");
+    env.gpus("gpu = [{ power_watts = 300, energy = false }]");
     let report = begun(&env, "--interval 0.02 --duration 300ms").wait().report();
     assert_eq!((report.text("status"), report.at("command.argv")), ("completed", &json!([])));
     assert_near(report.metric("aec_watts"), 300.0, 1.0 / 300.0);

@@ -36,12 +36,15 @@ fn sampling_error(times: &[f64]) -> f64 {
     0.01 * (largest_gap / 0.12).max(1.0)
 }
 
-/// Fails unless this is the energy of a constant power. Where GPUs are listed, the command waits until they are
-/// found; the first reading still comes a moment after its start, and what was drawn before it may be left out or
-/// extrapolated.
+/// Fails unless each of the first GPUs has the energy of its constant power. Where GPUs are listed, the command
+/// waits until they are found; the first reading still comes a moment after its start, and what was drawn before it
+/// may be left out or extrapolated.
 #[track_caller]
-fn assert_energy(joules: f64, watts: f64, report: &Report) {
-    let most = watts * report.number("command.wall_seconds");
-    let least = most * report.number("gpus.0.coverage_ratio");
-    assert!(0.999 * least <= joules && joules <= 1.001 * most, "{joules} J, not {least} to {most} J");
+fn assert_energies(report: &Report, watts: &[f64]) {
+    for (gpu, watts) in watts.iter().enumerate() {
+        let joules = report.number(&format!("gpus.{gpu}.energy_joules"));
+        let most = watts * report.number("command.wall_seconds");
+        let least = most * report.number(&format!("gpus.{gpu}.coverage_ratio"));
+        assert!(0.999 * least <= joules && joules <= 1.001 * most, "{joules} J, not {least} to {most} J");
+    }
 }

@@ -137,7 +137,10 @@ fn cuda_visible_devices_chooses_what_the_command_sees() {
 #[test]
 fn a_uuid_that_two_gpus_share_confuses_nobody() {
     let mut env = TestEnv::new();
-    env.gpus("gpu = [{ uuid = 'GPU-same', power_watts = 100 }, { uuid = 'GPU-same', power_watts = 300 }]");
+    env.gpus(
+        "gpu = [{ uuid = 'GPU-same', power_watts = 100, energy = false },
+                { uuid = 'GPU-same', power_watts = 300, energy = false }]",
+    );
     let report = env.run("--interval 0.1", "sleep 0.3").done().report();
     assert_eq!(measured(&report), [0, 1]);
     assert_near(report.metric("aec_total_watts"), 400.0, 1e-3);
@@ -149,8 +152,8 @@ fn a_uuid_that_two_gpus_share_confuses_nobody() {
 #[test]
 fn a_gpu_that_is_listed_twice_is_counted_once() {
     let mut env = TestEnv::new();
-    let gpu = "{ uuid = 'GPU-same', pci_bus_id = '00000000:1B:00.0', power_watts = 100 }";
-    env.gpus(&format!("gpu = [{gpu}, {{ power_watts = 300 }}, {gpu}]"));
+    let gpu = "{ uuid = 'GPU-same', pci_bus_id = '00000000:1B:00.0', power_watts = 100, energy = false }";
+    env.gpus(&format!("gpu = [{gpu}, {{ power_watts = 300, energy = false }}, {gpu}]"));
     let warned = "GPU 0 is listed again as GPU 2; it is counted once";
     for (option, gpus, watts, warnings) in [
         ("", &[0, 1][..], 400.0, &[warned][..]),
@@ -167,7 +170,7 @@ fn a_gpu_that_is_listed_twice_is_counted_once() {
 #[test]
 fn energy_is_null_where_the_log_speaks_for_more_gpus_than_were_measured() {
     let mut env = TestEnv::new();
-    env.gpus("gpu = [{ count = 8, power_watts = 300 }]");
+    env.gpus("gpu = [{ count = 8, power_watts = 300, energy = false }]");
     let log = |world: u32| {
         format!(
             "  world_size ...................................... {world}
