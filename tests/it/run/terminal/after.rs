@@ -4,9 +4,10 @@ use std::fs;
 
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{LocalFlags, SpecialCharacterIndices};
+use nix::unistd::getsid;
 
 use super::job_control::interactive;
-use crate::harness::process::{exists, state, written_in};
+use crate::harness::process::{children, exists, state, written_in};
 use crate::harness::requirements::available;
 use crate::harness::terminal::Screen;
 use crate::harness::{TestEnv, until};
@@ -114,4 +115,41 @@ fn a_program_that_takes_every_interrupt_is_not_killed_by_them() {
     screen.wait_for("interrupt 5");
     env.write("stop", "");
     assert_eq!(session.wait().code(), Some(0));
+}
+
+#[test]
+fn nothing_is_left_of_a_terminal_of_its_own() {
+    // A program that is not there, and one that cannot be executed.
+    for (program, code) in [("no-such-program", 127), ("./folder", 126), ("./told", 126)] {
+        let env = TestEnv::new();
+        env.write("folder/file", "").write("told", "");
+        let screen = Screen::new(24, 80);
+        let session = screen.start(env.effllm(["run", "-q", "--stdio", "pty", "--", program]));
+        assert_eq!(session.wait().code(), Some(code), "{program}: {}", screen.contents());
+    }
+    // effllm's death hangs the terminal up, as a terminal's emulator's does.
+    let env = TestEnv::new();
+    let screen = Screen::new(24, 80);
+    let script = "trap 'echo hung up >told; exit' HUP; echo $$ >pid; while :; do sleep 0.02; done";
+    let session = screen.start(env.run("--stdio pty", script));
+    let command = written_in(&env, "pid");
+    let session_id = getsid(Some(command)).expect("it is there");
+    let leaders = children(session.pid());
+    assert!(leaders.contains(&session_id) && leaders.contains(&command) && leaders.len() == 2);
+    session.send(Signal::SIGKILL);
+    session.wait();
+    until("the hang-up", || env.exists("told"));
+    until("the end of both", || leaders.iter().all(|pid| ['Z', ' '].contains(&state(*pid))));
+}
+
+#[test]
+fn the_process_that_leads_the_session_is_not_measured() {
+    let env = TestEnv::new();
+    let screen = Screen::new(24, 80);
+    let script = "until [ -e stop ]; do sleep 0.02; done";
+    let session = screen.start(env.run("--stdio pty --interval 0.05 --series series.csv", script));
+    until("readings", || env.exists("series.csv") && env.read("series.csv").matches("host").count() > 5);
+    env.write("stop", "");
+    assert_eq!(session.wait().code(), Some(0));
+    assert!(env.report().number("host.processes_max") <= 2.0, "the shell and its sleep");
 }
