@@ -1215,7 +1215,7 @@ _effllm() {
                     return 0
                     ;;
                 --no-forward)
-                    COMPREPLY=($(compgen -W "HUP INT QUIT ABRT USR1 USR2 PIPE ALRM TERM STKFLT CONT TSTP URG XCPU XFSZ VTALRM PROF WINCH IO PWR" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "HUP INT QUIT ABRT USR1 USR2 PIPE ALRM TERM STKFLT CONT TSTP TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR" -- "${cur}"))
                     return 0
                     ;;
                 --config)

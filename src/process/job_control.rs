@@ -25,7 +25,7 @@ impl JobControl {
     /// Takes note of a signal that was sent to effllm.
     pub fn note(&mut self, signal: c_int, origin: Origin) {
         match signal {
-            libc::SIGTSTP if origin != Origin::Own => self.stop_asked_by = Some(origin),
+            libc::SIGTSTP | libc::SIGTTOU if origin != Origin::Own => self.stop_asked_by = Some(origin),
             libc::SIGCONT => self.stop_asked_by = None,
             _ => {}
         }
@@ -45,7 +45,7 @@ impl JobControl {
         keyboard: Option<&mut Keyboard>,
     ) -> bool {
         let asked_by = self.stop_asked_by.take();
-        let asked = asked_by.is_some() || is_pending(libc::SIGTSTP);
+        let asked = asked_by.is_some() || is_pending(libc::SIGTSTP) || is_pending(signal);
         if !stops_too(signal, asked, keyboard.is_some(), shell_waits()) {
             return false;
         }

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::libc::{self, c_int};
-use nix::poll::{PollFd, PollFlags};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigHandler, Signal, raise, signal};
 use nix::sys::termios::{
     LocalFlags, OutputFlags, SetArg, SpecialCharacterIndices, Termios, cfmakeraw, tcgetattr, tcsetattr,
@@ -31,6 +31,8 @@ pub struct Keyboard {
     held: bool,
     /// effllm's end of the command's terminal; does not block.
     command: OwnedFd,
+    /// The command's terminal began with the modes of the user's.
+    modes_are_users: bool,
     /// Typed bytes that the command's terminal has not taken yet.
     waiting: Vec<u8>,
     /// The user's terminal has ended.
@@ -46,7 +48,16 @@ const KEYS: [(c_int, SpecialCharacterIndices); 3] = [
 
 impl Keyboard {
     pub fn new(terminal: OwnedFd, command: OwnedFd) -> Self {
-        Self { terminal, original: None, held: false, command, waiting: Vec::new(), hung_up: false }
+        let modes_are_users = has_foreground(&terminal);
+        Self {
+            terminal,
+            original: None,
+            held: false,
+            command,
+            modes_are_users,
+            waiting: Vec::new(),
+            hung_up: false,
+        }
     }
 
     /// Makes the terminal raw, if effllm is in its foreground.
@@ -66,16 +77,27 @@ impl Keyboard {
         self.held || self.hung_up
     }
 
-    /// Gives the keys their usual meaning back: the command has ended, and Ctrl-C is for effllm. Output
-    /// modes stay, for the rest of the command's output ends its lines by itself.
-    pub fn release_keys(&mut self) {
-        if let Some(mut modes) = self.original.clone().filter(|_| self.held) {
-            modes.output_flags.remove(OutputFlags::OPOST);
-            self.set(&modes);
-        }
+    /// Hands the keys back: the command has ended. The keys that it did not read are for the next program on
+    /// the terminal, its modes stay, and Ctrl-C is for effllm. The output modes follow later, because the rest
+    /// of the command's output ends its lines by itself. `slave`: the command's end of its terminal.
+    pub fn hand_back(&mut self, slave: &OwnedFd) {
+        let Some(original) = self.original.clone().filter(|_| self.held) else { return };
+        let Ok(left) = tcgetattr(slave) else { return };
+        let mut modes = if self.modes_are_users { left.clone() } else { original };
+        self.original = Some(modes.clone());
+        let mut typed = std::mem::take(&mut self.waiting);
+        typed.extend(read_available(&self.terminal));
+        let unread = drain(slave, left);
+        let mut silent = modes.clone();
+        silent.local_flags.remove(LocalFlags::ECHO | LocalFlags::ECHONL | LocalFlags::ISIG);
+        self.set(&silent); // the command's terminal has done both
+        put_back(&self.terminal, &unread);
+        modes.output_flags.remove(OutputFlags::OPOST);
+        self.set(&modes);
+        put_back(&self.terminal, &typed);
     }
 
-    /// Leaves the terminal as it was found.
+    /// Leaves the terminal as it was found, or [as the command left it](Keyboard::hand_back).
     pub fn release(&mut self) {
         if let Some(modes) = self.original.as_ref().filter(|_| std::mem::take(&mut self.held)) {
             self.set(modes);
@@ -146,6 +168,39 @@ impl Drop for Keyboard {
     fn drop(&mut self) {
         self.release();
     }
+}
+
+/// Everything that was typed on a command's terminal and not read. `modes`: its present ones.
+fn drain(slave: &OwnedFd, mut modes: Termios) -> Vec<u8> {
+    modes.local_flags.remove(LocalFlags::ICANON);
+    for index in [SpecialCharacterIndices::VMIN, SpecialCharacterIndices::VTIME] {
+        modes.control_chars.get_mut(index as usize).into_iter().for_each(|count| *count = 0);
+    }
+    if tcsetattr(slave, SetArg::TCSANOW, &modes).is_err() {
+        return Vec::new();
+    }
+    read_available(slave)
+}
+
+/// What a terminal that is not read line by line has now.
+fn read_available(terminal: &OwnedFd) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut some = [0; BUFFER];
+    let is_readable =
+        || poll(&mut [PollFd::new(terminal.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO) == Ok(1);
+    while is_readable()
+        && let Ok(length @ 1..) = read(terminal, &mut some)
+    {
+        bytes.extend_from_slice(some.get(..length).unwrap_or_default());
+    }
+    bytes
+}
+
+/// Types bytes on a terminal, as far as the kernel permits (TIOCSTI).
+fn put_back(terminal: &OwnedFd, bytes: &[u8]) {
+    // SAFETY: reads a byte that is there.
+    let put = |byte: &u8| unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSTI, &raw const *byte) } == 0;
+    let _ = bytes.iter().all(put);
 }
 
 /// _POSIX_VDISABLE: no byte stands for this key.

@@ -67,7 +67,7 @@ impl SignalPolicy {
     /// The consequence of a signal that has come now. `own_terminal`: whether the command has a session
     /// and a terminal of its own, where signals of the user's terminal do not reach it.
     pub fn decide(&mut self, signal: c_int, origin: Origin, own_terminal: bool, now: Instant) -> Action {
-        if signal == libc::SIGINT && matches!(origin, Origin::Terminal | Origin::Key) {
+        if signal == libc::SIGINT && origin == Origin::Terminal {
             self.interrupts.retain(|before| now.saturating_duration_since(*before) <= INTERRUPT_WINDOW);
             self.interrupts.push(now);
         }
@@ -82,7 +82,8 @@ fn action(signal: c_int, origin: Origin, interrupts: usize, withheld: bool, own_
     match (signal, origin) {
         (libc::SIGCHLD, _) => Action::ReadChildren,
         (_, Origin::Own) => Action::Ignore,
-        (libc::SIGINT, Origin::Terminal | Origin::Key) if interrupts >= KILLING_INTERRUPTS => {
+        // On a terminal of its own a program may take Ctrl-C as often as it likes, as interpreters do.
+        (libc::SIGINT, Origin::Terminal) if interrupts >= KILLING_INTERRUPTS && !own_terminal => {
             Action::KillTree
         }
         (libc::SIGTSTP, Origin::Key) => Action::Stop,
@@ -97,7 +98,7 @@ fn action(signal: c_int, origin: Origin, interrupts: usize, withheld: bool, own_
         (libc::SIGWINCH, Origin::Process) if own_terminal && !withheld => Action::ResizeOrForward,
         (libc::SIGWINCH, _) if own_terminal => Action::Resize,
         _ if withheld => Action::Ignore,
-        (libc::SIGTSTP, _) if own_terminal => Action::Stop,
+        (libc::SIGTSTP | libc::SIGTTOU, _) if own_terminal => Action::Stop,
         _ => Action::Forward,
     }
 }
@@ -143,15 +144,17 @@ mod tests {
             (libc::SIGINT,   Process,  9, Forward,  Forward),
             (libc::SIGINT,   Terminal, 1, Ignore,   Forward),
             (libc::SIGINT,   Terminal, 2, Ignore,   Forward),
-            (libc::SIGINT,   Terminal, 3, KillTree, KillTree),
+            (libc::SIGINT,   Terminal, 3, KillTree, Forward),
             (libc::SIGINT,   Key,      2, SignalOwnGroup, SignalOwnGroup),
-            (libc::SIGINT,   Key,      3, KillTree, KillTree),
+            (libc::SIGINT,   Key,      3, SignalOwnGroup, SignalOwnGroup),
             (libc::SIGQUIT,  Terminal, 3, Ignore,   Forward),
             (libc::SIGQUIT,  Key,      3, SignalOwnGroup, SignalOwnGroup),
             (libc::SIGQUIT,  Process,  0, Forward,  Forward),
             (libc::SIGTSTP,  Terminal, 0, Ignore,   Stop),
             (libc::SIGTSTP,  Key,      0, Stop,     Stop),
             (libc::SIGTSTP,  Process,  0, Forward,  Stop),
+            (libc::SIGTTOU,  Terminal, 0, Ignore,   Stop),
+            (libc::SIGTTOU,  Process,  0, Forward,  Stop),
             (libc::SIGCONT,  Process,  0, Forward,  Forward),
             (libc::SIGHUP,   Terminal, 0, Ignore,   Forward),
             (libc::SIGHUP,   HangUp,   0, Forward,  Forward),
@@ -206,6 +209,7 @@ mod tests {
             (libc::SIGTSTP,   false, false, true,  true),  // an editor that stops itself
             (libc::SIGTSTP,   false, false, false, false), // sent to the command alone
             (libc::SIGTTOU,   false, false, true,  true),
+            (libc::SIGTTOU,   true,  false, false, true),  // in the background, where stty tostop is set
             (libc::SIGTTIN,   false, false, false, false),
             (libc::SIGSTOP,   false, false, true,  false), // sent to the command alone
             (libc::SIGSTOP,   true,  false, true,  false), // long after a SIGTSTP that it ignored

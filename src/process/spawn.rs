@@ -10,13 +10,15 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, bounded};
-use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
-use nix::unistd::{Pid, setsid};
+use nix::unistd::Pid;
 
 use super::exec::{cannot_execute, command};
 use super::inherited;
+use super::session_leader::lead;
 use super::stdio::{CommandTerminal, Output, StdioMode};
+use super::string_list::StringList;
+use super::tree::exclude;
 use crate::error::Error;
 use crate::event::Stream;
 use crate::thread::spawn_thread;
@@ -50,40 +52,6 @@ impl ProcessSlot {
     }
 }
 
-unsafe extern "C" {
-    static mut environ: *const *const libc::c_char;
-}
-
-/// effllm's own environment as its caller gave it, in its order, with one entry more. [`Command::env`] would
-/// sort it, and drop what is no variable.
-struct Environment(Vec<*const libc::c_char>);
-
-// SAFETY: the entries are effllm's own, which nothing changes, and a constant.
-unsafe impl Send for Environment {}
-unsafe impl Sync for Environment {}
-
-impl Environment {
-    fn unbuffered() -> Self {
-        let mut entries = Vec::new();
-        // SAFETY: the list ends with a null pointer, and no thread of effllm changes it.
-        unsafe {
-            let mut entry = environ;
-            while !entry.is_null() && !(*entry).is_null() {
-                entries.push(*entry);
-                entry = entry.add(1);
-            }
-        }
-        entries.extend([c"PYTHONUNBUFFERED=1".as_ptr(), std::ptr::null()]);
-        Self(entries)
-    }
-
-    /// Makes it that of the program which is executed next. Async-signal-safe.
-    fn take_effect(&self) {
-        // SAFETY: the list lives until this process executes the command, and no other thread is in it.
-        unsafe { environ = self.0.as_ptr() };
-    }
-}
-
 /// A command that has been started.
 #[derive(Debug)]
 pub struct Child {
@@ -106,28 +74,32 @@ pub fn spawn(
     unbuffer: bool,
 ) -> Result<Child, Error> {
     let mut command = command(argv)?;
-    let environment = unbuffer.then(Environment::unbuffered);
-    let terminal = stdio.apply(report_takes_stdout, &mut command).map_err(|error| {
-        Error::failed(format!("cannot set up the command's stdin, stdout and stderr: {error}"))
-    })?;
-    let controlling = terminal.as_ref().map(|terminal| terminal.slave.as_raw_fd());
+    let environment = unbuffer.then(StringList::unbuffered_environment);
+    let cannot_set_up =
+        |error| Error::failed(format!("cannot set up the command's stdin, stdout and stderr: {error}"));
+    let mut terminal = stdio.apply(report_takes_stdout, &mut command).map_err(cannot_set_up)?;
     let prepare = move || {
-        if let Some(terminal) = controlling {
-            setsid()?;
-            // SAFETY: takes a descriptor, which is open until the command is executed, and a number.
-            if unsafe { libc::ioctl(terminal, libc::TIOCSCTTY, 0) } == -1 {
-                return Err(io::Error::last_os_error());
-            }
-        }
         inherited::restore()?;
-        environment.iter().for_each(Environment::take_effect);
+        environment.iter().for_each(StringList::become_environment);
         sigprocmask(SigmaskHow::SIG_SETMASK, Some(&mask), None).map_err(io::Error::from)
     };
     // SAFETY: between fork and exec only async-signal-safe calls are allowed: these are.
-    unsafe { command.pre_exec(prepare) };
+    match &terminal {
+        None => unsafe { command.pre_exec(prepare) },
+        Some(CommandTerminal { slave, leader, .. }) => {
+            let (slave, link) = (slave.as_raw_fd(), leader.far());
+            let argv = StringList::arguments(argv).map_err(cannot_set_up)?;
+            unsafe { command.pre_exec(move || lead(slave, link, &argv, &prepare)) }
+        }
+    };
     // Dropping the child's handle neither waits for the process nor ends it.
     let mut child = spawn_in(slot, &mut command).map_err(|error| cannot_execute(argv, &error))?;
-    let pid = i32::try_from(child.id()).map_err(|_| Error::failed("the command's PID is out of range"))?;
+    let mut pid = child.id();
+    if let Some(terminal) = &mut terminal {
+        exclude(pid);
+        pid = terminal.leader.command().map_err(cannot_set_up)?;
+    }
+    let pid = i32::try_from(pid).map_err(|_| Error::failed("the command's PID is out of range"))?;
     let mut outputs = Vec::new();
     outputs.extend(child.stdout.take().map(|pipe| Output { stream: Stream::Stdout, from: pipe.into() }));
     outputs.extend(child.stderr.take().map(|pipe| Output { stream: Stream::Stderr, from: pipe.into() }));

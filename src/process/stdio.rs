@@ -9,6 +9,7 @@ use clap::ValueEnum;
 
 use super::keyboard::Keyboard;
 use super::pty;
+use super::session_leader::SessionLeader;
 use crate::event::Stream;
 
 /// The choice of `--stdio`.
@@ -35,6 +36,8 @@ pub struct CommandTerminal {
     pub keyboard: Keyboard,
     /// Held open until the command ends.
     pub slave: OwnedFd,
+    /// Leads the command's session.
+    pub leader: SessionLeader,
     /// The stream that effllm's end carries.
     pub stream: Stream,
     /// The keys that were typed last are for the command itself, and not for a job of a shell in it.
@@ -83,7 +86,7 @@ impl StdioMode {
             command.stdout(slave.try_clone()?);
             stream = Stream::Stdout;
         }
-        let keyboard = Keyboard::new(user, master);
-        Ok(Some(CommandTerminal { keyboard, slave, stream, keys_are_for_command: false }))
+        let (keyboard, leader) = (Keyboard::new(user, master), SessionLeader::new()?);
+        Ok(Some(CommandTerminal { keyboard, slave, leader, stream, keys_are_for_command: false }))
     }
 }

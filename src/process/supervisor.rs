@@ -88,9 +88,10 @@ impl<'a> Supervisor<'a> {
     /// dropped, it restores the user's terminal.
     pub fn supervise(mut self, on_event: impl Fn(LifecycleEvent)) -> (Ending, Option<Keyboard>) {
         let ending = self.run(&on_event);
-        let keyboard = self.terminal.map(|CommandTerminal { mut keyboard, slave, .. }| {
-            drop(slave); // the last one: reading the command's terminal comes to an end
-            keyboard.release_keys();
+        let keyboard = self.terminal.map(|CommandTerminal { mut keyboard, slave, leader, .. }| {
+            keyboard.hand_back(&slave);
+            drop(slave);
+            leader.end(); // the last one has closed it: reading the command's terminal comes to an end
             keyboard
         });
         (ending, keyboard)

@@ -7,12 +7,21 @@
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::ErrorKind;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::sys::prctl::set_child_subreaper;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getpgid};
 
 use super::procfs::Process;
+
+/// A child of effllm's own that is no part of the command's tree; 0 if there is none.
+static EXCLUDED: AtomicU32 = AtomicU32::new(0);
+
+/// Keeps a child of effllm's own out of the command's tree.
+pub fn exclude(pid: u32) {
+    EXCLUDED.store(pid, Ordering::Relaxed);
+}
 
 /// The processes that are measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +45,7 @@ impl Tree {
     pub fn processes(&self) -> Vec<Process> {
         match self {
             Self::Below { root, strangers } => {
-                let mut tree = tree(*root, strangers);
+                let mut tree = tree(*root, &[strangers, &[EXCLUDED.load(Ordering::Relaxed)][..]].concat());
                 tree.drain(..1.min(tree.len()));
                 tree
             }

@@ -23,10 +23,10 @@ static STARTING: AtomicUsize = AtomicUsize::new(0);
 pub const FAULTS: [Signal; 6] =
     [Signal::SIGSEGV, Signal::SIGBUS, Signal::SIGILL, Signal::SIGFPE, Signal::SIGTRAP, Signal::SIGSYS];
 
-/// Whether effllm never blocks a signal: a fault's, and those that stop a background process which uses the
-/// terminal.
+/// Whether effllm never blocks a signal: a fault's, and the one that stops a background process which reads
+/// the terminal. Blocked, SIGTTOU stops no process that writes there.
 pub fn is_never_blocked(signal: Signal) -> bool {
-    FAULTS.contains(&signal) || matches!(signal, Signal::SIGTTIN | Signal::SIGTTOU)
+    FAULTS.contains(&signal) || signal == Signal::SIGTTIN
 }
 
 /// Starts a thread, which first runs [`init_thread_locals`]. Signals are the main thread's, as far as they can

@@ -25,19 +25,28 @@ static SKIPPED: Mutex<BTreeMap<String, Vec<String>>> = Mutex::new(BTreeMap::new(
 /// It is missing, and everything is required.
 #[track_caller]
 pub fn available<T>(thing: Result<T, String>) -> Option<T> {
-    static PRINT_AT_EXIT: Once = Once::new();
     let missing = match thing {
         Ok(thing) => return Some(thing),
         Err(missing) => missing,
     };
     let is_required = std::env::var_os(REQUIRE_ALL).is_some_and(|value| !value.is_empty());
     assert!(!is_required, "{REQUIRE_ALL} is set, and {missing}");
+    skip(missing);
+    None
+}
+
+/// The same for a thing that is never required, such as a cluster.
+pub fn mention<T>(thing: Result<T, String>) -> Option<T> {
+    thing.inspect_err(|missing| skip(format!("{missing} (never required)"))).ok()
+}
+
+fn skip(missing: String) {
+    static PRINT_AT_EXIT: Once = Once::new();
     // The test harness captures what a test prints. The exit handler writes after its last line.
     // SAFETY: the handler unwinds nowhere, and needs nothing that is gone when it runs.
     PRINT_AT_EXIT.call_once(|| assert_eq!(unsafe { libc::atexit(print_skipped) }, 0));
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
     SKIPPED.lock().unwrap_or_else(PoisonError::into_inner).entry(missing).or_default().push(test);
-    None
 }
 
 extern "C" fn print_skipped() {

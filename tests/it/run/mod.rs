@@ -12,5 +12,6 @@ mod probe;
 mod secrets;
 mod signals;
 mod sink;
+mod starts;
 mod terminal;
 mod wrap;

@@ -10,7 +10,7 @@ use crate::harness::terminal::Screen;
 use crate::harness::{EFFLLM, Session, TestEnv, until};
 
 /// An interactive shell, in which `$run` is `effllm run --quiet OPTIONS --`.
-fn interactive<'a>(env: &'a TestEnv, screen: &Screen, options: &str) -> Session<'a> {
+pub(super) fn interactive<'a>(env: &'a TestEnv, screen: &Screen, options: &str) -> Session<'a> {
     screen.start_bash(env, &[("run", format!("{EFFLLM} run --quiet {options} --"))])
 }
 
@@ -180,4 +180,54 @@ fn what_starts_in_the_background_has_the_modes_of_a_terminal_at_rest() {
     }
     screen.press("stty -a | tr -d '\\n'; echo\r");
     screen.wait_until("the shell's own modes", |screen| screen.contains(" icanon"));
+}
+
+#[test]
+fn a_background_that_may_not_write_stops_no_measuring() {
+    for options in ["", "--stdio pty"] {
+        let env = TestEnv::new();
+        let screen = Screen::new(24, 80);
+        let _session = screen.start_bash(&env, &[("run", format!("{EFFLLM} run {options} --"))]);
+        env.write("command", "echo early; >begun; until [ -e go ]; do sleep 0.02; done; echo late; exit 3");
+        screen.press("stty tostop; $run sh command &\r");
+        until("the command", || env.exists("begun"));
+        env.write("go", "");
+        // The summary, too, is written to the terminal.
+        screen.wait_for("report: effllm-report.json");
+        screen.press("wait %1; echo status $?\r");
+        screen.wait_for("status 3");
+        assert!(
+            screen.contents().contains("late") && !screen.contents().contains("Stopped"),
+            "{}",
+            screen.contents()
+        );
+        assert_eq!(env.report().number("command.suspended_seconds"), 0.0);
+    }
+}
+
+#[test]
+fn a_command_that_takes_the_foreground_is_still_heard() {
+    for options in ["", "--stdio pty"] {
+        let env = TestEnv::new();
+        let screen = Screen::new(24, 80);
+        let _session = interactive(&env, &screen, options);
+        // A shell with job control, which leaves effllm in the background.
+        screen.press("stty tostop; $run bash -ic 'echo in$((1+1)); exit 3'; echo status $?\r");
+        screen.wait_for("status 3");
+        assert!(screen.contents().contains("in2"), "{}", screen.contents());
+    }
+}
+
+#[test]
+fn a_command_that_may_not_write_in_the_background_is_stopped_with_its_job() {
+    let env = TestEnv::new();
+    let screen = Screen::new(24, 80);
+    let _session = interactive(&env, &screen, "--stdio inherit");
+    screen.press("stty tostop; $run sh -c '>begun; echo in$((1+1)); exit 3' &\r");
+    until("the command", || env.exists("begun"));
+    screen.press("until jobs | grep Stopped; do sleep 0.02; done\r");
+    screen.wait_for("Stopped");
+    screen.press("fg; echo status $?\r");
+    screen.wait_for("status 3");
+    assert!(screen.contents().contains("in2"), "{}", screen.contents());
 }

@@ -1,7 +1,6 @@
 //! Keys that interrupt the command.
 
 use std::fs;
-use std::thread;
 
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
@@ -10,7 +9,7 @@ use nix::unistd::Pid;
 use crate::harness::process::{exists, state, written_in};
 use crate::harness::requirements::available;
 use crate::harness::terminal::Screen;
-use crate::harness::{EFFLLM, TestEnv, until};
+use crate::harness::{EFFLLM, Session, TestEnv, until};
 
 #[test]
 fn control_c_is_delivered_once() {
@@ -44,23 +43,33 @@ fn control_c_while_the_listed_gpus_are_checked_keeps_the_command_from_starting()
         let screen = Screen::new(24, 80);
         let session = screen.start(env.run(options, "echo $$ >started; exec sleep 600"));
         // A signal of a user keeps its default action until the command is started; the others wait for it.
-        until("effllm to take signals", || takes(session.pid(), Signal::SIGUSR1));
+        until("effllm to take signals", || is_in(session.pid(), "SigBlk:", Signal::SIGUSR1));
         screen.press("\x03");
         assert_eq!(session.wait().signal(), Some(libc::SIGINT));
         assert!(!env.exists("started"));
     }
 }
 
-/// Whether a process blocks a signal.
-fn takes(pid: Pid, signal: Signal) -> bool {
+/// Whether a signal is in one of a process's sets (proc_pid_status(5)).
+fn is_in(pid: Pid, set: &str, signal: Signal) -> bool {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap_or_default();
-    u64::from_str_radix(blocked.trim(), 16).is_ok_and(|set| set & 1 << (signal as i32 - 1) != 0)
+    let set = status.lines().find_map(|line| line.strip_prefix(set)).unwrap_or_default();
+    u64::from_str_radix(set.trim(), 16).is_ok_and(|set| set & 1 << (signal as i32 - 1) != 0)
+}
+
+/// Presses Ctrl-C three times: two that come before effllm has read the first are one signal.
+#[track_caller]
+fn press_three_times(screen: &Screen, session: &Session) {
+    for count in 1..=3 {
+        screen.press("\x03");
+        screen.wait_until("the key", |screen| screen.matches("^C").count() == count);
+        until("effllm to read it", || !is_in(session.pid(), "ShdPnd:", Signal::SIGINT));
+    }
 }
 
 #[test]
 fn three_impatient_interrupts_kill_the_whole_tree() {
-    for options in ["", "--stdio pty"] {
+    for options in ["", "--stdio inherit"] {
         let env = TestEnv::new();
         let screen = Screen::new(24, 80);
         let script = "trap '' INT; setsid sh -c 'echo $$ >worker; exec sleep 600' & \
@@ -68,10 +77,7 @@ fn three_impatient_interrupts_kill_the_whole_tree() {
         let session = screen.start(env.run(options, script));
         screen.wait_for("ready");
         let worker = written_in(&env, "worker");
-        for _ in 0..3 {
-            screen.press("\x03");
-            thread::sleep(std::time::Duration::from_millis(100)); // one key, not three in one reading
-        }
+        press_three_times(&screen, &session);
         assert_eq!(session.wait().signal(), Some(libc::SIGKILL));
         until("the worker's end", || !exists(worker));
     }
@@ -83,17 +89,14 @@ fn without_proc_three_interrupts_still_kill_the_command() {
     let unmounted = env.sh("unshare -m umount -l /proc").done();
     let can_unmount = unmounted.status.success().then_some(());
     let Some(()) = available(can_unmount.ok_or_else(|| "/proc cannot be unmounted".into())) else { return };
-    for options in ["", "--stdio pty"] {
+    for options in ["", "--stdio inherit"] {
         let screen = Screen::new(24, 80);
         let script = format!(
             "umount -l /proc; exec {EFFLLM} run -q {options} -- sh -c 'trap \"\" INT; echo ready; while :; do sleep 1; done'"
         );
         let session = screen.start(env.command(["unshare", "-m", "sh", "-c", &script]));
         screen.wait_for("ready");
-        for _ in 0..3 {
-            screen.press("\x03");
-            thread::sleep(std::time::Duration::from_millis(100)); // one key, not three in one reading
-        }
+        press_three_times(&screen, &session);
         assert_eq!(session.wait().signal(), Some(libc::SIGKILL));
     }
 }
@@ -109,10 +112,7 @@ fn what_ran_before_the_command_is_not_killed_with_it() {
     let session = screen.start(env.command(["sh", "-c", &script]));
     screen.wait_for("ready");
     let daemon = written_in(&env, "daemon");
-    for _ in 0..3 {
-        screen.press("\x03");
-        thread::sleep(std::time::Duration::from_millis(100)); // one key, not three in one reading
-    }
+    press_three_times(&screen, &session);
     assert_eq!(session.wait().signal(), Some(libc::SIGKILL));
     let runs_on = state(daemon) == 'S';
     let _ = kill(daemon, Signal::SIGKILL);

@@ -1,5 +1,6 @@
 //! On a real terminal: what is shown, what keys do, and how it is left.
 
+mod after;
 mod job_control;
 mod keys;
 mod output;
@@ -55,13 +56,13 @@ fn the_controlling_terminal_is_the_commands_as_it_was() {
 fn with_a_terminal_of_its_own_the_command_sees_one() {
     let env = TestEnv::new();
     let screen = Screen::new(30, 90);
-    let script = "for fd in 0 1 2; do test -t $fd; echo $?; done; stty size; tty >/dev/tty; ps -o sid= -p $$ | grep -qw $$ && echo leads; \
+    let script = "for fd in 0 1 2; do test -t $fd; echo $?; done; stty size; tty >/dev/tty; ps -o sid= -p $$ | grep -vqw $$ && ps -o pgid= -p $$ | grep -qw $$ && echo leads its group; \
                   trap 'stty size; exit 0' WINCH; echo ready; while :; do sleep 0.05; done";
     let session = screen.start(env.run("--stdio pty", script));
     screen.wait_for("ready");
     let contents = screen.contents();
     assert!(contents.starts_with("0\n0\n0\n30 90\n/dev/pts/"), "{contents}");
-    assert!(contents.contains("leads"), "{contents}");
+    assert!(contents.contains("leads its group"), "{contents}");
     screen.resize(40, 70);
     screen.wait_for("40 70");
     assert_eq!(session.wait().code(), Some(0));
@@ -80,11 +81,14 @@ fn raw_keys_reach_a_command_that_wants_them() {
 }
 
 #[test]
-fn the_terminal_is_left_as_it_was() {
+fn the_terminal_is_left_as_the_command_leaves_it() {
     for (script, signal) in [
-        ("echo ready; stty raw -echo; until [ -e stop ]; do sleep 0.05; done", None),
-        ("echo ready; stty raw -echo; exec sleep 600", Some(Signal::SIGTERM)),
-        ("echo ready; stty raw -echo; exec sleep 600", Some(Signal::SIGINT)),
+        (
+            "modes=$(stty -g); stty raw -echo; echo ready; until [ -e stop ]; do sleep 0.05; done; stty $modes",
+            None,
+        ),
+        ("echo ready; exec sleep 600", Some(Signal::SIGTERM)),
+        ("echo ready; exec sleep 600", Some(Signal::SIGINT)),
         ("echo ready; ulimit -c 0; exec sleep 600", Some(Signal::SIGABRT)),
         // effllm itself dies of it.
         ("echo ready; exec sleep 600", Some(Signal::SIGSYS)),

@@ -1,8 +1,12 @@
 //! Signals that effllm gets.
 
+use std::os::unix::process::CommandExt;
+use std::process::Stdio;
+
 use nix::libc;
 use nix::sys::signal::Signal;
 
+use crate::harness::process::{state, written_in};
 use crate::harness::terminal::Terminal;
 use crate::harness::{Call, TestEnv, until};
 
@@ -101,4 +105,36 @@ fn the_commands_signal_mask_and_ignored_signals_are_the_callers() {
     env.set("EFFICIENTLLM_METRICS_ENABLED", "false");
     let executed = signals(env.effllm(["run", "--"].into_iter().chain(status)));
     assert_eq!(executed, alone);
+}
+
+#[test]
+fn a_script_that_ends_its_group_ends_its_children() {
+    let run = ["run", "-q"];
+    for (options, group) in [
+        // Alone, as the leader of its group; then the ways that the README names.
+        (None, "-$$"),
+        (Some(&["--", "sh"][..]), "0"),
+        (Some(&["--", "setsid", "sh"]), "-$$"),
+        (Some(&["--stdio", "pty", "--", "sh"]), "-$$"),
+    ] {
+        let env = TestEnv::new();
+        let script = "trap 'trap - TERM; kill -- GROUP' TERM; sleep 600 & echo $! >child; >ready; wait";
+        env.write("script", script.replace("GROUP", group));
+        let mut call = match options {
+            None => env.command(["sh", "script"]),
+            Some(options) => env.effllm(run.iter().chain(options).chain(&["script"])),
+        };
+        let terminal = Terminal::new();
+        let session = if options.is_some_and(|options| options.contains(&"pty")) {
+            terminal.start(call)
+        } else {
+            call.command.process_group(0).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            call.spawn()
+        };
+        let child = written_in(&env, "child");
+        until("the script", || env.exists("ready"));
+        session.send(Signal::SIGTERM);
+        assert_eq!(session.wait().signal(), Some(libc::SIGTERM), "{options:?}");
+        until("the child's end", || ['Z', ' '].contains(&state(child)));
+    }
 }
