@@ -83,10 +83,12 @@ impl<'a> Running<'a> {
 
         let command = settings.options.command;
         let policy = SignalPolicy::new(command.no_forward, command.kill_after);
-        let supervisor = Supervisor::new(signals, policy, started, child.pid, tree, child.terminal);
         let stdout_to = if report_takes_stdout { Stream::Stderr } else { Stream::Stdout };
-        let start = |threads: PumpThreads| threads.start(child.outputs, stdout_to, &recording.session, feed);
+        let start = |threads: PumpThreads| {
+            threads.start(child.outputs, stdout_to, &recording.session, feed, tree.clone())
+        };
         let pumps = pump_threads.ok().map(start);
+        let supervisor = Supervisor::new(signals, policy, started, child.pid, tree, child.terminal);
         recording.begin(started);
         Ok(Self { signals, supervisor, pumps, recording, fail_fast, gate })
     }

@@ -3,6 +3,7 @@
 
 mod conformance;
 mod faults;
+mod filters;
 mod gpu;
 mod launcher;
 mod metrics;
