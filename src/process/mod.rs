@@ -27,6 +27,7 @@ pub use ending::Ending;
 pub use exec::{check_descriptors, exec};
 pub use external::ExternalProcess;
 pub use filters::{FilterInputs, Filters};
+pub use inherited::{Copies, StdoutCopy};
 pub use interruption::interruptions;
 pub use procfs::Process;
 pub use signal_name::TakenSignal;

@@ -12,12 +12,12 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::stat::{SFlag, fstat};
 
 use crate::event::Stream;
-use crate::process::{FilterInputs, Filters, Output, Tree};
+use crate::process::{FilterInputs, Filters, Output, StdoutCopy};
 use crate::session::Session;
 use crate::session::log_follower::LogFeed;
+use crate::terminal::is_pipe;
 use crate::thread::spawn_thread;
 
 /// The capacity of a pipe.
@@ -42,7 +42,8 @@ struct Pump {
     log: Option<LogFeed>,
     session: Session,
     flow: Arc<Flow>,
-    /// Dropped at the end.
+    /// Dropped at the end, after the command's pipe.
+    _copy: Option<StdoutCopy>,
     _running: Sender<Infallible>,
 }
 
@@ -111,16 +112,16 @@ impl PumpThreads {
     }
 
     /// Starts a pump for each stream of the command. `stdout_to`: the stream of effllm's own that the
-    /// command's stdout goes to.
+    /// command's stdout goes to. `copy` is closed when the command has closed it.
     pub fn start(
         self,
         outputs: Vec<Output>,
         stdout_to: Stream,
         session: &Session,
         log: Option<LogFeed>,
-        tree: Tree,
+        filters: Filters,
+        mut copy: Option<StdoutCopy>,
     ) -> Pumps {
-        let filters = Filters::new(tree, &outputs);
         let (alive, running) = bounded(0);
         let mut flows = Vec::new();
         let Self([stdout, stderr]) = self;
@@ -139,9 +140,10 @@ impl PumpThreads {
                 Stream::Stdout => (&stdout, stdout_to),
                 Stream::Stderr => (&stderr, Stream::Stderr),
             };
+            let _copy = if stream == Stream::Stdout { copy.take() } else { None };
             let (from, log, session, _running) = (from.into(), log.clone(), session.clone(), alive.clone());
             // Fails for a thread that has panicked.
-            let _ = thread.send(Pump { from, to, log, session, flow, _running });
+            let _ = thread.send(Pump { from, to, log, session, flow, _copy, _running });
         }
         Pumps { running, flows, filters }
     }
@@ -246,9 +248,8 @@ fn name(stream: Stream) -> &'static str {
 fn is_abandoned(from: &File, to: Stream) -> bool {
     let (stdout, stderr) = (io::stdout(), io::stderr());
     let to = if to == Stream::Stdout { stdout.as_fd() } else { stderr.as_fd() };
-    let is_pipe = fstat(to).is_ok_and(|stat| SFlag::from_bits_truncate(stat.st_mode) == SFlag::S_IFIFO);
     let mut from = [PollFd::new(from.as_fd(), PollFlags::POLLIN), PollFd::new(to, PollFlags::empty())];
-    let watched = if is_pipe { from.as_mut_slice() } else { &mut from[..1] };
+    let watched = if is_pipe(to) { from.as_mut_slice() } else { &mut from[..1] };
     let _ = poll(watched, PollTimeout::NONE); // an error, such as a signal, is found by reading
     let [from, to] = from.map(|descriptor| descriptor.revents().unwrap_or(PollFlags::empty()));
     from.is_empty() && to.contains(PollFlags::POLLERR)

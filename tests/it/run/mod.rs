@@ -2,6 +2,7 @@
 //! are right.
 
 mod conformance;
+mod descriptors;
 mod faults;
 mod filters;
 mod gpu;
