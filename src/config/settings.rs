@@ -1,7 +1,7 @@
 //! The settings of a run: flags over environment variables, over files, over defaults.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
 
@@ -10,8 +10,8 @@ use super::file;
 use super::log_rules::LogRules;
 use super::options::Options;
 use super::origins::{Given, SettingOrigins};
-use super::values::ReportTarget;
 use crate::error::{Error, Location};
+use crate::fs::atomic::is_stream;
 use crate::fs::conflicts::FileUse;
 
 #[derive(Debug)]
@@ -44,14 +44,18 @@ impl Settings {
             .is_ok_and(|options| !options.gate.require.is_empty() && !options.live.quiet)
     }
 
+    /// The devices and pipes that a run writes at its end. They may be descriptors (`/dev/fd/63`).
+    pub fn streams_of_the_end(&self) -> Vec<&Path> {
+        let Options { report, outputs, gate, .. } = &self.options;
+        let report = report.report.path().map_or(Path::new("/dev/stdout"), PathBuf::as_path);
+        let others = [&outputs.openmetrics, &gate.junit, &gate.gitlab_metrics].into_iter().flatten();
+        others.map(PathBuf::as_path).chain([report]).filter(|path| is_stream(path)).collect()
+    }
+
     /// The files that a run reads and writes, without those of the gate.
     pub fn uses(&self) -> Vec<FileUse> {
         let Options { report, outputs, log, files, .. } = &self.options;
-        let report = match &report.report {
-            ReportTarget::File(path) => Some(path),
-            ReportTarget::Stdout => None,
-        };
-        let written = [("report", report), ("series", outputs.series.as_ref())];
+        let written = [("report", report.report.path()), ("series", outputs.series.as_ref())];
         let written = written.into_iter().chain([("openmetrics", outputs.openmetrics.as_ref())]);
         let config = match &files.config {
             Some(file) => FileUse::read("--config", file),

@@ -21,6 +21,16 @@ pub enum ReportTarget {
     Stdout,
 }
 
+impl ReportTarget {
+    /// The path, unless the report goes to stdout.
+    pub fn path(&self) -> Option<&PathBuf> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Stdout => None,
+        }
+    }
+}
+
 /// A file's name, or `-`.
 pub fn parse_report(name: OsString) -> Result<ReportTarget, String> {
     match name.as_encoded_bytes() {

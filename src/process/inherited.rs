@@ -4,10 +4,15 @@
 //! Rust's runtime ignores SIGPIPE and opens /dev/null for each closed one of stdin, stdout and
 //! stderr before `main` begins; the command inherits all of them as they were.
 
+use std::fs::{self, File};
 use std::io;
+use std::os::fd::RawFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use nix::libc;
+use nix::unistd::{close, dup2_stdin, dup2_stdout};
 
 /// Signals that effllm may ignore though its caller did not, or the other way round: Rust ignores
 /// SIGPIPE, and a process that ignores SIGCHLD learns no exit status.
@@ -76,4 +81,64 @@ pub fn restore() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// effllm's copies of descriptors that are the command's. Unless effllm closes its own, the other end of a
+/// pipe does not see that the command has closed it, and a lock is held.
+#[derive(Debug)]
+pub struct Copies {
+    above_stderr: Vec<RawFd>,
+    has_stdout: bool,
+}
+
+/// effllm's copy of standard output, closed when this is dropped.
+#[derive(Debug)]
+pub struct StdoutCopy(());
+
+impl Copies {
+    /// All but those to which the path of an output of effllm's leads (`/dev/stdout`, `/dev/fd/63`).
+    pub fn find(outputs: &[&Path]) -> Self {
+        let is_unused = |fd: &RawFd| {
+            let place = format!("/proc/self/fd/{fd}");
+            outputs.iter().all(|output| !is_same_file(output, place.as_ref()))
+        };
+        let listed = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+        let listed = listed.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        Self {
+            above_stderr: listed.filter(|fd| *fd > 2 && is_inherited(*fd)).filter(is_unused).collect(),
+            has_stdout: is_unused(&1),
+        }
+    }
+
+    /// Closes those that effllm does not need beside the command. Returns that of standard output, to which
+    /// the command's is passed on.
+    pub fn close(self) -> Option<StdoutCopy> {
+        for fd in self.above_stderr {
+            let _ = close(fd);
+        }
+        // A descriptor that effllm opens later must not get the number.
+        if let Ok(null) = File::open("/dev/null") {
+            let _ = dup2_stdin(null);
+        }
+        self.has_stdout.then(|| StdoutCopy(()))
+    }
+}
+
+impl Drop for StdoutCopy {
+    fn drop(&mut self) {
+        if let Ok(null) = File::options().write(true).open("/dev/null") {
+            let _ = dup2_stdout(null);
+        }
+    }
+}
+
+/// Whether a descriptor is open, and not one of effllm's own, which exec closes.
+fn is_inherited(fd: RawFd) -> bool {
+    // SAFETY: reading a descriptor's flags changes nothing.
+    unsafe { libc::fcntl(fd, libc::F_GETFD) & libc::FD_CLOEXEC == 0 }
+}
+
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| path.metadata().map(|found| (found.dev(), found.ino())).ok();
+    place(one).is_some_and(|one| place(other) == Some(one))
 }

@@ -1,6 +1,8 @@
 //! What /proc says of single processes (proc(5)).
 
 use std::fs;
+use std::os::fd::AsRawFd;
+use std::path::Path;
 
 use nix::libc;
 use nix::unistd::Pid;
@@ -47,6 +49,27 @@ impl Process {
             resident_pages: count(24)?,
         })
     }
+
+    /// Where each of its descriptors leads.
+    pub(super) fn descriptors(&self) -> impl Iterator<Item = String> {
+        let listed = fs::read_dir(format!("/proc/{}/fd", self.pid)).into_iter().flatten().flatten();
+        listed.filter_map(|descriptor| place(&descriptor.path()))
+    }
+}
+
+/// Where the stdin of a process leads, such as `pipe:[123]` or `/dev/pts/0`.
+pub fn stdin_of(pid: u32) -> Option<String> {
+    place(Path::new(&format!("/proc/{pid}/fd/0")))
+}
+
+/// Where a descriptor of effllm's leads.
+pub fn place_of(descriptor: &impl AsRawFd) -> Option<String> {
+    place(Path::new(&format!("/proc/self/fd/{}", descriptor.as_raw_fd())))
+}
+
+/// The link is read and not followed: a file system that is gone would block.
+fn place(link: &Path) -> Option<String> {
+    Some(fs::read_link(link).ok()?.to_string_lossy().into_owned())
 }
 
 /// Whether a process is stopped; false where /proc cannot be read.

@@ -121,11 +121,6 @@ pub fn announces_end(signal: c_int) -> bool {
     matches!(signal, libc::SIGTERM | libc::SIGHUP)
 }
 
-/// Whether a signal would end effllm by its default action.
-pub fn terminates(signal: c_int) -> bool {
-    matches!(signal, libc::SIGINT | libc::SIGTERM | libc::SIGHUP | libc::SIGQUIT)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -14,7 +14,7 @@ use nix::unistd::{Pid, getpid, getsid};
 use super::inherited::is_ignored;
 use super::raise::{die_by_signal, stop_by_signal};
 use super::signal_name::taken;
-use super::signal_policy::{Origin, terminates};
+use super::signal_policy::Origin;
 use super::wait::{Stall, wait};
 use crate::error::Error;
 
@@ -172,9 +172,10 @@ impl Signals {
         std::iter::from_fn(|| self.next())
     }
 
-    /// Whether one has come that would have ended effllm. Reads all that have come.
+    /// Whether a user's signal has come that is to end effllm. Reads all that have come.
     pub fn has_termination(&self) -> bool {
-        self.all().fold(false, |found, arrival| found | terminates(arrival.signal))
+        let ends = |number| self.user.iter().any(|user| user as c_int == number && user != Signal::SIGTSTP);
+        self.all().fold(false, |found, arrival| found | ends(arrival.signal))
     }
 
     /// Waits for a signal, or until `due`.

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 use std::thread::{self, JoinHandle};
@@ -15,6 +15,7 @@ use nix::unistd::Pid;
 
 use super::exec::{cannot_execute, command};
 use super::inherited;
+use super::procfs::place_of;
 use super::session_leader::lead;
 use super::stdio::{CommandTerminal, Output, StdioMode};
 use super::string_list::StringList;
@@ -101,12 +102,13 @@ pub fn spawn(
     }
     let pid = i32::try_from(pid).map_err(|_| Error::failed("the command's PID is out of range"))?;
     let mut outputs = Vec::new();
-    outputs.extend(child.stdout.take().map(|pipe| Output { stream: Stream::Stdout, from: pipe.into() }));
-    outputs.extend(child.stderr.take().map(|pipe| Output { stream: Stream::Stderr, from: pipe.into() }));
-    if let Some(CommandTerminal { keyboard, stream, .. }) = &terminal {
+    let pipe = |stream, from: OwnedFd| Output { stream, place: place_of(&from), from };
+    outputs.extend(child.stdout.take().map(|from| pipe(Stream::Stdout, from.into())));
+    outputs.extend(child.stderr.take().map(|from| pipe(Stream::Stderr, from.into())));
+    if let Some(CommandTerminal { keyboard, stream, slave, .. }) = &terminal {
         let from = keyboard.command().try_clone_to_owned();
         let from = from.map_err(|error| Error::failed(error.to_string()))?;
-        outputs.push(Output { stream: *stream, from });
+        outputs.push(Output { stream: *stream, from, place: place_of(slave) });
     }
     Ok(Child { pid: Pid::from_raw(pid), outputs, terminal })
 }

@@ -27,6 +27,8 @@ pub struct Output {
     /// For a terminal that carries both streams: stdout.
     pub stream: Stream,
     pub from: OwnedFd,
+    /// The command's end of it, as /proc shows that.
+    pub place: Option<String>,
 }
 
 /// The terminal of a command that has one of its own, modelled on the user's.

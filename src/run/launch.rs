@@ -13,7 +13,8 @@ use crate::config::{AvailableSources, LogRules, ReportTarget, Settings};
 use crate::error::{Error, FAILED};
 use crate::event::Stream;
 use crate::process::{
-    self, ProcessSlot, SignalPolicy, Signals, StdioMode, Supervisor, Tree, UNBUFFERED, adopt_orphans,
+    self, Copies, Filters, ProcessSlot, SignalPolicy, Signals, StdioMode, Supervisor, Tree, UNBUFFERED,
+    adopt_orphans,
 };
 use crate::report::Command;
 use crate::session::Recording;
@@ -35,6 +36,7 @@ impl<'a> Running<'a> {
         argv: &[OsString],
         can_replace: bool,
     ) -> Result<Self, Error> {
+        let copies = Copies::find(&settings.streams_of_the_end());
         let slot = ProcessSlot::reserve();
         let report_takes_stdout = settings.options.report.report == ReportTarget::Stdout;
         let pump_threads = match settings.options.command.stdio {
@@ -83,9 +85,13 @@ impl<'a> Running<'a> {
 
         let command = settings.options.command;
         let policy = SignalPolicy::new(command.no_forward, command.kill_after);
-        let supervisor = Supervisor::new(signals, policy, started, child.pid, tree, child.terminal);
         let stdout_to = if report_takes_stdout { Stream::Stderr } else { Stream::Stdout };
-        let start = |threads: PumpThreads| threads.start(child.outputs, stdout_to, &recording.session, feed);
+        let filters = Filters::new(tree.clone(), &child.outputs);
+        let supervisor = Supervisor::new(signals, policy, started, child.pid, tree, child.terminal);
+        let copy = copies.close();
+        let start = |threads: PumpThreads| {
+            threads.start(child.outputs, stdout_to, &recording.session, feed, filters, copy)
+        };
         let pumps = pump_threads.ok().map(start);
         recording.begin(started);
         Ok(Self { signals, supervisor, pumps, recording, fail_fast, gate })

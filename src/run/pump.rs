@@ -12,12 +12,12 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::stat::{SFlag, fstat};
 
 use crate::event::Stream;
-use crate::process::Output;
+use crate::process::{FilterInputs, Filters, Output, StdoutCopy};
 use crate::session::Session;
 use crate::session::log_follower::LogFeed;
+use crate::terminal::is_pipe;
 use crate::thread::spawn_thread;
 
 /// The capacity of a pipe.
@@ -25,6 +25,10 @@ const BUFFER: usize = 64 * 1024;
 /// How long the pumps have to end by themselves after the command, before their pipes are examined: a
 /// process that the command left running may hold them open.
 const DRAIN_INTERVAL: Duration = Duration::from_millis(500);
+/// How long a filter may keep the rest of the output for itself.
+const QUIET_LIMIT: Duration = Duration::from_secs(30);
+/// How many times longer a filter may make the output: it may write a time before each line.
+const FILTER_GROWTH: u64 = 4;
 
 /// Threads for the pumps, started before the command: a command that runs already must not find that
 /// its output is carried by no thread.
@@ -38,7 +42,8 @@ struct Pump {
     log: Option<LogFeed>,
     session: Session,
     flow: Arc<Flow>,
-    /// Dropped at the end.
+    /// Dropped at the end, after the command's pipe.
+    _copy: Option<StdoutCopy>,
     _running: Sender<Infallible>,
 }
 
@@ -47,6 +52,17 @@ pub struct Pumps {
     /// Disconnected once every pump has ended.
     running: Receiver<Infallible>,
     flows: Vec<Arc<Flow>>,
+    filters: Filters,
+}
+
+/// How the rest of the command's output was passed on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Drained {
+    Fully,
+    /// A process that the command left running holds its pipes open.
+    Held,
+    /// A signal ended the wait for effllm's own readers.
+    Interrupted,
 }
 
 /// The progress of a pump.
@@ -61,6 +77,21 @@ struct Flow {
     is_idle: AtomicBool,
     /// The capacity of the command's pipe.
     pipe_bytes: u64,
+}
+
+impl Drained {
+    /// The report's warning, unless all was passed on.
+    pub fn warning(self) -> Option<&'static str> {
+        match self {
+            Self::Fully => None,
+            Self::Held => Some(
+                "a process that the command left running holds its output open; effllm did not wait for it",
+            ),
+            Self::Interrupted => {
+                Some("a signal ended the wait for the reader of the command's output; what was left is lost")
+            }
+        }
+    }
 }
 
 impl PumpThreads {
@@ -81,18 +112,20 @@ impl PumpThreads {
     }
 
     /// Starts a pump for each stream of the command. `stdout_to`: the stream of effllm's own that the
-    /// command's stdout goes to.
+    /// command's stdout goes to. `copy` is closed when the command has closed it.
     pub fn start(
         self,
         outputs: Vec<Output>,
         stdout_to: Stream,
         session: &Session,
         log: Option<LogFeed>,
+        filters: Filters,
+        mut copy: Option<StdoutCopy>,
     ) -> Pumps {
         let (alive, running) = bounded(0);
         let mut flows = Vec::new();
         let Self([stdout, stderr]) = self;
-        for Output { stream, from } in outputs {
+        for Output { stream, from, .. } in outputs {
             let pipe_bytes =
                 fcntl(from.as_fd(), FcntlArg::F_GETPIPE_SZ).ok().and_then(|size| size.try_into().ok());
             let flow = Arc::new(Flow {
@@ -107,11 +140,12 @@ impl PumpThreads {
                 Stream::Stdout => (&stdout, stdout_to),
                 Stream::Stderr => (&stderr, Stream::Stderr),
             };
+            let _copy = if stream == Stream::Stdout { copy.take() } else { None };
             let (from, log, session, _running) = (from.into(), log.clone(), session.clone(), alive.clone());
             // Fails for a thread that has panicked.
-            let _ = thread.send(Pump { from, to, log, session, flow, _running });
+            let _ = thread.send(Pump { from, to, log, session, flow, _copy, _running });
         }
-        Pumps { running, flows }
+        Pumps { running, flows, filters }
     }
 }
 
@@ -126,24 +160,39 @@ impl Pumps {
             .map(|(stream, lost)| format!("{lost} bytes of the command's {} were lost", name(stream)))
     }
 
-    /// Once the command has ended: waits until effllm's own readers have taken the rest of its output,
-    /// however slow they are, or until `interrupted`. False if another process holds the pipes open.
-    pub fn drain(&self, mut interrupted: impl FnMut() -> bool) -> bool {
-        let carried = |flow: &Arc<Flow>| flow.carried.load(Ordering::Relaxed);
-        let ended: Vec<u64> = self.flows.iter().map(carried).collect();
+    /// Once the command has ended: waits until its filters and effllm's own readers have taken the rest of its
+    /// output, however slow they are, or until `interrupted`. A process that only goes on writing is not waited
+    /// for.
+    pub fn drain(&self, mut interrupted: impl FnMut() -> bool) -> Drained {
+        let (mut before, mut base, mut quiet) = (0, 0, Duration::ZERO);
+        let mut had_ended = true; // the command
         loop {
             if self.running.recv_timeout(DRAIN_INTERVAL).is_err_and(|error| error.is_disconnected()) {
-                return true;
+                return Drained::Fully;
             }
-            let is_left = self.flows.iter().zip(&ended).any(|(flow, ended)| {
-                let has_pump = Arc::strong_count(flow) > 1;
-                // Bytes beyond the capacity of the pipe were written by another process.
-                let is_the_commands = carried(flow) - ended <= flow.pipe_bytes;
-                has_pump && !flow.is_idle.load(Ordering::Relaxed) && is_the_commands
-            });
-            if !is_left || interrupted() {
-                return false;
+            if interrupted() {
+                return Drained::Interrupted;
             }
+            let FilterInputs { have_bytes, have_ended, open } = self.filters.inputs();
+            let carried = self.flows.iter().map(|flow| flow.carried.load(Ordering::Relaxed)).sum::<u64>();
+            let has_pump = |flow: &&Arc<Flow>| Arc::strong_count(flow) > 1;
+            let is_idle = self.flows.iter().filter(has_pump).all(|flow| flow.is_idle.load(Ordering::Relaxed));
+            if have_bytes && carried > before {
+                quiet = Duration::ZERO;
+            } else if is_idle {
+                quiet += DRAIN_INTERVAL;
+            }
+            // What comes to an end has left no more than the pipes hold, and all beyond that is another
+            // process's.
+            if have_ended || had_ended {
+                base = carried;
+            }
+            let pipes = self.flows.iter().map(|flow| flow.pipe_bytes).sum::<u64>();
+            let is_left = carried - base <= pipes * (1 + FILTER_GROWTH * open) && (have_bytes || !is_idle);
+            if !(is_left || have_ended) || quiet >= QUIET_LIMIT {
+                return Drained::Held;
+            }
+            (before, had_ended) = (carried, have_ended);
         }
     }
 }
@@ -199,9 +248,8 @@ fn name(stream: Stream) -> &'static str {
 fn is_abandoned(from: &File, to: Stream) -> bool {
     let (stdout, stderr) = (io::stdout(), io::stderr());
     let to = if to == Stream::Stdout { stdout.as_fd() } else { stderr.as_fd() };
-    let is_pipe = fstat(to).is_ok_and(|stat| SFlag::from_bits_truncate(stat.st_mode) == SFlag::S_IFIFO);
     let mut from = [PollFd::new(from.as_fd(), PollFlags::POLLIN), PollFd::new(to, PollFlags::empty())];
-    let watched = if is_pipe { from.as_mut_slice() } else { &mut from[..1] };
+    let watched = if is_pipe(to) { from.as_mut_slice() } else { &mut from[..1] };
     let _ = poll(watched, PollTimeout::NONE); // an error, such as a signal, is found by reading
     let [from, to] = from.map(|descriptor| descriptor.revents().unwrap_or(PollFlags::empty()));
     from.is_empty() && to.contains(PollFlags::POLLERR)

@@ -1,6 +1,6 @@
 //! The second stage: the command runs and is measured, then its report is written.
 
-use super::pump::Pumps;
+use super::pump::{Drained, Pumps};
 use crate::process::{Ending, Signals, Supervisor, resource_usage};
 use crate::report::Command;
 use crate::session::Recording;
@@ -30,13 +30,13 @@ impl Running<'_> {
         });
         drop(fail_fast);
         isolate_panic(|| recording.stop());
-        let is_drained = pumps.as_ref().is_none_or(|pumps| pumps.drain(|| signals.has_termination()));
+        let drained = pumps.as_ref().map(|pumps| pumps.drain(|| signals.has_termination()));
         drop(keyboard); // restores the user's terminal
         signals.end();
         isolate_panic(|| {
             let mut recorder = recording.session.recorder.lock();
-            if !is_drained {
-                recorder.warn("a process that the command left running holds its output open; effllm did not wait for it");
+            if let Some(warning) = drained.and_then(Drained::warning) {
+                recorder.warn(warning);
             }
             pumps.iter().flat_map(Pumps::losses).for_each(|loss| recorder.warn(loss));
             drop(recorder);

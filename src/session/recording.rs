@@ -1,6 +1,6 @@
 //! A run that is measured: its threads wait for its start, measure until its end, and the report is written.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -76,10 +76,8 @@ impl Recording {
         let recorder = SharedRecorder::new(recorder, sinks.series());
         let is_silent = options.live.quiet || !owns_screen;
         let live = if is_silent { LiveMode::Off } else { display(options.live.live, stderr_can_draw()) };
-        let terminal =
-            Terminal::standard(live).map_err(|error| Error::failed(format!("cannot use stderr: {error}")))?;
         install_panic_hook();
-        let (terminal, quiet) = (Arc::new(terminal), options.live.quiet);
+        let (terminal, quiet) = (Arc::new(Terminal::standard(live)), options.live.quiet);
         let session = Session { clock, started, recorder, terminal, live, quiet };
         if let Some(url) = sinks.served_at() {
             session.print(&format!("effllm: the metrics are served at {url}\n"));
@@ -245,7 +243,7 @@ fn gpu_options(settings: &Settings, environment: Environment) -> gpu::Options {
     }
 }
 
-fn summary(report: &Report, written: Option<&Path>) -> String {
+fn summary(report: &Report, written: Option<&PathBuf>) -> String {
     let mut text = output::summary(report, stderr_options());
     if let Some(path) = written {
         text += &format!("report: {}\n", path.display());

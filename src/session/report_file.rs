@@ -1,7 +1,7 @@
 //! The report on disk: complete at every moment, and never more than half a minute old.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ impl ReportFile {
     /// # Errors
     /// The folder does not exist or is not writable, or the target is a folder itself.
     pub fn prepare(target: &ReportTarget) -> Result<Self, Error> {
-        if let ReportTarget::File(path) = target {
+        if let Some(path) = target.path() {
             let usage = |why: String| {
                 Error::usage(format!("the report cannot be written to {}: {why}", path.display()))
                     .of_flag("report")
@@ -45,7 +45,7 @@ impl ReportFile {
 
     /// Writes the last report: to its file by way of a temporary one, or to stdout. Returns the file; if
     /// that fails, a text for stderr that holds the report, so that nothing is lost.
-    pub fn finish(&self, report: &Report) -> Result<Option<&Path>, String> {
+    pub fn finish(&self, report: &Report) -> Result<Option<&PathBuf>, String> {
         let json = output::json(report);
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
         *closed = true;
@@ -58,20 +58,12 @@ impl ReportFile {
             ReportTarget::File(path) => (atomic::replace(path, json.as_bytes()), path.display().to_string()),
         };
         match written {
-            Ok(()) => Ok(self.path()),
+            Ok(()) => Ok(self.target.path()),
             // A reader that has gone away does not want the rest.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(self.path()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(self.target.path()),
             Err(error) => {
                 Err(format!("effllm: error: the report cannot be written to {place}: {error}\n{json}"))
             }
-        }
-    }
-
-    /// The path, unless the report goes to stdout.
-    fn path(&self) -> Option<&Path> {
-        match &self.target {
-            ReportTarget::File(path) => Some(path),
-            ReportTarget::Stdout => None,
         }
     }
 
@@ -84,7 +76,7 @@ impl ReportFile {
                 file.replace_by(&report());
             }
         };
-        if self.path().is_some_and(|path| !atomic::is_stream(path)) {
+        if self.target.path().is_some_and(|path| !atomic::is_stream(path)) {
             // Without a thread only the last report is written.
             let _ = spawn_thread("effllm-report", keep);
         }
@@ -94,7 +86,7 @@ impl ReportFile {
     fn replace_by(&self, report: &Report) {
         let json = output::json(report);
         let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (false, Some(path)) = (*closed, self.path()) {
+        if let (false, Some(path)) = (*closed, self.target.path()) {
             // A disk that is full now may have room at the end; if not, the user learns of the loss then.
             let _ = atomic::replace(path, json.as_bytes());
         }

@@ -2,12 +2,15 @@
 //! control, and that signals interrupt.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::Instant;
 
+use memchr::{memchr, memrchr};
 use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::{SFlag, fstat};
 use nix::sys::termios::{OutputFlags, tcgetattr};
 
 use crate::event::Stream;
@@ -20,11 +23,13 @@ pub trait Output {
     fn is_raw(&self) -> bool;
 }
 
+/// A descriptor with several users.
+pub type Shared = Arc<dyn AsFd + Send + Sync>;
+
 /// effllm's own standard output and standard error.
-#[derive(Debug)]
 pub struct Descriptors {
-    pub stdout: OwnedFd,
-    pub stderr: OwnedFd,
+    pub stdout: Shared,
+    pub stderr: Shared,
     /// When to give up on a descriptor that takes nothing; otherwise it is waited for.
     pub deadline: Option<Instant>,
 }
@@ -44,32 +49,43 @@ impl Output for Descriptors {
     }
 }
 
-/// Writes all of the bytes, waiting where the descriptor takes none, until the deadline if any.
+/// Writes all of the bytes, waiting where the descriptor takes none, until the deadline if any. Into a pipe,
+/// which other commands may write to as well, the lines are written whole.
 ///
 /// # Errors
 /// The descriptor's own, or `TimedOut`; `bytes` are then those that were not written.
 pub fn write_all(descriptor: BorrowedFd, bytes: &mut &[u8], deadline: Option<Instant>) -> io::Result<()> {
+    let is_pipe = is_pipe(descriptor);
     while !bytes.is_empty() {
-        let written = write_some(descriptor, bytes, deadline)?;
+        let mut now = if is_pipe { whole_lines(bytes) } else { *bytes };
+        if deadline.is_some() {
+            wait(descriptor, deadline)?;
+            // A pipe that takes bytes takes so many; of more the write would wait for its reader.
+            now = now.get(..libc::PIPE_BUF).unwrap_or(now);
+        }
+        let written = match nix::unistd::write(descriptor, now) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Err(Errno::EINTR) => 0,
+            Err(Errno::EAGAIN) => wait(descriptor, deadline).map(|()| 0)?,
+            written => written?,
+        };
         *bytes = bytes.get(written..).unwrap_or_default();
     }
     Ok(())
 }
 
-/// Writes as much as the descriptor takes; 0 if the write must be repeated.
-fn write_some(descriptor: BorrowedFd, bytes: &[u8], deadline: Option<Instant>) -> io::Result<usize> {
-    let mut bytes = bytes;
-    if deadline.is_some() {
-        wait(descriptor, deadline)?;
-        // A pipe that takes bytes takes so many; of more the write would wait for its reader.
-        bytes = bytes.get(..libc::PIPE_BUF).unwrap_or(bytes);
-    }
-    match nix::unistd::write(descriptor, bytes) {
-        Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-        Err(Errno::EINTR) => Ok(0),
-        Err(Errno::EAGAIN) => wait(descriptor, deadline).map(|()| 0),
-        written => Ok(written?),
-    }
+pub fn is_pipe(descriptor: impl AsFd) -> bool {
+    fstat(descriptor).is_ok_and(|stat| SFlag::from_bits_truncate(stat.st_mode) == SFlag::S_IFIFO)
+}
+
+/// The first lines, as many as a pipe takes in one piece (pipe(7), PIPE_BUF): bytes of other writers come
+/// between pieces. A longer line is not in one piece without effllm either.
+fn whole_lines(bytes: &[u8]) -> &[u8] {
+    let end = match bytes.get(..libc::PIPE_BUF) {
+        Some(piece) => memrchr(b'\n', piece).or_else(|| memchr(b'\n', bytes)),
+        None => None,
+    };
+    end.and_then(|end| bytes.get(..=end)).unwrap_or(bytes)
 }
 
 /// Waits until the descriptor takes bytes, or has an error that the next write returns.
@@ -105,6 +121,25 @@ mod tests {
         reader.read_to_end(&mut received).unwrap();
         thread.join().unwrap().unwrap();
         assert!(received == bytes);
+    }
+
+    #[test]
+    fn a_pipe_gets_whole_lines_in_one_piece() {
+        let pieces = |text: &str| {
+            let (mut rest, mut lengths) = (text.as_bytes(), Vec::new());
+            while !rest.is_empty() {
+                let piece = whole_lines(rest);
+                lengths.push(piece.len());
+                rest = &rest[piece.len()..];
+            }
+            lengths
+        };
+        let line = |length: usize| "x".repeat(length - 1) + "\n";
+        assert_eq!(pieces("no newline"), [10]);
+        assert_eq!(pieces(&"x".repeat(9000)), [9000]);
+        assert_eq!(pieces(&line(4096)), [4096]);
+        assert_eq!(pieces(&line(1000).repeat(9)), [4000, 4000, 1000]);
+        assert_eq!(pieces(&(line(5000) + &line(100) + &line(9000) + "end")), [5000, 100, 9000, 3]);
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::config::LiveMode;
 use crate::output::RenderOptions;
 
 pub use console_lines::console_lines;
+pub use descriptor::is_pipe;
 pub use progress::{HINT, needs_hint};
 pub use writer::Terminal;
 

@@ -2,7 +2,7 @@
 //! bytes and the ticker that draws the table.
 
 use std::io::{self, IsTerminal};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -13,7 +13,7 @@ use nix::sys::stat::fstat;
 use nix::unistd::{getpgrp, tcgetpgrp};
 use terminal_size::terminal_size_of;
 
-use super::descriptor::{Descriptors, Output, write_all};
+use super::descriptor::{Descriptors, Output, Shared, write_all};
 use super::frame::frame;
 use super::screen::Size;
 use super::shared_terminal::SharedTerminal;
@@ -23,13 +23,12 @@ use crate::report::Report;
 use crate::thread::worker::Worker;
 
 /// Where the child's bytes and everything of effllm's own are written.
-#[derive(Debug)]
 pub struct Terminal {
     shared: Mutex<SharedTerminal<Descriptors>>,
     /// Standard output, if it does not share its destination with standard error.
-    separate_stdout: Option<OwnedFd>,
+    separate_stdout: Option<Shared>,
     /// Standard error, to ask about the terminal; `None` where no table is drawn.
-    table: Option<OwnedFd>,
+    table: Option<Shared>,
     colour: bool,
     /// Following the child's bytes has failed; they are passed on as they are, without a table.
     is_broken: AtomicBool,
@@ -42,24 +41,26 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Terminal {
     /// effllm's own standard output and standard error.
-    ///
-    /// # Errors
-    /// A descriptor cannot be duplicated.
-    pub fn standard(live: LiveMode) -> io::Result<Self> {
-        let stdout = io::stdout().as_fd().try_clone_to_owned()?;
-        let stderr = io::stderr().as_fd().try_clone_to_owned()?;
-        Self::new(stdout, stderr, live, console::colors_enabled_stderr())
+    pub fn standard(live: LiveMode) -> Self {
+        Self::new(io::stdout(), io::stderr(), live, console::colors_enabled_stderr())
     }
 
-    /// # Errors
-    /// A descriptor cannot be duplicated.
-    pub fn new(stdout: OwnedFd, stderr: OwnedFd, live: LiveMode, colour: bool) -> io::Result<Self> {
-        let table = if live == LiveMode::Table { Some(stderr.try_clone()?) } else { None };
-        let separate_stdout =
-            if same_destination(&stdout, &stderr) { None } else { Some(stdout.try_clone()?) };
-        let output = Descriptors { stdout, stderr, deadline: None };
-        let shared = Mutex::new(SharedTerminal::new(output));
-        Ok(Self { shared, separate_stdout, table, colour, is_broken: AtomicBool::new(false) })
+    pub fn new(
+        stdout: impl AsFd + Send + Sync + 'static,
+        stderr: impl AsFd + Send + Sync + 'static,
+        live: LiveMode,
+        colour: bool,
+    ) -> Self {
+        let is_separate = !same_destination(stdout.as_fd(), stderr.as_fd());
+        let (stdout, stderr): (Shared, Shared) = (Arc::new(stdout), Arc::new(stderr));
+        let output = Descriptors { stdout: stdout.clone(), stderr: stderr.clone(), deadline: None };
+        Self {
+            shared: Mutex::new(SharedTerminal::new(output)),
+            separate_stdout: is_separate.then_some(stdout),
+            table: (live == LiveMode::Table).then_some(stderr),
+            colour,
+            is_broken: AtomicBool::new(false),
+        }
     }
 
     /// Passes the child's bytes on; returns when all of them are written.
@@ -203,7 +204,7 @@ impl Drop for Terminal {
 }
 
 /// Whether bytes written to the one appear between bytes written to the other.
-fn same_destination(one: &OwnedFd, other: &OwnedFd) -> bool {
+fn same_destination(one: BorrowedFd, other: BorrowedFd) -> bool {
     if one.is_terminal() && other.is_terminal() {
         return true; // one may be named /dev/tty
     }

@@ -29,7 +29,7 @@ fn read_until(from: &mut File, text: &str) -> String {
 fn the_table_is_drawn_on_standard_error_and_standard_output_stays_the_childs() {
     let pty = pty();
     let (mut reader, writer) = io::pipe().unwrap();
-    let terminal = Arc::new(Terminal::new(writer.into(), pty.slave, LiveMode::Table, false).unwrap());
+    let terminal = Arc::new(Terminal::new(writer, pty.slave, LiveMode::Table, false));
     let ticker = terminal.keep_drawing(|| training(2)).unwrap();
     let mut screen = File::from(pty.master);
     let drawn = read_until(&mut screen, "\x1b8");
@@ -55,8 +55,7 @@ fn the_table_is_drawn_on_standard_error_and_standard_output_stays_the_childs() {
 fn the_end_does_not_hang_on_a_terminal_that_takes_nothing() {
     let pty = pty();
     let slave = pty.slave.try_clone().unwrap();
-    let terminal =
-        Arc::new(Terminal::new(slave.try_clone().unwrap(), pty.slave, LiveMode::Table, false).unwrap());
+    let terminal = Arc::new(Terminal::new(slave.try_clone().unwrap(), pty.slave, LiveMode::Table, false));
     terminal.tick(&training(2)).unwrap();
     tcflow(&slave, FlowArg::TCOOFF).unwrap();
     let pump = Arc::clone(&terminal);
@@ -78,9 +77,9 @@ fn the_end_does_not_hang_on_a_terminal_that_takes_nothing() {
 fn one_terminal_opened_twice_is_one_place() {
     let pty = pty();
     let again = File::options().write(true).open(format!("/proc/self/fd/{}", pty.slave.as_raw_fd())).unwrap();
-    assert!(same_destination(&pty.slave, &again.into()));
+    assert!(same_destination(pty.slave.as_fd(), again.as_fd()));
     let (reader, writer) = io::pipe().unwrap();
-    assert!(!same_destination(&pty.slave, &writer.into()));
+    assert!(!same_destination(pty.slave.as_fd(), writer.as_fd()));
     drop(reader);
 }
 
@@ -88,7 +87,7 @@ fn one_terminal_opened_twice_is_one_place() {
 fn lines_of_ours_begin_at_the_left_on_a_raw_terminal_too() {
     let pty = pty();
     let slave = pty.slave.try_clone().unwrap();
-    let terminal = Terminal::new(slave.try_clone().unwrap(), pty.slave, LiveMode::Off, false).unwrap();
+    let terminal = Terminal::new(slave.try_clone().unwrap(), pty.slave, LiveMode::Off, false);
     let mut screen = File::from(pty.master);
     terminal.print("cooked\n").unwrap();
     assert_eq!(read_until(&mut screen, "\n"), "cooked\r\n");

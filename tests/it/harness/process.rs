@@ -26,6 +26,14 @@ pub fn kibibytes(pid: Pid, name: &str) -> u64 {
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
+/// Whether a signal was sent to a process, which has not received it yet.
+#[track_caller]
+pub fn is_pending(pid: Pid, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let set = status.lines().find_map(|line| line.strip_prefix("ShdPnd:")).expect("pending signals");
+    u64::from_str_radix(set.trim(), 16).expect("a set") & 1 << (signal as i32 - 1) != 0
+}
+
 /// The process that has written its ID and a newline into a file.
 #[track_caller]
 pub fn written_in(env: &TestEnv, name: &str) -> Pid {

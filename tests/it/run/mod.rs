@@ -2,7 +2,9 @@
 //! are right.
 
 mod conformance;
+mod descriptors;
 mod faults;
+mod filters;
 mod gpu;
 mod launcher;
 mod metrics;

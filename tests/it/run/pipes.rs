@@ -42,7 +42,7 @@ fn a_pipeline_behaves_as_without_effllm() {
 
 #[test]
 fn a_quiet_command_learns_that_its_reader_has_gone() {
-    for options in ["", "--stdio pty"] {
+    for options in ["", "--stdio pty", "--stdio inherit"] {
         let env = TestEnv::new();
         // A program that waits for nothing but the end of its reader, as `tail -f` does.
         env.write(
@@ -56,6 +56,42 @@ fn a_quiet_command_learns_that_its_reader_has_gone() {
         let done = env.sh(&script).done();
         assert_eq!((done.code(), env.read("told").as_str()), (Some(0), "True\n"), "{options}");
     }
+}
+
+/// Writes lines of several lengths, each in one write, as Python does without buffering.
+const RANK: &str = "\
+import os, sys
+for i in range(20_000):
+    os.write(1, sys.argv[1].encode() * (60 + i % 77) + b'.\\n')
+    if i == 400:
+        open('writes' + sys.argv[1], 'w')
+";
+
+#[test]
+fn lines_of_several_commands_in_one_pipe_stay_whole() {
+    // Once every writer waits for the reader, it reads.
+    let reader = "(for i in 1 2 3 4; do until [ -e writes$i ]; do sleep 0.02; done; done; cat)";
+    for to in [format!("| {reader}"), format!("2>&1 | {reader}"), ">>out; cat out".to_owned()] {
+        let env = TestEnv::new();
+        env.write("rank.py", RANK);
+        let ranks = "(for i in 1 2 3 4; do $effllm run -q -o report$i -- python3 rank.py $i & done; wait)";
+        let all = env.sh(&format!("{ranks} {to}")).done().printed();
+        let is_whole = |line: &str| {
+            let rank = line.trim_end_matches('.').as_bytes();
+            line.len() == rank.len() + 1 && rank.len() >= 60 && rank.iter().all(|byte| *byte == rank[0])
+        };
+        let torn: Vec<_> = all.lines().filter(|line| !is_whole(line)).collect();
+        assert!(torn.is_empty(), "{to}: {} torn lines, as {:?}", torn.len(), torn[0]);
+        assert_eq!(all.lines().count(), 4 * 20_000, "{to}");
+    }
+}
+
+#[test]
+fn a_line_longer_than_a_pipe_takes_at_once_arrives_whole() {
+    let env = TestEnv::new();
+    let line = "x".repeat(300_000);
+    env.write("lines", format!("{line}\n{line}\nshort\n{line}"));
+    assert_eq!(env.run("", "cat lines").done().printed(), env.read("lines"));
 }
 
 #[test]

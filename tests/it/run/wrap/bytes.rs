@@ -1,15 +1,16 @@
 //! The bytes of stdin, stdout and stderr.
 
 use std::fs;
-use std::io::Read;
+use std::io::{PipeReader, Read};
 use std::process::Stdio;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::process::children;
-use crate::harness::{TestEnv, until};
+use crate::harness::process::{children, is_pending};
+use crate::harness::{Session, TestEnv, until};
 
 /// Bytes of every kind, the same for the same seed: NUL, invalid UTF-8, every line end.
 fn noise(seed: u64, length: usize) -> Vec<u8> {
@@ -88,19 +89,42 @@ fn a_reader_that_comes_late_loses_nothing() {
     }
 }
 
-#[test]
-fn a_reader_that_never_comes_can_be_given_up_by_a_signal() {
-    let env = TestEnv::new();
+/// Starts a command that has ended, and whose output waits for its reader.
+fn ended_before_its_reader<'a>(env: &'a TestEnv, ignored: Option<Signal>) -> (Session<'a>, PipeReader) {
     let (reader, writer) = std::io::pipe().expect("a pipe");
-    let mut call = env.run("", "head -c 120000 /dev/zero; touch ended");
+    let mut call = env.run("", "head -c 120000 /dev/zero; touch ended").with_signals(ignored, None);
     call.command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::null());
     let session = call.spawn();
     until("the command's end", || env.exists("ended"));
     until("effllm to see it", || children(session.pid()).is_empty());
-    session.send(Signal::SIGTERM);
-    assert_eq!(session.wait().code(), Some(0));
-    assert_eq!(env.report().at("command.exit.code"), 0);
+    (session, reader)
+}
+
+#[test]
+fn a_reader_that_never_comes_can_be_given_up_by_a_signal() {
+    let env = TestEnv::new();
+    let (session, reader) = ended_before_its_reader(&env, None);
+    assert_eq!(session.end_by(Signal::SIGTERM).code(), Some(0));
+    let report = env.report();
+    assert_eq!(report.at("command.exit.code"), 0);
+    let lost = "a signal ended the wait for the reader of the command's output; what was left is lost";
+    assert_eq!(report.warnings(), [lost]);
     drop(reader);
+}
+
+#[test]
+fn a_signal_that_the_caller_ignores_does_not_cut_the_output() {
+    for ignored in [Signal::SIGHUP, Signal::SIGINT] {
+        let env = TestEnv::new();
+        let (session, mut reader) = ended_before_its_reader(&env, Some(ignored));
+        session.send(ignored);
+        until("effllm to read it", || !is_pending(session.pid(), ignored));
+        thread::sleep(Duration::from_secs(1)); // in which effllm could end
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).expect("a pipe can be read");
+        assert_eq!((session.wait().code(), bytes.len()), (Some(0), 120_000), "{ignored}");
+        assert_eq!(env.report().warnings(), [""; 0]);
+    }
 }
 
 #[test]
