@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Args, ValueHint};
 
-use super::{print, say};
+use super::print;
 use crate::config::{FileOptions, GateOptions, Settings};
 use crate::error::Error;
 use crate::fs::conflicts::FileUse;
@@ -14,6 +14,7 @@ use crate::output;
 use crate::report::Report;
 use crate::report::file::read_report;
 use crate::session::verdict;
+use crate::text::say;
 
 /// Check a report against thresholds
 #[derive(Debug, Args)]

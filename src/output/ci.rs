@@ -13,7 +13,7 @@ use crate::fs::atomic::{can_replace, replace};
 use crate::metrics::Metrics;
 use crate::report::Report;
 use crate::report::gate::{Gate, GateResult, Verdict};
-use crate::text::sanitize::{markdown, workflow_message};
+use crate::text::sanitize::{OWN_ANNOTATION, markdown, plain, workflow_message};
 
 const HELP: &str = "name a file in an existing, writable folder";
 
@@ -76,7 +76,7 @@ pub fn add_job_summary(gate: &Gate, exit: u8) -> Option<String> {
     Some(format!(
         "effllm: warning: GITHUB_STEP_SUMMARY: cannot add the summary to {}: {error}\n  \
          the verdict is the same; set the variable to a writable file, or unset it\n",
-        file.display()
+        plain(&file.display().to_string())
     ))
 }
 
@@ -97,8 +97,7 @@ fn on_github() -> bool {
 /// A line for each expression that does not hold: an error where it fails the gate, a warning where it
 /// does not, a notice where data may be missing.
 fn workflow_commands(gate: &Gate) -> String {
-    let line =
-        |command, message: &str| format!("::{command} title=effllm gate::{}\n", workflow_message(message));
+    let line = |command, message: &str| format!("::{command}{OWN_ANNOTATION}{}\n", workflow_message(message));
     let annotation = |result: &GateResult| {
         let command = match result.verdict {
             Verdict::Pass => return None,

@@ -5,13 +5,14 @@ mod pump;
 mod supervise;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
 
 use nix::sys::signal::SigSet;
 
 use crate::config::{ReportTarget, Settings};
 use crate::error::Error;
 use crate::process::{self, Ending, Signals};
+use crate::text::sanitize::plain;
+use crate::text::say;
 use supervise::Running;
 
 /// Runs the command, writes the report, and returns how effllm is to end.
@@ -36,6 +37,6 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
 fn replace(error: &Error, argv: &[OsString], mask: Option<SigSet>) -> Error {
     const NO_ROOM: &str =
         "the command replaces effllm and nothing is measured, since there is no room for both";
-    let _ = writeln!(io::stderr(), "effllm: {NO_ROOM}: {}", error.message);
+    say(&format!("effllm: {NO_ROOM}: {}\n", plain(&error.message)));
     process::exec(argv, mask)
 }

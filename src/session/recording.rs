@@ -26,6 +26,7 @@ use crate::recorder::{self, Recorder};
 use crate::report::{Command, Report, Sourced, Status};
 use crate::sink::{RunningSinks, Sinks};
 use crate::terminal::{Terminal, display, stderr_can_draw, stderr_options};
+use crate::text::sanitize::plain;
 use crate::text::units::show_duration;
 use crate::thread::worker::Worker;
 
@@ -248,7 +249,7 @@ fn gpu_options(settings: &Settings, environment: Environment) -> gpu::Options {
 fn summary(report: &Report, written: Option<&Path>) -> String {
     let mut text = output::summary(report, stderr_options());
     if let Some(path) = written {
-        text += &format!("report: {}\n", path.display());
+        text += &format!("report: {}\n", plain(&path.display().to_string()));
     }
     text
 }

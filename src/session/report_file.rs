@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::fs::atomic;
 use crate::output;
 use crate::report::Report;
+use crate::text::sanitize::plain;
 use crate::thread::spawn_thread;
 
 /// How often the report of a running command is replaced: a SIGKILL of effllm loses no more than this.
@@ -55,7 +56,9 @@ impl ReportFile {
                 let written = stdout.write_all(json.as_bytes()).and_then(|()| stdout.flush());
                 (written, "stdout".to_owned())
             }
-            ReportTarget::File(path) => (atomic::replace(path, json.as_bytes()), path.display().to_string()),
+            ReportTarget::File(path) => {
+                (atomic::replace(path, json.as_bytes()), plain(&path.display().to_string()))
+            }
         };
         match written {
             Ok(()) => Ok(self.path()),

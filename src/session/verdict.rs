@@ -121,7 +121,7 @@ impl Gate {
     /// Warnings for stderr, before anything runs, of requirements that are likely mistakes.
     pub fn warnings(&self) -> String {
         let warnings = self.policy.as_ref().map(Policy::warnings).unwrap_or_default();
-        warnings.iter().map(|warning| format!("effllm: warning: {warning}\n")).collect()
+        warnings.iter().map(|warning| format!("effllm: warning: {}\n", plain(warning))).collect()
     }
 
     /// Evaluates the requirements on the whole run, and writes the verdict into its report and the gate's
