@@ -71,12 +71,12 @@ impl Gate {
         if self.json {
             print(&output::json(&report.gate))?;
         }
-        Ok(conclude(&gate, &report))
+        Ok(conclude(&mut gate, &report))
     }
 }
 
 /// Publishes the verdict in a report, which is the exit status.
-pub fn conclude(gate: &verdict::Gate, report: &Report) -> ExitCode {
+pub fn conclude(gate: &mut verdict::Gate, report: &Report) -> ExitCode {
     let (text, exit) = gate.conclude(report);
     say(&text);
     ExitCode::from(exit)

@@ -10,6 +10,7 @@ use std::process::Command;
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 
+use super::file_writer::end_file_writers;
 use super::inherited;
 use crate::error::{Error, FAILED, NOT_EXECUTABLE, NOT_FOUND};
 
@@ -24,6 +25,7 @@ pub fn exec(argv: &[OsString], mask: Option<SigSet>) -> Error {
             };
             // SAFETY: all that it does is allowed here as well as between fork and exec.
             unsafe { command.pre_exec(prepare) };
+            end_file_writers();
             cannot_execute(argv, &command.exec())
         }
         Err(error) => error,
@@ -38,7 +40,7 @@ pub(super) fn command(argv: &[OsString]) -> Result<Command, Error> {
 }
 
 /// The descriptors that effllm opens at least where it measures beside the command.
-const DESCRIPTORS: usize = 10;
+const DESCRIPTORS: usize = 12;
 
 /// Checks that effllm can open its descriptors and the command's.
 ///

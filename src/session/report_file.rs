@@ -2,8 +2,9 @@
 
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 
@@ -11,6 +12,7 @@ use crate::config::ReportTarget;
 use crate::error::Error;
 use crate::fs::atomic;
 use crate::output;
+use crate::process::{FileWriter, HANGS, Way};
 use crate::report::Report;
 use crate::text::sanitize::plain;
 use crate::thread::spawn_thread;
@@ -22,9 +24,8 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub struct ReportFile {
     target: ReportTarget,
-    /// Whether the last report has been written: an earlier one must not replace it. Locked while
-    /// writing.
-    closed: Arc<Mutex<bool>>,
+    /// Locked while writing; `None` once the last report has been written, which no earlier one may replace.
+    writer: Arc<Mutex<Option<FileWriter>>>,
 }
 
 impl ReportFile {
@@ -41,15 +42,17 @@ impl ReportFile {
             };
             atomic::can_replace(path).map_err(usage)?;
         }
-        Ok(Self { target: target.clone(), closed: Arc::default() })
+        let writer = match target {
+            ReportTarget::File(path) => Some(FileWriter::start(Way::Replace(path.clone()))),
+            ReportTarget::Stdout => None,
+        };
+        Ok(Self { target: target.clone(), writer: Arc::new(Mutex::new(writer)) })
     }
 
     /// Writes the last report: to its file by way of a temporary one, or to stdout. Returns the file; if
-    /// that fails, a text for stderr that holds the report, so that nothing is lost.
-    pub fn finish(&self, report: &Report) -> Result<Option<&Path>, String> {
+    /// that fails or is not done by the deadline, a text for stderr that holds the report, so that nothing is lost.
+    pub fn finish(&self, report: &Report, deadline: Instant) -> Result<Option<&Path>, String> {
         let json = output::json(report);
-        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        *closed = true;
         let (written, place) = match &self.target {
             ReportTarget::Stdout => {
                 let mut stdout = io::stdout().lock();
@@ -57,17 +60,34 @@ impl ReportFile {
                 (written, "stdout".to_owned())
             }
             ReportTarget::File(path) => {
-                (atomic::replace(path, json.as_bytes()), plain(&path.display().to_string()))
+                let written = self
+                    .take_writer(deadline)
+                    .and_then(|mut writer| writer.replace(json.as_bytes(), Some(deadline)));
+                (written, path.display().to_string())
             }
         };
         match written {
             Ok(()) => Ok(self.path()),
             // A reader that has gone away does not want the rest.
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(self.path()),
-            Err(error) => {
-                Err(format!("effllm: error: the report cannot be written to {place}: {error}\n{json}"))
-            }
+            Err(error) => Err(format!(
+                "effllm: error: the report cannot be written to {}: {error}\n{json}",
+                plain(&place)
+            )),
         }
+    }
+
+    /// The writer, for the last report. The thread that keeps the file current may hold it for ever.
+    fn take_writer(&self, deadline: Instant) -> io::Result<FileWriter> {
+        let mut writer = loop {
+            match self.writer.try_lock() {
+                Ok(writer) => break writer,
+                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => sleep(Duration::from_millis(5)),
+                Err(TryLockError::WouldBlock) => return Err(io::Error::other(HANGS)),
+            }
+        };
+        writer.take().ok_or_else(|| io::Error::other("its last report is written"))
     }
 
     /// The path, unless the report goes to stdout.
@@ -96,10 +116,9 @@ impl ReportFile {
 
     fn replace_by(&self, report: &Report) {
         let json = output::json(report);
-        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (false, Some(path)) = (*closed, self.path()) {
+        if let Some(writer) = &mut *self.writer.lock().unwrap_or_else(PoisonError::into_inner) {
             // A disk that is full now may have room at the end; if not, the user learns of the loss then.
-            let _ = atomic::replace(path, json.as_bytes());
+            let _ = writer.replace(json.as_bytes(), None);
         }
     }
 }

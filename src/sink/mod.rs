@@ -14,7 +14,7 @@ pub mod tensorboard;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::config::OutputOptions;
 use crate::error::Error;
@@ -29,7 +29,7 @@ use tensorboard::{EventEncoder, ScalarPoint, Scalars};
 /// Adds a warning to the report.
 pub type Warn = Arc<dyn Fn(String) + Send + Sync>;
 
-/// How long the end of a run waits for what one sink has still to write.
+/// How long the end of a run waits for what the sinks have still to write.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The open sinks, before the command has started.
@@ -109,14 +109,15 @@ pub struct RunningSinks {
 impl RunningSinks {
     /// Writes the waiting items, and the metrics of the last report at the end of the run.
     pub fn finish(self, report: &Report, ended: f64) {
+        let deadline = Instant::now() + PATIENCE;
         if let Some(tensorboard) = self.tensorboard {
-            tensorboard.finish(Some(ScalarPoint::last(report, ended)));
+            tensorboard.finish(Some(ScalarPoint::last(report, ended)), deadline);
         }
         if let Some(series) = self.series {
-            series.finish(None);
+            series.finish(None, deadline);
         }
         if let Some(openmetrics) = self.openmetrics {
-            openmetrics.finish();
+            openmetrics.finish(deadline);
         }
     }
 }

@@ -177,7 +177,7 @@ mod tests {
             ("a\n::add-mask::b\n \t::x::\n::error title=effllm gate::no\n", None),
             ("::add-mask::b", Some(": :add-mask::b")),
             ("a ##[x] ###vso[y]", Some("a # #[x] # # #vso[y]")),
-            ("\x1b[31mred\x1b[0m\x1b[2J\r\u{9b}", Some("\x1b[31mred\x1b[0m")),
+            ("\x1b[31mred\x1b[0m\x1b[2J\r\u{9b}", Some("\x1b[31mred\x1b[0m[2J")),
         ] {
             let masked = "a\n: :add-mask::b\n \t: :x::\n::error title=effllm gate::no\n";
             assert_eq!(message(text, true), shown.unwrap_or(masked));

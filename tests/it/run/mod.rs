@@ -4,6 +4,7 @@
 mod conformance;
 mod faults;
 mod gpu;
+mod hangs;
 mod launcher;
 mod metrics;
 mod phases;
