@@ -86,8 +86,10 @@ impl Recording {
         install_panic_hook();
         let (terminal, quiet) = (Arc::new(terminal), options.live.quiet);
         let session = Session { clock, started, recorder, terminal, live, quiet };
-        if let Some(url) = sinks.served_at() {
-            session.print(&format!("effllm: the metrics are served at {url}\n"));
+        match sinks.served_at() {
+            Some(Ok(url)) => session.print(&format!("effllm: the metrics are served at {url}\n")),
+            Some(Err(why)) => session.warn(why),
+            None => {}
         }
 
         let mut console = ConsoleReporter::new(session.clone(), log_interval);

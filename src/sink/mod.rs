@@ -38,7 +38,8 @@ pub struct Sinks {
     tensorboard: Option<Opened<ScalarPoint>>,
     series: Option<Opened<Event>>,
     openmetrics: Option<PathBuf>,
-    listener: Option<TcpListener>,
+    /// Or why the metrics are not served.
+    listener: Option<Result<TcpListener, String>>,
     /// Iterations between two points in TensorBoard.
     log_interval: u64,
 }
@@ -69,10 +70,12 @@ impl Sinks {
         Some(Scalars::new(points, clock, self.log_interval))
     }
 
-    /// The URL of the metrics, if they are served.
-    pub fn served_at(&self) -> Option<String> {
-        let address = self.listener.as_ref()?.local_addr().ok()?;
-        Some(format!("http://{address}/metrics"))
+    /// The URL of the metrics, if they are to be served, or why they are not.
+    pub fn served_at(&self) -> Option<Result<String, &str>> {
+        let url =
+            |listener: &TcpListener| listener.local_addr().map(|address| format!("http://{address}/metrics"));
+        let listener = self.listener.as_ref()?.as_ref();
+        listener.map_or_else(|why| Some(Err(why.as_str())), |listener| url(listener).ok().map(Ok))
     }
 
     /// Starts to write, once the run has `started`. `report` makes the present report.
@@ -92,7 +95,7 @@ impl Sinks {
             opened.start("effllm-tensorboard", move |point, to| encoder.encode(point, to), &warn)
         });
         let openmetrics = self.openmetrics.map(|file| openmetrics::start(file, report.clone(), &warn));
-        if let Some(listener) = self.listener {
+        if let Some(Ok(listener)) = self.listener {
             listen::start(listener, report, &warn);
         }
         RunningSinks { tensorboard, series, openmetrics }
