@@ -71,6 +71,9 @@ pub fn main() -> ExitCode {
         say(WELCOME);
         return ExitCode::from(error::USAGE);
     }
+    if let Err(error) = crate::run::replace_if_unreadable() {
+        fail(&error);
+    }
     let matches = Cli::command().try_get_matches();
     let (cli, matches) = match matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches))) {
         Ok(parsed) => parsed,

@@ -24,7 +24,7 @@ mod wait;
 
 pub use children::resource_usage;
 pub use ending::Ending;
-pub use exec::{check_descriptors, exec};
+pub use exec::{check_descriptors, check_memory, exec, unreadable_command};
 pub use external::ExternalProcess;
 pub use file_writer::{FileWriter, HANGS, Way};
 pub use interruption::interruptions;

@@ -23,13 +23,21 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     // A user who waits for a verdict or a report on stdout is not to take its absence for one.
     let is_unjudged = settings.options.gate.require.is_empty() && settings.options.gate.warn.is_empty();
     let can_replace = is_unjudged && settings.options.report.report != ReportTarget::Stdout;
-    match process::check_descriptors(argv) {
+    match process::check_memory(argv).and_then(|()| process::check_descriptors(argv)) {
         Err(error) if can_replace => return Err(replace(&error, argv, None)),
         checked => checked?,
     }
     let signals = Signals::take_all()?;
     let run = || Ok(Running::launch(&signals, settings, argv, can_replace)?.supervise());
     run().inspect_err(|_| signals.release())
+}
+
+/// Where effllm has too little memory to read its arguments, replaces it by the command in them. Returns only if
+/// that is not so, or fails.
+pub fn replace_if_unreadable() -> Result<(), Error> {
+    let Some((argv, can_replace)) = process::unreadable_command() else { return Ok(()) };
+    let error = Error::failed("the limits leave too little memory or stack ('ulimit -a' shows them)");
+    Err(if can_replace { replace(&error, &argv, None) } else { error })
 }
 
 /// Replaces effllm by the command, with this signal mask if it is not the present one, because of an error
