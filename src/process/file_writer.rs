@@ -7,11 +7,13 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
 use nix::sys::prctl::set_name;
 use nix::sys::signal::{SigSet, Signal, kill};
@@ -29,7 +31,23 @@ pub const HANGS: &str = "its file system does not answer";
 pub enum Way {
     /// Replaced as a whole, each time.
     Replace(PathBuf),
+    /// The same for a report, which never replaces the finished one of a run at the same time.
+    ReplaceReport(PathBuf, Identity),
     Append(File),
+}
+
+/// What tells a file from one that another process has put in its place: device, inode, time of change.
+type Identity = Option<(u64, u64, i64, i64)>;
+
+fn identity(path: &Path) -> Identity {
+    path.metadata().ok().map(|found| (found.dev(), found.ino(), found.ctime(), found.ctime_nsec()))
+}
+
+impl Way {
+    /// The report, in the place of one that is there now.
+    pub fn report(path: &Path) -> Self {
+        Self::ReplaceReport(path.to_owned(), identity(path))
+    }
 }
 
 /// A file that is being written.
@@ -45,6 +63,8 @@ pub enum FileWriter {
 pub struct WritingProcess {
     pid: Pid,
     socket: BufReader<UnixStream>,
+    /// What it has kept of others.
+    kept: String,
     /// It is left behind.
     hangs: bool,
 }
@@ -53,7 +73,7 @@ impl FileWriter {
     /// Starts the process.
     pub fn start(way: Way) -> Self {
         let is_stream = match &way {
-            Way::Replace(path) => atomic::is_stream(path),
+            Way::Replace(path) | Way::ReplaceReport(path, _) => atomic::is_stream(path),
             Way::Append(file) => !file.metadata().is_ok_and(|found| found.is_file()),
         };
         let pair = if is_stream { None } else { UnixStream::pair().ok() };
@@ -68,7 +88,12 @@ impl FileWriter {
             }
             Ok(ForkResult::Parent { child: pid }) => {
                 processes().push(pid);
-                Self::Process(WritingProcess { pid, socket: BufReader::new(ours), hangs: false })
+                Self::Process(WritingProcess {
+                    pid,
+                    socket: BufReader::new(ours),
+                    kept: String::new(),
+                    hangs: false,
+                })
             }
             Err(_) => Self::Direct(way),
         }
@@ -82,7 +107,7 @@ impl FileWriter {
     pub fn replace(&mut self, bytes: &[u8], deadline: Option<Instant>) -> io::Result<()> {
         match self {
             Self::Process(process) => process.replace(bytes, deadline),
-            Self::Direct(Way::Replace(path)) => atomic::replace(path, bytes),
+            Self::Direct(Way::Replace(path) | Way::ReplaceReport(path, _)) => atomic::replace(path, bytes),
             Self::Direct(Way::Append(file)) => file.write_all(bytes),
         }
     }
@@ -94,6 +119,14 @@ impl FileWriter {
             // The reason for a closed socket is the answer.
             Self::Process(process) => process.socket.get_mut().write_all(bytes).or_else(|_| process.answer()),
             Self::Direct(_) => self.replace(bytes, None),
+        }
+    }
+
+    /// What was found in the file's place and kept, as a sentence, or nothing.
+    pub fn kept(&self) -> &str {
+        match self {
+            Self::Process(process) => process.kept.trim(),
+            Self::Direct(_) => "",
         }
     }
 
@@ -131,6 +164,10 @@ impl WritingProcess {
         match (self.socket.read_line(&mut line)?, line.trim_end()) {
             (0, _) => Err(io::Error::other("the process that writes it has ended")),
             (_, "") => Ok(()),
+            (_, kept) if kept.starts_with('+') => {
+                kept.get(1..).unwrap_or_default().clone_into(&mut self.kept);
+                Ok(())
+            }
             (_, error) => Err(io::Error::other(error.to_owned())),
         }
     }
@@ -170,26 +207,84 @@ fn serve(way: Way, mut socket: UnixStream) -> io::Result<()> {
     let _ = SigSet::all().thread_block();
     let used = match &way {
         Way::Append(file) => file.as_raw_fd(),
-        Way::Replace(_) => -1,
+        Way::Replace(_) | Way::ReplaceReport(..) => -1,
     };
     close_others(&[used, socket.as_raw_fd()]);
     match way {
         Way::Append(mut file) => {
-            let written = io::copy(&mut socket, &mut file).map(drop);
+            let written = io::copy(&mut socket, &mut file).map(|_| String::new());
             writeln!(socket, "{}", shown(written))
         }
-        Way::Replace(path) => loop {
-            let mut length = [0; 8];
-            socket.read_exact(&mut length)?;
-            let mut bytes = Vec::new();
-            (&mut socket).take(u64::from_le_bytes(length)).read_to_end(&mut bytes)?;
-            writeln!(socket, "{}", shown(atomic::replace(&path, &bytes)))?;
-        },
+        Way::Replace(path) => {
+            replace_each(socket, |bytes| atomic::replace(&path, bytes).map(|()| String::new()))
+        }
+        Way::ReplaceReport(path, mut known) => {
+            let mut kept = String::new();
+            replace_each(socket, |bytes| {
+                kept += &replace_report(&path, &mut known, bytes)?;
+                Ok(kept.clone())
+            })
+        }
     }
 }
 
-fn shown(written: io::Result<()>) -> String {
-    written.err().map_or(String::new(), |error| error.to_string().replace('\n', " "))
+fn replace_each(
+    mut socket: UnixStream,
+    mut replace: impl FnMut(&[u8]) -> io::Result<String>,
+) -> io::Result<()> {
+    loop {
+        let mut length = [0; 8];
+        socket.read_exact(&mut length)?;
+        let mut bytes = Vec::new();
+        (&mut socket).take(u64::from_le_bytes(length)).read_to_end(&mut bytes)?;
+        writeln!(socket, "{}", shown(replace(&bytes)))?;
+    }
+}
+
+/// Keeps the finished report that another effllm has written meanwhile, as `NAME.1` or the next free name.
+/// One that is not finished is written again by the effllm that it is of. Returns where it is now, as a sentence.
+fn replace_report(path: &Path, known: &mut Identity, bytes: &[u8]) -> io::Result<String> {
+    let mut kept = String::new();
+    let place = atomic::place_of(path).unwrap_or_else(|| path.to_owned());
+    // Others do the same at the same time.
+    let folder = place.parent().and_then(|folder| File::open(folder).ok());
+    let _lock = folder.and_then(|folder| Flock::lock(folder, FlockArg::LockExclusive).ok());
+    if ![None, *known].contains(&identity(&place)) && !is_of_a_running_command(&place) {
+        let name = |n: u16| {
+            let mut name = place.clone().into_os_string();
+            name.push(format!(".{n}"));
+            PathBuf::from(name)
+        };
+        let free = (1..=u16::MAX).map(name).find(|name| name.symlink_metadata().is_err());
+        if let Some(free) = free {
+            fs::rename(&place, &free)?;
+            kept = format!(
+                "another effllm has written its report to {} meanwhile, which is now {}; -o FILE keeps runs apart. ",
+                path.display(),
+                free.display()
+            );
+        }
+    }
+    atomic::replace(&place, bytes)?;
+    *known = identity(&place);
+    Ok(kept)
+}
+
+/// Whether a report says so in its first lines.
+fn is_of_a_running_command(report: &Path) -> bool {
+    let mut head = Vec::new();
+    let read = File::open(report).and_then(|file| file.take(1024).read_to_end(&mut head));
+    read.is_ok() && String::from_utf8_lossy(&head).contains("\"status\": \"running\"")
+}
+
+/// The answer: a line, which is empty, says what was kept after a `+`, or what failed.
+fn shown(written: io::Result<String>) -> String {
+    let answer = match written {
+        Ok(kept) if kept.is_empty() => kept,
+        Ok(kept) => format!("+{kept}"),
+        Err(error) => error.to_string(),
+    };
+    answer.replace('\n', " ")
 }
 
 /// Closes all descriptors but these; stdin, stdout and stderr become /dev/null.

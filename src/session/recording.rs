@@ -205,10 +205,7 @@ impl Recording {
         let verdict = gate.judge_run(&mut report, ending, quiet);
         drop((self.kept_current, self.table));
         let _ = terminal.finish(); // if it fails, the text below waits for the terminal too
-        let (mut text, written) = match report_file.finish(&report, deadline) {
-            Ok(written) => (String::new(), written),
-            Err(lost) => (lost, None),
-        };
+        let (written, mut text) = report_file.finish(&report, deadline);
         if !quiet {
             text += &summary(&report, written);
         }

@@ -43,37 +43,38 @@ impl ReportFile {
             atomic::can_replace(path).map_err(usage)?;
         }
         let writer = match target {
-            ReportTarget::File(path) => Some(FileWriter::start(Way::Replace(path.clone()))),
+            ReportTarget::File(path) => Some(FileWriter::start(Way::report(path))),
             ReportTarget::Stdout => None,
         };
         Ok(Self { target: target.clone(), writer: Arc::new(Mutex::new(writer)) })
     }
 
-    /// Writes the last report: to its file by way of a temporary one, or to stdout. Returns the file; if
-    /// that fails or is not done by the deadline, a text for stderr that holds the report, so that nothing is lost.
-    pub fn finish(&self, report: &Report, deadline: Instant) -> Result<Option<&Path>, String> {
+    /// Writes the last report: to its file by way of a temporary one, or to stdout. Returns the file, and a text
+    /// for stderr: if writing fails or is not done by the deadline, it holds the report, so that nothing is lost.
+    pub fn finish(&self, report: &Report, deadline: Instant) -> (Option<&Path>, String) {
         let json = output::json(report);
         let (written, place) = match &self.target {
             ReportTarget::Stdout => {
                 let mut stdout = io::stdout().lock();
                 let written = stdout.write_all(json.as_bytes()).and_then(|()| stdout.flush());
-                (written, "stdout".to_owned())
+                (written.map(|()| String::new()), "stdout".to_owned())
             }
             ReportTarget::File(path) => {
-                let written = self
-                    .take_writer(deadline)
-                    .and_then(|mut writer| writer.replace(json.as_bytes(), Some(deadline)));
+                let written = self.take_writer(deadline).and_then(|mut writer| {
+                    writer.replace(json.as_bytes(), Some(deadline)).map(|()| writer.kept().to_owned())
+                });
                 (written, path.display().to_string())
             }
         };
         match written {
-            Ok(()) => Ok(self.path()),
+            Ok(kept) if kept.is_empty() => (self.path(), kept),
+            Ok(kept) => (self.path(), format!("effllm: warning: {}\n", plain(&kept))),
             // A reader that has gone away does not want the rest.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(self.path()),
-            Err(error) => Err(format!(
-                "effllm: error: the report cannot be written to {}: {error}\n{json}",
-                plain(&place)
-            )),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => (self.path(), String::new()),
+            Err(error) => {
+                let place = plain(&place);
+                (None, format!("effllm: error: the report cannot be written to {place}: {error}\n{json}"))
+            }
         }
     }
 
