@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Args, ValueHint};
 
-use super::{print, say};
+use super::print;
 use crate::config::{FileOptions, GateOptions, Settings};
 use crate::error::Error;
 use crate::fs::conflicts::FileUse;
@@ -14,6 +14,7 @@ use crate::output;
 use crate::report::Report;
 use crate::report::file::read_report;
 use crate::session::verdict;
+use crate::text::say;
 
 /// Check a report against thresholds
 #[derive(Debug, Args)]
@@ -70,12 +71,12 @@ impl Gate {
         if self.json {
             print(&output::json(&report.gate))?;
         }
-        Ok(conclude(&gate, &report))
+        Ok(conclude(&mut gate, &report))
     }
 }
 
 /// Publishes the verdict in a report, which is the exit status.
-pub fn conclude(gate: &verdict::Gate, report: &Report) -> ExitCode {
+pub fn conclude(gate: &mut verdict::Gate, report: &Report) -> ExitCode {
     let (text, exit) = gate.conclude(report);
     say(&text);
     ExitCode::from(exit)

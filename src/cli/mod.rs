@@ -19,6 +19,7 @@ use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::error::{self, Error};
 use crate::process::Ending;
+use crate::text::say;
 
 /// The output of `effllm` without arguments.
 const WELCOME: &str = "\
@@ -70,6 +71,9 @@ pub fn main() -> ExitCode {
         say(WELCOME);
         return ExitCode::from(error::USAGE);
     }
+    if let Err(error) = crate::run::replace_if_unreadable() {
+        fail(&error);
+    }
     let matches = Cli::command().try_get_matches();
     let (cli, matches) = match matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches))) {
         Ok(parsed) => parsed,
@@ -108,11 +112,6 @@ fn print(text: &str) -> Result<ExitCode, Error> {
         }
         _ => Ok(ExitCode::SUCCESS),
     }
-}
-
-/// Prints on stderr. If stderr cannot be written, the exit status still reports the failure.
-fn say(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
 }
 
 /// Ends effllm without the usual cleanup of a process: NVML may still be loading, and the loader would

@@ -81,6 +81,6 @@ impl Parse {
         let never_known = |metric: &Metric| settings.never_known(metric, sources);
         let mut gate = Gate::prepare(&settings, log.into_iter().collect(), never_known)?;
         let report = parse::parse(settings, &request, |report| gate.judge(report))?;
-        Ok(report.map_or(ExitCode::SUCCESS, |report| conclude(&gate, &report)))
+        Ok(report.map_or(ExitCode::SUCCESS, |report| conclude(&mut gate, &report)))
     }
 }

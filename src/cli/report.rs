@@ -13,7 +13,6 @@ use crate::fs::atomic::{can_replace, is_stream, replace};
 use crate::fs::conflicts::{FileUse, check_output_conflicts};
 use crate::output::{FORMATS, Format, RenderOptions};
 use crate::report::file::read_reports;
-use crate::text::sanitize::plain;
 
 /// Render reports as a table, a web page, Markdown, CSV or JUnit XML
 #[derive(Debug, Args)]
@@ -60,7 +59,7 @@ fn format_of_file(path: &Path) -> Result<&'static Format, Error> {
         let known =
             known.filter_map(|format| Some(format!(".{} ({})", format.extensions.first()?, format.name)));
         let known = known.collect::<Vec<_>>().join(", ");
-        Error::usage(format!("-o: {}: no format is written as .{}", plain_name(path), plain(&extension)))
+        Error::usage(format!("-o: {}: no format is written as .{}", path.display(), extension))
             .help(format!("name it {known}, or set --format"))
     })
 }
@@ -83,10 +82,6 @@ impl Report {
 }
 
 fn cannot_write(of_kind: fn(String) -> Error, path: &Path, why: impl Display) -> Error {
-    of_kind(format!("-o: {} cannot be written: {why}", plain_name(path)))
+    of_kind(format!("-o: {} cannot be written: {why}", path.display()))
         .help("name a file in an existing, writable folder")
-}
-
-fn plain_name(path: &Path) -> String {
-    plain(&path.display().to_string())
 }

@@ -5,11 +5,11 @@ use std::process::ExitCode;
 
 use clap::{ArgMatches, Args};
 
-use super::say;
 use crate::config::{Options, Settings, metrics_enabled};
 use crate::error::Error;
 use crate::process;
 use crate::run;
+use crate::text::say;
 
 const NOT_JUDGED: &str = "\
 effllm: warning: EFFICIENTLLM_METRICS_ENABLED=false: nothing is measured, and the gate is not judged

@@ -8,7 +8,6 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use super::Cli;
 use crate::config::value_error;
 use crate::error::{Error, Location};
-use crate::text::sanitize::plain;
 
 /// clap's error about the arguments of this process.
 pub fn usage_error(error: &clap::Error) -> Error {
@@ -17,21 +16,20 @@ pub fn usage_error(error: &clap::Error) -> Error {
     let argument = arguments.first().map(|shown| location(shown));
     let subcommand = context(error, ContextKind::InvalidSubcommand);
     let unexpected = arguments.first().or(subcommand.first()).cloned().unwrap_or_default();
-    let usage = |message: String| Error::usage(plain(&message));
     let mut usage = match error.kind() {
-        ErrorKind::UnknownArgument => usage(format!("unexpected argument '{unexpected}'")),
-        ErrorKind::InvalidSubcommand => usage(format!("unknown command '{unexpected}'")),
+        ErrorKind::UnknownArgument => Error::usage(format!("unexpected argument '{unexpected}'")),
+        ErrorKind::InvalidSubcommand => Error::usage(format!("unknown command '{unexpected}'")),
         ErrorKind::MissingRequiredArgument => {
             let names: Vec<String> = arguments.iter().map(|shown| location(shown).to_string()).collect();
-            usage(format!("'{name}' needs {}", names.join(" and ")))
+            Error::usage(format!("'{name}' needs {}", names.join(" and ")))
         }
         ErrorKind::InvalidUtf8 => {
-            usage("an argument is not valid UTF-8; only file names can be other bytes".into())
+            Error::usage("an argument is not valid UTF-8; only file names can be other bytes")
         }
         ErrorKind::ArgumentConflict => {
             let other = context(error, ContextKind::PriorArg).into_iter().find(|other| *other != unexpected);
             let with = other.map(|other| format!("cannot be used with {}", location(&other)));
-            Error { location: argument, ..usage(with.unwrap_or_else(|| "given twice".to_owned())) }
+            Error { location: argument, ..Error::usage(with.unwrap_or_else(|| "given twice".to_owned())) }
         }
         _ => Error { location: argument, ..value_error(error) },
     };
@@ -54,7 +52,7 @@ pub fn usage_error(error: &clap::Error) -> Error {
         _ => format!("see '{name} --help'"),
     };
     let help = usage.help.take().or_else(|| suggestion(error)).unwrap_or_else(help);
-    usage.help(plain(&help))
+    usage.help(help)
 }
 
 /// The command that the arguments of this process name: `effllm run`.

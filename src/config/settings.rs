@@ -1,6 +1,5 @@
 //! The settings of a run: flags over environment variables, over files, over defaults.
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::ArgMatches;
@@ -13,6 +12,8 @@ use super::origins::{Given, SettingOrigins};
 use crate::error::{Error, Location};
 use crate::fs::atomic::is_stream;
 use crate::fs::conflicts::FileUse;
+use crate::text::sanitize::plain;
+use crate::text::say;
 
 #[derive(Debug)]
 pub struct Settings {
@@ -30,7 +31,7 @@ impl Settings {
         let (origins, unread) = layers(arguments)?;
         let options = origins.options()?;
         for file in unread.iter().filter(|_| !options.live.quiet) {
-            let _ = writeln!(io::stderr(), "effllm: warning: skipped settings: {file}");
+            say(&format!("effllm: warning: skipped settings: {}\n", plain(file)));
         }
         let log = LogRules::load(&options.log, &origins).map_err(|error| origins.attach_origin(error))?;
         Ok(Self { options, log, origins })

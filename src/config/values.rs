@@ -168,7 +168,7 @@ pub fn value_error(error: &clap::Error) -> Error {
         }
         (kind, _) => kind.as_str().unwrap_or("invalid arguments").to_owned(),
     };
-    Error::usage(message.replace(char::is_control, " "))
+    Error::usage(message)
 }
 
 #[cfg(test)]

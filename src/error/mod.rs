@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::text::sanitize::plain;
+
 /// Bad flags, rules or settings, found before the command starts.
 pub const USAGE: u8 = 2;
 /// effllm itself failed before the command ran.
@@ -114,14 +116,14 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("effllm: error: ")?;
         if let Some(location) = &self.location {
-            write!(f, "{location}: ")?;
+            write!(f, "{}: ", plain(&location.to_string()))?;
         }
-        f.write_str(&self.message)?;
+        f.write_str(&plain(&self.message))?;
         for line in self.excerpt.iter().flat_map(|excerpt| excerpt.lines()) {
-            write!(f, "\n    {line}")?;
+            write!(f, "\n    {}", plain(line))?;
         }
         if let Some(help) = &self.help {
-            write!(f, "\n  {help}")?;
+            write!(f, "\n  {}", plain(help))?;
         }
         Ok(())
     }

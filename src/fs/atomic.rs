@@ -1,13 +1,13 @@
 //! Atomic writes: at every moment a file has its old or its new content.
 
 use std::ffi::OsString;
-use std::fs::{self, File, Metadata, Permissions};
+use std::fs::{self, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag};
+use nix::fcntl::{AT_FDCWD, AtFlags, FcntlArg, OFlag, fcntl};
 use nix::unistd::{geteuid, linkat};
 use tempfile::{Builder, TempPath};
 
@@ -41,7 +41,7 @@ pub fn can_replace(path: &Path) -> Result<(), String> {
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     refuse_planted(path)?;
     if is_stream(path) {
-        return File::options().append(true).open(path)?.write_all(bytes);
+        return open_stream(File::options().append(true), path)?.write_all(bytes);
     }
     let path = target_of(path)?;
     let folder = folder_of(&path);
@@ -59,6 +59,21 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Ok(temporary.persist(&path)?)
     };
     nameless().or_else(named)
+}
+
+/// Opens a file to be written, which may be a named pipe: without a reader that is an error, and not waited for.
+///
+/// # Errors
+/// It cannot be opened.
+pub fn open_stream(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let opened = options.write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path);
+    let file = opened.map_err(|error| match error.raw_os_error() {
+        Some(nix::libc::ENXIO) => io::Error::other("the pipe has no reader"),
+        _ => error,
+    })?;
+    let flags = OFlag::from_bits_retain(fcntl(&file, FcntlArg::F_GETFL)?);
+    fcntl(&file, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
+    Ok(file)
 }
 
 /// Removes the permissions that an old file did not have.

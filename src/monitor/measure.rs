@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::error::Error;
 use crate::process::{Ending, ExternalProcess, LifecycleEvent, Signals, UserRequest, stop_effllm};
-use crate::report::{Report, Status};
+use crate::report::Status;
 use crate::session::Recording;
 use crate::session::verdict::Gate;
 use crate::thread::worker::Worker;
@@ -42,8 +42,7 @@ impl Measuring<'_> {
         recording.stop();
         let is_log_complete =
             log_tailer.is_none_or(|thread| thread.is_ok_and(|thread| thread.finish(TAILER_TIMEOUT)));
-        let judge = |report: &mut Report, quiet| gate.judge_run(report, success, quiet);
-        recording.write(status, is_log_complete, |_| {}, judge);
+        recording.write(status, is_log_complete, |_| {}, &mut gate, success);
         Ok(gate.ending(success))
     }
 

@@ -60,7 +60,7 @@ impl<'a> Measuring<'a> {
         let facts = tail.as_mut().map(|tail| log_tailer::scan_existing(tail, &mut reader)).transpose()?;
         let log = tail.as_ref().map(|_| || reader).ok_or(Degradation::NoLogFile);
         let tree = process.map(|process| Tree::Of(process.pid()));
-        let (mut recording, feed) = Recording::prepare(&settings, command, environment, tree, log, true)?;
+        let (mut recording, feed) = Recording::prepare(&settings, command, environment, || tree, log, true)?;
         let session = &recording.session;
         facts.flatten().into_iter().for_each(|facts| session.recorder.fold(facts));
         session.print(&gate.warnings());

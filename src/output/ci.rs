@@ -4,16 +4,18 @@ use std::env;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use super::gate::{summary_line, verdict_line};
 use super::junit;
 use super::markdown::gate_rows;
 use crate::error::Error;
-use crate::fs::atomic::{can_replace, replace};
+use crate::fs::atomic::{can_replace, open_stream};
 use crate::metrics::Metrics;
+use crate::process::{FileWriter, Way};
 use crate::report::Report;
 use crate::report::gate::{Gate, GateResult, Verdict};
-use crate::text::sanitize::{markdown, workflow_message};
+use crate::text::sanitize::{OWN_ANNOTATION, markdown, plain, workflow_message};
 
 const HELP: &str = "name a file in an existing, writable folder";
 
@@ -28,8 +30,8 @@ pub struct AskedFile {
 /// The files that the verdict is written to, besides the report.
 #[derive(Debug, Default)]
 pub struct Files {
-    junit: Option<AskedFile>,
-    gitlab_metrics: Option<AskedFile>,
+    junit: Option<(AskedFile, FileWriter)>,
+    gitlab_metrics: Option<(AskedFile, FileWriter)>,
 }
 
 impl Files {
@@ -42,18 +44,24 @@ impl Files {
                 Error::usage(format!("{} cannot be written: {why}", path.display())).of_flag(key).help(HELP)
             })?;
         }
+        let start = |file: AskedFile| {
+            let writer = FileWriter::start(Way::Replace(file.path.clone()));
+            (file, writer)
+        };
+        let [junit, gitlab_metrics] = [junit, gitlab_metrics].map(|file| file.map(start));
         Ok(Self { junit, gitlab_metrics })
     }
 
-    /// Writes each of them, whether or not the others fail; each failure is an error.
-    pub fn write(&self, report: &Report) -> Vec<Error> {
-        let junit = self.junit.iter().map(|file| (file, junit([("effllm gate", report)])));
-        let metrics = self.gitlab_metrics.iter().map(|file| (file, gitlab_metrics(&report.metrics)));
-        let failed = junit.chain(metrics).filter_map(|(AskedFile { path, by }, text)| {
-            let error = replace(path, text.as_bytes()).err()?;
-            let what = format!("{by}: {} cannot be written: {error}", path.display());
-            Some(Error::failed(what).help(HELP))
-        });
+    /// Writes each of them once, whether or not the others fail; each failure is an error.
+    pub fn write(&mut self, report: &Report, deadline: Option<Instant>) -> Vec<Error> {
+        let junit = self.junit.take().map(|file| (file, junit([("effllm gate", report)])));
+        let metrics = self.gitlab_metrics.take().map(|file| (file, gitlab_metrics(&report.metrics)));
+        let failed =
+            junit.into_iter().chain(metrics).filter_map(|((AskedFile { path, by }, mut writer), text)| {
+                let error = writer.replace(text.as_bytes(), deadline).err()?;
+                let what = format!("{by}: {} cannot be written: {error}", path.display());
+                Some(Error::failed(what).help(HELP))
+            });
         failed.collect()
     }
 }
@@ -71,12 +79,12 @@ fn gitlab_metrics(metrics: &Metrics) -> String {
 pub fn add_job_summary(gate: &Gate, exit: u8) -> Option<String> {
     let file = env::var_os("GITHUB_STEP_SUMMARY").filter(|file| on_github() && !file.is_empty())?;
     let file = PathBuf::from(file);
-    let appended = OpenOptions::new().create(true).append(true).open(&file);
+    let appended = open_stream(OpenOptions::new().create(true).append(true), &file);
     let error = appended.and_then(|mut file| file.write_all(job_summary(gate, exit).as_bytes())).err()?;
     Some(format!(
         "effllm: warning: GITHUB_STEP_SUMMARY: cannot add the summary to {}: {error}\n  \
          the verdict is the same; set the variable to a writable file, or unset it\n",
-        file.display()
+        plain(&file.display().to_string())
     ))
 }
 
@@ -97,8 +105,7 @@ fn on_github() -> bool {
 /// A line for each expression that does not hold: an error where it fails the gate, a warning where it
 /// does not, a notice where data may be missing.
 fn workflow_commands(gate: &Gate) -> String {
-    let line =
-        |command, message: &str| format!("::{command} title=effllm gate::{}\n", workflow_message(message));
+    let line = |command, message: &str| format!("::{command}{OWN_ANNOTATION}{}\n", workflow_message(message));
     let annotation = |result: &GateResult| {
         let command = match result.verdict {
             Verdict::Pass => return None,

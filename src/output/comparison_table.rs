@@ -9,13 +9,13 @@ use super::report_names::Names;
 use crate::compare::{Change, Comparison, Direction, MetricComparison, compare};
 use crate::metrics::registry::Metric;
 use crate::report::NamedReport;
-use crate::text::sanitize::{plain, wrapped};
+use crate::text::sanitize::{message, plain, wrapped};
 
 /// The columns of a table that is for no terminal.
 const PAGE: usize = 100;
 
 pub fn render(reports: &[NamedReport], options: RenderOptions) -> String {
-    comparison_table(&compare(reports), options)
+    message(&comparison_table(&compare(reports), options), options.colour)
 }
 
 /// A line for each metric, columns for each report, and the changes coloured by what they mean. In too

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::event::field::Kind;
 use crate::event::{FACT_FIELDS, Facts, Progress, RECORD_FIELDS};
+use crate::text::sanitize;
 
 /// The facts that the log states once; `None` if it states none.
 pub fn context(facts: &Facts, profile: Option<&str>) -> Option<String> {
@@ -16,7 +17,7 @@ pub fn context(facts: &Facts, profile: Option<&str>) -> Option<String> {
         };
         put(&mut context, field.name, value);
     }
-    (!context.is_empty()).then(|| json!({ "context": context, "profile": profile }).to_string())
+    (!context.is_empty()).then(|| line(&json!({ "context": context, "profile": profile })))
 }
 
 /// One progress record: those values that its line states.
@@ -30,7 +31,11 @@ pub fn progress(record: &Progress, profile: Option<&str>) -> String {
             object.insert(format!("{}_scope", field.name), json!(scope));
         }
     }
-    Value::Object(object).to_string()
+    line(&Value::Object(object))
+}
+
+fn line(value: &Value) -> String {
+    sanitize::json(&value.to_string())
 }
 
 /// Adds a number; whole ones are written without a decimal point.

@@ -8,7 +8,7 @@ use super::layout::{Column, Grid};
 use super::{RenderOptions, format};
 use crate::metrics::registry::{Headline, Metric, Show};
 use crate::report::{NamedReport, Report, Window};
-use crate::text::sanitize::{clip, plain, wrapped};
+use crate::text::sanitize::{clip, message, plain, wrapped};
 use crate::text::units::{DASH, show_duration};
 
 /// The summaries of one report or several, each with its gate's table.
@@ -17,7 +17,7 @@ pub fn render(reports: &[NamedReport], options: RenderOptions) -> String {
         let gate = report.gate.as_ref().map(|gate| gate_table(gate, None, options));
         summary(report, options) + &gate.unwrap_or_default()
     });
-    tables.collect::<Vec<_>>().join("\n")
+    message(&tables.collect::<Vec<_>>().join("\n"), options.colour)
 }
 
 /// The command, its metrics with the source of each, the null metrics with their reasons, and the

@@ -16,6 +16,7 @@ use crate::recorder::Recorder;
 use crate::report::{Command, Job, Report, Status};
 use crate::session::recorder_options;
 use crate::terminal::console_lines;
+use crate::text::sanitize::message;
 
 use explain::Explainer;
 use log_bytes::{LogBytes, Piece};
@@ -69,7 +70,7 @@ pub fn parse(
                 judge(&mut report);
                 let text = match request.output {
                     ParseOutput::Json => output::json(&report),
-                    _ => output::summary(&report, output::RenderOptions::default()),
+                    _ => message(&output::summary(&report, output::RenderOptions::default()), false),
                 };
                 judged = Some(report);
                 out.write_all(text.as_bytes())
@@ -224,5 +225,5 @@ fn explanation(
     }
     explainer.finish();
     let name = request.file.as_ref().map_or("the log".to_owned(), |file| file.display().to_string());
-    out.write_all(table::explanation(&name, &explainer).as_bytes())
+    out.write_all(message(&table::explanation(&name, &explainer), false).as_bytes())
 }

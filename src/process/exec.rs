@@ -8,8 +8,10 @@ use std::path::Path;
 use std::process::Command;
 
 use nix::libc;
+use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 
+use super::file_writer::end_file_writers;
 use super::inherited;
 use crate::error::{Error, FAILED, NOT_EXECUTABLE, NOT_FOUND};
 
@@ -24,6 +26,7 @@ pub fn exec(argv: &[OsString], mask: Option<SigSet>) -> Error {
             };
             // SAFETY: all that it does is allowed here as well as between fork and exec.
             unsafe { command.pre_exec(prepare) };
+            end_file_writers();
             cannot_execute(argv, &command.exec())
         }
         Err(error) => error,
@@ -37,8 +40,41 @@ pub(super) fn command(argv: &[OsString]) -> Result<Command, Error> {
     Ok(command)
 }
 
+/// The address space and the stack in which effllm can measure, and those in which it can read its arguments.
+const TO_MEASURE: [(Resource, u64); 2] =
+    [(Resource::RLIMIT_AS, 256 << 20), (Resource::RLIMIT_DATA, 64 << 20)];
+const TO_START: [(Resource, u64); 3] =
+    [(Resource::RLIMIT_AS, 64 << 20), (Resource::RLIMIT_DATA, 16 << 20), (Resource::RLIMIT_STACK, 1 << 20)];
+
+fn are_limits_below(least: &[(Resource, u64)]) -> bool {
+    least.iter().any(|(resource, least)| getrlimit(*resource).is_ok_and(|(soft, _)| soft < *least))
+}
+
+/// Where effllm has too little memory to read its arguments: the command in them, and whether it may replace
+/// effllm. It may not where a verdict or a report on stdout is waited for.
+pub fn unreadable_command() -> Option<(Vec<OsString>, bool)> {
+    let mut arguments = std::env::args_os().skip(1).peekable();
+    if !are_limits_below(&TO_START) || arguments.next_if(|first| first == "run").is_none() {
+        return None;
+    }
+    let options: Vec<OsString> = arguments.by_ref().take_while(|argument| argument != "--").collect();
+    let is_awaited = options.iter().map(|option| option.to_string_lossy()).any(|option| {
+        option.starts_with("--require") || matches!(&*option, "-" | "-o-") || option.ends_with("=-")
+    });
+    Some((arguments.collect::<Vec<_>>(), !is_awaited)).filter(|(command, _)| !command.is_empty())
+}
+
+/// Checks that effllm can measure beside the command with little memory left for allocations.
+///
+/// # Errors
+/// 125 where a limit (RLIMIT_AS, RLIMIT_DATA) leaves too little.
+pub fn check_memory(argv: &[OsString]) -> Result<(), Error> {
+    let error = io::Error::from_raw_os_error(libc::ENOMEM);
+    if are_limits_below(&TO_MEASURE) { Err(cannot_execute(argv, &error)) } else { Ok(()) }
+}
+
 /// The descriptors that effllm opens at least where it measures beside the command.
-const DESCRIPTORS: usize = 10;
+const DESCRIPTORS: usize = 12;
 
 /// Checks that effllm can open its descriptors and the command's.
 ///

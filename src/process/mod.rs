@@ -5,6 +5,7 @@ mod children;
 mod ending;
 mod exec;
 mod external;
+mod file_writer;
 mod filters;
 mod inherited;
 mod interruption;
@@ -26,8 +27,9 @@ mod wait;
 
 pub use children::resource_usage;
 pub use ending::Ending;
-pub use exec::{check_descriptors, exec};
+pub use exec::{check_descriptors, check_memory, exec, unreadable_command};
 pub use external::ExternalProcess;
+pub use file_writer::{FileWriter, HANGS, Way};
 pub use filters::{FilterInputs, Filters};
 pub use inherited::{Copies, StdoutCopy};
 pub use interruption::interruptions;

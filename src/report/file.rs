@@ -1,6 +1,5 @@
 //! Reads report files.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -37,7 +36,7 @@ pub fn read_report(file: &Path) -> Result<Report, Error> {
     let (name, bytes) = if file == Path::new("-") {
         ("standard input".to_owned(), bounded::read(io::stdin().lock(), LARGEST))
     } else {
-        (plain(&file.display().to_string()), File::open(file).and_then(|file| bounded::read(file, LARGEST)))
+        (plain(&file.display().to_string()), bounded::read_file(file, LARGEST))
     };
     let cannot_read =
         |error| Error::usage(format!("cannot read the report {name}: {error}")).help(WRITTEN_BY);

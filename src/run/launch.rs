@@ -58,15 +58,15 @@ impl<'a> Running<'a> {
         };
         let rules = mem::replace(&mut settings.log, LogRules::Auto);
         let log = pump_threads.as_ref().map(|_| || rules.reader()).map_err(|lost| *lost);
-        let tree = Tree::of_the_command();
         let (mut recording, feed) = Recording::prepare(
             &settings,
             command,
             Environment::own(),
-            Some(tree.clone()),
+            || Some(Tree::of_the_command()),
             log,
             passes_output,
         )?;
+        let tree = Tree::of_the_command();
         recording.session.print(&gate.warnings());
         let fail_fast = gate.watch(&recording.session, tree.clone());
         recording.check_listed_gpus()?;

@@ -5,13 +5,14 @@ mod pump;
 mod supervise;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
 
 use nix::sys::signal::SigSet;
 
 use crate::config::{ReportTarget, Settings};
 use crate::error::Error;
 use crate::process::{self, Ending, Signals};
+use crate::text::sanitize::plain;
+use crate::text::say;
 use supervise::Running;
 
 /// Runs the command, writes the report, and returns how effllm is to end.
@@ -22,7 +23,7 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     // A user who waits for a verdict or a report on stdout is not to take its absence for one.
     let is_unjudged = settings.options.gate.require.is_empty() && settings.options.gate.warn.is_empty();
     let can_replace = is_unjudged && settings.options.report.report != ReportTarget::Stdout;
-    match process::check_descriptors(argv) {
+    match process::check_memory(argv).and_then(|()| process::check_descriptors(argv)) {
         Err(error) if can_replace => return Err(replace(&error, argv, None)),
         checked => checked?,
     }
@@ -31,11 +32,19 @@ pub fn run(settings: Settings, argv: &[OsString]) -> Result<Ending, Error> {
     run().inspect_err(|_| signals.release())
 }
 
+/// Where effllm has too little memory to read its arguments, replaces it by the command in them. Returns only if
+/// that is not so, or fails.
+pub fn replace_if_unreadable() -> Result<(), Error> {
+    let Some((argv, can_replace)) = process::unreadable_command() else { return Ok(()) };
+    let error = Error::failed("the limits leave too little memory or stack ('ulimit -a' shows them)");
+    Err(if can_replace { replace(&error, &argv, None) } else { error })
+}
+
 /// Replaces effllm by the command, with this signal mask if it is not the present one, because of an error
 /// that says what there is too little of for both; returns only if that fails.
 fn replace(error: &Error, argv: &[OsString], mask: Option<SigSet>) -> Error {
     const NO_ROOM: &str =
         "the command replaces effllm and nothing is measured, since there is no room for both";
-    let _ = writeln!(io::stderr(), "effllm: {NO_ROOM}: {}", error.message);
+    say(&format!("effllm: {NO_ROOM}: {}\n", plain(&error.message)));
     process::exec(argv, mask)
 }

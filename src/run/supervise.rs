@@ -44,9 +44,7 @@ impl Running<'_> {
                 command.exit = ending.exit();
                 (command.cpu_seconds, command.max_rss_bytes) = resource_usage();
             };
-            recording.write(ending.status(), true, describe, |report, quiet| {
-                gate.judge_run(report, ending, quiet)
-            });
+            recording.write(ending.status(), true, describe, &mut gate, ending);
         });
         gate.ending(ending)
     }

@@ -17,6 +17,7 @@ use crate::config::LiveMode;
 use crate::event::{Clock, StartLatch};
 use crate::report::Report;
 use crate::terminal::Terminal;
+use crate::text::sanitize::plain;
 use degradation::Degradation;
 use shared_recorder::SharedRecorder;
 
@@ -45,7 +46,7 @@ impl Session {
     /// Warns on stderr and in the report of something that effllm itself does to the run.
     pub fn warn(&self, warning: &str) {
         self.recorder.lock().warn(warning);
-        let _ = self.terminal.print(&format!("effllm: {warning}\n"));
+        let _ = self.terminal.print(&format!("effllm: {}\n", plain(warning)));
     }
 
     /// Draws up the report as it stands, once the run has started.

@@ -1,9 +1,10 @@
 //! A panic in one part of effllm costs that part alone.
 
-use std::io::{self, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::thread;
 
+use crate::text::sanitize::plain;
+use crate::text::say;
 use crate::thread::worker::failpoint_named;
 
 /// Reports panics in one line on stderr.
@@ -11,10 +12,10 @@ pub fn install_panic_hook() {
     panic::set_hook(Box::new(|panic| {
         let thread = thread::current();
         let name = thread.name().unwrap_or("unnamed");
-        let _ = writeln!(
-            io::stderr(),
-            "effllm: internal error in thread {name}, whose measurements end here; the command goes on: {panic}"
-        );
+        say(&format!(
+            "effllm: internal error in thread {name}, whose measurements end here; the command goes on: {}\n",
+            plain(&panic.to_string())
+        ));
     }));
 }
 

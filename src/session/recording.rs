@@ -14,6 +14,7 @@ use super::log_follower::{Follower, LogFeed, follow};
 use super::panic::install_panic_hook;
 use super::report_file::{KeptCurrent, ReportFile};
 use super::shared_recorder::SharedRecorder;
+use super::verdict::Gate;
 use crate::config::{LiveMode, Settings};
 use crate::error::Error;
 use crate::event::{Clock, StartLatch};
@@ -21,11 +22,12 @@ use crate::gpu::{self, GpuChoice, Sampler};
 use crate::host;
 use crate::log::LogReader;
 use crate::output;
-use crate::process::{LifecycleEvent, Tree};
+use crate::process::{Ending, LifecycleEvent, Tree};
 use crate::recorder::{self, Recorder};
 use crate::report::{Command, Report, Sourced, Status};
 use crate::sink::{RunningSinks, Sinks};
 use crate::terminal::{Terminal, display, stderr_can_draw, stderr_options};
+use crate::text::sanitize::plain;
 use crate::text::units::show_duration;
 use crate::thread::worker::Worker;
 
@@ -35,6 +37,9 @@ const GPU_CHECK_TIMEOUT: Duration = Duration::from_secs(2);
 const GPU_TIMEOUT: Duration = Duration::from_millis(400);
 /// How long it waits for the last reading of the process tree.
 const HOST_TIMEOUT: Duration = Duration::from_millis(50);
+
+/// How long it waits for its files.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A measured run. Dropping it ends its threads.
 pub struct Recording {
@@ -53,7 +58,7 @@ pub struct Recording {
 
 impl Recording {
     /// Opens and checks everything, and starts the threads that wait for the run's start. `log` opens the
-    /// reader of what is fed. `owns_screen`: whether the measured output passes through effllm, so that
+    /// reader of what is fed. `processes` is asked once the processes that write files run. `owns_screen`: whether the measured output passes through effllm, so that
     /// effllm may write between its lines.
     ///
     /// # Errors
@@ -62,7 +67,7 @@ impl Recording {
         settings: &Settings,
         command: Command,
         environment: Environment,
-        processes: Option<Tree>,
+        processes: impl FnOnce() -> Option<Tree>,
         log: Result<impl FnOnce() -> LogReader + Send + 'static, Degradation>,
         owns_screen: bool,
     ) -> Result<(Self, Option<LogFeed>), Error> {
@@ -79,8 +84,10 @@ impl Recording {
         install_panic_hook();
         let (terminal, quiet) = (Arc::new(Terminal::standard(live)), options.live.quiet);
         let session = Session { clock, started, recorder, terminal, live, quiet };
-        if let Some(url) = sinks.served_at() {
-            session.print(&format!("effllm: the metrics are served at {url}\n"));
+        match sinks.served_at() {
+            Some(Ok(url)) => session.print(&format!("effllm: the metrics are served at {url}\n")),
+            Some(Err(why)) => session.warn(why),
+            None => {}
         }
 
         let mut console = ConsoleReporter::new(session.clone(), log_interval);
@@ -102,7 +109,7 @@ impl Recording {
             report_file: report_file.clone(),
             gpu_options: gpu_options(settings, environment),
             gpus: None,
-            host: processes.and_then(|tree| sample_host(tree, options.gpus.interval, &session)),
+            host: processes().and_then(|tree| sample_host(tree, options.gpus.interval, &session)),
             follower,
             table: if live == LiveMode::Table { draw() } else { None },
             kept_current: report_file.keep_current(snapshot.clone()),
@@ -172,14 +179,14 @@ impl Recording {
     }
 
     /// Reads the log to its end, and writes the report. `is_log_complete`: whether the whole log was fed.
-    /// `judge` may change the report last, and returns text that is printed below the summary; it is told
-    /// whether effllm is to be quiet.
+    /// `gate` judges the report of a command that ended so.
     pub fn write(
         self,
         status: Status,
         is_log_complete: bool,
         describe: impl FnOnce(&mut Command),
-        judge: impl FnOnce(&mut Report, bool) -> String,
+        gate: &mut Gate,
+        ending: Ending,
     ) {
         let Self { session: Session { recorder, terminal, quiet, .. }, report_file, ended, .. } = self;
         let is_read = self.follower.is_none_or(Follower::finish);
@@ -190,19 +197,18 @@ impl Recording {
         }
         recorder.lock().ended(ended, status, describe);
         let report = recorder.lock().report(ended);
+        let deadline = Instant::now() + PATIENCE;
         self.sinks.finish(&report, ended);
         let mut report = recorder.lock().report(ended); // with the warnings of sinks that failed
-        let verdict = judge(&mut report, quiet);
+        let verdict = gate.judge_run(&mut report, ending, quiet);
         drop((self.kept_current, self.table));
         let _ = terminal.finish(); // if it fails, the text below waits for the terminal too
-        let (mut text, written) = match report_file.finish(&report) {
-            Ok(written) => (String::new(), written),
-            Err(lost) => (lost, None),
-        };
+        let (written, mut text) = report_file.finish(&report, deadline);
         if !quiet {
             text += &summary(&report, written);
         }
         text += &verdict;
+        text += &gate.publish_run(&report, ending, deadline);
         if !text.is_empty() {
             let _ = terminal.print_patiently(&text); // there is no other place for it
         }
@@ -246,7 +252,7 @@ fn gpu_options(settings: &Settings, environment: Environment) -> gpu::Options {
 fn summary(report: &Report, written: Option<&PathBuf>) -> String {
     let mut text = output::summary(report, stderr_options());
     if let Some(path) = written {
-        text += &format!("report: {}\n", path.display());
+        text += &format!("report: {}\n", plain(&path.display().to_string()));
     }
     text
 }

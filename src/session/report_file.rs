@@ -2,8 +2,9 @@
 
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 
@@ -11,7 +12,9 @@ use crate::config::ReportTarget;
 use crate::error::Error;
 use crate::fs::atomic;
 use crate::output;
+use crate::process::{FileWriter, HANGS, Way};
 use crate::report::Report;
+use crate::text::sanitize::plain;
 use crate::thread::spawn_thread;
 
 /// How often the report of a running command is replaced: a SIGKILL of effllm loses no more than this.
@@ -21,9 +24,8 @@ const SAVE_INTERVAL: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub struct ReportFile {
     target: ReportTarget,
-    /// Whether the last report has been written: an earlier one must not replace it. Locked while
-    /// writing.
-    closed: Arc<Mutex<bool>>,
+    /// Locked while writing; `None` once the last report has been written, which no earlier one may replace.
+    writer: Arc<Mutex<Option<FileWriter>>>,
 }
 
 impl ReportFile {
@@ -40,31 +42,53 @@ impl ReportFile {
             };
             atomic::can_replace(path).map_err(usage)?;
         }
-        Ok(Self { target: target.clone(), closed: Arc::default() })
+        let writer = match target {
+            ReportTarget::File(path) => Some(FileWriter::start(Way::report(path))),
+            ReportTarget::Stdout => None,
+        };
+        Ok(Self { target: target.clone(), writer: Arc::new(Mutex::new(writer)) })
     }
 
-    /// Writes the last report: to its file by way of a temporary one, or to stdout. Returns the file; if
-    /// that fails, a text for stderr that holds the report, so that nothing is lost.
-    pub fn finish(&self, report: &Report) -> Result<Option<&PathBuf>, String> {
+    /// Writes the last report: to its file by way of a temporary one, or to stdout. Returns the file, and a text
+    /// for stderr: if writing fails or is not done by the deadline, it holds the report, so that nothing is lost.
+    pub fn finish(&self, report: &Report, deadline: Instant) -> (Option<&PathBuf>, String) {
         let json = output::json(report);
-        let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        *closed = true;
         let (written, place) = match &self.target {
             ReportTarget::Stdout => {
                 let mut stdout = io::stdout().lock();
                 let written = stdout.write_all(json.as_bytes()).and_then(|()| stdout.flush());
-                (written, "stdout".to_owned())
+                (written.map(|()| String::new()), "stdout".to_owned())
             }
-            ReportTarget::File(path) => (atomic::replace(path, json.as_bytes()), path.display().to_string()),
+            ReportTarget::File(path) => {
+                let written = self.take_writer(deadline).and_then(|mut writer| {
+                    writer.replace(json.as_bytes(), Some(deadline)).map(|()| writer.kept().to_owned())
+                });
+                (written, path.display().to_string())
+            }
         };
         match written {
-            Ok(()) => Ok(self.target.path()),
+            Ok(kept) if kept.is_empty() => (self.target.path(), kept),
+            Ok(kept) => (self.target.path(), format!("effllm: warning: {}\n", plain(&kept))),
             // A reader that has gone away does not want the rest.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(self.target.path()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => (self.target.path(), String::new()),
             Err(error) => {
-                Err(format!("effllm: error: the report cannot be written to {place}: {error}\n{json}"))
+                let place = plain(&place);
+                (None, format!("effllm: error: the report cannot be written to {place}: {error}\n{json}"))
             }
         }
+    }
+
+    /// The writer, for the last report. The thread that keeps the file current may hold it for ever.
+    fn take_writer(&self, deadline: Instant) -> io::Result<FileWriter> {
+        let mut writer = loop {
+            match self.writer.try_lock() {
+                Ok(writer) => break writer,
+                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => sleep(Duration::from_millis(5)),
+                Err(TryLockError::WouldBlock) => return Err(io::Error::other(HANGS)),
+            }
+        };
+        writer.take().ok_or_else(|| io::Error::other("its last report is written"))
     }
 
     /// Replaces the file by the present report, every half minute and on request.
@@ -85,10 +109,9 @@ impl ReportFile {
 
     fn replace_by(&self, report: &Report) {
         let json = output::json(report);
-        let closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (false, Some(path)) = (*closed, self.target.path()) {
+        if let Some(writer) = &mut *self.writer.lock().unwrap_or_else(PoisonError::into_inner) {
             // A disk that is full now may have room at the end; if not, the user learns of the loss then.
-            let _ = atomic::replace(path, json.as_bytes());
+            let _ = writer.replace(json.as_bytes(), None);
         }
     }
 }

@@ -69,14 +69,14 @@ impl Gate {
 
     /// Publishes the verdict where no command decides the exit status. Answers with the text for standard
     /// error and the exit status: a verdict that could not be written is no pass.
-    pub fn conclude(&self, report: &Report) -> (String, u8) {
+    pub fn conclude(&mut self, report: &Report) -> (String, u8) {
         let exit = if self.passed { 0 } else { GATE };
         let mut text = Self::table(report, exit);
         if report.gate.is_some() {
             let warnings = report.warnings.iter();
             text.extend(warnings.map(|warning| format!("warning: {}\n", plain(warning))));
         }
-        let (rest, is_complete) = self.publish(report, exit);
+        let (rest, is_complete) = self.publish(report, exit, None);
         (text + &rest, if exit == 0 && !is_complete { FAILED } else { exit })
     }
 
@@ -90,9 +90,9 @@ impl Gate {
 
     /// Writes the verdict to the files and GitHub's job summary. Answers with the warnings and errors, and
     /// whether all files were written.
-    fn publish(&self, report: &Report, exit: u8) -> (String, bool) {
+    fn publish(&mut self, report: &Report, exit: u8, deadline: Option<Instant>) -> (String, bool) {
         let warning = report.gate.as_ref().and_then(|gate| ci::add_job_summary(gate, exit));
-        let errors = self.files.write(report);
+        let errors = self.files.write(report, deadline);
         let lines = errors.iter().map(|error| format!("{error}\n"));
         (warning.into_iter().chain(lines).collect(), errors.is_empty())
     }
@@ -121,16 +121,20 @@ impl Gate {
     /// Warnings for stderr, before anything runs, of requirements that are likely mistakes.
     pub fn warnings(&self) -> String {
         let warnings = self.policy.as_ref().map(Policy::warnings).unwrap_or_default();
-        warnings.iter().map(|warning| format!("effllm: warning: {warning}\n")).collect()
+        warnings.iter().map(|warning| format!("effllm: warning: {}\n", plain(warning))).collect()
     }
 
-    /// Evaluates the requirements on the whole run, and writes the verdict into its report and the gate's
-    /// files. Returns the text for stderr, which `quiet` leaves empty for a pass.
+    /// Evaluates the requirements on the whole run, and writes the verdict into its report. Returns the text
+    /// for stderr, which `quiet` leaves empty for a pass.
     pub fn judge_run(&mut self, report: &mut Report, command: Ending, quiet: bool) -> String {
         self.judge(report);
         let exit = self.ending(command).shell_status();
-        let table = if quiet && self.passed { String::new() } else { Self::table(report, exit) };
-        table + &self.publish(report, exit).0
+        if quiet && self.passed { String::new() } else { Self::table(report, exit) }
+    }
+
+    /// Writes the verdict on a run to the gate's files. Returns the text for stderr.
+    pub fn publish_run(&mut self, report: &Report, command: Ending, deadline: Instant) -> String {
+        self.publish(report, self.ending(command).shell_status(), Some(deadline)).0
     }
 
     /// How effllm ends: as the command did, or with the gate's status if the command succeeded, or was

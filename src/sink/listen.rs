@@ -1,14 +1,16 @@
 //! `--listen`: the metrics over HTTP, for Prometheus to scrape a run that lasts weeks.
 //!
-//! A few threads serve clients, so that a client who hangs delays no other one; if as many hang as there
-//! are threads, they delay the others by a deadline. More clients wait in the system's queue and take no
-//! memory of effllm's. The recorder is asked for a report only when a client comes.
+//! One thread serves all clients and waits for none of them. A client has a limit of time; if too many are there,
+//! the one that came first is cut off, so that silent ones keep no other one out. The recorder is asked for a
+//! report only when a request is complete.
 
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::Warn;
 use super::openmetrics::{openmetrics, prometheus_text};
@@ -17,77 +19,129 @@ use crate::report::Report;
 use crate::thread::spawn_thread;
 
 /// The number of clients that are served concurrently.
-const THREADS: usize = 4;
+const MOST_CLIENTS: usize = 64;
 /// The longest that one client may take.
 const DEADLINE: Duration = Duration::from_secs(2);
-/// The longest head of a request that is read, in bytes and in lines.
+/// The longest head of a request that is taken, in bytes and in lines.
 const LONGEST_HEAD: usize = 8 * 1024;
 const MOST_HEADERS: usize = 64;
 /// How long to wait where the system has no connection to give.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Opens the socket.
+/// Opens the socket, or answers why the metrics are not served: another run, too, may have taken the address.
 ///
 /// # Errors
-/// The address is taken, not this machine's, or not this user's to take.
-pub fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address).map_err(|error| {
-        Error::usage(format!("cannot listen at {address}: {error}"))
+/// The address is not this machine's, or not this user's to take.
+pub fn bind(address: SocketAddr) -> Result<Result<TcpListener, String>, Error> {
+    let bound =
+        TcpListener::bind(address).and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+    match bound {
+        Ok(listener) => Ok(Ok(listener)),
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            Ok(Err(format!("the metrics are not served: cannot listen at {address}: {error}")))
+        }
+        Err(error) => Err(Error::usage(format!("cannot listen at {address}: {error}"))
             .of_flag("listen")
-            .help("--listen PORT names another port, 0 any that is free")
-    })
+            .help("--listen PORT names another port, 0 any that is free")),
+    }
 }
 
 /// Serves what `report` says, until the process ends.
-pub fn start(listener: TcpListener, report: impl Fn() -> Report + Clone + Send + 'static, warn: &Warn) {
-    let listener = Arc::new(listener);
-    let started = (0..THREADS).map(|_| {
-        let (listener, report) = (listener.clone(), report.clone());
-        let serve = move || loop {
-            match listener.accept() {
-                // An error concerns this client alone.
-                Ok((stream, _)) => drop(serve(stream, &report)),
-                Err(_) => thread::sleep(PAUSE),
-            }
-        };
-        spawn_thread("effllm-listen", serve).map(drop)
-    });
-    // One thread is enough to serve.
-    let errors: Vec<io::Error> = started.filter_map(Result::err).collect();
-    if let (THREADS, Some(error)) = (errors.len(), errors.first()) {
+pub fn start(listener: TcpListener, report: impl Fn() -> Report + Send + 'static, warn: &Warn) {
+    let serve = move || {
+        let mut clients = Vec::new();
+        loop {
+            wait(&listener, &clients);
+            accept(&listener, &mut clients);
+            clients.retain_mut(|client| client.serve(&report).is_ok() && Instant::now() < client.deadline);
+        }
+    };
+    if let Err(error) = spawn_thread("effllm-listen", serve) {
         warn(format!("the metrics are not served: {error}"));
     }
 }
 
-fn serve(mut stream: TcpStream, report: impl Fn() -> Report) -> io::Result<()> {
-    let deadline = Instant::now() + DEADLINE;
-    let head = read_head(&mut stream, deadline)?;
-    let answer = answer(&head, report);
-    stream.set_write_timeout(Some(DEADLINE))?;
-    stream.write_all(answer.as_bytes())
+/// Waits until a client comes, or one can be served or is out of time.
+fn wait(listener: &TcpListener, clients: &[Client]) {
+    let awaited = clients.iter().map(|client| {
+        let writes = if client.unwritten.is_empty() { PollFlags::empty() } else { PollFlags::POLLOUT };
+        PollFd::new(client.stream.as_fd(), PollFlags::POLLIN | writes)
+    });
+    let mut awaited: Vec<PollFd> =
+        awaited.chain([PollFd::new(listener.as_fd(), PollFlags::POLLIN)]).collect();
+    let patience = clients.first().map_or(PollTimeout::NONE, |client| {
+        let left = client.deadline.saturating_duration_since(Instant::now()) + Duration::from_millis(1);
+        PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+    });
+    let _ = poll(&mut awaited, patience); // an error is found by reading
 }
 
-/// Reads as far as the empty line that ends a request's head.
-fn read_head(stream: &mut TcpStream, deadline: Instant) -> io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    let mut part = [0; 1024];
-    while head.len() < LONGEST_HEAD && !head.windows(4).any(|end| end == b"\r\n\r\n") {
-        let left = deadline.saturating_duration_since(Instant::now());
-        // A timeout of zero would mean none.
-        stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
-        let read = stream.read(&mut part)?;
-        if read == 0 {
-            break;
-        }
-        head.extend_from_slice(part.get(..read).unwrap_or_default());
-        if left.is_zero() {
-            return Err(io::ErrorKind::TimedOut.into());
+/// Takes all clients that have come; the first ones go, where these are too many.
+fn accept(listener: &TcpListener, clients: &mut Vec<Client>) {
+    loop {
+        match listener.accept().and_then(|(stream, _)| Client::new(stream)) {
+            Ok(client) if clients.len() < MOST_CLIENTS => clients.push(client),
+            Ok(client) => {
+                clients.remove(0);
+                clients.push(client);
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            Err(_) => return thread::sleep(PAUSE),
         }
     }
-    Ok(head)
 }
 
-fn answer(head: &[u8], report: impl Fn() -> Report) -> String {
+/// A connection.
+struct Client {
+    stream: TcpStream,
+    deadline: Instant,
+    head: Vec<u8>,
+    /// What is left of the answer.
+    unwritten: Vec<u8>,
+    is_answered: bool,
+}
+
+impl Client {
+    fn new(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        let deadline = Instant::now() + DEADLINE;
+        Ok(Self { stream, deadline, head: Vec::new(), unwritten: Vec::new(), is_answered: false })
+    }
+
+    /// Reads and writes what can be read and written now.
+    ///
+    /// # Errors
+    /// The connection is over.
+    fn serve(&mut self, report: &impl Fn() -> Report) -> io::Result<()> {
+        let mut part = [0; 4096];
+        match self.stream.read(&mut part) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            // The rest of a request is read though it is refused: a socket with unread bytes loses its answer.
+            Ok(read) if !self.is_answered => {
+                self.head.extend_from_slice(part.get(..read).unwrap_or_default())
+            }
+            Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
+            _ => {}
+        }
+        let is_complete =
+            self.head.len() > LONGEST_HEAD || self.head.windows(4).any(|end| end == b"\r\n\r\n");
+        if is_complete && !self.is_answered {
+            self.is_answered = true;
+            self.unwritten = answer(&self.head, report).into_bytes();
+        }
+        if self.unwritten.is_empty() {
+            return Ok(());
+        }
+        match self.stream.write(&self.unwritten) {
+            Ok(written) => drop(self.unwritten.drain(..written)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+        if self.unwritten.is_empty() { self.stream.shutdown(Shutdown::Write) } else { Ok(()) }
+    }
+}
+
+fn answer(head: &[u8], report: &impl Fn() -> Report) -> String {
     const TEXT: &str = "text/plain; charset=utf-8";
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut request = httparse::Request::new(&mut headers);

@@ -14,7 +14,7 @@ pub mod tensorboard;
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::config::OutputOptions;
 use crate::error::Error;
@@ -29,7 +29,7 @@ use tensorboard::{EventEncoder, ScalarPoint, Scalars};
 /// Adds a warning to the report.
 pub type Warn = Arc<dyn Fn(String) + Send + Sync>;
 
-/// How long the end of a run waits for what one sink has still to write.
+/// How long the end of a run waits for what the sinks have still to write.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The open sinks, before the command has started.
@@ -38,7 +38,8 @@ pub struct Sinks {
     tensorboard: Option<Opened<ScalarPoint>>,
     series: Option<Opened<Event>>,
     openmetrics: Option<PathBuf>,
-    listener: Option<TcpListener>,
+    /// Or why the metrics are not served.
+    listener: Option<Result<TcpListener, String>>,
     /// Iterations between two points in TensorBoard.
     log_interval: u64,
 }
@@ -69,10 +70,12 @@ impl Sinks {
         Some(Scalars::new(points, clock, self.log_interval))
     }
 
-    /// The URL of the metrics, if they are served.
-    pub fn served_at(&self) -> Option<String> {
-        let address = self.listener.as_ref()?.local_addr().ok()?;
-        Some(format!("http://{address}/metrics"))
+    /// The URL of the metrics, if they are to be served, or why they are not.
+    pub fn served_at(&self) -> Option<Result<String, &str>> {
+        let url =
+            |listener: &TcpListener| listener.local_addr().map(|address| format!("http://{address}/metrics"));
+        let listener = self.listener.as_ref()?.as_ref();
+        listener.map_or_else(|why| Some(Err(why.as_str())), |listener| url(listener).ok().map(Ok))
     }
 
     /// Starts to write, once the run has `started`. `report` makes the present report.
@@ -92,7 +95,7 @@ impl Sinks {
             opened.start("effllm-tensorboard", move |point, to| encoder.encode(point, to), &warn)
         });
         let openmetrics = self.openmetrics.map(|file| openmetrics::start(file, report.clone(), &warn));
-        if let Some(listener) = self.listener {
+        if let Some(Ok(listener)) = self.listener {
             listen::start(listener, report, &warn);
         }
         RunningSinks { tensorboard, series, openmetrics }
@@ -109,14 +112,15 @@ pub struct RunningSinks {
 impl RunningSinks {
     /// Writes the waiting items, and the metrics of the last report at the end of the run.
     pub fn finish(self, report: &Report, ended: f64) {
+        let deadline = Instant::now() + PATIENCE;
         if let Some(tensorboard) = self.tensorboard {
-            tensorboard.finish(Some(ScalarPoint::last(report, ended)));
+            tensorboard.finish(Some(ScalarPoint::last(report, ended)), deadline);
         }
         if let Some(series) = self.series {
-            series.finish(None);
+            series.finish(None, deadline);
         }
         if let Some(openmetrics) = self.openmetrics {
-            openmetrics.finish();
+            openmetrics.finish(deadline);
         }
     }
 }

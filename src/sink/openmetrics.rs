@@ -10,9 +10,10 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::{PATIENCE, Warn};
+use super::Warn;
 use crate::error::Error;
 use crate::fs::atomic;
+use crate::process::{FileWriter, Way};
 use crate::report::Report;
 use crate::report::{Exit, Gpu, Status};
 use crate::thread::worker::{Stop, Worker};
@@ -52,8 +53,9 @@ pub fn start(path: PathBuf, report: impl Fn() -> Report + Send + 'static, warn: 
     let older = path.extension().is_some_and(|ending| ending == "prom");
     let text = if older { prometheus_text } else { openmetrics };
     let (file, report_error) = (path.clone(), warn.clone());
-    let replace = move || {
-        if let Err(error) = atomic::replace(&file, text(&report()).as_bytes()) {
+    let mut writer = FileWriter::start(Way::Replace(path.clone()));
+    let mut replace = move || {
+        if let Err(error) = writer.replace(text(&report()).as_bytes(), None) {
             report_error(format!("{} cannot be replaced and is out of date: {error}", file.display()));
         }
     };
@@ -75,9 +77,10 @@ pub struct Replacing {
 }
 
 impl Replacing {
-    /// Replaces the file a last time, and waits for that within a limit of time.
-    pub fn finish(self) {
-        if !self.thread.is_some_and(|thread| thread.finish(PATIENCE)) {
+    /// Replaces the file a last time, and waits for that until the deadline.
+    pub fn finish(self, deadline: Instant) {
+        let patience = deadline.saturating_duration_since(Instant::now());
+        if !self.thread.is_some_and(|thread| thread.finish(patience)) {
             (self.warn)(format!("{} is out of date: writing it hangs", self.path.display()));
         }
     }

@@ -1,7 +1,7 @@
 //! A bounded queue into a thread that writes a file.
 
 use std::fs::File;
-use std::io::Write;
+use std::io;
 use std::iter;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,7 +10,8 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
-use super::{PATIENCE, Warn};
+use super::Warn;
+use crate::process::{FileWriter, Way};
 use crate::thread::worker::{Stop, Worker};
 
 /// Items that may wait: a burst of some ten thousand lines, and some megabytes at most.
@@ -38,7 +39,7 @@ impl<T> Queue<T> {
 /// An open file, and a queue that is not read yet.
 #[derive(Debug)]
 pub struct Opened<T> {
-    file: File,
+    file: FileWriter,
     pub path: PathBuf,
     queue: Queue<T>,
     waiting: Receiver<Option<T>>,
@@ -47,6 +48,7 @@ pub struct Opened<T> {
 impl<T: Clone + Send + 'static> Opened<T> {
     pub fn new(file: File, path: PathBuf) -> Self {
         let (items, waiting) = bounded(CAPACITY);
+        let file = FileWriter::start(Way::Append(file));
         Self { file, path, queue: Queue { items, overflowed: Arc::default() }, waiting }
     }
 
@@ -78,10 +80,10 @@ impl<T: Clone + Send + 'static> Opened<T> {
 }
 
 fn write_all<T>(
-    mut file: File,
+    mut file: FileWriter,
     waiting: &Receiver<Option<T>>,
     mut encode: impl FnMut(T, &mut Vec<u8>),
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     let mut bytes = Vec::new();
     let mut ended = false;
     while !ended {
@@ -92,10 +94,10 @@ fn write_all<T>(
             item
         });
         iter::once(first).chain(more).for_each(|item| encode(item, &mut bytes));
-        file.write_all(&bytes)?;
+        file.append(&bytes)?;
         bytes.clear();
     }
-    Ok(())
+    file.finish()
 }
 
 /// A file that is being written.
@@ -107,9 +109,8 @@ pub struct Writing<T> {
 }
 
 impl<T> Writing<T> {
-    /// Writes the waiting items and a last one, and waits for that within a limit of time.
-    pub fn finish(self, last: Option<T>) {
-        let deadline = Instant::now() + PATIENCE;
+    /// Writes the waiting items and a last one, and waits for that until the deadline.
+    pub fn finish(self, last: Option<T>, deadline: Instant) {
         // An error: the thread has failed and reported it, or hangs, which is reported below.
         for item in last.into_iter().map(Some).chain([None]) {
             let _ = self.queue.items.send_deadline(item, deadline);

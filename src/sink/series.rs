@@ -22,7 +22,8 @@ use crate::text::sanitize::{self, field};
 /// # Errors
 /// It cannot be written to.
 pub fn open(path: &Path) -> Result<Opened<Event>, Error> {
-    let made = atomic::refuse_planted(path).and_then(|()| File::create(path));
+    let made = atomic::refuse_planted(path)
+        .and_then(|()| atomic::open_stream(File::options().create(true).truncate(true), path));
     let file = made.map_err(|error| {
         Error::usage(format!("the series cannot be written to {}: {error}", path.display()))
             .of_flag("series")

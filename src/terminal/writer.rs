@@ -20,6 +20,7 @@ use super::shared_terminal::SharedTerminal;
 use crate::config::LiveMode;
 use crate::event::Stream;
 use crate::report::Report;
+use crate::text::sanitize::message;
 use crate::thread::worker::Worker;
 
 /// Where the child's bytes and everything of effllm's own are written.
@@ -97,7 +98,7 @@ impl Terminal {
     /// # Errors
     /// Standard error's.
     pub fn print(&self, text: &str) -> io::Result<()> {
-        self.lock().print(text)
+        self.lock().print(&message(text, self.colour))
     }
 
     /// The same for the last lines, with a limit of time: standard error may have no reader any more.
@@ -105,7 +106,7 @@ impl Terminal {
     /// # Errors
     /// As [`Terminal::finish`].
     pub fn print_patiently(&self, text: &str) -> io::Result<()> {
-        self.with_patience(|shared, _| shared.print(text))
+        self.with_patience(|shared, _| shared.print(&message(text, self.colour)))
     }
 
     /// Draws the table of a report, unless the screen shows it already.

@@ -2,7 +2,48 @@
 
 use std::fmt::Write;
 
-use console::{measure_text_width, truncate_str};
+use console::{AnsiCodeIterator, measure_text_width, truncate_str};
+
+/// The beginning of effllm's own annotations, after the command's name.
+pub const OWN_ANNOTATION: &str = " title=effllm gate::";
+
+/// A text for people to read, as it may be printed: it moves no cursor, and is no command to a CI service.
+/// `colour`: whether sequences that colour are left in it.
+///
+/// GitHub obeys a line that begins with `::`; GitHub and Azure Pipelines obey `##[…]` and `##vso[…]` within a
+/// line. Only effllm's own annotations pass.
+pub fn message(text: &str, colour: bool) -> String {
+    let is_colour = |sequence: &str| colour && sequence.starts_with("\x1b[") && sequence.ends_with('m');
+    let shown = |(part, is_sequence): (&str, bool)| -> String {
+        let is_kept = is_sequence && is_colour(part);
+        part.chars().filter(|c| is_kept || visible(*c) == *c).collect()
+    };
+    let parts = AnsiCodeIterator::new(text).map(shown);
+    let text = apart(&parts.collect::<String>(), ' ');
+    let line = |line: &str| {
+        let begun = line.trim_start();
+        let is_own = ["error", "warning", "notice"].iter().any(|command| {
+            begun
+                .strip_prefix("::")
+                .and_then(|line| line.strip_prefix(command)?.strip_prefix(OWN_ANNOTATION))
+                .is_some()
+        });
+        if begun.starts_with("::") && !is_own { line.replacen("::", ": :", 1) } else { line.to_owned() }
+    };
+    text.split_inclusive('\n').map(line).collect()
+}
+
+/// The text with something between any two `#` in a row.
+fn apart(text: &str, between: char) -> String {
+    let mut before = ' ';
+    let mut apart = String::with_capacity(text.len());
+    for c in text.chars() {
+        apart.extend(Some(between).filter(|_| before == '#' && c == '#'));
+        apart.push(c);
+        before = c;
+    }
+    apart
+}
 
 /// The text on one line, without what a terminal would act on: control characters, and marks that
 /// turn the direction of writing.
@@ -56,7 +97,7 @@ pub fn markdown(text: &str) -> String {
 
 /// The text as code in Markdown, fenced by more backquotes than it has in a row.
 pub fn markdown_code(text: &str) -> String {
-    let text = plain(text);
+    let text = apart(&plain(text), ' ');
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest + 1);
     let pad = if text.starts_with('`') || text.ends_with('`') { " " } else { "" };
@@ -64,10 +105,11 @@ pub fn markdown_code(text: &str) -> String {
 }
 
 /// JSON in which also those characters are escaped that a terminal would act on and JSON may hold as
-/// they are (DEL, C1, marks that turn the direction of writing): they can stand in its strings alone.
+/// they are (DEL, C1, marks that turn the direction of writing), and the second `#` of `##`, which begins a
+/// command to a CI service: they can stand in its strings alone.
 pub fn json(json: &str) -> String {
     json.chars().fold(String::with_capacity(json.len()), |mut text, c| {
-        if visible(c) == c {
+        if visible(c) == c && !(c == '#' && text.ends_with('#')) {
             text.push(c);
         } else {
             let _ = write!(text, "\\u{:04x}", u32::from(c));
@@ -127,6 +169,21 @@ mod tests {
         ] {
             assert_eq!(field(text), shown);
         }
+    }
+
+    #[test]
+    fn a_message_is_no_command() {
+        for (text, shown) in [
+            ("a\n::add-mask::b\n \t::x::\n::error title=effllm gate::no\n", None),
+            ("::add-mask::b", Some(": :add-mask::b")),
+            ("a ##[x] ###vso[y]", Some("a # #[x] # # #vso[y]")),
+            ("\x1b[31mred\x1b[0m\x1b[2J\r\u{9b}", Some("\x1b[31mred\x1b[0m[2J")),
+        ] {
+            let masked = "a\n: :add-mask::b\n \t: :x::\n::error title=effllm gate::no\n";
+            assert_eq!(message(text, true), shown.unwrap_or(masked));
+        }
+        assert_eq!(message("\x1b[31mred\x1b[0m", false), "red");
+        assert_eq!(json("\"###[\""), "\"#\\u0023\\u0023[\"");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod gate;
 mod harness;
 mod library;
 mod log;
+mod messages;
 mod monitor;
 mod report;
 mod run;

@@ -7,9 +7,14 @@ use nix::unistd::Pid;
 
 use super::{TestEnv, until};
 
+/// Without the processes that write files for effllm.
 pub fn children(pid: Pid) -> Vec<Pid> {
     let listed = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    listed.split_whitespace().filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect()
+    let writes_files = |pid: &&str| {
+        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name == "effllm-files\n")
+    };
+    let children = listed.split_whitespace().filter(|pid| !writes_files(pid));
+    children.filter_map(|pid| pid.parse().ok()).map(Pid::from_raw).collect()
 }
 
 /// Its state's letter, such as T for stopped; a space where there is no such process.

@@ -1,49 +1,15 @@
 //! Reports with text and numbers that mean harm.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::reports::{TRAINING, page, phase, rendered};
+use super::reports::{TRAINING, page, phase, poisoned, rendered};
 
 const HARM: &str =
     "x\"'><script>alert(1)</script><!--</style></title>\u{1b}[31m\0\u{202e}&amp;|`*_[a](javascript:b)";
 
-/// Puts the harm into every text of a report but those that must be one of a few words.
-fn poisoned(report: &Value) -> Value {
-    fn poison(key: &str, value: &mut Value) {
-        match value {
-            Value::String(_)
-                if ["schema", "status", "window", "name_of_phase", "energy_source"].contains(&key) => {}
-            Value::String(text) => HARM.clone_into(text),
-            Value::Array(values) => values.iter_mut().for_each(|value| poison(key, value)),
-            Value::Object(fields) => {
-                let is_phase = fields.contains_key("from_seconds");
-                for (key, value) in fields.iter_mut() {
-                    if !(is_phase && key == "name") {
-                        poison(key, value);
-                    }
-                }
-                if key == "scheduler" {
-                    fields.insert(HARM.to_owned(), json!(HARM));
-                }
-            }
-            _ => {}
-        }
-    }
-    let mut report = report.clone();
-    report["warnings"] = json!(["w"]);
-    report["job"]["scheduler"] = json!({});
-    report["command"]["exit"] = json!({ "signal": "SIGTERM" });
-    for gpu in 0..2 {
-        report["gpus"][gpu]["unavailable"] = json!({ "power_watts": "w", "memory_used_bytes": "w" });
-        report["gpus"][gpu]["power_watts"] = json!({ "mean": null, "max": null });
-    }
-    poison("", &mut report);
-    report
-}
-
 #[test]
 fn no_text_becomes_markup_in_a_page() {
-    let report = poisoned(&TRAINING);
+    let report = poisoned(&TRAINING, HARM);
     let one = page(&report);
     let two = rendered(&[("<script>a.json", &report), ("b'\"&.json", &TRAINING)], "html");
     for page in [one, two] {
@@ -61,7 +27,7 @@ fn no_text_becomes_markup_in_a_page() {
 
 #[test]
 fn no_text_becomes_markup_in_markdown() {
-    let report = poisoned(&TRAINING);
+    let report = poisoned(&TRAINING, HARM);
     let one = rendered(&[("a.json", &report)], "markdown");
     let two = rendered(&[("a|<b>.json", &report), ("b.json", &TRAINING)], "markdown");
     for text in [one, two] {

@@ -4,4 +4,4 @@ mod browser;
 mod documents;
 mod hostile;
 mod page;
-mod reports;
+pub mod reports;

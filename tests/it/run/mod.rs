@@ -6,6 +6,7 @@ mod descriptors;
 mod faults;
 mod filters;
 mod gpu;
+mod hangs;
 mod launcher;
 mod metrics;
 mod phases;

@@ -345,13 +345,36 @@ fn where_processes_are_short_measurements_are_lost_and_no_output() {
         let done = call(&["run", "-q", "--gpus", "none", "--", "seq", "30000"], most).done();
         let stderr = done.stderr();
         assert_eq!((done.code(), done.stdout.len()), (Some(0), 168_894), "{most}: {stderr}");
-        assert_eq!(most < 5, !stderr.is_empty(), "{most}: {stderr}");
+        assert_eq!(most < 6, !stderr.is_empty(), "{most}: {stderr}");
         if most > 1 {
             let report = env.report();
             assert_eq!(report.at("command.exit.code"), 0);
-            assert_eq!(report.warnings().len(), usize::from(most < 5), "{:?}", report.warnings());
-            assert!(most > 4 || report.why_null("al_seconds").contains("no threads"));
+            assert_eq!(report.warnings().len(), usize::from(most < 6), "{:?}", report.warnings());
+            assert!(most > 5 || report.why_null("al_seconds").contains("no threads"));
             fs::remove_file(env.path("effllm-report.json")).expect("a report");
         }
+    }
+}
+
+#[test]
+fn where_memory_is_short_the_command_runs_unmeasured() {
+    let env = TestEnv::new();
+    let limits = ["-v 40000", "-v 60000", "-v 100000", "-v 200000", "-d 8000", "-d 50000", "-s 64", "-s 256"];
+    for limit in limits {
+        let run = |options: &str| {
+            env.sh(&format!("ulimit {limit}; exec $effllm run -q {options} -- sh -c 'echo out; exit 3'"))
+                .done()
+        };
+        let done = run("");
+        assert_eq!((done.code(), done.stdout().as_str()), (Some(3), "out\n"), "{limit}: {}", done.stderr());
+        assert!(done.stderr().contains("nothing is measured"), "{limit}: {}", done.stderr());
+        for options in ["-o -", "--require 'al <= 1'"] {
+            let done = run(options);
+            assert_eq!((done.code(), done.stdout().as_str()), (Some(125), ""), "{limit}: {}", done.stderr());
+        }
+    }
+    for limit in ["-l 0", "-f 0", "-t 9", "-s 1024"] {
+        let done = env.sh(&format!("ulimit {limit}; exec $effllm run -q -- sh -c 'echo out; exit 3'")).done();
+        assert_eq!((done.code(), done.stdout().as_str()), (Some(3), "out\n"), "{limit}: {}", done.stderr());
     }
 }

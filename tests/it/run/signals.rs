@@ -1,7 +1,9 @@
 //! Signals sent to effllm, what is kept from the command, and how the end is brought about.
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 use std::thread;
@@ -333,14 +335,13 @@ fn what_effllm_alone_waits_for_can_be_given_up() {
             session.send(signal);
             assert_eq!(session.wait().signal(), Some(signal as i32));
         };
-        // Before the command: it is not started.
-        let session = env.run("--series fifo.csv", "echo >started").start();
-        until("effllm to wait", || waits_in(session.pid(), "open"));
-        ends(session);
-        assert!(!env.exists("started"));
-        // After its end.
+        // A reader that does not read.
+        let mut options = File::options();
+        let reader =
+            options.read(true).custom_flags(libc::O_NONBLOCK).open(env.path("fifo.csv")).expect("a pipe");
+        fcntl(&reader, FcntlArg::F_SETPIPE_SZ(4096)).expect("a small pipe");
         let session = env.run("-o fifo.csv", "echo >started").start();
-        until("effllm to wait", || env.exists("started") && waits_in(session.pid(), "open"));
+        until("effllm to wait", || env.exists("started") && waits_to_write(session.pid()));
         ends(session);
         let (_reader, unread) = full_pipe();
         let session = start_unread(env.run("-o -", "echo >written"), unread, true);
@@ -349,14 +350,14 @@ fn what_effllm_alone_waits_for_can_be_given_up() {
         // Where there will be no command.
         let (_reader, unread) = full_pipe();
         let session = start_unread(env.effllm(["run", "--", "no-such-command"]), unread, false);
-        until("effllm to wait", || waits_in(session.pid(), "write"));
+        until("effllm to wait", || waits_to_write(session.pid()));
         ends(session);
     }
 }
 
 /// Whether the main thread of a process waits in a system call (proc_pid_syscall(5)).
-fn waits_in(pid: Pid, call: &str) -> bool {
-    let number = if call == "open" { libc::SYS_openat } else { libc::SYS_write };
+fn waits_to_write(pid: Pid) -> bool {
+    let number = libc::SYS_write;
     let told = std::fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
     told.split(' ').next() == Some(&number.to_string())
 }

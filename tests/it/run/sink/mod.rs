@@ -58,8 +58,6 @@ fn what_cannot_be_written_is_told_before_the_command_starts() {
     let env = env("gpu = [{}]");
     env.write("a-file", "");
     fs::create_dir(env.path("a-folder")).expect("a folder");
-    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let taken = taken.local_addr().expect("its address");
     for (options, told) in [
         ("--tensorboard a-file", "TensorBoard's folder a-file cannot be written to: File exists"),
         ("--tensorboard a-file/tb", "TensorBoard's folder a-file/tb cannot be written to: Not a directory"),
@@ -69,13 +67,24 @@ fn what_cannot_be_written_is_told_before_the_command_starts() {
         ("--openmetrics a-folder", "OpenMetrics cannot be written to a-folder: it is a folder"),
         ("--listen 70000", "0.0.0.0:9464 is open to other machines"),
         ("--listen example.org:80", "is not an address"),
-        (&format!("--listen {taken}"), &format!("cannot listen at {taken}: Address already in use")),
     ] {
         let done = env.run(options, "touch started").done();
         assert_eq!(done.code(), Some(2), "{options}: {}", done.stderr());
         assert!(done.stderr().contains(told), "{options}: {}", done.stderr());
         assert!(!env.exists("started"), "{options}");
     }
+}
+
+#[test]
+fn a_taken_address_keeps_no_command_from_starting() {
+    let env = env("gpu = [{}]");
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let taken = taken.local_addr().expect("its address");
+    let done = env.run(&format!("--listen {taken}"), "echo out").done();
+    assert_eq!((done.code(), done.stdout().as_str()), (Some(0), "out\n"));
+    let told = format!("the metrics are not served: cannot listen at {taken}: Address already in use");
+    assert!(done.stderr().contains(&told), "{}", done.stderr());
+    assert!(env.report().warnings()[0].starts_with(&told));
 }
 
 #[test]

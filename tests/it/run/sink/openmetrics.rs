@@ -100,10 +100,14 @@ fn clients_that_hang_keep_nobody_waiting() {
         };
         silent.iter().all(hangs)
     });
-    // As many as are served at once, and more: they are cut off, and then it is others' turn.
-    let silent: Vec<TcpStream> = (0..9).map(hang).collect();
+    // More than are served at once: the first ones are cut off.
+    let silent: Vec<TcpStream> =
+        (0..400).map(|_| TcpStream::connect(&address).expect("a connection")).collect();
     assert!(get(&address, "/metrics", "").starts_with("HTTP/1.1 200"));
     drop(silent);
+    assert!(
+        get(&address, "/metrics", &format!("X: {}\r\n", "y".repeat(100_000))).starts_with("HTTP/1.1 400")
+    );
     assert!(get(&address, "/metrics", &"X: y\r\n".repeat(100)).starts_with("HTTP/1.1 400"));
     assert_eq!(session.wait().code(), Some(0));
 }

@@ -167,3 +167,32 @@ fn effllm_can_wrap_effllm() {
     assert_eq!(Report::parse(&env.read("outer.json")).at("command.exit.code"), 5);
     assert_eq!(Report::parse(&env.read("inner.json")).at("command.exit.code"), 5);
 }
+
+#[test]
+fn runs_at_the_same_time_keep_each_others_finished_reports() {
+    let env = TestEnv::new();
+    let script = |n: usize| format!("echo ready; until [ -e go ]; do sleep 0.01; done; exit {n}");
+    env.write("effllm-report.json", "of an earlier run");
+    let sessions: Vec<_> = (0..4).map(|n| env.run("", &script(n)).start()).collect();
+    sessions.iter().for_each(|session| session.wait_for("ready"));
+    env.write("go", "");
+    let told = sessions.into_iter().map(|session| session.wait().stderr());
+    let told: Vec<String> = told.filter(|stderr| !stderr.is_empty()).collect();
+    assert_eq!(told.len(), 3, "{told:?}");
+    for said in &told {
+        assert!(
+            said.contains("effllm-report.json meanwhile, which is now $PWD/effllm-report.json."),
+            "{said}"
+        );
+    }
+    let names = ["", ".1", ".2", ".3"].map(|ending| format!("effllm-report.json{ending}"));
+    let codes = names.map(|name| Report::parse(&env.read(&name)).number("command.exit.code") as u64);
+    assert_eq!(codes.iter().sum::<u64>(), 6, "{codes:?}");
+    // An effllm in an effllm.
+    let done = env.sh("rm effllm-report.json*; $effllm run -q -- $effllm run -q -- sh -c 'exit 3'").done();
+    assert!(done.stderr().contains("effllm-report.json.1"), "{}", done.stderr());
+    assert_eq!(env.files(), ["effllm-report.json", "effllm-report.json.1", "go"]);
+    // One after the other replaces.
+    assert_eq!(env.run("", "true").done().stderr(), "");
+    assert_eq!(env.files(), ["effllm-report.json", "effllm-report.json.1", "go"]);
+}
