@@ -26,7 +26,7 @@ pub use ending::Ending;
 pub use exec::{check_descriptors, exec};
 pub use external::ExternalProcess;
 pub use interruption::interruptions;
-pub use procfs::Process;
+pub use procfs::{Process, environment};
 pub use signal_name::TakenSignal;
 pub use signal_policy::SignalPolicy;
 pub use signals::{Signals, UserRequest, stop_effllm};
