@@ -41,7 +41,7 @@ complete -c effllm -n "__fish_effllm_needs_command" -f -a "help" -d 'Print this 
 complete -c effllm -n "__fish_effllm_using_subcommand run" -s o -l report -d 'Write the JSON report to FILE; `-` prints it on stdout and sends the command\'s own stdout to stderr [default: effllm-report.json]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l history-size -d 'Points kept for the report\'s plots; never changes an average [default: 1000] [env: EFFICIENTLLM_HISTORY_SIZE]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l interval -d 'Seconds between two samples, 0.01 to 3600 [default: 1.0] [env: EFFICIENTLLM_COLLECTION_INTERVAL]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand run" -l gpus -d 'GPUs to measure: `auto` (those in CUDA_VISIBLE_DEVICES, else all), `all`, `none`, or indices and UUIDs, as in `0,1` [default: auto]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand run" -l gpus -d 'GPUs to measure: `auto` (those that the command uses, where that can be told), `all`, `none`, or indices and UUIDs, as in `0,1` [default: auto]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l nvml-lib -d 'NVML library to load [default: libnvidia-ml.so.1] [env: EFFLLM_NVML_LIB]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l params -d 'Parameters of the model, as in `7.6B` [default: from the log]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand run" -l seq-len -d 'Sequence length (tokens per sample) [default: from the log]' -r
@@ -177,7 +177,7 @@ complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l duration -d 'E
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -s o -l report -d 'Write the JSON report to FILE; `-` prints it on stdout and sends the command\'s own stdout to stderr [default: effllm-report.json]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l history-size -d 'Points kept for the report\'s plots; never changes an average [default: 1000] [env: EFFICIENTLLM_HISTORY_SIZE]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l interval -d 'Seconds between two samples, 0.01 to 3600 [default: 1.0] [env: EFFICIENTLLM_COLLECTION_INTERVAL]' -r
-complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l gpus -d 'GPUs to measure: `auto` (those in CUDA_VISIBLE_DEVICES, else all), `all`, `none`, or indices and UUIDs, as in `0,1` [default: auto]' -r
+complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l gpus -d 'GPUs to measure: `auto` (those that the command uses, where that can be told), `all`, `none`, or indices and UUIDs, as in `0,1` [default: auto]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l nvml-lib -d 'NVML library to load [default: libnvidia-ml.so.1] [env: EFFLLM_NVML_LIB]' -r -F
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l params -d 'Parameters of the model, as in `7.6B` [default: from the log]' -r
 complete -c effllm -n "__fish_effllm_using_subcommand monitor" -l seq-len -d 'Sequence length (tokens per sample) [default: from the log]' -r

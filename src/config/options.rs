@@ -74,8 +74,8 @@ pub struct GpuOptions {
           default_value = "1")]
     pub interval: Duration,
 
-    /// GPUs to measure: `auto` (those in CUDA_VISIBLE_DEVICES, else all), `all`, `none`, or
-    /// indices and UUIDs, as in `0,1` [default: auto]
+    /// GPUs to measure: `auto` (those that the command uses, where that can be told), `all`, `none`,
+    /// or indices and UUIDs, as in `0,1` [default: auto]
     #[arg(long, value_name = "WHICH", allow_hyphen_values = true, default_value = "auto")]
     pub gpus: GpuChoice,
 

@@ -39,6 +39,8 @@ macro_rules! quantities {
             /// The source's index.
             pub index: u32,
             $($(#[$doc])* pub $field: Option<f64>,)*
+            /// Whose processes are on the GPU; `None` where they were not looked at, or cannot be told.
+            pub processes: Option<GpuProcesses>,
             /// New reasons, by the quantity's name.
             pub unavailable: Vec<(&'static str, String)>,
         }
@@ -69,6 +71,26 @@ quantities! {
     SmClock sm_clock_mhz "SM clock";
 }
 
+/// The compute processes on a GPU at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct GpuProcesses {
+    pub of_command: ProcessCount,
+    pub of_others: ProcessCount,
+}
+
+/// Some processes, and the GPU memory that they use, in bytes, where the source tells it of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProcessCount {
+    pub count: u32,
+    pub memory_bytes: Option<u64>,
+}
+
+impl Default for ProcessCount {
+    fn default() -> Self {
+        Self { count: 0, memory_bytes: Some(0) }
+    }
+}
+
 /// What a GPU is, read once.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct GpuIdentity {
@@ -89,6 +111,8 @@ pub struct GpuIdentity {
     pub power_limit_watts: Option<f64>,
     /// Why this GPU is measured: the flag or variable that named it.
     pub selected_because: String,
+    /// Nobody named it: it counts only if the job uses it, where that can be told.
+    pub may_be_unused: bool,
     /// Further indices under which the source lists this very GPU.
     pub listed_again: Vec<u32>,
     /// Reasons for facts that could not be read, by the fact's name.

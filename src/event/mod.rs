@@ -13,7 +13,7 @@ use std::sync::Arc;
 pub use clock::{Clock, StartLatch};
 pub use facts::{FACT_FIELDS, Facts};
 pub use field::Stated;
-pub use gpu::{GpuIdentity, GpuQuantity, GpuSample};
+pub use gpu::{GpuIdentity, GpuProcesses, GpuQuantity, GpuSample, ProcessCount};
 pub use progress::{Progress, RECORD_FIELDS};
 
 /// A stream of the command's output.
@@ -54,6 +54,11 @@ pub enum Event {
     },
     /// The GPUs that will be measured; comes before their first sample.
     GpusFound(Vec<GpuIdentity>),
+    /// A process of the command was told by a variable of its own to use these GPUs, by the source's indices.
+    GpusVisible {
+        indices: Vec<u32>,
+        because: String,
+    },
     /// No GPU is measured, or none yet.
     GpusUnavailable {
         reason: String,

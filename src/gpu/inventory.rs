@@ -29,7 +29,7 @@ pub fn inventory(library: Option<PathBuf>) -> Result<Vec<Listing>, NoGpus> {
         let gpu = gpus.gpu(index)?;
         let (identity, partitioning) = (gpu.identity(), gpu.partitioning());
         let further = gpu.further_abilities();
-        let failures = Reader::new(index, gpu).sample(Clock::new()).unavailable;
+        let failures = Reader::new(index, gpu, None).sample(Clock::new()).unavailable;
         let quantities = GpuQuantity::ALL.iter().map(|quantity| {
             let failure = failures.iter().find(|(name, _)| *name == quantity.name());
             (quantity.label(), failure.map(|(_, reason)| reason.clone()))

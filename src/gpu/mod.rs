@@ -7,10 +7,12 @@
 
 mod inventory;
 mod nvml;
+mod processes;
 mod reader;
 mod sampler;
 mod select;
 mod source;
+mod visible;
 
 use std::path::PathBuf;
 

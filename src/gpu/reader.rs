@@ -2,19 +2,24 @@
 
 use std::time::Instant;
 
+use super::processes::ProcessReader;
 use super::source::{Failure, Gpu};
 use crate::event::{Clock, GpuQuantity, GpuSample};
+use crate::process::Tree;
 
 /// One GPU, and how the last reading of each quantity went.
 pub struct Reader<'source> {
     index: u32,
     gpu: Box<dyn Gpu + 'source>,
     last: Vec<Option<Failure>>,
+    processes: ProcessReader,
 }
 
 impl<'source> Reader<'source> {
-    pub fn new(index: u32, gpu: Box<dyn Gpu + 'source>) -> Self {
-        Self { index, gpu, last: vec![None; GpuQuantity::ALL.len()] }
+    /// `tree`: the command's processes, to tell them on the GPU from others.
+    pub fn new(index: u32, gpu: Box<dyn Gpu + 'source>, tree: Option<Tree>) -> Self {
+        let last = vec![None; GpuQuantity::ALL.len()];
+        Self { index, gpu, last, processes: ProcessReader::new(tree) }
     }
 
     /// Reads every quantity once. A reason is given when it is new, not with every sample.
@@ -45,6 +50,7 @@ impl<'source> Reader<'source> {
             }
         }
         sample.at = clock.at(counter_read.unwrap_or_else(|| begun + begun.elapsed() / 2));
+        sample.processes = self.processes.read(self.gpu.as_ref());
         sample
     }
 }

@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::reader::Reader;
-use super::select::{GpuChoice, is_same_gpu};
+use super::select::{GpuChoice, is_same_gpu, of_slurm_step};
 use super::source::{GpuSource, UnopenedSource, open_first};
 use super::sources;
+use super::visible::VisibleGpus;
 use crate::error::{Error, USAGE};
 use crate::event::{Clock, Event, GpuIdentity, GpuQuantity};
+use crate::process::Tree;
 use crate::thread::wait_for_starting_threads;
 use crate::thread::worker::{Grid, Stop, Worker};
 
@@ -35,6 +37,8 @@ pub struct Options {
     pub library: Option<PathBuf>,
     /// The environment of the command.
     pub variables: Variables,
+    /// The command's processes, where they can be found.
+    pub processes: Option<Tree>,
 }
 
 /// A running sampler. Dropped, it ends by itself.
@@ -88,9 +92,14 @@ impl Sampler {
         sampling.unavailable(format!("{} did not answer yet", sampler.source));
         crate::thread::init_thread_locals(); // the library may never finish loading
         let work = move |stop: Stop| {
-            let _undecided: Sender<Infallible> = undecided; // until the end, a panic included
+            let undecided: Sender<Infallible> = undecided; // dropped by a panic, too
             wait_for_starting_threads();
-            sampling.decide(sampling.start(sources, &stop));
+            let started = sampling.start(sources, &stop);
+            sampling.decide(started.as_ref().map(|_| ()).map_err(Error::clone));
+            drop(undecided);
+            if let Ok((source, gpus)) = started {
+                sampling.watch_variables(source.as_ref(), &gpus, &stop);
+            }
         };
         match Worker::spawn("effllm-gpu", work) {
             Ok(worker) => sampler.worker = Some(worker),
@@ -153,18 +162,37 @@ impl Sampler {
 
 impl Sampling {
     /// Opens the source, identifies and chooses the GPUs, and lets their threads sample.
-    fn start(&self, sources: Vec<UnopenedSource>, stop: &Stop) -> Verdict {
+    fn start(
+        &self,
+        sources: Vec<UnopenedSource>,
+        stop: &Stop,
+    ) -> Result<(Arc<dyn GpuSource>, Vec<GpuIdentity>), Error> {
         let (name, (source, count)) = open_first(sources).map_err(|none| Error::failed(none.reason))?;
         let (gpus, mut threads) = self.identify(name, &source, count, stop);
         let chosen = self.choose(source.as_ref(), &gpus)?;
         let starts: Vec<_> = chosen.iter().filter_map(|gpu| threads.remove(&gpu.index)).collect();
-        (self.on_event)(Event::GpusFound(chosen));
+        (self.on_event)(Event::GpusFound(chosen.clone()));
         // One grid for all: they are sampled at the same moments.
         let grid = Grid::new(Instant::now(), self.options.interval);
         for start in starts {
             let _ = start.send(grid); // a thread that ended has no more samples
         }
-        Ok(())
+        Ok((source, chosen))
+    }
+
+    /// Until the end, tells of GPUs that processes of the command choose by variables of their own.
+    fn watch_variables(&self, source: &dyn GpuSource, gpus: &[GpuIdentity], stop: &Stop) {
+        let Options { choice: GpuChoice::Auto, processes: Some(tree), variables, .. } = &self.options else {
+            return;
+        };
+        let mut seen = VisibleGpus::new(gpus, source, variables.as_ref());
+        let mut pause = Duration::from_millis(50);
+        while stop.wait_until(Instant::now() + pause) {
+            for (indices, because) in seen.look(tree) {
+                (self.on_event)(Event::GpusVisible { indices, because });
+            }
+            pause = Duration::from_secs(30).min(pause * 3 / 2);
+        }
     }
 
     /// Starts a thread for each GPU, and collects the identities of those that this user may see. A thread
@@ -186,7 +214,7 @@ impl Sampling {
                 let _ = send.send((index, gpu.as_ref().map(|gpu| gpu.identity())));
                 drop(send);
                 let (Some(gpu), Ok(grid)) = (gpu, started.recv()) else { return };
-                sampling.sample(Reader::new(index, gpu), grid, &stop);
+                sampling.sample(Reader::new(index, gpu, sampling.options.processes.clone()), grid, &stop);
             };
             if stop.spawn(&format!("effllm-gpu-{index}"), work).is_ok() {
                 threads.insert(index, start);
@@ -214,7 +242,10 @@ impl Sampling {
             return Err(Error::failed("the GPUs of this node belong to other users"));
         }
         let Options { choice, choice_origin, variables, .. } = &self.options;
-        let visible = || source.visible_to_command(gpus, variables.as_ref());
+        let visible = || {
+            let selection = source.visible_to_command(gpus, variables.as_ref());
+            selection.or_else(|| of_slurm_step(variables.as_ref(), gpus))
+        };
         let selection = choice.select(gpus, visible, choice_origin)?;
         let mut chosen: Vec<GpuIdentity> = Vec::new();
         for index in &selection.indices {
@@ -222,7 +253,9 @@ impl Sampling {
             match chosen.iter_mut().find(|known| is_same_gpu(known, gpu)) {
                 Some(known) => known.listed_again.push(*index),
                 None => {
-                    chosen.push(GpuIdentity { selected_because: selection.reason.clone(), ..gpu.clone() });
+                    let selected_because = selection.reason.clone();
+                    let may_be_unused = *choice == GpuChoice::Auto;
+                    chosen.push(GpuIdentity { selected_because, may_be_unused, ..gpu.clone() });
                 }
             }
         }

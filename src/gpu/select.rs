@@ -133,6 +133,18 @@ pub fn is_same_gpu(a: &GpuIdentity, b: &GpuIdentity) -> bool {
     ids(a).is_some() && ids(a) == ids(b)
 }
 
+/// The GPUs of a Slurm step, by the node's numbers. Where Slurm hides the others, the numbers may be none of those
+/// that the source shows: then there is nothing to choose.
+pub fn of_slurm_step(variable: &dyn Fn(&str) -> Option<String>, gpus: &[GpuIdentity]) -> Option<Selection> {
+    let list = variable("SLURM_STEP_GPUS")?;
+    let known = |entry: &str| {
+        let index: u32 = entry.trim().parse().ok()?;
+        gpus.iter().map(|gpu| gpu.index).find(|known| *known == index)
+    };
+    let indices = list.split(',').map(known).collect::<Option<_>>()?;
+    Some(Selection { indices, reason: format!("SLURM_STEP_GPUS={list}") })
+}
+
 pub fn push_once(indices: &mut Vec<u32>, index: u32) {
     if !indices.contains(&index) {
         indices.push(index);
@@ -185,6 +197,14 @@ mod tests {
         assert_eq!(select("auto").unwrap().reason, "VISIBLE=1");
         let all = GpuChoice::Auto.select(&gpus(), || None, "").unwrap();
         assert_eq!(all, Selection { indices: vec![0, 1, 2], reason: "all GPUs of this node".to_owned() });
+    }
+
+    #[test]
+    fn a_slurm_steps_gpus_are_chosen_if_all_of_them_are_shown() {
+        for (list, indices) in [("0,2", Some(vec![0, 2])), ("1", Some(vec![1])), ("6,7", None), ("", None)] {
+            let variable = |name: &str| (name == "SLURM_STEP_GPUS").then(|| list.to_owned());
+            assert_eq!(of_slurm_step(&variable, &gpus()).map(|selection| selection.indices), indices);
+        }
     }
 
     #[test]

@@ -30,11 +30,24 @@ pub trait Gpu {
     /// The GPU, the driver or the library cannot read it, or not now.
     fn read(&self, quantity: GpuQuantity) -> Result<f64, Failure>;
 
+    /// The compute processes on it now, by PIDs of whatever PID namespace the driver uses.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    fn compute_processes(&self) -> Result<Vec<GpuProcess>, Failure>;
+
     /// Abilities beyond the sampled quantities: a label, and the reason where the GPU lacks it.
     fn further_abilities(&self) -> Vec<(&'static str, Option<String>)>;
 
     /// How the GPU is divided: `MIG off`.
     fn partitioning(&self) -> &'static str;
+}
+
+/// A process on a GPU, and its memory there in bytes, if that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GpuProcess {
+    pub pid: u32,
+    pub memory_bytes: Option<u64>,
 }
 
 /// Why something could not be read.

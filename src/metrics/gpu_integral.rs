@@ -39,6 +39,8 @@ pub struct GpuIntegral {
     last: [LastReading; 5],
     pub curve: Curve<5>,
     pub counter: EnergyCounter,
+    /// The job used the GPU from this moment on; 0 for one that it always used.
+    pub counts_from: f64,
 }
 
 impl GpuIntegral {
@@ -62,8 +64,16 @@ impl GpuIntegral {
         self.counter.interrupt();
     }
 
-    /// The sums between two moments.
+    /// The sums between two moments. Time before [`counts_from`](Self::counts_from) counts as unused.
     pub fn between(&self, from: f64, to: f64) -> GpuSums {
+        let split = self.counts_from.clamp(from, to);
+        if split == from {
+            return self.measured_between(from, to);
+        }
+        self.measured_between(from, split).unused() + self.measured_between(split, to)
+    }
+
+    fn measured_between(&self, from: f64, to: f64) -> GpuSums {
         let (start, end, peaks) = (self.curve.at(from), self.curve.at(to), self.curve.peaks(from, to));
         let [memory_used_bytes, utilization_ratio, power_watts, temperature_celsius, sm_clock_mhz] =
             array::from_fn(|i| Gauge { area: end[i] - start[i], max: peaks[i] });

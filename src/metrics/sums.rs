@@ -102,6 +102,20 @@ impl GpuSums {
         if self.is_by_counter() { self.energy_counter } else { self.power_watts.area }
     }
 
+    /// The same time in which none of it was used.
+    #[must_use]
+    pub fn unused(&self) -> Self {
+        let area = |area: Area| Area { integral: 0.0, ..area };
+        let gauge = |gauge: Gauge| Gauge { area: area(gauge.area), max: gauge.max.map(|_| 0.0) };
+        Self {
+            memory_used_bytes: gauge(self.memory_used_bytes),
+            utilization_ratio: gauge(self.utilization_ratio),
+            power_watts: gauge(self.power_watts),
+            energy_counter: area(self.energy_counter),
+            ..Self::default()
+        }
+    }
+
     /// Whether [`energy`](Self::energy) is the counter's.
     pub fn is_by_counter(&self) -> bool {
         self.energy_counter.seconds > 0.9 * self.power_watts.area.seconds

@@ -33,7 +33,7 @@ pub use file_writer::{FileWriter, HANGS, Way};
 pub use filters::{FilterInputs, Filters};
 pub use inherited::{Copies, StdoutCopy};
 pub use interruption::interruptions;
-pub use procfs::Process;
+pub use procfs::{Process, environment};
 pub use signal_name::TakenSignal;
 pub use signal_policy::SignalPolicy;
 pub use signals::{Signals, UserRequest, stop_effllm};

@@ -72,6 +72,15 @@ fn place(link: &Path) -> Option<String> {
     Some(fs::read_link(link).ok()?.to_string_lossy().into_owned())
 }
 
+/// The environment that a process was given when it was executed (/proc/PID/environ); `None` for one that has ended
+/// or is another user's.
+pub fn environment(pid: u32) -> Option<Vec<(String, String)>> {
+    let bytes = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let entries = text.split('\0').filter_map(|entry| entry.split_once('='));
+    Some(entries.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+}
+
 /// Whether a process is stopped; false where /proc cannot be read.
 pub fn is_stopped(pid: Pid) -> bool {
     Process::read(pid.as_raw().cast_unsigned()).is_some_and(|process| process.stopped)

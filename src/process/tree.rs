@@ -53,6 +53,21 @@ impl Tree {
         }
     }
 
+    /// Whether a process is one of them; `None` where there is no process with this PID.
+    pub fn contains(&self, pid: u32) -> Option<bool> {
+        // Parents change while they are followed: the way up could lead in a circle.
+        const MOST_ANCESTORS: usize = 4096;
+        let parent = |pid: &u32| Process::read(*pid).map(|process| process.parent);
+        Process::read(pid)?;
+        let mut ancestry = std::iter::successors(Some(pid), parent).take(MOST_ANCESTORS);
+        Some(match self {
+            Self::Below { root, strangers } => {
+                pid != *root && ancestry.take_while(|pid| !strangers.contains(pid)).any(|pid| pid == *root)
+            }
+            Self::Of(root) => ancestry.any(|pid| pid == *root),
+        })
+    }
+
     /// Asks every process to end (SIGTERM).
     pub fn terminate(&self) {
         send(&self.processes(), Signal::SIGTERM);

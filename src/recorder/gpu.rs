@@ -7,6 +7,7 @@ use crate::metrics::{Gauge, GpuSums, higher};
 use crate::report::{EnergySource, Gpu, GpuNow, GpuSeries, MeanMax};
 
 use super::downsample::{Downsampled, Merge};
+use super::tenants::{Tenants, selected_because};
 
 /// The readings of one GPU.
 #[derive(Debug)]
@@ -15,6 +16,7 @@ pub struct GpuTrack {
     /// What the metrics need to know of it besides its sums.
     pub facts: GpuFacts,
     pub integral: GpuIntegral,
+    pub tenants: Tenants,
     now: GpuNow,
     history: Downsampled<Point>,
 }
@@ -52,6 +54,7 @@ impl GpuTrack {
             identity,
             facts,
             integral: GpuIntegral::new(largest_gap),
+            tenants: Tenants::default(),
             now: GpuNow::default(),
             history: Downsampled::new(history_size),
         }
@@ -131,8 +134,9 @@ impl GpuTrack {
         warnings
     }
 
-    /// The GPU over some time.
-    pub fn report(&self, sums: &GpuSums, seconds: f64) -> Gpu {
+    /// The GPU over some time. `is_attributable`: whether its processes can be told from those of others.
+    pub fn report(&self, sums: &GpuSums, seconds: f64, is_attributable: bool) -> Gpu {
+        let tenants = is_attributable.then(|| self.tenants.report());
         let mean_max = |gauge: Gauge| MeanMax { mean: gauge.mean(), max: gauge.max };
         let energy = sums.energy();
         let source = if sums.is_by_counter() { EnergySource::Counter } else { EnergySource::Power };
@@ -142,7 +146,9 @@ impl GpuTrack {
             name: self.identity.name.clone(),
             memory_total_bytes: self.identity.memory_total_bytes,
             power_limit_watts: self.identity.power_limit_watts,
-            selected_because: self.identity.selected_because.clone(),
+            selected_because: selected_because(self),
+            job_processes: tenants.map(|[command, _]| command),
+            other_processes: tenants.map(|[_, others]| others),
             energy_source: (energy.seconds > 0.0).then_some(source),
             samples: self.facts.samples,
             coverage_ratio: (seconds > 0.0).then(|| (sums.covered_seconds() / seconds).min(1.0)),

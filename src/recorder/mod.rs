@@ -17,6 +17,7 @@ mod phases;
 mod report;
 mod serving;
 mod sizes;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod timeline;
@@ -26,7 +27,7 @@ mod warnings;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::event::{Event, Facts, GpuIdentity, Stated};
+use crate::event::{Event, Facts, GpuIdentity, GpuProcesses, Stated};
 use crate::report::{Command, Environment, Job, Log, Sourced, Status};
 
 use gpu::GpuTrack;
@@ -34,6 +35,7 @@ use host::HostTrack;
 use iterations::Iterations;
 use phases::Phases;
 use sizes::Sizes;
+use tenants::joins_late;
 
 /// What the user said of the run, where the log does not or need not.
 #[derive(Debug, Clone, Default)]
@@ -150,20 +152,40 @@ impl Recorder {
                 self.gpus = found.into_iter().zip(keys).map(track).collect();
                 self.gpus_unavailable = None;
             }
+            Event::GpusVisible { indices, because } => {
+                let chosen = self.gpus.iter_mut().filter(|gpu| indices.contains(&gpu.identity.index));
+                chosen.for_each(|gpu| {
+                    gpu.tenants.chosen_by.get_or_insert_with(|| because.clone());
+                });
+            }
             Event::GpusUnavailable { reason } => self.no_gpus(reason),
             Event::Warning(warning) => self.warn(warning),
             Event::Gpu(samples) => {
                 for sample in samples {
+                    let index = sample.index;
                     if let Some(track) =
                         self.gpus.iter_mut().find(|track| track.identity.index == sample.index)
                     {
-                        let at = sample.at;
+                        let (at, processes) = (sample.at, sample.processes);
                         track.push(sample);
+                        if let Some(processes) = processes {
+                            self.look_at(index, at, processes);
+                        }
                         self.phases.settle(&mut self.gpus, at, largest_gap(self.options.interval));
                     }
                 }
             }
             Event::Host(sample) => self.host.push(sample),
+        }
+    }
+
+    /// Takes in who was on a GPU.
+    fn look_at(&mut self, index: u32, at: f64, processes: GpuProcesses) {
+        let is_late = self.iterations.timing.count() > 0 && joins_late(&self.gpus, at);
+        let Some(gpu) = self.gpus.iter_mut().find(|gpu| gpu.identity.index == index) else { return };
+        if gpu.tenants.look(at, processes) && is_late && gpu.identity.may_be_unused {
+            gpu.integral.counts_from = at;
+            self.phases.joins(&gpu.facts.key);
         }
     }
 

@@ -115,6 +115,27 @@ impl Phases {
         gpus.iter_mut().for_each(|gpu| gpu.integral.forget_before(needed));
     }
 
+    /// The job took up a GPU only now: the time before counts as unused.
+    pub fn joins(&mut self, key: &str) {
+        let sums = self.gpu_sums().filter_map(|gpus| gpus.get_mut(key));
+        sums.for_each(|sums| *sums = sums.unused());
+    }
+
+    /// Leaves a GPU out of all sums.
+    pub fn leave_out(&mut self, key: &str) {
+        self.gpu_sums().for_each(|gpus| {
+            gpus.remove(key);
+        });
+    }
+
+    /// The GPUs' sums of each kind of time, and of each episode that is kept.
+    fn gpu_sums(&mut self) -> impl Iterator<Item = &mut BTreeMap<String, GpuSums>> {
+        self.kinds.values_mut().flat_map(|phase| {
+            let spans = phase.longest.iter_mut().chain(&mut phase.current);
+            spans.map(|span| &mut span.gpus).chain([&mut phase.sums.gpus])
+        })
+    }
+
     /// The phases as they are if the run ends at a moment.
     #[must_use]
     pub fn ending(&self, at: f64, gpus: &[GpuTrack]) -> Self {

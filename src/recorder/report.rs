@@ -17,6 +17,7 @@ use super::amounts::{Amounts, SAMPLES_BY_RATE, TOKENS_BY_RATE};
 use super::gpu::GpuTrack;
 use super::iterations::Iterations;
 use super::phases::Phases;
+use super::tenants::{LeftOut, are_attributable, divide};
 use super::timing::TimeSource;
 
 /// Bins of a histogram in a report.
@@ -41,7 +42,9 @@ impl Recorder {
         job.world_size = self.facts.job_world_size().map(|world| world as u64);
         job.nodes = self.facts.nodes.map(|nodes| nodes as u64);
         let gpu_sums = |key: &str| whole.gpus.get(key).copied().unwrap_or_default();
-        let report_gpu = |gpu: &GpuTrack| gpu.report(&gpu_sums(&gpu.facts.key), whole.seconds);
+        let is_attributable = are_attributable(&self.gpus);
+        let report_gpu =
+            |gpu: &&GpuTrack| gpu.report(&gpu_sums(&gpu.facts.key), whole.seconds, is_attributable);
         let diverged = state.iterations.divergence.goes_on();
         Report {
             schema: SCHEMA.to_owned(),
@@ -51,7 +54,12 @@ impl Recorder {
             job,
             environment: self.environment(),
             model: state.model.clone(),
-            gpus: self.gpus.iter().map(report_gpu).collect(),
+            gpus: state.gpus.iter().map(report_gpu).collect(),
+            gpus_left_out: state
+                .left_out
+                .iter()
+                .map(|gpu| gpu.report(whole.seconds, is_attributable))
+                .collect(),
             host: self.host.report(),
             log: self.log.clone(),
             iterations: state.iterations(&run),
@@ -70,7 +78,7 @@ impl Recorder {
                 .collect(),
             warnings: state.warnings(&window),
             series: Series {
-                gpus: self.gpus.iter().map(|gpu| gpu.series(self.started)).collect(),
+                gpus: state.gpus.iter().map(|gpu| gpu.series(self.started)).collect(),
                 iterations: state.iterations.series(self.started),
             },
             gate: None,
@@ -94,6 +102,9 @@ impl Recorder {
 pub struct State<'a> {
     pub recorder: &'a Recorder,
     end: f64,
+    /// Those that the job uses, and the others.
+    pub gpus: Vec<&'a GpuTrack>,
+    pub left_out: Vec<LeftOut<'a>>,
     pub iterations: Cow<'a, Iterations>,
     pub phases: Phases,
     pub model: Model,
@@ -110,9 +121,10 @@ impl<'a> State<'a> {
             phases.timeline.suspended(stopped, end);
         }
         let is_live = recorder.command.started_at.is_some();
-        let phases = if is_live { phases.ending(end, &recorder.gpus) } else { Phases::default() };
+        let mut phases = if is_live { phases.ending(end, &recorder.gpus) } else { Phases::default() };
+        let (gpus, left_out) = divide(&recorder.gpus, &mut phases);
         let model = model(recorder, &iterations);
-        Self { recorder, end, iterations, phases, model }
+        Self { recorder, end, gpus, left_out, iterations, phases, model }
     }
 
     /// Whether the log is a running command's, rather than read from a file.
@@ -225,7 +237,7 @@ impl<'a> State<'a> {
         let times = self.iterations.timing.sums();
         let generated = self.iterations.amounts.generated.train.total + self.iterations.amounts.served.total;
         RunFacts {
-            gpus: recorder.gpus.iter().map(|gpu| gpu.facts.clone()).collect(),
+            gpus: self.gpus.iter().map(|gpu| gpu.facts.clone()).collect(),
             no_gpus: recorder.gpus_unavailable.clone().unwrap_or_else(|| "no GPU was measured".to_owned()),
             parameters: self.parameters(),
             job_gpus: recorder.facts.job_world_size(),

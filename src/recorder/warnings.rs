@@ -2,6 +2,7 @@
 
 use super::gpu::GpuTrack;
 use super::report::State;
+use super::tenants::{LeftOut, are_attributable};
 use crate::metrics::Sums;
 use crate::report::Sourced;
 
@@ -11,9 +12,13 @@ impl State<'_> {
         let recorder = self.recorder;
         let mut warnings = recorder.warnings.clone();
         let sums = |key: &str| window.gpus.get(key).copied().unwrap_or_default();
-        for gpu in &recorder.gpus {
+        let is_attributable = are_attributable(&recorder.gpus);
+        for gpu in &self.gpus {
             warnings.extend(gpu.warnings(&sums(&gpu.facts.key), window.seconds));
+            let others = gpu.tenants.warning().filter(|_| is_attributable);
+            warnings.extend(others.map(|others| format!("{}: {others}", gpu.facts.label)));
         }
+        warnings.extend(LeftOut::warning(&self.left_out));
         warnings.extend(self.iterations.divergence.warning());
         for (count, what) in [
             (self.iterations.timing.rejected, "iteration times"),
@@ -67,7 +72,7 @@ impl State<'_> {
         }
         let is_long = window.seconds > 5.0;
         let gap = |gpu: &GpuTrack| gpu.gap(&sums(&gpu.facts.key), window.seconds);
-        let gaps: Vec<_> = recorder.gpus.iter().filter(|_| is_long).filter_map(gap).collect();
+        let gaps: Vec<_> = self.gpus.iter().filter(|_| is_long).filter_map(|gpu| gap(gpu)).collect();
         if !gaps.is_empty() {
             warnings.push(format!("readings cover only a part of the time: {}", gaps.join("; ")));
         }
@@ -77,10 +82,8 @@ impl State<'_> {
                 self.phases.coarsest
             ));
         }
-        if let Some(world) =
-            recorder.facts.job_world_size().filter(|world| *world < recorder.gpus.len() as f64)
-        {
-            let measured = recorder.gpus.len();
+        if let Some(world) = recorder.facts.job_world_size().filter(|world| *world < self.gpus.len() as f64) {
+            let measured = self.gpus.len();
             let plural = if world == 1.0 { "" } else { "s" };
             warnings.push(format!(
                 "the log reports {world} GPU{plural}, {measured} were measured; select the job's with --gpus"

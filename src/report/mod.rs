@@ -36,6 +36,9 @@ pub struct Report {
     pub model: Model,
     /// The measured GPUs of this node.
     pub gpus: Vec<Gpu>,
+    /// GPUs that were measured and that the job did not use: they count in no metric.
+    #[serde(default)]
+    pub gpus_left_out: Vec<Gpu>,
     pub host: Host,
     pub log: Log,
     pub iterations: Iterations,
@@ -217,10 +220,27 @@ pub struct Gpu {
     pub sm_clock_mhz: MeanMax,
     /// Over the whole run, as far as readings cover it: `coverage_ratio` tells.
     pub energy_joules: Option<f64>,
+    /// The command's compute processes on it, and all others; null where PIDs cannot be attributed (in a container,
+    /// the driver may name PIDs of the host).
+    #[serde(default)]
+    pub job_processes: Option<GpuTenant>,
+    #[serde(default)]
+    pub other_processes: Option<GpuTenant>,
     /// The last reading of each quantity.
     pub now: GpuNow,
     /// Why a quantity is null, by its name.
     pub unavailable: BTreeMap<String, String>,
+}
+
+/// Processes on a GPU.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GpuTenant {
+    /// The most at one time.
+    pub processes_max: u32,
+    /// The most memory that they used together, in bytes; null where the driver does not tell.
+    pub memory_bytes_max: Option<u64>,
+    /// The share of the time, 0 to 1, in which there was at least one.
+    pub time_ratio: Option<f64>,
 }
 
 /// A quantity's time average and its highest reading.

@@ -21,6 +21,7 @@ pub fn training(gpus: u32) -> Report {
         job: Job { world_size: Some(8), nodes: Some(1), ..Job::default() },
         model: Model::default(),
         gpus,
+        gpus_left_out: Vec::new(),
         host: Host::default(),
         log: Log {
             profile: Some("megatron".to_owned()),
@@ -193,6 +194,8 @@ fn gpu(index: u32) -> Gpu {
         temperature_celsius: MeanMax::default(),
         sm_clock_mhz: MeanMax::default(),
         energy_joules: Some(118_000.0 + 150.0 * more),
+        job_processes: None,
+        other_processes: None,
         now: GpuNow {
             memory_used_bytes: Some(71.2e9 - 0.03e9 * more),
             utilization_ratio: Some(if index == 5 { 1.0 } else { 0.99 }),

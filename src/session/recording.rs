@@ -107,7 +107,7 @@ impl Recording {
         let warn = session.recorder.on_warning();
         let recording = Self {
             report_file: report_file.clone(),
-            gpu_options: gpu_options(settings, environment),
+            gpu_options: gpu_options(settings, environment, processes.clone()),
             gpus: None,
             host: processes().and_then(|tree| sample_host(tree, options.gpus.interval, &session)),
             follower,
@@ -239,13 +239,14 @@ pub fn recorder_options(settings: &Settings) -> recorder::Options {
     }
 }
 
-fn gpu_options(settings: &Settings, environment: Environment) -> gpu::Options {
+fn gpu_options(settings: &Settings, environment: Environment, processes: Option<Tree>) -> gpu::Options {
     gpu::Options {
         choice: settings.options.gpus.gpus.clone(),
         choice_origin: settings.origins.given("gpus"),
         interval: settings.options.gpus.interval,
         library: settings.options.gpus.nvml.nvml_lib.clone(),
         variables: Arc::new(move |name| environment.variable(name)),
+        processes,
     }
 }
 

@@ -12,7 +12,7 @@ use nvml_wrapper::{Device, Nvml};
 
 use self::quantity::{compute_processes, failure, gpm, instant_power, memory};
 use super::select::Selection;
-use super::source::{Failure, Gpu, GpuSource, NoGpus, UnopenedSource};
+use super::source::{Failure, Gpu, GpuProcess, GpuSource, NoGpus, UnopenedSource};
 use crate::event::{GpuIdentity, GpuQuantity};
 
 const NAME: &str = "NVML";
@@ -154,13 +154,17 @@ impl Gpu for NvmlGpu<'_> {
         quantity::read(self.device()?, quantity)
     }
 
+    fn compute_processes(&self) -> Result<Vec<GpuProcess>, Failure> {
+        quantity::compute_processes(self.device()?)
+    }
+
     fn further_abilities(&self) -> Vec<(&'static str, Option<String>)> {
         let reason = |able: fn(&Device) -> Result<(), Failure>| {
             self.device().and_then(able).err().map(|failure| failure.reason)
         };
         vec![
             ("instant power", reason(instant_power)),
-            ("processes", reason(compute_processes)),
+            ("processes", reason(|device| compute_processes(device).map(|_| ()))),
             ("GPM (SM and tensor activity)", reason(gpm)),
         ]
     }

@@ -4,13 +4,15 @@ use std::mem::MaybeUninit;
 
 use nvml_wrapper::Device;
 use nvml_wrapper::enum_wrappers::device::{Clock, TemperatureSensor};
+use nvml_wrapper::enums::device::UsedGpuMemory;
 use nvml_wrapper::error::{NvmlError, nvml_sym, nvml_try};
+use nvml_wrapper::struct_wrappers::device::ProcessInfo;
 use nvml_wrapper::structs::device::FieldId;
 use nvml_wrapper::sys_exports::field_id::NVML_FI_DEV_POWER_INSTANT;
 
 use super::NAME;
 use crate::event::GpuQuantity;
-use crate::gpu::source::Failure;
+use crate::gpu::source::{Failure, GpuProcess};
 
 /// Reads a quantity by its function of NVML.
 pub fn read(device: &Device, quantity: GpuQuantity) -> Result<f64, Failure> {
@@ -83,9 +85,18 @@ pub fn instant_power(device: &Device) -> Result<(), Failure> {
     value.map(|_| ()).map_err(failure("nvmlDeviceGetFieldValues, field 186"))
 }
 
-pub fn compute_processes(device: &Device) -> Result<(), Failure> {
-    let count = device.running_compute_processes_count();
-    count.map(|_| ()).map_err(failure("nvmlDeviceGetComputeRunningProcesses_v3"))
+/// nvmlDeviceGetComputeRunningProcesses_v3
+pub fn compute_processes(device: &Device) -> Result<Vec<GpuProcess>, Failure> {
+    let process = |process: ProcessInfo| {
+        let memory_bytes = match process.used_gpu_memory {
+            UsedGpuMemory::Used(bytes) => Some(bytes),
+            UsedGpuMemory::Unavailable => None,
+        };
+        GpuProcess { pid: process.pid, memory_bytes }
+    };
+    let processes = device.running_compute_processes();
+    let processes = processes.map_err(failure("nvmlDeviceGetComputeRunningProcesses_v3"))?;
+    Ok(processes.into_iter().map(process).collect())
 }
 
 pub fn gpm(device: &Device) -> Result<(), Failure> {

@@ -28,6 +28,7 @@ impl Run {
             interval: Duration::from_millis(1),
             library: None,
             variables: Arc::new(|_| None),
+            processes: None,
         };
         Self { sampler: spawn(sources, options, send), events }
     }
@@ -208,6 +209,7 @@ fn a_listed_gpu_that_turns_out_missing_after_the_start_is_a_warning() {
 fn the_vendors_variable_chooses_where_the_user_does_not() {
     let (send, events) = unbounded();
     let options = Options {
+        processes: None,
         choice: GpuChoice::Auto,
         choice_origin: String::new(),
         interval: LONG,

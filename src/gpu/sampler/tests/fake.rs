@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::event::{GpuIdentity, GpuQuantity};
 use crate::gpu::select::Selection;
-use crate::gpu::source::{Failure, Gpu, GpuSource, NoGpus, UnopenedSource};
+use crate::gpu::source::{Failure, Gpu, GpuProcess, GpuSource, NoGpus, UnopenedSource};
 
 /// A call to the source. Indices are those of its GPUs.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,6 +75,10 @@ impl Gpu for FakeGpu<'_> {
 
     fn read(&self, quantity: GpuQuantity) -> Result<f64, Failure> {
         (self.0.script)(Call::Read(self.1.index, quantity))
+    }
+
+    fn compute_processes(&self) -> Result<Vec<GpuProcess>, Failure> {
+        Ok(Vec::new())
     }
 
     fn further_abilities(&self) -> Vec<(&'static str, Option<String>)> {

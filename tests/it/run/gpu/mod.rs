@@ -1,5 +1,6 @@
 //! GPUs of a fake NVML, whose every quantity has an exact integral to compare with.
 
+mod attribution;
 mod averages;
 mod hangs;
 mod listing;
@@ -19,6 +20,12 @@ const ENERGY: &str = "nvmlDeviceGetTotalEnergyConsumption";
 /// When a function of a GPU was called, in the seconds of the scenario.
 fn times(calls: &[LoggedCall], call: &str, gpu: u32) -> Vec<f64> {
     calls.iter().filter(|made| made.call == call && made.gpu == Some(gpu)).map(|made| made.t).collect()
+}
+
+/// The indices of the GPUs that count.
+fn measured(report: &Report) -> Vec<u64> {
+    let gpus = report.at("gpus").as_array().expect("a list");
+    gpus.iter().map(|gpu| gpu["index"].as_u64().expect("an index")).collect()
 }
 
 fn count(calls: &[LoggedCall], name: &str) -> usize {

@@ -1,7 +1,7 @@
 //! The GPUs that are measured.
 
-use super::POWER;
-use crate::harness::{Report, TestEnv, assert_near};
+use super::{POWER, measured};
+use crate::harness::{TestEnv, assert_near};
 
 const FOUR: &str = "gpu = [
     { uuid = 'GPU-11111111-0000-0000-0000-000000000000', power_watts = 100 },
@@ -9,11 +9,6 @@ const FOUR: &str = "gpu = [
     { uuid = 'GPU-2222ffff-0000-0000-0000-000000000000', power_watts = 300 },
     { uuid = 'GPU-33333333-0000-0000-0000-000000000000', name = 'NVIDIA L4', power_watts = 72 },
 ]";
-
-fn measured(report: &Report) -> Vec<u64> {
-    let gpus = report.at("gpus").as_array().expect("a list");
-    gpus.iter().map(|gpu| gpu["index"].as_u64().expect("an index")).collect()
-}
 
 #[test]
 fn gpus_are_chosen_by_index_and_by_the_beginning_of_a_uuid() {
