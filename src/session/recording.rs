@@ -99,6 +99,7 @@ impl Recording {
                 scalars.look(&recorder.lock());
             }
         };
+        let processes = processes(); // after the files' writers, which are none of the command's
         let log =
             log.and_then(|open| follow(open, &session, after_reading).map_err(|_| Degradation::NoThreads));
         let (feed, follower) = log.inspect_err(|lost| session.no_log(*lost)).ok().unzip();
@@ -109,7 +110,7 @@ impl Recording {
             report_file: report_file.clone(),
             gpu_options: gpu_options(settings, environment, processes.clone()),
             gpus: None,
-            host: processes().and_then(|tree| sample_host(tree, options.gpus.interval, &session)),
+            host: processes.and_then(|tree| sample_host(tree, options.gpus.interval, &session)),
             follower,
             table: if live == LiveMode::Table { draw() } else { None },
             kept_current: report_file.keep_current(snapshot.clone()),
