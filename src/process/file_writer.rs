@@ -244,6 +244,7 @@ fn replace_each(
 /// Keeps the finished report that another effllm has written meanwhile, as `NAME.1` or the next free name.
 /// One that is not finished is written again by the effllm that it is of. Returns where it is now, as a sentence.
 fn replace_report(path: &Path, known: &mut Identity, bytes: &[u8]) -> io::Result<String> {
+    atomic::refuse_planted(path)?;
     let mut kept = String::new();
     let place = atomic::place_of(path).unwrap_or_else(|| path.to_owned());
     // Others do the same at the same time.

@@ -15,8 +15,11 @@ pub const OWN_ANNOTATION: &str = " title=effllm gate::";
 pub fn message(text: &str, colour: bool) -> String {
     let is_colour = |sequence: &str| colour && sequence.starts_with("\x1b[") && sequence.ends_with('m');
     let shown = |(part, is_sequence): (&str, bool)| -> String {
-        let is_kept = is_sequence && is_colour(part);
-        part.chars().filter(|c| is_kept || visible(*c) == *c).collect()
+        match is_sequence {
+            true if is_colour(part) => part.to_owned(),
+            true => String::new(),
+            false => part.chars().filter(|c| visible(*c) == *c).collect(),
+        }
     };
     let parts = AnsiCodeIterator::new(text).map(shown);
     let text = apart(&parts.collect::<String>(), ' ');
@@ -177,13 +180,13 @@ mod tests {
             ("a\n::add-mask::b\n \t::x::\n::error title=effllm gate::no\n", None),
             ("::add-mask::b", Some(": :add-mask::b")),
             ("a ##[x] ###vso[y]", Some("a # #[x] # # #vso[y]")),
-            ("\x1b[31mred\x1b[0m\x1b[2J\r\u{9b}", Some("\x1b[31mred\x1b[0m[2J")),
+            ("\x1b[31mred\x1b[0m\x1b[2J\r\u{9b}", Some("\x1b[31mred\x1b[0m")),
         ] {
             let masked = "a\n: :add-mask::b\n \t: :x::\n::error title=effllm gate::no\n";
             assert_eq!(message(text, true), shown.unwrap_or(masked));
         }
         assert_eq!(message("\x1b[31mred\x1b[0m", false), "red");
-        assert_eq!(json("\"###[\""), "\"#\\u0023\\u0023[\"");
+        assert_eq!(json("\"###[\""), "\"#\\u0023#[\"");
     }
 
     #[test]
