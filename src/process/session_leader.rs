@@ -81,8 +81,9 @@ pub fn lead(
     let (failure, fails) = pipe2(OFlag::O_CLOEXEC)?;
     let clone = libc::c_long::from(libc::CLONE_PARENT | libc::SIGCHLD);
     // SAFETY: as fork(2): without CLONE_VM, the new process has memory of its own.
-    if Errno::result(unsafe { libc::syscall(libc::SYS_clone, clone, 0, 0, 0, 0) })? == 0 {
-        let error = execute(terminal, link, argv, prepare);
+    let command = Errno::result(unsafe { libc::syscall(libc::SYS_clone, clone, 0, 0, 0, 0) })?;
+    if command == 0 {
+        let error = execute(terminal, argv, prepare);
         let _ = write(fails, &error.raw_os_error().unwrap_or(libc::EINVAL).to_ne_bytes());
         // SAFETY: only ends the process.
         unsafe { libc::_exit(1) }
@@ -90,28 +91,19 @@ pub fn lead(
     drop(fails);
     let mut error = [0; size_of::<i32>()];
     // The end of the file is the success: the program's copy was closed when it was executed.
-    match read(failure, &mut error)? {
-        0 => wait_for_end(terminal, link),
-        _ => Err(io::Error::from_raw_os_error(i32::from_ne_bytes(error))),
+    if read(failure, &mut error)? > 0 {
+        return Err(io::Error::from_raw_os_error(i32::from_ne_bytes(error)));
     }
+    let pid = u32::try_from(command).unwrap_or_default().to_ne_bytes();
+    // SAFETY: writes bytes that are there.
+    unsafe { libc::write(link, pid.as_ptr().cast(), pid.len()) };
+    wait_for_end(terminal, link)
 }
 
-/// Tells effllm this process's PID, and executes the program in the foreground of the terminal; returns why it
-/// could not.
-fn execute(
-    terminal: RawFd,
-    link: RawFd,
-    argv: &StringList,
-    prepare: impl Fn() -> io::Result<()>,
-) -> io::Error {
-    let pid = std::process::id().to_ne_bytes();
-    // SAFETY: writes bytes that are there; takes numbers and descriptors.
-    let is_in_foreground = unsafe {
-        libc::write(link, pid.as_ptr().cast(), pid.len()) != -1
-            && libc::setpgid(0, 0) == 0
-            && libc::tcsetpgrp(terminal, libc::getpid()) == 0
-    };
-    if !is_in_foreground {
+/// Executes the program in the foreground of the terminal; returns why it could not.
+fn execute(terminal: RawFd, argv: &StringList, prepare: impl Fn() -> io::Result<()>) -> io::Error {
+    // SAFETY: takes numbers and a descriptor.
+    if unsafe { libc::setpgid(0, 0) != 0 || libc::tcsetpgrp(terminal, libc::getpid()) != 0 } {
         return io::Error::last_os_error();
     }
     prepare().err().unwrap_or_else(|| argv.execute())
