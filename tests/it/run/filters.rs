@@ -78,7 +78,7 @@ const LEFT_RUNNING: [&str; 8] = [
     // Filters that such a program writes to.
     "exec > >(tee log) 2>&1; sh -c 'echo $$ >left; sleep 1000' &",
     "exec > >(tee log) 2>&1; sh -c 'echo $$ >left; while echo on; do sleep 0.1; done' &",
-    "exec > >(tee log) 2>&1; sh -c 'echo $$ >left; exec yes' &",
+    "exec > >(tee log) 2>&1; sh -c 'echo $$ >left; while seq 2000; do :; done' &",
 ];
 
 #[test]
