@@ -24,6 +24,8 @@ struct Chunk {
 const QUEUE: usize = 16;
 /// How long the command's output may wait for a reader that makes no progress.
 const TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the end of a run waits for a reader that makes no progress: on a busy machine it may not even be open.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
 /// After so long without output, a record that later lines could have completed is taken as it is.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -67,10 +69,10 @@ impl Follower {
     /// Waits until all that was sent has been read, while the reader makes progress. False if the reader
     /// hangs or has panicked: then the log's figures are not complete.
     pub fn finish(self) -> bool {
-        let _ = self.feed.chunks.send_timeout(None, TIMEOUT);
+        let _ = self.feed.chunks.send_timeout(None, END_TIMEOUT);
         loop {
             let before = self.chunks_read.load(Ordering::Relaxed);
-            match self.read_to_end.recv_timeout(TIMEOUT) {
+            match self.read_to_end.recv_timeout(END_TIMEOUT) {
                 Ok(()) => return !self.feed.given_up.load(Ordering::Relaxed),
                 Err(RecvTimeoutError::Timeout) if self.chunks_read.load(Ordering::Relaxed) > before => {}
                 Err(_) => return false,

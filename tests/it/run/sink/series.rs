@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
@@ -116,12 +115,10 @@ fn a_disk_that_hangs_delays_nobody() {
     let env = env("gpu = [{}]");
     nix::unistd::mkfifo(&env.path("s.jsonl"), Mode::S_IRWXU).expect("a pipe");
     // Someone who opens it, and reads nothing.
-    let reader = env.sh("exec 3< s.jsonl; echo open; exec sleep 60").start();
+    let mut reader = env.sh("exec 3< s.jsonl; echo open; exec sleep 600").start();
     let log: String = (1..=60_000).map(|i| format!("step {i} loss 0.5 took 50.0 ms\n")).collect();
-    let begun = Instant::now();
     let report = run(env.write("log", log), "--series s.jsonl", "cat log").done().report();
-    let took = begun.elapsed();
-    assert!(report.number("command.wall_seconds") < 10.0 && took < Duration::from_secs(20), "{took:?}");
+    assert!(!reader.has_ended(), "nobody waited for the reader");
     let warnings = report.warnings();
     assert!(
         warnings.iter().any(|warning| warning.contains("s.jsonl") && warning.contains("hangs")),
