@@ -1,6 +1,7 @@
 //! Keys that interrupt the command.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use nix::libc;
 use nix::sys::signal::{Signal, kill};
@@ -57,13 +58,21 @@ fn is_in(pid: Pid, set: &str, signal: Signal) -> bool {
     u64::from_str_radix(set.trim(), 16).is_ok_and(|set| set & 1 << (signal as i32 - 1) != 0)
 }
 
-/// Presses Ctrl-C three times: two that come before effllm has read the first are one signal.
+/// Presses Ctrl-C until effllm has read three within two seconds. Two that come before effllm has read the first are
+/// one signal.
 #[track_caller]
 fn press_three_times(screen: &Screen, session: &Session) {
-    for count in 1..=3 {
+    let mut pressed = Vec::new();
+    loop {
+        pressed.push(Instant::now());
         screen.press("\x03");
-        screen.wait_until("the key", |screen| screen.matches("^C").count() == count);
+        screen.wait_until("the key", |screen| screen.matches("^C").count() == pressed.len());
         until("effllm to read it", || !is_in(session.pid(), "ShdPnd:", Signal::SIGINT));
+        if let [.., first, _, _] = pressed[..]
+            && first.elapsed() < Duration::from_millis(1900)
+        {
+            return;
+        }
     }
 }
 
