@@ -176,7 +176,11 @@ impl Pumps {
             let FilterInputs { have_bytes, have_ended, open } = self.filters.inputs();
             let carried = self.flows.iter().map(|flow| flow.carried.load(Ordering::Relaxed)).sum::<u64>();
             let has_pump = |flow: &&Arc<Flow>| Arc::strong_count(flow) > 1;
-            let is_idle = self.flows.iter().filter(has_pump).all(|flow| flow.is_idle.load(Ordering::Relaxed));
+            let mut pumped = self.flows.iter().filter(has_pump).peekable();
+            if pumped.peek().is_none() {
+                continue; // they have ended meanwhile
+            }
+            let is_idle = pumped.all(|flow| flow.is_idle.load(Ordering::Relaxed));
             if have_bytes && carried > before {
                 quiet = Duration::ZERO;
             } else if is_idle {
