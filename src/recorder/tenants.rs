@@ -118,14 +118,15 @@ impl LeftOut<'_> {
 /// The GPUs that the job uses, and the others, which the phases lose.
 pub fn divide<'a>(gpus: &'a [GpuTrack], phases: &mut Phases) -> (Vec<&'a GpuTrack>, Vec<LeftOut<'a>>) {
     let why_left_out = why_left_out(gpus);
-    let mut measured = phases.sums(|_| true).gpus;
+    let mut measured = None;
     let (mut job, mut left_out) = (Vec::new(), Vec::new());
     for gpu in gpus {
         match why_left_out(gpu) {
             None => job.push(gpu),
             Some(why) => {
-                phases.leave_out(&gpu.facts.key);
+                let measured = measured.get_or_insert_with(|| phases.sums(|_| true).gpus);
                 let sums = measured.remove(&gpu.facts.key).unwrap_or_default();
+                phases.leave_out(&gpu.facts.key);
                 left_out.push(LeftOut { gpu, why, sums });
             }
         }
